@@ -1,0 +1,1 @@
+//! What the server does at the wire: a raw socket in, exact bytes out. One module a behaviour.

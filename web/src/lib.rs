@@ -1,0 +1,3 @@
+//! Squall.
+
+#![forbid(unsafe_code)]
