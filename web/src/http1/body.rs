@@ -233,3 +233,6 @@ impl ChunkState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -305,3 +305,6 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     }
     out.extend_from_slice(&digits[start..]);
 }
+
+#[cfg(test)]
+mod tests;

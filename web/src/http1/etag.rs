@@ -100,3 +100,6 @@ fn list_matches(field: &[u8], opaque: &[u8]) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ pub(crate) enum Expect {
 /// What a head may be at most. All in bytes, except `max_fields`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
-    /// The whole head, with blank lines before it and the one that ends it (431).
+    /// The whole head, with the blank line that ends it (431).
     pub(crate) max_head_size: usize,
     /// The number of fields (431).
     pub(crate) max_fields: usize,
@@ -232,3 +232,6 @@ impl Head {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ const fn contains(set: &[u8], byte: u8) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests;

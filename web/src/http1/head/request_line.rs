@@ -77,8 +77,10 @@ impl Head {
             _ => byte == b"HTTP/d.d\r\n"[index],
         };
         let so_far = &bytes[..bytes.len().min(10)];
-        if !so_far.iter().enumerate().all(belongs) {
-            return Err(HeadError::RequestLine.into());
+        match so_far.iter().enumerate().position(|byte| !belongs(byte)) {
+            None => {}
+            Some(8) if so_far[8] == b'\n' => return Err(HeadError::LineEnd.into()),
+            Some(_) => return Err(HeadError::RequestLine.into()),
         }
         let Some((line_end, rest)) = bytes.split_first_chunk::<10>() else {
             return Err(Stop::Incomplete);

@@ -47,6 +47,11 @@ impl HeadSearch {
         self.searched == 0
     }
 
+    /// How many bytes need not be looked at again.
+    pub(crate) fn searched(&self) -> usize {
+        self.searched as usize
+    }
+
     /// What is wrong with a head that is not complete in `bytes`, the most that it may have:
     /// its target, or the whole of it is too long.
     pub(crate) fn too_large(&self, bytes: &[u8]) -> HeadError {
@@ -65,7 +70,8 @@ impl HeadSearch {
         let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
         let start = skip_blank_lines(bytes)?;
         let mut line = start.max(self.line as usize);
-        let mut at = start.max(self.searched as usize);
+        let mut at = start.max(self.searched());
+        let in_request_line = line == start;
         loop {
             at = bytes.len() - scan::skip_text(&bytes[at..]).len();
             match bytes[at..] {
@@ -75,10 +81,6 @@ impl HeadSearch {
                     return Ok(Found::Head { start, end: at + 2 });
                 }
                 [b'\r', b'\n', ..] => {
-                    if line == start {
-                        // Once for each head, and only if it does not arrive at once.
-                        check_request_line(&bytes[start..at + 2])?;
-                    }
                     at += 2;
                     line = at;
                 }
@@ -86,6 +88,10 @@ impl HeadSearch {
                 [b'\r' | b'\n', ..] => return Err(HeadError::LineEnd),
                 _ => return Err(HeadError::FieldValue),
             }
+        }
+        if in_request_line && line > start {
+            // Once for each head, and only if it does not arrive at once.
+            check_request_line(&bytes[start..line])?;
         }
         *self = Self { searched: at as u32, line: line as u32 };
         Ok(Found::Incomplete)
