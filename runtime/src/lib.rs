@@ -1,1 +1,5 @@
 //! Squall's event loop.
+
+mod net;
+
+pub use net::{DuplexStream, PeerClosed, duplex};
