@@ -227,7 +227,6 @@ impl DuplexStream {
     ///     assert_eq!(poll_fn(|cx| server.poll_peer_closed(cx)).await, PeerClosed::Reset);
     /// });
     /// ```
-    #[expect(clippy::needless_pass_by_value, reason = "an end that was reset is of no more use")]
     pub fn reset(self) {
         self.outgoing.reset();
         self.incoming.reset();
