@@ -1,12 +1,15 @@
 //! Squall's event loop.
 
 pub mod log;
+pub mod signal;
 
+mod blocking;
 mod budget;
 mod executor;
 mod fd;
 mod io_loop;
 mod net;
+mod periodic;
 mod reactor;
 mod slab;
 mod task;
@@ -15,6 +18,7 @@ mod timer;
 // The public interface is:
 pub use fd::{AsyncFd, PeerClosed};
 pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
-pub use net::{DuplexStream, duplex};
+pub use net::{DuplexStream, TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve};
+pub use periodic::PeriodicCallback;
 pub use task::{JoinError, Task, yield_now};
 pub use timer::{Deadline, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};

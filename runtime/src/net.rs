@@ -4,12 +4,19 @@
 //! `poll_recv`, `poll_send`, `poll_peer_closed` and `shutdown`.
 
 mod duplex;
+mod resolve;
+mod socket;
+mod tcp;
+mod unix;
 
 use std::cell::Cell;
 use std::fmt;
 use std::task::Waker;
 
 pub use duplex::{DuplexStream, duplex};
+pub use resolve::resolve;
+pub use tcp::{TcpListener, TcpStream};
+pub use unix::{UnixListener, UnixStream};
 
 /// The place of one waiting task.
 #[derive(Default)]
