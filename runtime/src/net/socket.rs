@@ -14,22 +14,33 @@ use crate::fd::{AsyncFd, PeerClosed};
 /// The system refuses to take more buffers in one call (`IOV_MAX`).
 const MOST_BUFFERS: usize = 1024;
 
-/// A connected socket, non-blocking and closed on exec.
+/// A connected socket, non-blocking and closed on exec; `S` is the standard library's type.
 #[derive(Debug)]
-pub(super) struct Socket(AsyncFd<OwnedFd>);
+pub(super) struct Socket<S: AsFd>(AsyncFd<S>);
 
-impl Socket {
+impl<S: AsFd> Socket<S> {
     /// The socket must be non-blocking.
-    pub(super) fn new(socket: OwnedFd) -> Self {
+    pub(super) fn new(socket: S) -> Self {
         Self(AsyncFd::owning(socket))
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        self.0.get_ref()
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.0.into_inner()
     }
 
     /// Connects to `address`. The socket is closed if the future is dropped.
     pub(super) async fn connect(
         family: AddressFamily,
         address: &impl SocketAddrArg,
-    ) -> io::Result<Self> {
-        let socket = Self::new(stream_socket(family)?);
+    ) -> io::Result<Self>
+    where
+        S: From<OwnedFd>,
+    {
+        let socket = Self::new(stream_socket(family)?.into());
         match rustix::net::connect(&socket, address) {
             Ok(()) => return Ok(socket),
             // Interrupted, it goes on all the same.
@@ -75,26 +86,30 @@ impl Socket {
         };
         Ok(rustix::net::shutdown(&self.0, how)?)
     }
-
-    pub(super) fn into_fd(self) -> OwnedFd {
-        self.0.into_inner()
-    }
 }
 
-impl AsFd for Socket {
+impl<S: AsFd> AsFd for Socket<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-/// A listening socket.
+/// A listening socket; `L` is the standard library's type.
 #[derive(Debug)]
-pub(super) struct ListeningSocket(AsyncFd<OwnedFd>);
+pub(super) struct ListeningSocket<L: AsFd>(AsyncFd<L>);
 
-impl ListeningSocket {
+impl<L: AsFd> ListeningSocket<L> {
     /// Makes the socket non-blocking.
-    pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(socket: L) -> io::Result<Self> {
         Ok(Self(AsyncFd::level(socket)?))
+    }
+
+    pub(super) fn get_ref(&self) -> &L {
+        self.0.get_ref()
+    }
+
+    pub(super) fn into_inner(self) -> L {
+        self.0.into_inner()
     }
 
     /// Takes one connection, non-blocking and closed on exec, out of the queue.
@@ -102,7 +117,7 @@ impl ListeningSocket {
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, Option<SocketAddrAny>)>> {
-        let accept = |listener: &OwnedFd| loop {
+        let accept = |listener: &L| loop {
             match accept(listener) {
                 Err(error) if is_of_one_connection(error) => {}
                 result => return Ok(result?),
@@ -110,13 +125,9 @@ impl ListeningSocket {
         };
         self.0.poll_read_with(cx, accept, |_| true)
     }
-
-    pub(super) fn into_fd(self) -> OwnedFd {
-        self.0.into_inner()
-    }
 }
 
-impl AsFd for ListeningSocket {
+impl<L: AsFd> AsFd for ListeningSocket<L> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -134,7 +145,7 @@ fn send(socket: impl AsFd, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
 }
 
 /// How an attempt to connect ended; [`io::ErrorKind::WouldBlock`] if it has not.
-fn connection_result(socket: &OwnedFd) -> io::Result<()> {
+fn connection_result(socket: &impl AsFd) -> io::Result<()> {
     rustix::net::sockopt::socket_error(socket)??;
     match rustix::net::getpeername(socket) {
         Ok(_) => Ok(()),
@@ -169,14 +180,14 @@ const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 #[cfg(target_os = "linux")]
-fn accept(listener: &OwnedFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
     use rustix::net::SocketFlags;
 
     rustix::net::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn accept(listener: &OwnedFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
     let (socket, address) = rustix::net::acceptfrom(listener)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&socket, true)?;

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{AddressFamily, SocketAddrAny, sockopt};
+use rustix::net::{AddressFamily, sockopt};
 
 use super::socket::{ListeningSocket, Socket};
 use super::{resolve, stream_traits};
@@ -39,7 +39,7 @@ use crate::fd::PeerClosed;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct TcpStream(Socket);
+pub struct TcpStream(Socket<std::net::TcpStream>);
 
 impl TcpStream {
     /// Connects to `address`.
@@ -111,8 +111,7 @@ impl TcpStream {
     ///
     /// See [`connect`](Self::connect).
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        let address = rustix::net::getpeername(&self.0)?;
-        internet_address(address)
+        self.0.get_ref().peer_addr()
     }
 
     /// The address of this side.
@@ -136,7 +135,7 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        internet_address(Some(rustix::net::getsockname(&self.0)?))
+        self.0.get_ref().local_addr()
     }
 
     /// Whether small pieces are sent at once (`TCP_NODELAY`), or held back until the other
@@ -161,7 +160,7 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        Ok(sockopt::set_tcp_nodelay(&self.0, nodelay)?)
+        self.0.get_ref().set_nodelay(nodelay)
     }
 
     /// Receives into `buffer` what has arrived, at most as much as fits, with one system call.
@@ -300,14 +299,14 @@ impl TryFrom<std::net::TcpStream> for TcpStream {
     /// Takes a connection of the standard library over and makes it non-blocking.
     fn try_from(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self(Socket::new(stream.into())))
+        Ok(Self(Socket::new(stream)))
     }
 }
 
 impl From<TcpStream> for OwnedFd {
     /// The descriptor, which stays non-blocking.
     fn from(stream: TcpStream) -> Self {
-        stream.0.into_fd()
+        stream.0.into_inner().into()
     }
 }
 
@@ -349,7 +348,7 @@ impl AsFd for TcpStream {
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct TcpListener(ListeningSocket);
+pub struct TcpListener(ListeningSocket<std::net::TcpListener>);
 
 impl TcpListener {
     /// Listens on `address`; port 0 takes a free one. Connections accepted send at once
@@ -416,8 +415,9 @@ impl TcpListener {
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let (socket, address) = ready!(self.0.poll_accept(cx))?;
-        let stream = TcpStream(Socket::new(socket));
-        Poll::Ready(internet_address(address).map(|address| (stream, address)))
+        let address = address.ok_or(io::ErrorKind::NotConnected)?;
+        let stream = TcpStream(Socket::new(socket.into()));
+        Poll::Ready(Ok((stream, SocketAddr::try_from(address)?)))
     }
 
     /// The address it listens on.
@@ -430,7 +430,7 @@ impl TcpListener {
     ///
     /// See [`bind`](Self::bind).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        internet_address(Some(rustix::net::getsockname(&self.0)?))
+        self.0.get_ref().local_addr()
     }
 }
 
@@ -439,14 +439,14 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
 
     /// Takes a listener of the standard library over and makes it non-blocking.
     fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
-        Ok(Self(ListeningSocket::new(listener.into())?))
+        Ok(Self(ListeningSocket::new(listener)?))
     }
 }
 
 impl From<TcpListener> for OwnedFd {
     /// The descriptor, which stays non-blocking.
     fn from(listener: TcpListener) -> Self {
-        listener.0.into_fd()
+        listener.0.into_inner().into()
     }
 }
 
@@ -454,9 +454,4 @@ impl AsFd for TcpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-fn internet_address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
-    let address = address.ok_or(io::ErrorKind::NotConnected)?;
-    Ok(SocketAddr::try_from(address)?)
 }

@@ -1,20 +1,22 @@
 //! Unix domain sockets: connections within the machine, named by a path.
 
-use std::ffi::OsStr;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::offset_of;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
+use rustix::net::{AddressFamily, SocketAddrUnix};
 
 use super::socket::{ListeningSocket, Socket};
 use super::stream_traits;
 use crate::fd::PeerClosed;
+
+/// The length of an address that has no name: that of the family alone.
+const UNNAMED: usize = offset_of!(nix::libc::sockaddr_un, sun_path);
 
 /// A connection over a Unix domain socket.
 ///
@@ -40,7 +42,7 @@ use crate::fd::PeerClosed;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct UnixStream(Socket);
+pub struct UnixStream(Socket<std::os::unix::net::UnixStream>);
 
 impl UnixStream {
     /// Connects to the socket at `path`.
@@ -209,14 +211,14 @@ impl TryFrom<std::os::unix::net::UnixStream> for UnixStream {
     /// Takes a connection of the standard library over and makes it non-blocking.
     fn try_from(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self(Socket::new(stream.into())))
+        Ok(Self(Socket::new(stream)))
     }
 }
 
 impl From<UnixStream> for OwnedFd {
     /// The descriptor, which stays non-blocking.
     fn from(stream: UnixStream) -> Self {
-        stream.0.into_fd()
+        stream.0.into_inner().into()
     }
 }
 
@@ -246,7 +248,7 @@ impl AsFd for UnixStream {
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct UnixListener(ListeningSocket);
+pub struct UnixListener(ListeningSocket<std::os::unix::net::UnixListener>);
 
 impl UnixListener {
     /// Listens at `path`, where nothing may exist yet.
@@ -302,8 +304,14 @@ impl UnixListener {
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let (socket, address) = ready!(self.0.poll_accept(cx))?;
-        let stream = UnixStream(Socket::new(socket));
-        Poll::Ready(unix_address(address).map(|address| (stream, address)))
+        let stream = std::os::unix::net::UnixStream::from(socket);
+        // Clients are unnamed as a rule, which is told by the length. For the others the
+        // standard library is asked: `rustix` panics at a name of the greatest length.
+        let address = match address {
+            Some(address) if address.addr_len() as usize > UNNAMED => stream.peer_addr()?,
+            _ => SocketAddr::from_pathname("")?,
+        };
+        Poll::Ready(Ok((UnixStream(Socket::new(stream)), address)))
     }
 
     /// The address it listens on.
@@ -324,7 +332,7 @@ impl UnixListener {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        unix_address(Some(rustix::net::getsockname(&self.0)?))
+        self.0.get_ref().local_addr()
     }
 }
 
@@ -333,14 +341,14 @@ impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
 
     /// Takes a listener of the standard library over and makes it non-blocking.
     fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
-        Ok(Self(ListeningSocket::new(listener.into())?))
+        Ok(Self(ListeningSocket::new(listener)?))
     }
 }
 
 impl From<UnixListener> for OwnedFd {
     /// The descriptor, which stays non-blocking.
     fn from(listener: UnixListener) -> Self {
-        listener.0.into_fd()
+        listener.0.into_inner().into()
     }
 }
 
@@ -348,31 +356,4 @@ impl AsFd for UnixListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// The address in the standard library's form. Clients are unnamed as a rule, and some
-/// systems then report no address at all.
-fn unix_address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
-    let Some(address) = address else {
-        return SocketAddr::from_pathname("");
-    };
-    let address = SocketAddrUnix::try_from(address)?;
-    if let Some(name) = address.abstract_name() {
-        return abstract_address(name);
-    }
-    let path = address.path_bytes().unwrap_or_default();
-    SocketAddr::from_pathname(Path::new(OsStr::from_bytes(path)))
-}
-
-#[cfg(target_os = "linux")]
-fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
-    use std::os::linux::net::SocketAddrExt;
-
-    SocketAddr::from_abstract_name(name)
-}
-
-/// Only Linux has names that are no paths.
-#[cfg(not(target_os = "linux"))]
-fn abstract_address(_name: &[u8]) -> io::Result<SocketAddr> {
-    SocketAddr::from_pathname("")
 }
