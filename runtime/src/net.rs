@@ -99,3 +99,6 @@ macro_rules! stream_traits {
     };
 }
 use stream_traits;
+
+#[cfg(test)]
+mod tests;
