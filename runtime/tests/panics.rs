@@ -1,5 +1,6 @@
 //! What becomes of a panic. The subscriber is that of the whole process, so this is the only
 //! test here: `tracing` may lose what is logged while subscribers of threads come and go.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that goes wrong")]
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -9,6 +10,9 @@ use squall_runtime::{IOLoop, PeriodicCallback, sleep, yield_now};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+
+/// Makes something panic, soon.
+type Cause = fn(&IOLoop);
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
@@ -40,7 +44,7 @@ impl Subscriber for Log {
 
 #[test]
 fn a_panic_is_logged_once_wherever_it_comes_from_and_the_loop_lives() {
-    let sources: [(&str, fn(&IOLoop)); 7] = [
+    let sources: [(&str, Cause); 7] = [
         ("a callback", |io_loop| io_loop.add_callback(|| panic!("of a callback"))),
         ("a timeout", |io_loop| {
             io_loop.call_later(Duration::ZERO, || panic!("of a timeout"));
@@ -56,7 +60,7 @@ fn a_panic_is_logged_once_wherever_it_comes_from_and_the_loop_lives() {
         }),
         ("a job that blocks", |io_loop| {
             io_loop.spawn_callback(async {
-                IOLoop::current().run_in_executor(|| panic!("of a job that blocks")).await
+                IOLoop::current().run_in_executor(|| panic!("of a job that blocks")).await;
             });
         }),
         ("a periodic callback", |_io_loop| {

@@ -357,8 +357,8 @@ impl TcpListener {
     /// Listens on `address`; port 0 takes a free one. Connections accepted send at once
     /// (`TCP_NODELAY`).
     ///
-    /// For one socket per process, both versions of the protocol and further settings, see
-    /// [`bind_sockets`](crate::process::bind_sockets).
+    /// For one socket per process and both versions of the protocol there is
+    /// `process::bind_sockets`.
     ///
     /// # Errors
     ///

@@ -82,6 +82,7 @@ async fn peer_closed(stream: &TcpStream) -> PeerClosed {
 /// Makes the close of `stream` a reset.
 fn reset(stream: std::net::TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
 }
 
 fn kind<T>(result: io::Result<T>) -> Option<io::ErrorKind> {
