@@ -417,10 +417,13 @@ impl TcpListener {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (socket, address) = ready!(self.0.poll_accept(cx))?;
-        let address = address.ok_or(io::ErrorKind::NotConnected)?;
-        let stream = TcpStream(Socket::new(socket.into()));
-        Poll::Ready(Ok((stream, SocketAddr::try_from(address)?)))
+        loop {
+            let (socket, address) = ready!(self.0.poll_accept(cx))?;
+            // Some systems hand out a connection that is broken already, without an address.
+            if let Some(Ok(address)) = address.map(SocketAddr::try_from) {
+                return Poll::Ready(Ok((TcpStream(Socket::new(socket.into())), address)));
+            }
+        }
     }
 
     /// The address it listens on.

@@ -93,3 +93,10 @@ fn kind<T>(result: io::Result<T>) -> Option<io::ErrorKind> {
 async fn settle() {
     sleep(Duration::from_millis(5)).await;
 }
+
+#[test]
+fn a_stream_is_small() {
+    // There is one for each idle connection.
+    assert!(size_of::<TcpStream>() <= 24, "{} bytes", size_of::<TcpStream>());
+    assert!(size_of::<UnixStream>() <= 24, "{} bytes", size_of::<UnixStream>());
+}
