@@ -2,4 +2,6 @@
 
 mod net;
 
-pub use net::{DuplexStream, PeerClosed, duplex};
+pub use net::{
+    BindAddress, BindOptions, DuplexStream, Listener, PeerClosed, Sockets, bind_sockets, duplex,
+};

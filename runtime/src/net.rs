@@ -3,12 +3,14 @@
 //! Each stream has the same four methods, and the traits of [`futures_lite`] on top of them:
 //! `poll_recv`, `poll_send`, `poll_peer_closed` and `shutdown`.
 
+mod bind;
 mod duplex;
 
 use std::cell::Cell;
 use std::fmt;
 use std::task::Waker;
 
+pub use bind::{BindAddress, BindOptions, Listener, Sockets, bind_sockets};
 pub use duplex::{DuplexStream, duplex};
 
 /// How the other side of a connection ended it.
