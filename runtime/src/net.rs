@@ -13,33 +13,6 @@ use std::task::Waker;
 pub use bind::{BindAddress, BindOptions, Listener, Sockets, bind_sockets};
 pub use duplex::{DuplexStream, duplex};
 
-/// How the other side of a connection ended it.
-///
-/// # Examples
-///
-/// ```
-/// use std::future::poll_fn;
-///
-/// use squall_runtime::{PeerClosed, duplex};
-///
-/// futures_lite::future::block_on(async {
-///     let (client, server) = duplex(64);
-///     drop(client);
-///     match poll_fn(|cx| server.poll_peer_closed(cx)).await {
-///         PeerClosed::Finished => {} // It may still read what is sent.
-///         PeerClosed::Reset => unreachable!("nothing was broken off"),
-///     }
-/// });
-/// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PeerClosed {
-    /// It sends no more (a FIN). It may be gone altogether or still read: from here the two
-    /// look alike.
-    Finished,
-    /// The connection is broken (an RST, or an error of the network).
-    Reset,
-}
-
 /// The place of one waiting task.
 #[derive(Default)]
 struct WakerSlot(Cell<Option<Waker>>);

@@ -11,7 +11,8 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{PeerClosed, WakerSlot, stream_traits};
+use super::{WakerSlot, stream_traits};
+use crate::fd::PeerClosed;
 
 /// Makes a connection in memory and returns its two ends.
 ///
