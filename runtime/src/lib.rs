@@ -1,6 +1,7 @@
 //! Squall's event loop.
 
 pub mod log;
+pub mod process;
 
 mod budget;
 mod executor;

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::task::Waker;
 
+pub(crate) use bind::Slots;
 pub use bind::{BindAddress, BindOptions, Listener, Sockets, bind_sockets};
 pub use duplex::{DuplexStream, duplex};
 

@@ -57,7 +57,7 @@ fn port_0_is_one_port_in_both_families() {
 
 #[test]
 fn a_port_that_is_taken_in_one_family_is_passed_over() {
-    let bind_fails = |failures: usize, kind| {
+    let bind_fails = |failures: usize, kind: ErrorKind| {
         let mut calls = 0;
         let result = retry_in_use(3, || {
             calls += 1;
