@@ -4,7 +4,7 @@
 //! at any time. It sleeps until a signal comes.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -82,6 +82,8 @@ impl Supervisor {
     /// if they cannot be started, or no longer be watched.
     pub(super) fn run(mut self) -> io::Result<usize> {
         log::info(log::GENERAL, format_args!("starting {} workers", self.workers.len()));
+        // Half a line that waits to be printed would be printed by every process.
+        let _ = io::stdout().flush();
         for id in 0..self.workers.len() {
             match self.start(id) {
                 Ok(Forked::Worker) => return Ok(self.become_worker(id)),

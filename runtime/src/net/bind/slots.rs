@@ -45,7 +45,11 @@ thread_local! {
 ///
 /// Bind them before [`fork_processes`](crate::process::fork_processes), which gives each worker
 /// a listener of its own for every address, and call [`into_listeners`](Self::into_listeners)
-/// after it, in the worker. Dropping them stops listening.
+/// after it, in the worker. A worker that does not ask for them gets no connections, except
+/// worker 0, whose listener was there first: an address that one worker alone serves should be
+/// served by that one.
+///
+/// Without a fork, dropping them stops listening.
 pub struct Sockets(pub(super) Rc<[Bound]>);
 
 /// A listening socket of this process.
