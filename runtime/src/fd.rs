@@ -353,6 +353,8 @@ impl<T: AsFd> AsyncFd<T> {
             return Poll::Ready(Ok(PeerClosed::Reset));
         }
         if ready.contains(Ready::FINISHED) {
+            // Whoever goes on after this is to hear if the connection then breaks.
+            reactor::listen(self.key.get(), cx.waker());
             return Poll::Ready(Ok(PeerClosed::Finished));
         }
         if !reactor::tells_finish() && ready.contains(Ready::READ) {

@@ -5,6 +5,10 @@
 
 mod bind;
 mod duplex;
+mod resolve;
+mod socket;
+mod tcp;
+mod unix;
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,6 +17,9 @@ use std::task::Waker;
 pub(crate) use bind::Slots;
 pub use bind::{BindAddress, BindOptions, Listener, Sockets, bind_sockets};
 pub use duplex::{DuplexStream, duplex};
+pub use resolve::resolve;
+pub use tcp::{TcpListener, TcpStream};
+pub use unix::{UnixListener, UnixStream};
 
 /// The place of one waiting task.
 #[derive(Default)]

@@ -3,16 +3,18 @@
 use std::cell::RefCell;
 use std::env;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, exit, id};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_lite::io::BufReader as AsyncBufReader;
+use futures_lite::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use squall_runtime::{Listener, Sockets};
+use squall_runtime::{IOLoop, Listener, Sockets};
 
 /// How long anything may take that should happen at once.
 pub const SOON: Duration = Duration::from_secs(10);
@@ -170,41 +172,37 @@ pub fn announce(worker: usize) {
 }
 
 /// In a worker: greets each connection with `worker process\n`, and then does what it asks for:
-/// `exit N`, or nothing. Never returns.
+/// `exit N`, or nothing.
 pub fn greet(worker: usize, sockets: Sockets) -> io::Result<()> {
-    let mut threads = Vec::new();
+    let io_loop = IOLoop::current();
     for listener in sockets.into_listeners()? {
-        threads.push(thread::spawn(move || -> io::Result<()> {
-            match listener {
-                Listener::Tcp(listener) => {
-                    listener.set_nonblocking(false)?;
-                    loop {
-                        let _ = talk(worker, listener.accept()?.0);
-                    }
+        match listener {
+            Listener::Tcp(listener) => io_loop.spawn_callback(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    IOLoop::current().spawn_callback(talk(worker, stream));
                 }
-                Listener::Unix(listener) => {
-                    listener.set_nonblocking(false)?;
-                    loop {
-                        let _ = talk(worker, listener.accept()?.0);
-                    }
+            }),
+            Listener::Unix(listener) => io_loop.spawn_callback(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    IOLoop::current().spawn_callback(talk(worker, stream));
                 }
-            }
-        }));
+            }),
+        }
     }
-    for thread in threads {
-        thread.join().unwrap()?;
-    }
-    Ok(())
+    io_loop.start()
 }
 
-fn talk(worker: usize, mut stream: impl Read + Write) -> io::Result<()> {
-    stream.write_all(format!("{worker} {}\n", id()).as_bytes())?;
+async fn talk(worker: usize, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let greeting = format!("{worker} {}\n", id());
     let mut order = String::new();
-    BufReader::new(&mut stream).read_line(&mut order)?;
+    // Clients leave as they like.
+    let _ = stream.write_all(greeting.as_bytes()).await;
+    let _ = AsyncBufReader::new(stream).read_line(&mut order).await;
     if let Some(status) = order.trim().strip_prefix("exit ") {
         exit(status.parse().unwrap());
     }
-    Ok(())
 }
 
 /// A connection to one of the workers.

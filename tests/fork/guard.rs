@@ -5,6 +5,7 @@ use std::thread;
 
 use squall_runtime::IOLoop;
 use squall_runtime::process::{ForkOptions, fork_processes};
+use squall_runtime::signal::{SIGUSR2, Signals};
 
 use crate::case::{Case, Server, announce};
 
@@ -58,4 +59,14 @@ pub fn a_worker_does_not_fork_again(case: &Case) {
     server.expect("error: cannot fork: this process is already worker 0");
     server.expect("giving up");
     assert_eq!(server.ended().0.code(), Some(1));
+}
+
+pub fn a_handler_of_a_signal_is_named(case: &Case) {
+    let server = case.server(|| {
+        // On another thread, so that this one has no loop.
+        thread::spawn(|| Signals::new([SIGUSR2]).map(drop)).join().unwrap()?;
+        announce(fork_processes(2)?);
+        Ok(())
+    });
+    refused(server, "a handler for SIGUSR2 is installed");
 }

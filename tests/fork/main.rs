@@ -24,6 +24,7 @@ const CASES: &[harness::Row] = harness::rows![
     bind::connections_are_spread_over_the_workers,
     bind::connections_queued_on_a_killed_worker_are_answered,
     bind::workers_share_a_unix_socket,
+    guard::a_handler_of_a_signal_is_named,
     guard::a_joined_thread_is_no_obstacle,
     guard::a_loop_is_named_by_where_it_was_made,
     guard::a_second_thread_is_named,

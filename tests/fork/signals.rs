@@ -3,25 +3,26 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal, kill};
+use futures_lite::StreamExt;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use squall_runtime::IOLoop;
 use squall_runtime::process::{ForkOptions, fork_processes};
+use squall_runtime::signal::{SIGTERM, SIGUSR1, Signals};
 
 use crate::case::{Case, SOON, Server, announce, has, signal_set, suspend};
 
 /// Workers that say when they are asked to stop, and do so on `SIGUSR1`.
 fn slow_to_stop(options: ForkOptions) -> io::Result<()> {
-    let mut orders = SigSet::empty();
-    orders.extend([Signal::SIGTERM, Signal::SIGUSR1]);
     let id = options.fork_processes()?;
-    orders.thread_block()?;
-    announce(id);
-    loop {
-        match orders.wait()? {
-            Signal::SIGUSR1 => return Ok(()),
-            order => println!("worker {id} got {order}"),
+    IOLoop::current().run_sync(async {
+        let mut orders = Signals::new([SIGTERM, SIGUSR1])?;
+        announce(id);
+        while orders.next().await == Some(SIGTERM) {
+            println!("worker {id} got SIGTERM");
         }
-    }
+        Ok(())
+    })?
 }
 
 fn two() -> ForkOptions {
@@ -151,8 +152,11 @@ pub fn an_order_while_workers_are_being_forked_reaches_all(case: &Case) {
 }
 
 pub fn the_death_of_the_supervisor_ends_all_workers(case: &Case) {
-    let server = case.server(|| slow_to_stop(two()));
-    both(&server);
-    server.signal(Signal::SIGKILL);
-    assert!(server.has_ended_within(Duration::from_secs(1)), "an orphan is left");
+    // The last one is not blocked either.
+    for end in [Signal::SIGKILL, Signal::SIGUSR1] {
+        let server = case.server(|| slow_to_stop(two()));
+        both(&server);
+        server.signal(end);
+        assert!(server.has_ended_within(Duration::from_secs(1)), "an orphan is left");
+    }
 }

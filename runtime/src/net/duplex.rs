@@ -161,6 +161,8 @@ impl DuplexStream {
     /// Waits for the other end to close, without reading and whether or not bytes are unread.
     ///
     /// It waits in the place of the reader: one task at a time either reads or waits here.
+    /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
+    /// breaks, and a further call returns [`PeerClosed::Reset`].
     ///
     /// # Examples
     ///
@@ -340,11 +342,9 @@ impl Pipe {
     }
 
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
-        if let Some(how) = self.ended.get() {
-            return Poll::Ready(how);
-        }
+        // Also after a FIN: a reset may follow.
         self.reader.set(cx.waker());
-        Poll::Pending
+        self.ended.get().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// The sending end sends no more.

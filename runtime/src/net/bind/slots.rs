@@ -17,13 +17,14 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
+use std::net::{self, Shutdown, SocketAddr};
+use std::os::unix;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use socket2::Socket;
 
+use super::super::{TcpListener, UnixListener};
 use super::{BindAddress, named, tcp};
 
 /// Whether the system spreads connections over the sockets of a port.
@@ -146,8 +147,8 @@ impl Bound {
             let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
             socket.listen(self.backlog)?;
             Ok(match self.place {
-                Place::Tcp(_) => Listener::Tcp(socket.into()),
-                Place::Unix(_) => Listener::Unix(socket.into()),
+                Place::Tcp(_) => Listener::Tcp(net::TcpListener::from(socket).try_into()?),
+                Place::Unix(_) => Listener::Unix(unix::net::UnixListener::from(socket).try_into()?),
             })
         };
         listen().map_err(|error| named(&self.place, &error))

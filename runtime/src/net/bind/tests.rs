@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,13 @@ impl Drop for Directory {
 fn answers(address: SocketAddr) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "no loop runs here that this could block")]
     TcpStream::connect(address).map(drop)
+}
+
+fn blocking(listener: Listener) -> TcpListener {
+    let Listener::Tcp(listener) = listener else { panic!("{listener:?}") };
+    let listener = TcpListener::from(OwnedFd::from(listener));
+    listener.set_nonblocking(false).unwrap();
+    listener
 }
 
 fn mode(path: &Path) -> u32 {
@@ -132,14 +139,22 @@ fn what_the_system_refuses_is_named() {
 }
 
 #[test]
+fn a_machine_without_ipv6_is_no_error() {
+    // An address of the documentation's, which no machine has.
+    let absent = "[2001:db8::1]:0".parse().unwrap();
+    let bind = |addresses: &[SocketAddr]| BindOptions::new().bind_all(addresses).map(|b| b.len());
+    assert_eq!(bind(&["127.0.0.1:0".parse().unwrap(), absent]).unwrap(), 1);
+    assert_eq!(bind(&[absent]).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+    assert!(is_family_absent(&Errno::AFNOSUPPORT.into()));
+    assert!(!is_family_absent(&Errno::ADDRINUSE.into()));
+}
+
+#[test]
 fn listeners_are_closed_on_exec_and_never_block() {
     let sockets = bind_sockets(0).unwrap();
     let slots = Slots::open(2).unwrap();
     for listener in sockets.into_listeners().unwrap() {
-        let fd = match &listener {
-            Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix(listener) => listener.as_fd(),
-        };
+        let Listener::Tcp(fd) = &listener else { panic!("{listener:?}") };
         assert!(rustix::io::fcntl_getfd(fd).unwrap().contains(FdFlags::CLOEXEC));
         let flags = rustix::fs::fcntl_getfl(fd).unwrap();
         assert!(flags.contains(rustix::fs::OFlags::NONBLOCK));
@@ -151,7 +166,7 @@ fn listeners_are_closed_on_exec_and_never_block() {
 fn accepted_connections_do_not_wait_to_fill_packets() {
     let sockets = bind_sockets("127.0.0.1:0").unwrap();
     answers(sockets.local_addrs()[0]).unwrap();
-    let Listener::Tcp(listener) = sockets.into_listeners().unwrap().remove(0) else { panic!() };
+    let listener = blocking(sockets.into_listeners().unwrap().remove(0));
     let (stream, _) = listener.accept().unwrap();
     assert!(stream.nodelay().unwrap());
 }
@@ -161,7 +176,7 @@ fn slots_listen_only_when_their_worker_asks() {
     let sockets = bind_sockets("127.0.0.1:0").unwrap();
     let address = sockets.local_addrs()[0];
     let slots = Slots::open(4).unwrap();
-    let Listener::Tcp(listener) = sockets.into_listeners().unwrap().remove(0) else { panic!() };
+    let listener = blocking(sockets.into_listeners().unwrap().remove(0));
     for _ in 0..32 {
         answers(address).unwrap();
         listener.accept().unwrap();
@@ -174,7 +189,7 @@ fn a_retired_slot_gets_no_more_connections() {
     let sockets = bind_sockets("127.0.0.1:0").unwrap();
     let address = sockets.local_addrs()[0];
     let slots = Slots::open(2).unwrap();
-    let Listener::Tcp(second) = sockets.0[0].listener(1).unwrap() else { panic!() };
+    let second = blocking(sockets.0[0].listener(1).unwrap());
     slots.retire(0);
     for _ in 0..32 {
         answers(address).unwrap();

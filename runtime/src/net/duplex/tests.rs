@@ -179,3 +179,17 @@ fn a_waker_may_use_the_stream_when_it_is_dropped_or_woken() {
 fn no_capacity_is_refused() {
     let _ = duplex(0);
 }
+
+#[test]
+fn a_reset_after_a_fin_wakes_whoever_saw_the_fin() {
+    block_on(async {
+        let (client, server) = duplex(16);
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut reset = pin!(poll_fn(|cx| match server.poll_peer_closed(cx) {
+            Poll::Ready(PeerClosed::Reset) => Poll::Ready(()),
+            Poll::Ready(PeerClosed::Finished) | Poll::Pending => Poll::Pending,
+        }));
+        assert!(poll_once(&mut reset).await.is_none());
+        zip(reset, async { client.reset() }).await;
+    });
+}
