@@ -102,6 +102,3 @@ macro_rules! stream_traits {
     };
 }
 use stream_traits;
-
-#[cfg(test)]
-mod tests;
