@@ -1,3 +1,5 @@
 //! Squall.
 
 #![forbid(unsafe_code)]
+
+mod routing;
