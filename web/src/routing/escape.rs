@@ -19,11 +19,32 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// All but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All but the unreserved characters of RFC 3986: what becomes of text escaped so is one
+/// segment, or a part of it.
+pub(super) const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// [`RESERVED`], but `/` stays.
-const RESERVED_BUT_SLASH: &AsciiSet = &RESERVED.remove(b'/');
+/// [`RESERVED`], but `/` stays: for text of many segments.
+pub(super) const RESERVED_BUT_SLASH: &AsciiSet = &RESERVED.remove(b'/');
+
+/// All that may not stand in a segment as it is.
+pub(super) const NOT_IN_SEGMENTS: &AsciiSet = &RESERVED
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// [`NOT_IN_SEGMENTS`], but `/` stays.
+pub(super) const NOT_IN_SEGMENTS_BUT_SLASH: &AsciiSet = &NOT_IN_SEGMENTS.remove(b'/');
 
 /// A path argument is not UTF-8 once its percent escapes are decoded: the client's mistake,
 /// to be answered with 400.
@@ -47,16 +68,6 @@ impl std::error::Error for InvalidUtf8 {}
 /// If the result is not UTF-8.
 pub(crate) fn decode_argument(raw: &[u8]) -> Result<Cow<'_, str>, InvalidUtf8> {
     percent_decode(raw).decode_utf8().map_err(|_| InvalidUtf8)
-}
-
-/// Encodes an argument of one segment: what decodes to `argument` and holds no `/`.
-pub(super) fn encode_segment(argument: &str) -> impl fmt::Display {
-    utf8_percent_encode(argument, RESERVED)
-}
-
-/// Encodes an argument of many segments: as [`encode_segment`], but each `/` stays.
-pub(super) fn encode_segments(argument: &str) -> impl fmt::Display {
-    utf8_percent_encode(argument, RESERVED_BUT_SLASH)
 }
 
 /// Returns the [normal](normalise) spelling of text that stands in a pattern, in which what

@@ -3,7 +3,9 @@ use std::cell::RefCell;
 use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use super::arguments::Arguments;
-use super::escape::decode_argument;
+use super::escape::{
+    NOT_IN_SEGMENTS, NOT_IN_SEGMENTS_BUT_SLASH, RESERVED, RESERVED_BUT_SLASH, decode_argument,
+};
 use super::pattern::Problem;
 use super::reverse::{Outline, ReverseError};
 
@@ -24,7 +26,10 @@ impl RegexPattern {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         // On its own first: `a)|(b` is none, but would be one in the parentheses below.
         compile(text)?;
-        let regex = compile(&format!(r"\A(?:{text})\z"))?;
+        // The line feed is for a comment at the end, which `(?x)` makes possible and which
+        // would take the parenthesis in. It is white space then.
+        let regex = compile(&format!(r"\A(?:{text})\z"))
+            .or_else(|_| compile(&format!("\\A(?:{text}\n)\\z")))?;
         let groups = regex.captures_len() - 1;
         let names: Vec<_> = regex.capture_names().flatten().map(str::to_owned).collect();
         if !names.is_empty() && names.len() != groups {
@@ -59,9 +64,10 @@ impl RegexPattern {
     pub(super) fn reverse(&self, arguments: &[&str]) -> Result<String, ReverseError> {
         ReverseError::check_count(self.argument_count(), arguments.len())?;
         let outline = self.outline.as_ref().ok_or_else(ReverseError::irreversible)?;
-        // Tornado leaves slashes as they are, and most often they are meant to be.
-        [outline.with_segments(arguments), outline.with_segment(arguments)]
+        // First as Tornado does it; but a group may not take slashes, or not take escapes.
+        [RESERVED_BUT_SLASH, RESERVED, NOT_IN_SEGMENTS_BUT_SLASH, NOT_IN_SEGMENTS]
             .into_iter()
+            .map(|escaped| outline.fill(arguments, escaped))
             .find(|path| self.leads_back(path, arguments))
             .ok_or_else(ReverseError::unmatched)
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::escape::{encode_segment, encode_segments};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 /// A path cannot be made from a pattern and arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,20 +83,14 @@ impl Outline {
         &self.first[..self.prefix]
     }
 
-    /// Fills the groups in, with each `/` of an argument as it is.
-    pub(super) fn with_segments(&self, arguments: &[&str]) -> String {
-        self.fill(arguments.iter().copied().map(encode_segments))
-    }
-
-    /// Fills the groups in, with each `/` of an argument escaped.
-    pub(super) fn with_segment(&self, arguments: &[&str]) -> String {
-        self.fill(arguments.iter().copied().map(encode_segment))
-    }
-
-    fn fill(&self, arguments: impl Iterator<Item = impl fmt::Display>) -> String {
-        let groups = arguments.zip(&self.after);
-        groups
-            .fold(self.first.clone(), |path, (argument, after)| format!("{path}{argument}{after}"))
+    /// Fills the groups in, with what is in `escaped` escaped.
+    pub(super) fn fill(&self, arguments: &[&str], escaped: &'static AsciiSet) -> String {
+        let mut path = self.first.clone();
+        for (argument, after) in arguments.iter().zip(&self.after) {
+            path.extend(utf8_percent_encode(argument, escaped));
+            path.push_str(after);
+        }
+        path
     }
 }
 

@@ -1,6 +1,8 @@
 use std::fmt::Write;
 
-use super::escape::{encode_segment, encode_segments, normal_literal};
+use percent_encoding::utf8_percent_encode;
+
+use super::escape::{RESERVED, RESERVED_BUT_SLASH, normal_literal};
 use super::pattern::Problem;
 use super::reverse::ReverseError;
 
@@ -73,18 +75,17 @@ impl Segments {
             return Err(ReverseError::empty(&self.names[empty]));
         }
         let mut path = String::with_capacity(self.text.len());
-        let mut arguments = arguments.iter().copied();
+        let mut arguments = arguments.iter();
+        let mut encode =
+            |set| utf8_percent_encode(arguments.next().copied().unwrap_or_default(), set);
         for segment in &self.segments {
             // Writing to a string cannot fail.
             let _ = match segment {
                 Segment::Literal(text) => write!(path, "/{text}"),
                 Segment::Argument { before, after } => {
-                    let argument = encode_segment(arguments.next().unwrap_or_default());
-                    write!(path, "/{before}{argument}{after}")
+                    write!(path, "/{before}{}{after}", encode(RESERVED))
                 }
-                Segment::Rest => {
-                    write!(path, "/{}", encode_segments(arguments.next().unwrap_or_default()))
-                }
+                Segment::Rest => write!(path, "/{}", encode(RESERVED_BUT_SLASH)),
             };
         }
         Ok(path)
