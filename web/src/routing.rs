@@ -21,8 +21,6 @@
 //! - [`index`]: from a path to the row, over [`edges`], its hash table;
 //! - [`arguments`]: where in the path a row's arguments are;
 //! - [`escape`]: percent escapes in paths.
-#![expect(unreachable_pub, unused_imports, reason = "the crate does not re-export it yet")]
-#![cfg_attr(not(test), expect(dead_code, reason = "the rest of the crate does not use it yet"))]
 
 mod arguments;
 mod edges;
