@@ -354,6 +354,8 @@ impl<T: AsFd> AsyncFd<T> {
             return Poll::Ready(Ok(PeerClosed::Reset));
         }
         if ready.contains(Ready::FINISHED) {
+            // Whoever goes on after this is to hear if the connection then breaks.
+            reactor::listen(self.key.get(), cx.waker());
             return Poll::Ready(Ok(PeerClosed::Finished));
         }
         if !ready.contains(Ready::READ) {

@@ -179,6 +179,15 @@ impl IOLoop {
         Task(executor::spawn(&self.0.remote, Location::caller(), future))
     }
 
+    /// As [`spawn`](Self::spawn), for what is spawned on behalf of the line `site`.
+    pub(crate) fn spawn_from<T: 'static>(
+        &self,
+        site: &'static Location<'static>,
+        future: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        Task(executor::spawn(&self.0.remote, site, future))
+    }
+
     /// Runs `future` beside whatever else the loop does, with nobody waiting for it. If it panics,
     /// that is logged, and the loop lives on.
     ///
