@@ -1,6 +1,7 @@
 //! Squall's event loop.
 
 pub mod log;
+pub mod process;
 pub mod signal;
 
 mod blocking;
@@ -18,7 +19,10 @@ mod timer;
 // The public interface is:
 pub use fd::{AsyncFd, PeerClosed};
 pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
-pub use net::{DuplexStream, TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve};
+pub use net::{
+    BindAddress, BindOptions, DuplexStream, Listener, Sockets, TcpListener, TcpStream,
+    UnixListener, UnixStream, bind_sockets, duplex, resolve,
+};
 pub use periodic::PeriodicCallback;
 pub use task::{JoinError, Task, yield_now};
 pub use timer::{Deadline, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};

@@ -3,6 +3,7 @@
 //! Each stream has the same four methods, and the traits of [`futures_lite`] on top of them:
 //! `poll_recv`, `poll_send`, `poll_peer_closed` and `shutdown`.
 
+mod bind;
 mod duplex;
 mod resolve;
 mod socket;
@@ -13,6 +14,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::task::Waker;
 
+pub(crate) use bind::Slots;
+pub use bind::{BindAddress, BindOptions, Listener, Sockets, bind_sockets};
 pub use duplex::{DuplexStream, duplex};
 pub use resolve::resolve;
 pub use tcp::{TcpListener, TcpStream};
@@ -99,6 +102,3 @@ macro_rules! stream_traits {
     };
 }
 use stream_traits;
-
-#[cfg(test)]
-mod tests;

@@ -240,9 +240,6 @@ impl TcpStream {
     /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
     /// breaks, and a further call returns [`PeerClosed::Reset`].
     ///
-    /// This is so on Linux. Elsewhere an end behind bytes that nobody has read is noticed when
-    /// they are read, and nothing is noticed after the first end.
-    ///
     /// # Examples
     ///
     /// ```
@@ -357,8 +354,8 @@ impl TcpListener {
     /// Listens on `address`; port 0 takes a free one. Connections accepted send at once
     /// (`TCP_NODELAY`).
     ///
-    /// For one socket per process and both versions of the protocol there is
-    /// `process::bind_sockets`.
+    /// For one socket per process, both versions of the protocol and further settings, see
+    /// [`bind_sockets`](crate::process::bind_sockets).
     ///
     /// # Errors
     ///
