@@ -240,6 +240,9 @@ impl TcpStream {
     /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
     /// breaks, and a further call returns [`PeerClosed::Reset`].
     ///
+    /// This is so on Linux. Elsewhere an end behind bytes that nobody has read is noticed when
+    /// they are read, and nothing is noticed after the first end.
+    ///
     /// # Examples
     ///
     /// ```
@@ -355,7 +358,7 @@ impl TcpListener {
     /// (`TCP_NODELAY`).
     ///
     /// For one socket per process, both versions of the protocol and further settings, see
-    /// [`bind_sockets`](crate::process::bind_sockets).
+    /// [`bind_sockets`](crate::bind_sockets).
     ///
     /// # Errors
     ///

@@ -156,6 +156,9 @@ impl UnixStream {
     /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
     /// breaks, and a further call returns [`PeerClosed::Reset`].
     ///
+    /// This is so on Linux. Elsewhere an end behind bytes that nobody has read is noticed when
+    /// they are read, and nothing is noticed after the first end.
+    ///
     /// # Examples
     ///
     /// ```
