@@ -1,8 +1,7 @@
 //! What the loop and the server have to say, to whoever listens.
 //!
-//! With a `tracing` subscriber, lines are events of it. Without one, warnings, errors and the
-//! access log go to standard error, one line each, so that a newcomer's failing handler is never
-//! silent. Either way a line that cannot be written is dropped: logging never fails.
+//! With a `tracing` subscriber, lines are events of it. Without one, warnings and errors go to
+//! standard error, one line each, so that a newcomer's failing handler is never silent. Either way a line that cannot be written is dropped: logging never fails.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -76,7 +75,7 @@ pub fn warn(target: Target, message: fmt::Arguments<'_>) {
     write_without_subscriber(Level::WARN, target, message);
 }
 
-/// Logs something that is as it should be. Without a subscriber only the access log is shown.
+/// Logs something that is as it should be. Without a subscriber it is not shown.
 ///
 /// ```
 /// use squall_runtime::log;
@@ -89,9 +88,18 @@ pub fn info(target: Target, message: fmt::Arguments<'_>) {
         Target::Application => tracing::info!(target: "squall::application", "{message}"),
         Target::Access => tracing::info!(target: "squall::access", "{message}"),
     }
-    if target == ACCESS {
-        write_without_subscriber(Level::INFO, target, message);
-    }
+}
+
+/// Says whether [`info`] reaches a subscriber with a line of the access log, which is worth
+/// asking before one is made up for each request.
+///
+/// ```
+/// use squall_runtime::log;
+///
+/// assert!(!log::is_access_enabled(), "there is no subscriber here");
+/// ```
+pub fn is_access_enabled() -> bool {
+    tracing::enabled!(target: "squall::access", Level::INFO)
 }
 
 fn write_without_subscriber(level: Level, target: Target, message: fmt::Arguments<'_>) {

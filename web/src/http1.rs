@@ -1,0 +1,37 @@
+//! HTTP/1.x as bytes: requests in, responses out.
+//!
+//! Everything here is pure: slices go in, values or bytes come out, and nothing is read,
+//! written, timed or logged. What was refused and why is a [`HeadError`](error::HeadError) or
+//! a [`BodyError`](error::BodyError), the only places where bad bytes become a status.
+//!
+//! The rule for what is accepted: where two readers could take the same bytes two ways, they
+//! are refused, for one of the two readers may be a proxy in front of us.
+//!
+//! | file | what |
+//! |---|---|
+//! | `head` | bytes → request head |
+//! | `search` | where a head ends, however its bytes arrive |
+//! | `target` | the four forms of a request target |
+//! | `framing` | how long a request's body is: `Content-Length`, `Transfer-Encoding` |
+//! | `version` | which versions are served |
+//! | `host` | what may stand in `Host` |
+//! | `field` | the bytes of names and values; lists of tokens |
+//! | `range` | a part of a head, in 8 bytes |
+//! | `body` | framed bytes → body |
+//! | `encode` | response head and chunks → bytes |
+//! | `date` | the `Date` header, rendered once a second |
+//! | `etag` | the automatic `Etag`, and `If-None-Match` |
+
+pub(crate) mod body;
+pub(crate) mod date;
+pub(crate) mod encode;
+pub(crate) mod error;
+pub(crate) mod etag;
+pub(crate) mod field;
+pub(crate) mod framing;
+pub(crate) mod head;
+pub(crate) mod host;
+pub(crate) mod range;
+pub(crate) mod search;
+pub(crate) mod target;
+pub(crate) mod version;

@@ -1,0 +1,88 @@
+//! The `Date` header.
+
+use std::fmt;
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use httpdate::HttpDate;
+
+/// The length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+const LENGTH: usize = 29;
+
+/// The last second that the format can express: the year has four digits.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// The current date as text, rendered again only when the second has changed.
+pub(crate) struct DateCache {
+    /// Seconds since 1970 that the text says; `u64::MAX` at first.
+    second: u64,
+    text: [u8; LENGTH],
+}
+
+impl DateCache {
+    pub(crate) fn new() -> Self {
+        Self { second: u64::MAX, text: [b' '; LENGTH] }
+    }
+
+    /// The date `now` as IMF-fixdate (RFC 9110 §5.6.7).
+    ///
+    /// A clock that is wrong beyond what the format can express, before 1970 or after 9999,
+    /// gives the nearest date that it can.
+    pub(crate) fn at(&mut self, now: SystemTime) -> &[u8; LENGTH] {
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if second != self.second {
+            self.second = second;
+            self.render(second.min(LAST_SECOND));
+        }
+        &self.text
+    }
+
+    #[cold]
+    fn render(&mut self, second: u64) {
+        let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));
+        let written = write!(self.text.as_mut_slice(), "{date}");
+        debug_assert!(written.is_ok(), "every date has the same length");
+    }
+}
+
+impl fmt::Debug for DateCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DateCache").field(&String::from_utf8_lossy(&self.text)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> String {
+        let mut cache = DateCache::new();
+        let text = cache.at(UNIX_EPOCH + Duration::from_secs(second));
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_date_is_an_imf_fixdate() {
+        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(at(LAST_SECOND), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[test]
+    fn a_clock_out_of_range_gives_the_nearest_date() {
+        assert_eq!(at(LAST_SECOND + 1), at(LAST_SECOND));
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(DateCache::new().at(before), at(0).as_bytes());
+    }
+
+    #[test]
+    fn the_text_follows_the_second_in_both_directions() {
+        let mut cache = DateCache::new();
+        for second in [10, 11, 11, 12, 9] {
+            for millisecond in [0, 999] {
+                let now = UNIX_EPOCH + Duration::from_millis(second * 1000 + millisecond);
+                assert_eq!(cache.at(now), at(second).as_bytes());
+            }
+        }
+    }
+}
