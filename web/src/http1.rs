@@ -23,11 +23,6 @@
 //! | `date` | the `Date` header, rendered once a second |
 //! | `etag` | the automatic `Etag`, and `If-None-Match` |
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the connection that calls this is written at the same time")
-)]
-
 pub(crate) mod body;
 pub(crate) mod date;
 pub(crate) mod encode;

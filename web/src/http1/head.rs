@@ -1,9 +1,10 @@
 //! Bytes → request head.
 //!
-//! The parser is our own: a general one took a thousand instructions for a head of 85 bytes,
-//! half of what a whole request may cost, and accepted much that then had to be looked for
-//! again.
+//! `httparse` takes the head apart. It is lenient where a server must not be: it takes LF for a
+//! line end, and says of a version only its last digit. What it accepts and we do not is found
+//! by looking at the few places where it can be, not by going over all bytes again.
 
+use std::mem::MaybeUninit;
 use std::{mem, ops};
 
 use http::Method;
@@ -90,6 +91,9 @@ pub(crate) struct HeadLimits {
     pub(crate) max_target: usize,
 }
 
+/// Nearly all heads have fewer fields; more cost an allocation.
+const USUAL_FIELDS: usize = 32;
+
 /// Why a head could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
@@ -146,7 +150,7 @@ impl Head {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
-        if search.is_new() && bytes.first().is_some_and(|&byte| byte != b'\r') {
+        if search.is_new() && bytes.first().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
             match self.parse_front(bytes, limits) {
                 Ok(end) => return Ok(Some(0..end)),
                 Err(Stop::Malformed(error)) => return Err(error),
@@ -197,19 +201,57 @@ impl Head {
     /// Parses the head at the front of `bytes` and returns its length.
     #[inline]
     fn parse_front(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        let mut places = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+        let count = limits.max_fields.min(USUAL_FIELDS);
+        match self.parse_with(bytes, limits, &mut places[..count]) {
+            Err(Stop::Malformed(HeadError::TooManyFields)) if count < limits.max_fields => {
+                self.parse_many(bytes, limits)
+            }
+            parsed => parsed,
+        }
+    }
+
+    #[cold]
+    fn parse_many(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        let places = std::iter::repeat_with(MaybeUninit::uninit).take(limits.max_fields);
+        self.parse_with(bytes, limits, &mut places.collect::<Vec<_>>())
+    }
+
+    fn parse_with<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        limits: &HeadLimits,
+        places: &mut [MaybeUninit<httparse::Header<'b>>],
+    ) -> Result<usize, Stop> {
         // Ranges have 32 bits.
         let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
-        let rest = self.parse_request_line(bytes)?;
+        let mut request = httparse::Request::new(&mut []);
+        let end = match request.parse_with_uninit_headers(bytes, places) {
+            Ok(httparse::Status::Complete(end)) => end,
+            Ok(httparse::Status::Partial) => return Err(Stop::Incomplete),
+            Err(httparse::Error::Version) => return self.parse_later_version(bytes, limits),
+            Err(error) => return Err(explain(error, bytes).into()),
+        };
+        self.take_in_request_line(bytes, &request)?;
         if self.target.len() > limits.max_target {
             return Err(HeadError::TargetTooLong.into());
         }
-        let rest = self.parse_fields(bytes, rest, limits.max_fields)?;
-        let end = bytes.len() - rest.len();
+        self.take_in_fields(&bytes[..end], request.headers)?;
         if end > limits.max_head_size {
             return Err(HeadError::TooLarge.into());
         }
         self.conclude()?;
         Ok(end)
+    }
+
+    /// Parses a head of HTTP/1.2 or later, of which `httparse` knows nothing, as the HTTP/1.1
+    /// that it may be taken for (RFC 9110 §2.5).
+    #[cold]
+    fn parse_later_version(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        let minor = request_line::later_minor_version(bytes)?;
+        let mut bytes = bytes.to_vec();
+        bytes[minor] = b'1';
+        self.parse_front(&bytes, limits)
     }
 
     /// Decides what all fields together mean.
@@ -230,6 +272,22 @@ impl Head {
             _ => Expect::None,
         };
         Ok(())
+    }
+}
+
+/// What `httparse` means by `error`.
+#[cold]
+fn explain(error: httparse::Error, bytes: &[u8]) -> HeadError {
+    match error {
+        httparse::Error::HeaderName => HeadError::FieldName,
+        httparse::Error::HeaderValue => HeadError::FieldValue,
+        httparse::Error::NewLine => HeadError::LineEnd,
+        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+        httparse::Error::Version => match request_line::later_minor_version(bytes) {
+            Ok(_) => HeadError::Version,
+            Err(error) => error,
+        },
+        httparse::Error::Token | httparse::Error::Status => HeadError::RequestLine,
     }
 }
 

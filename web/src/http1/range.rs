@@ -15,6 +15,12 @@ impl Range {
         Self { start: start as u32, end: end as u32 }
     }
 
+    /// Where `part`, a slice of `whole`, lies in it.
+    pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
+        let start = part.as_ptr().addr() - whole.as_ptr().addr();
+        Self::new(start, start + part.len())
+    }
+
     /// The range itself, of the bytes that it was made for.
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start as usize..self.end as usize]

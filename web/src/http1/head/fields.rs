@@ -1,85 +1,45 @@
 //! The field lines of a head.
 
-use super::super::field::{elements, is_name, trim_end, trim_start};
+use super::super::field::{elements, is_name};
 use super::super::host::is_authority;
-use super::super::scan::{self, TOKEN};
-use super::{Expect, Field, Head, HeadError, Meaning, Range, Stop};
+use super::{Expect, Field, Head, HeadError, Meaning, Range};
 
 impl Head {
-    /// Parses the fields that begin `rest`, the end of `bytes`, and the blank line after them.
-    /// Returns what follows it.
+    /// Takes in the fields of `head`, as they were parsed, and what they mean.
     ///
     /// # Errors
     ///
-    /// When a line can no longer become a field: no name, a space before the colon or at the
-    /// beginning (which once continued the line before), a control byte, another line end
-    /// than CR LF. When there are more than `max_fields`, or one means what it must not.
+    /// When a line does not end in CR LF, or a field means what it must not.
     #[inline(never)]
-    pub(super) fn parse_fields<'b>(
+    pub(super) fn take_in_fields(
         &mut self,
-        bytes: &'b [u8],
-        mut rest: &'b [u8],
-        max_fields: usize,
-    ) -> Result<&'b [u8], Stop> {
-        let position = |slice: &[u8]| bytes.len() - slice.len();
+        head: &[u8],
+        fields: &[httparse::Header<'_>],
+    ) -> Result<(), HeadError> {
         self.fields.clear();
         self.meaning = Meaning::default();
-        loop {
-            let line = rest;
-            let after_name = scan::skip(line, TOKEN);
-            let name = &line[..line.len() - after_name.len()];
-            let value = match after_name {
-                [b':', b' ', value @ ..] | [b':', value @ ..] => trim_start(value),
-                _ => return blank_line(name, after_name),
-            };
-            let line_end = skip_value(value)?;
-            rest = &line_end[2..];
-
-            if name.is_empty() {
-                return Err(HeadError::FieldName.into());
+        // Each line ends where the next name begins, and the last in the blank line.
+        let ends_line = |end: usize| head[..end].ends_with(b"\r\n");
+        if !head.ends_with(b"\r\n\r\n") {
+            return Err(HeadError::LineEnd);
+        }
+        for field in fields {
+            let (name, value) = (field.name.as_bytes(), field.value);
+            let name_range = Range::within(head, name);
+            if !ends_line(name_range.start as usize) {
+                return Err(HeadError::LineEnd);
             }
-            if self.fields.len() == max_fields {
-                return Err(HeadError::TooManyFields.into());
-            }
-            let value_start = position(value);
-            let value = trim_end(&value[..value.len() - line_end.len()]);
-            let field = Field {
-                name: Range::new(position(line), position(after_name)),
-                value: Range::new(value_start, value_start + value.len()),
+            // An empty value is a slice of something else.
+            let value_range = match value.is_empty() {
+                true => Range { start: name_range.end + 1, end: name_range.end + 1 },
+                false => Range::within(head, value),
             };
-            self.fields.push(field);
+            self.fields.push(Field { name: name_range, value: value_range });
             if may_matter(name) {
-                self.meaning.take_in(name, value, field.value)?;
+                self.meaning.take_in(name, value, value_range)?;
             }
         }
-    }
-}
-
-/// Where the value that begins `bytes` ends: what is left from its line end on.
-#[inline(always)]
-fn skip_value(bytes: &[u8]) -> Result<&[u8], Stop> {
-    let mut rest = scan::skip_text(bytes);
-    loop {
-        match rest {
-            [b'\r', b'\n', ..] => return Ok(rest),
-            [b'\t', tail @ ..] => rest = scan::skip_text(tail),
-            [] | [b'\r'] => return Err(Stop::Incomplete),
-            [b'\r' | b'\n', ..] => return Err(HeadError::LineEnd.into()),
-            _ => return Err(HeadError::FieldValue.into()),
-        }
-    }
-}
-
-/// What follows the blank line, if that is what it is: a line whose `name` is not followed by
-/// a colon.
-#[inline(never)]
-fn blank_line<'b>(name: &[u8], after_name: &'b [u8]) -> Result<&'b [u8], Stop> {
-    match after_name {
-        [b'\r', b'\n', rest @ ..] if name.is_empty() => Ok(rest),
-        [b'\r'] if name.is_empty() => Err(Stop::Incomplete),
-        [] => Err(Stop::Incomplete),
-        [b'\r' | b'\n', ..] if name.is_empty() => Err(HeadError::LineEnd.into()),
-        _ => Err(HeadError::FieldName.into()),
+        Ok(())
     }
 }
 

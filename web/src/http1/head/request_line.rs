@@ -2,119 +2,93 @@
 
 use http::Method;
 
-use super::super::scan::{self, PATH, TOKEN};
-use super::{Head, HeadError, Range, Stop, Version};
+use super::super::scan::{self, PATH};
+use super::{Head, HeadError, Range, Version};
+
+/// What stands between the target and the fields of nearly every request.
+const HTTP_11: &[u8] = b" HTTP/1.1\r\n";
 
 impl Head {
-    /// Parses the request line that begins `bytes`. Returns what follows it.
+    /// Takes in the request line that begins `bytes`, as it was parsed into `request`.
     ///
     /// # Errors
     ///
-    /// When it is malformed, however little more than one reading it allows: one space between
-    /// its parts, a method that is a token, a target in one of the four forms that suits the
-    /// method, capitals in `HTTP`.
-    #[inline(never)]
-    pub(super) fn parse_request_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Stop> {
-        let position = |slice: &[u8]| bytes.len() - slice.len();
-        let text = if let Some(text) = bytes.strip_prefix(b"GET ") {
-            self.method = Method::GET;
-            text
-        } else if let Some(text) = bytes.strip_prefix(b"POST ") {
-            self.method = Method::POST;
-            text
-        } else {
-            self.parse_any_method(bytes)?
+    /// When it allows more than one reading: a line end without CR, a fragment, a target in a
+    /// form that does not suit the method. When it is another major version than 1.
+    pub(super) fn take_in_request_line(
+        &mut self,
+        bytes: &[u8],
+        request: &httparse::Request<'_, '_>,
+    ) -> Result<(), HeadError> {
+        let (Some(method), Some(target)) = (request.method, request.path) else {
+            return Err(HeadError::RequestLine);
         };
-
-        let after_path = scan::skip(text, PATH);
-        let (query, rest) = match after_path {
-            [b' ', rest @ ..] => (None, rest),
-            [b'?', query @ ..] => {
-                let rest = after_query(query)?;
-                (Some(Range::new(position(query), position(rest) - 1)), rest)
-            }
-            [byte, ..] => return Err(no_target(*byte)),
-            [] => return Err(Stop::Incomplete),
+        self.method = match method {
+            "GET" => Method::GET,
+            "POST" => Method::POST,
+            other => Method::from_bytes(other.as_bytes()).map_err(|_| HeadError::RequestLine)?,
         };
-        self.target = Range::new(position(text), position(rest) - 1);
-        self.path = Range::new(position(text), position(after_path));
-        self.query = query;
-        self.authority = None;
-
-        let rest = if let Some(rest) = rest.strip_prefix(b"HTTP/1.1\r\n") {
-            self.version = Version::Http11;
-            rest
-        } else {
-            self.parse_any_version(rest)?
+        self.target = Range::within(bytes, target.as_bytes());
+        let after_target = &bytes[self.target.end as usize..];
+        self.version = match after_target.starts_with(HTTP_11) {
+            true => Version::Http11,
+            false => other_version(after_target)?,
         };
-        if text[0] != b'/' || self.method == Method::CONNECT {
+        self.split_target(target.as_bytes())?;
+        if target.as_bytes()[0] != b'/' || self.method == Method::CONNECT {
             self.parse_other_target(bytes)?;
         }
-        Ok(rest)
+        Ok(())
     }
 
-    /// Parses the method that begins `bytes`. Returns what follows the space after it.
-    #[inline(never)]
-    fn parse_any_method<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Stop> {
-        let after_method = scan::skip(bytes, TOKEN);
-        let method = &bytes[..bytes.len() - after_method.len()];
-        match after_method {
-            [] => Err(Stop::Incomplete),
-            _ if method.is_empty() => Err(HeadError::NotHttp.into()),
-            [b' ', rest @ ..] => {
-                self.method = Method::from_bytes(method).map_err(|_| HeadError::RequestLine)?;
-                Ok(rest)
+    /// Finds the query in `target`.
+    fn split_target(&mut self, target: &[u8]) -> Result<(), HeadError> {
+        let after_path = scan::skip(target, PATH);
+        let path_length = target.len() - after_path.len();
+        self.path = self.target.part(0, path_length);
+        self.authority = None;
+        self.query = match after_path {
+            [] => None,
+            [b'?', query @ ..] if !query.contains(&b'#') => {
+                Some(self.target.part(path_length + 1, target.len()))
             }
-            _ => Err(HeadError::RequestLine.into()),
-        }
-    }
-
-    /// Parses the version that begins `bytes`. Returns what follows its line end.
-    #[inline(never)]
-    fn parse_any_version<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Stop> {
-        let belongs = |(index, &byte): (usize, &u8)| match index {
-            5 | 7 => byte.is_ascii_digit(),
-            _ => byte == b"HTTP/d.d\r\n"[index],
+            // Clients keep fragments to themselves. One that arrives was put there to be read
+            // two ways, as part of the target or not.
+            _ => return Err(HeadError::Target),
         };
-        let so_far = &bytes[..bytes.len().min(10)];
-        match so_far.iter().enumerate().position(|byte| !belongs(byte)) {
-            None => {}
-            Some(8) if so_far[8] == b'\n' => return Err(HeadError::LineEnd.into()),
-            Some(_) => return Err(HeadError::RequestLine.into()),
-        }
-        let Some((line_end, rest)) = bytes.split_first_chunk::<10>() else {
-            return Err(Stop::Incomplete);
-        };
-        self.version = match (line_end[5], line_end[7]) {
-            (b'1', b'0') => Version::Http10,
-            (b'1', _) => Version::Http11,
-            _ => return Err(HeadError::Version.into()),
-        };
-        Ok(rest)
+        Ok(())
     }
 }
 
-/// What follows the space after `query`, which may hold question marks.
-#[inline(never)]
-fn after_query(query: &[u8]) -> Result<&[u8], Stop> {
-    let mut rest = query;
-    loop {
-        match scan::skip(rest, PATH) {
-            [b' ', rest @ ..] => return Ok(rest),
-            [b'?', tail @ ..] => rest = tail,
-            [byte, ..] => return Err(no_target(*byte)),
-            [] => return Err(Stop::Incomplete),
-        }
-    }
-}
-
-/// What is wrong with a target that holds `byte`.
+/// A version that is not 1.1, in what follows the target.
 #[cold]
-fn no_target(byte: u8) -> Stop {
-    Stop::Malformed(match byte {
-        // Clients keep fragments to themselves. One that arrives was put there to be read two
-        // ways, as part of the target or not.
-        b'#' => HeadError::Target,
-        _ => HeadError::RequestLine,
-    })
+fn other_version(after_target: &[u8]) -> Result<Version, HeadError> {
+    match after_target {
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', b'\r', b'\n', ..] => {
+            Ok(Version::Http10)
+        }
+        _ => Err(HeadError::LineEnd),
+    }
+}
+
+/// Where the minor version is, in the request line that begins `bytes`, if it is one from 2 to
+/// 9 of HTTP/1.
+///
+/// # Errors
+///
+/// Why any other version is not served.
+#[cold]
+pub(super) fn later_minor_version(bytes: &[u8]) -> Result<usize, HeadError> {
+    let version = bytes.splitn(3, |&byte| byte == b' ').nth(2).unwrap_or_default();
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', ..] => {
+            Ok(Range::within(bytes, version).start as usize + 7)
+        }
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n', ..]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(HeadError::Version)
+        }
+        _ => Err(HeadError::RequestLine),
+    }
 }

@@ -1,7 +1,8 @@
 //! Where a request head ends, however its bytes arrive.
 
 use super::super::scan::{self, TOKEN};
-use super::{Head, HeadError, Stop};
+use super::request_line::later_minor_version;
+use super::{Head, HeadError, explain};
 
 /// Blank lines before a request that are skipped. Old clients send one after a body (RFC
 /// 9112 §2.2); nobody has a reason to send more than a few.
@@ -116,10 +117,14 @@ fn skip_blank_lines(bytes: &[u8]) -> Result<usize, HeadError> {
 }
 
 #[cold]
-fn check_request_line(line: &[u8]) -> Result<(), HeadError> {
-    match Head::new().parse_request_line(line) {
-        Err(Stop::Malformed(error)) => Err(error),
-        Err(Stop::Incomplete) => Err(HeadError::RequestLine),
-        Ok(_) => Ok(()),
+fn check_request_line(lines: &[u8]) -> Result<(), HeadError> {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse(lines) {
+        // That there is no place for fields shows that the line before them is sound.
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+            Head::new().take_in_request_line(lines, &request)
+        }
+        Err(httparse::Error::Version) => later_minor_version(lines).map(|_| ()),
+        Err(error) => Err(explain(error, lines)),
     }
 }

@@ -1,0 +1,145 @@
+//! How the loop runs: its turns.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::Core;
+use crate::budget;
+use crate::executor::{self, Remote};
+use crate::{reactor, timer};
+
+impl Core {
+    pub(super) fn start(&self) -> io::Result<()> {
+        let _running = Running::begin(self, "IOLoop::start");
+        self.prepare()?;
+        while !self.stopping.take() {
+            executor::receive(&self.remote);
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
+        let _running = Running::begin(self, "IOLoop::run_sync");
+        self.prepare()?;
+        let mut future = pin!(future);
+        let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = &mut Context::from_waker(&waker);
+        while !self.stopping.take() {
+            // Before the future is polled: if it wakes itself, that must not count as received.
+            executor::receive(&self.remote);
+            if woken.take() {
+                budget::refill();
+                if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                    return Ok(output);
+                }
+            }
+            self.turn()?;
+        }
+        Err(io::Error::new(
+            io::ErrorKind::Interrupted,
+            "the loop was stopped before the future given to `run_sync` was done",
+        ))
+    }
+
+    /// One turn of the loop: runs what is ready, then sleeps until something else is.
+    fn turn(&self) -> io::Result<()> {
+        executor::run_ready();
+        if timer::is_virtual() {
+            self.sleep_virtually()?
+        } else {
+            self.sleep(timer::patience)?
+        };
+        timer::read_clock();
+        timer::wake_due();
+        Ok(())
+    }
+
+    /// Asks the reactor, and sleeps if nothing is left to be done. Returns the number of events.
+    fn sleep(&self, patience: impl FnOnce() -> Option<Duration>) -> io::Result<usize> {
+        if self.stopping.get() || executor::is_ready() || !executor::park(&self.remote) {
+            return reactor::wait(Some(Duration::ZERO));
+        }
+        let events = reactor::wait(patience());
+        executor::unpark(&self.remote);
+        events
+    }
+
+    /// The same where the clock stands still: instead of sleeping until the next timer, it moves
+    /// the clock there.
+    fn sleep_virtually(&self) -> io::Result<usize> {
+        let events = self.sleep(|| Some(Duration::ZERO))?;
+        let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
+        if !is_idle || executor::is_pending(&self.remote) {
+            return Ok(events);
+        }
+        if self.clock_holds.get() == 0 && timer::jump() {
+            return Ok(0);
+        }
+        self.sleep(|| None)
+    }
+
+    /// Opens the reactor and connects other threads with it.
+    fn prepare(&self) -> io::Result<()> {
+        if let Some(bell) = reactor::prepare()? {
+            self.remote.hang_bell(bell);
+        }
+        timer::read_clock();
+        Ok(())
+    }
+}
+
+/// The loop runs as long as this lives.
+struct Running<'a>(&'a Core);
+
+impl<'a> Running<'a> {
+    #[track_caller]
+    fn begin(core: &'a Core, what: &str) -> Self {
+        assert!(
+            !core.running.replace(true),
+            "`{what}` was called while this thread's loop is running already: inside of a task or \
+             a callback, `.await` the future or `spawn` it"
+        );
+        Self(core)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.set(false);
+    }
+}
+
+/// Wakes the future that `run_sync` was given, which is not a task.
+struct MainWaker {
+    woken: AtomicBool,
+    remote: Arc<Remote>,
+}
+
+impl MainWaker {
+    fn new(remote: Arc<Remote>) -> Self {
+        Self { woken: AtomicBool::new(true), remote }
+    }
+
+    fn take(&self) -> bool {
+        self.woken.load(Ordering::Acquire) && self.woken.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for MainWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.remote.wake();
+        }
+    }
+}

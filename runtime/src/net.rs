@@ -1,0 +1,107 @@
+//! Sockets on the loop, and the connection in memory that stands in for one in tests.
+//!
+//! Each stream has the same four methods, and the traits of [`futures_lite`] on top of them:
+//! `poll_recv`, `poll_send`, `poll_peer_closed` and `shutdown`.
+
+mod bind;
+mod duplex;
+mod resolve;
+mod socket;
+mod tcp;
+mod unix;
+
+use std::cell::Cell;
+use std::fmt;
+use std::task::Waker;
+
+pub(crate) use bind::Slots;
+pub use bind::{BindAddress, BindOptions, Listener, Sockets, bind_sockets};
+pub use duplex::{DuplexStream, duplex};
+pub use resolve::resolve;
+pub use tcp::{TcpListener, TcpStream};
+pub use unix::{UnixListener, UnixStream};
+
+/// The place of one waiting task.
+#[derive(Default)]
+struct WakerSlot(Cell<Option<Waker>>);
+
+impl WakerSlot {
+    /// Puts the task of `waker` in place of whichever waited before.
+    fn set(&self, waker: &Waker) {
+        // Cloning and dropping a waker may run code that is not ours and that comes back
+        // here; nothing is borrowed meanwhile.
+        match self.0.take() {
+            Some(same) if same.will_wake(waker) => self.0.set(Some(same)),
+            _ => self.0.set(Some(waker.clone())),
+        }
+    }
+
+    /// Wakes the waiting task, if there is one.
+    fn wake(&self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for WakerSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WakerSlot")
+    }
+}
+
+/// Implements `AsyncRead` and `AsyncWrite` for a stream and for a reference to it, by its
+/// `poll_recv`, `poll_send` and `shutdown`.
+macro_rules! stream_traits {
+    ($stream:ty) => {
+        $crate::net::stream_traits!(@one $stream);
+        $crate::net::stream_traits!(@one &$stream);
+    };
+    (@one $stream:ty) => {
+        impl futures_lite::AsyncRead for $stream {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buffer: &mut [u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                self.poll_recv(cx, buffer)
+            }
+        }
+
+        impl futures_lite::AsyncWrite for $stream {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buffer: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                self.poll_send(cx, &[std::io::IoSlice::new(buffer)])
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buffers: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                self.poll_send(cx, buffers)
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                _cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(Ok(()))
+            }
+
+            fn poll_close(
+                self: std::pin::Pin<&mut Self>,
+                _cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(self.shutdown(std::net::Shutdown::Write))
+            }
+        }
+    };
+}
+use stream_traits;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! Binding: from what users write to sockets that listen.
+//!
+//! A socket is bound before the process forks and listened on in each worker after it:
+//! `slots` says how one address becomes a listener per worker.
+
+mod address;
+mod slots;
+mod tcp;
+mod unix;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+pub use address::BindAddress;
+pub(crate) use slots::Slots;
+pub use slots::{Listener, Sockets};
+
+use slots::Bound;
+
+/// How many connections may wait in a listener's queue: each worker has a queue of its own.
+///
+/// The system cuts this to its own limit (`net.core.somaxconn` on Linux, 4096 since 5.4), so a
+/// lower number here would only refuse what the system is ready to hold: a worker that is being
+/// replaced, or one long turn of the loop, needs the room.
+const BACKLOG: i32 = 4096;
+
+/// Who may connect to a Unix socket: the owner. A server trusts what a proxy tells it about the
+/// client, so that not just anybody on the machine may play the proxy.
+const UNIX_MODE: u32 = 0o600;
+
+/// How often to look for a port that is free in both families. One failure is rare already:
+/// somebody must hold the port in one family only.
+const PORT_TRIES: usize = 10;
+
+/// Binds `address` and listens on it, with the defaults of [`BindOptions`].
+///
+/// # Errors
+///
+/// As [`BindOptions::bind_sockets`].
+///
+/// # Examples
+///
+/// ```
+/// let sockets = squall_runtime::bind_sockets(0)?;
+/// let addresses = sockets.local_addrs();
+/// assert!(addresses[0].is_ipv4() && addresses[0].port() != 0);
+/// # std::io::Result::Ok(())
+/// ```
+pub fn bind_sockets(address: impl Into<BindAddress>) -> io::Result<Sockets> {
+    BindOptions::new().bind_sockets(address)
+}
+
+/// How to bind, where the defaults will not do.
+///
+/// # Examples
+///
+/// A Unix socket that a proxy of the same group may connect to:
+///
+/// ```
+/// use squall_runtime::BindOptions;
+///
+/// # let path = std::env::temp_dir().join(format!("squall-doc-{}.sock", std::process::id()));
+/// let sockets = BindOptions::new().unix_mode(0o660).bind_sockets(path.as_path())?;
+/// # std::fs::remove_file(path)?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BindOptions {
+    backlog: i32,
+    reuse_port: bool,
+    unix_mode: u32,
+}
+
+impl BindOptions {
+    /// The defaults: a backlog of 4096, no port shared, Unix sockets for their owner only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// // The same as `bind_sockets(0)`.
+    /// let sockets = BindOptions::new().bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self { backlog: BACKLOG, reuse_port: false, unix_mode: UNIX_MODE }
+    }
+
+    /// Sets how many connections may wait to be accepted, per listener and so per worker.
+    /// Default 4096; the system cuts it to its own limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// // Behind a proxy that should hear soon of a server that cannot keep up.
+    /// let sockets = BindOptions::new().backlog(64).bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = i32::try_from(connections).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// Lets other processes of this user listen on the same port (`SO_REUSEPORT`); the system
+    /// spreads the connections over all of them. Default `false`: a port that is taken is an
+    /// error.
+    ///
+    /// [`fork_processes`](crate::process::fork_processes) does not need this for its workers to
+    /// share a port. It is for servers that are started separately.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let shared = BindOptions::new().reuse_port(true);
+    /// let one = shared.bind_sockets("127.0.0.1:0")?;
+    /// let another = shared.bind_sockets(one.local_addrs()[0])?;
+    /// assert_eq!(one.local_addrs(), another.local_addrs());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// Sets the permissions of a Unix socket's file, whatever the umask is. Default `0o600`:
+    /// only processes of the same user may connect. A proxy of another user wants `0o660` and
+    /// the group of the directory, or `0o666` where the directory guards the socket.
+    ///
+    /// # Examples
+    ///
+    /// See [`BindOptions`].
+    #[must_use]
+    pub fn unix_mode(mut self, mode: u32) -> Self {
+        self.unix_mode = mode;
+        self
+    }
+
+    /// Binds `address` and listens on it.
+    ///
+    /// - A port means IPv4 and IPv6, each with a socket of its own; IPv4 only where the machine
+    ///   has no IPv6. Port 0 is one free port, the same for both.
+    /// - The file of a Unix socket on which nobody listens any more is replaced; it stays when
+    ///   the server ends. A file that is no socket is never touched.
+    /// - From here on connections are accepted by the system and wait.
+    ///
+    /// May block while a name is looked up.
+    ///
+    /// # Errors
+    ///
+    /// Each names the address. [`AddrInUse`](io::ErrorKind::AddrInUse): somebody listens there
+    /// already. [`AlreadyExists`](io::ErrorKind::AlreadyExists): a file that is no socket is in
+    /// the way. [`InvalidInput`](io::ErrorKind::InvalidInput): the text is no address. Otherwise
+    /// what the system says, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a
+    /// port below 1024.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let sockets = BindOptions::new().bind_sockets("127.0.0.1:0")?;
+    /// let port = sockets.local_addrs()[0].port();
+    /// let error = BindOptions::new().bind_sockets(port).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    /// assert!(error.to_string().contains(&port.to_string()));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn bind_sockets(&self, address: impl Into<BindAddress>) -> io::Result<Sockets> {
+        let bound = match address.into() {
+            BindAddress::Path(path) => vec![self.bind_unix(path)?],
+            tcp => self.bind_tcp(&tcp.resolve().map_err(|error| named(&tcp, &error))?)?,
+        };
+        Ok(Sockets::register(bound))
+    }
+
+    fn bind_unix(&self, path: PathBuf) -> io::Result<Bound> {
+        let socket = unix::listen(&path, self.unix_mode, self.backlog)
+            .map_err(|error| named(&BindAddress::Path(path.clone()), &error))?;
+        Ok(Bound::unix(path, self.backlog, socket))
+    }
+
+    fn bind_tcp(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Bound>> {
+        let any_port = addresses.iter().any(|address| address.port() == 0);
+        retry_in_use(if any_port { PORT_TRIES } else { 1 }, || self.bind_all(addresses))
+    }
+
+    /// Binds each address; where the port is 0, all get the one that the first was given.
+    fn bind_all(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Bound>> {
+        let mut bound: Vec<Bound> = Vec::with_capacity(addresses.len());
+        let mut chosen = 0;
+        for &(mut address) in addresses {
+            if address.port() == 0 {
+                address.set_port(chosen);
+            }
+            match tcp::listen(address, self.reuse_port, self.backlog) {
+                Ok(socket) => {
+                    let local = tcp::local_addr(&socket)?;
+                    chosen = local.port();
+                    bound.push(Bound::tcp(local, self.backlog, socket));
+                }
+                // IPv4 came first. If that is there, a machine without IPv6 is no error.
+                Err(error)
+                    if address.is_ipv6() && !bound.is_empty() && is_family_absent(&error) => {}
+                Err(error) => return Err(named(&address, &error)),
+            }
+        }
+        Ok(bound)
+    }
+}
+
+impl Default for BindOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Tries again, up to `tries` times in all, where something is in use.
+fn retry_in_use<T>(tries: usize, mut bind: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..tries {
+        match bind() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            result => return result,
+        }
+    }
+    bind()
+}
+
+/// Tells which address an error is about: "Address already in use" alone helps nobody.
+fn named(address: &dyn fmt::Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+}
+
+/// Whether the system knows no such family of addresses, or has none of them configured.
+fn is_family_absent(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! One listener for each worker.
+//!
+//! The processes of a server are numbered, and each number is a *slot*. Before the fork every
+//! TCP address gets one `SO_REUSEPORT` socket per slot. The supervisor keeps all of them open
+//! for as long as it lives; each worker inherits all and serves the one of its slot. So the
+//! system spreads connections evenly, and what waits in the queue of a worker that dies waits
+//! for its replacement.
+//!
+//! Slot 0 is bound without the option, which would let a second server join the port unnoticed,
+//! and gets it just before the others are bound. The others begin to listen when their worker
+//! asks for its listeners, for the system sends connections to each listener of the port,
+//! served or not.
+//!
+//! Unix sockets have no such option: all workers share the one socket. The same goes for
+//! systems other than Linux, where `SO_REUSEPORT` does not spread connections.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::net::{self, Shutdown, SocketAddr};
+use std::os::unix;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+
+use socket2::Socket;
+
+use super::super::{TcpListener, UnixListener};
+use super::{BindAddress, named, tcp};
+
+/// Whether the system spreads connections over the sockets of a port.
+const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+thread_local! {
+    /// What is bound, for the fork to find. It does not keep sockets open that the program has
+    /// dropped.
+    static REGISTERED: RefCell<Vec<Weak<[Bound]>>> = const { RefCell::new(Vec::new()) };
+
+    /// The slot of this process.
+    static SLOT: Cell<usize> = const { Cell::new(0) };
+
+    /// In a worker, every listener of every slot: they stay open.
+    static INHERITED: RefCell<Option<Slots>> = const { RefCell::new(None) };
+}
+
+/// Bound sockets: what [`bind_sockets`](crate::bind_sockets) returns.
+///
+/// Bind them before [`fork_processes`](crate::process::fork_processes), which gives each worker
+/// a listener of its own for every address, and call [`into_listeners`](Self::into_listeners)
+/// after it, in the worker. A worker that does not ask for them gets no connections, except
+/// worker 0, whose listener was there first: an address that one worker alone serves should be
+/// served by that one.
+///
+/// Without a fork, dropping them stops listening.
+///
+/// # Examples
+///
+/// ```
+/// use squall_runtime::{IOLoop, Listener, TcpStream, bind_sockets};
+///
+/// let sockets = bind_sockets("127.0.0.1:0")?;
+/// let address = sockets.local_addrs()[0];
+/// // Here, a server of several processes forks.
+/// IOLoop::current().run_sync(async {
+///     for listener in sockets.into_listeners()? {
+///         match listener {
+///             Listener::Tcp(listener) => {
+///                 let client = TcpStream::connect(address).await?;
+///                 let (_, peer) = listener.accept().await?;
+///                 assert_eq!(client.local_addr()?, peer);
+///             }
+///             Listener::Unix(_) => unreachable!("an IP address was bound"),
+///         }
+///     }
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Sockets(pub(super) Rc<[Bound]>);
+
+/// A listening socket of this process.
+///
+/// # Examples
+///
+/// See [`Sockets`].
+#[derive(Debug)]
+pub enum Listener {
+    /// Takes TCP connections.
+    Tcp(TcpListener),
+    /// Takes the connections of a Unix socket.
+    Unix(UnixListener),
+}
+
+impl Sockets {
+    pub(super) fn register(bound: Vec<Bound>) -> Self {
+        let bound: Rc<[Bound]> = bound.into();
+        REGISTERED.with_borrow_mut(|registered| {
+            registered.retain(|earlier| earlier.strong_count() > 0);
+            registered.push(Rc::downgrade(&bound));
+        });
+        Self(bound)
+    }
+
+    /// The IP addresses that are listened on, IPv4 first, with the port the system chose where
+    /// 0 was asked for. Empty for a Unix socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sockets = squall_runtime::bind_sockets("127.0.0.1:0")?;
+    /// println!("listening on http://{}", sockets.local_addrs()[0]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        let address = |bound: &Bound| match bound.place {
+            Place::Tcp(address) => Some(address),
+            Place::Unix(_) => None,
+        };
+        self.0.iter().filter_map(address).collect()
+    }
+
+    /// The listeners of this process, one for each address: those of this worker's slot after a
+    /// fork, or the only ones there are without.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the process has no file descriptor left, or if the system refuses to listen.
+    ///
+    /// # Examples
+    ///
+    /// See [`Sockets`].
+    pub fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        self.0.iter().map(|bound| bound.listener(SLOT.get())).collect()
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|bound| &bound.place)).finish()
+    }
+}
+
+/// One address, and its sockets by slot.
+pub(super) struct Bound {
+    place: Place,
+    backlog: i32,
+    /// Never empty. A single socket is shared by all slots.
+    slots: RefCell<Vec<Socket>>,
+}
+
+enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Bound {
+    pub(super) fn tcp(address: SocketAddr, backlog: i32, socket: Socket) -> Self {
+        Self { place: Place::Tcp(address), backlog, slots: RefCell::new(vec![socket]) }
+    }
+
+    pub(super) fn unix(path: PathBuf, backlog: i32, socket: Socket) -> Self {
+        Self { place: Place::Unix(path), backlog, slots: RefCell::new(vec![socket]) }
+    }
+
+    /// Binds further sockets until there is one for each of `count` slots.
+    fn open(&self, count: usize) -> io::Result<()> {
+        let Place::Tcp(address) = self.place else { return Ok(()) };
+        let mut slots = self.slots.borrow_mut();
+        if !SPREADS || slots.len() >= count {
+            return Ok(());
+        }
+        let more = |slots: &mut Vec<Socket>| {
+            slots[0].set_reuse_port(true)?;
+            while slots.len() < count {
+                slots.push(tcp::bind(address, true)?);
+            }
+            Ok(())
+        };
+        more(&mut slots).map_err(|error| named(&address, &error))
+    }
+
+    /// The listener of `slot`, which from now on is sent connections.
+    pub(super) fn listener(&self, slot: usize) -> io::Result<Listener> {
+        let listen = || {
+            let slots = self.slots.borrow();
+            // What was bound after the fork has one socket, and so has what all share.
+            let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
+            socket.listen(self.backlog)?;
+            Ok(match self.place {
+                Place::Tcp(_) => Listener::Tcp(net::TcpListener::from(socket).try_into()?),
+                Place::Unix(_) => Listener::Unix(unix::net::UnixListener::from(socket).try_into()?),
+            })
+        };
+        listen().map_err(|error| named(&self.place, &error))
+    }
+
+    /// Takes the slot out of those that get connections, unless it is shared.
+    fn retire(&self, slot: usize) {
+        let slots = self.slots.borrow();
+        if slots.len() > 1
+            && let Some(socket) = slots.get(slot)
+        {
+            // Closing would not do: the workers have it open. It fails if the worker never
+            // listened, and then there is nothing to do.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => BindAddress::Path(path.clone()).fmt(f),
+        }
+    }
+}
+
+/// The sockets of all slots. The supervisor has them, and hands them to each worker.
+pub(crate) struct Slots(Vec<Rc<[Bound]>>);
+
+impl Slots {
+    /// Makes a socket per slot of everything that is bound. What was made before stays as it
+    /// is, so that this may be called again with a higher number.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does: for want of descriptors, or if the process may no longer bind
+    /// the port. The error names the address.
+    pub(crate) fn open(count: usize) -> io::Result<Self> {
+        let sockets: Vec<_> = REGISTERED
+            .with_borrow(|registered| registered.iter().filter_map(Weak::upgrade).collect());
+        let slots = Self(sockets);
+        for bound in slots.all() {
+            bound.open(count)?;
+        }
+        Ok(slots)
+    }
+
+    /// Tells this process, a worker, which slot is its own.
+    pub(crate) fn enter(self, slot: usize) {
+        SLOT.set(slot);
+        INHERITED.set(Some(self));
+    }
+
+    /// Sends no more connections to `slot`: its worker is gone and will not be replaced. Those
+    /// that wait in its queue are lost, which is better than that all later ones wait for ever.
+    pub(crate) fn retire(&self, slot: usize) {
+        for bound in self.all() {
+            bound.retire(slot);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Bound> {
+        self.0.iter().flat_map(|sockets| sockets.iter())
+    }
+}

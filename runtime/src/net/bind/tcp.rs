@@ -1,0 +1,39 @@
+//! One TCP socket.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Binds `address` and listens on it.
+pub(super) fn listen(address: SocketAddr, reuse_port: bool, backlog: i32) -> io::Result<Socket> {
+    let socket = bind(address, reuse_port)?;
+    socket.listen(backlog)?;
+    Ok(socket)
+}
+
+/// Binds `address` only. With `reuse_port` the socket joins those that share the port.
+///
+/// IPv6 sockets take no IPv4 connections: these have a socket of their own, so that a client's
+/// address never looks like `::ffff:192.0.2.1`.
+pub(super) fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // A restarted server must not wait until the connections of the last one are forgotten.
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit this: one system call less for each connection.
+    socket.set_tcp_nodelay(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+pub(super) fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
+    let address = socket.local_addr()?;
+    address.as_socket().ok_or_else(|| io::Error::other("the socket is not an IP socket"))
+}

@@ -1,0 +1,289 @@
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::io::FdFlags;
+
+use super::*;
+
+/// A directory of this test's own, removed in the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("squall-bind-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("app.sock")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn answers(address: SocketAddr) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "no loop runs here that this could block")]
+    TcpStream::connect(address).map(drop)
+}
+
+fn blocking(listener: Listener) -> TcpListener {
+    let Listener::Tcp(listener) = listener else { panic!("{listener:?}") };
+    let listener = TcpListener::from(OwnedFd::from(listener));
+    listener.set_nonblocking(false).unwrap();
+    listener
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn port_0_is_one_port_in_both_families() {
+    let addresses = bind_sockets(0).unwrap().local_addrs();
+    assert_eq!(addresses.len(), 2, "{addresses:?}: is there no IPv6 here?");
+    assert_eq!(addresses[0].ip(), Ipv4Addr::UNSPECIFIED);
+    assert_eq!(addresses[1].ip(), Ipv6Addr::UNSPECIFIED);
+    assert_eq!(addresses[0].port(), addresses[1].port());
+    assert_ne!(addresses[0].port(), 0);
+}
+
+#[test]
+fn a_port_that_is_taken_in_one_family_is_passed_over() {
+    let bind_fails = |failures: usize, kind: ErrorKind| {
+        let mut calls = 0;
+        let result = retry_in_use(3, || {
+            calls += 1;
+            if calls > failures { Ok(()) } else { Err(kind.into()) }
+        });
+        (calls, result.map_err(|error| error.kind()))
+    };
+    assert_eq!(bind_fails(2, ErrorKind::AddrInUse), (3, Ok(())));
+    assert_eq!(bind_fails(3, ErrorKind::AddrInUse), (3, Err(ErrorKind::AddrInUse)));
+    assert_eq!(bind_fails(1, ErrorKind::PermissionDenied), (1, Err(ErrorKind::PermissionDenied)));
+}
+
+#[test]
+fn a_bound_address_takes_connections_at_once() {
+    let sockets = bind_sockets(0).unwrap();
+    let port = sockets.local_addrs()[0].port();
+    answers((Ipv4Addr::LOCALHOST, port).into()).unwrap();
+    answers((Ipv6Addr::LOCALHOST, port).into()).unwrap();
+    drop(sockets);
+    let gone = answers((Ipv4Addr::LOCALHOST, port).into()).unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn one_address_is_one_socket() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    assert_eq!(sockets.local_addrs().len(), 1);
+    let port = sockets.local_addrs()[0].port();
+    assert_eq!(format!("{sockets:?}"), format!("[127.0.0.1:{port}]"));
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_it() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    let error = bind_sockets(address).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
+}
+
+#[test]
+fn a_port_that_we_hold_ourselves_is_taken_as_well() {
+    let sockets = bind_sockets(0).unwrap();
+    let port = sockets.local_addrs()[0].port();
+    let taken = || bind_sockets(port).unwrap_err().to_string();
+    assert!(taken().contains(&format!("0.0.0.0:{port}")), "{}", taken());
+
+    // Not even when each worker has a socket on it.
+    let slots = Slots::open(3).unwrap();
+    assert!(taken().contains(&format!("0.0.0.0:{port}")), "{}", taken());
+    drop(slots);
+}
+
+#[test]
+fn reuse_port_lets_two_servers_share() {
+    let options = BindOptions::new().reuse_port(true);
+    let first = options.bind_sockets(0).unwrap();
+    let port = first.local_addrs()[0].port();
+    let second = options.bind_sockets(port).unwrap();
+    assert_eq!(first.local_addrs(), second.local_addrs());
+    assert_eq!(bind_sockets(port).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn what_the_system_refuses_is_named() {
+    // TEST-NET-1: no machine has this address.
+    let error = bind_sockets("192.0.2.1:0").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    assert!(error.to_string().contains("192.0.2.1:0"), "{error}");
+    let error = bind_sockets("not an address").unwrap_err();
+    assert!(error.to_string().contains("`not an address`"), "{error}");
+}
+
+#[test]
+fn a_machine_without_ipv6_is_no_error() {
+    // An address of the documentation's, which no machine has.
+    let absent = "[2001:db8::1]:0".parse().unwrap();
+    let bind = |addresses: &[SocketAddr]| BindOptions::new().bind_all(addresses).map(|b| b.len());
+    assert_eq!(bind(&["127.0.0.1:0".parse().unwrap(), absent]).unwrap(), 1);
+    assert_eq!(bind(&[absent]).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+    assert!(is_family_absent(&Errno::AFNOSUPPORT.into()));
+    assert!(!is_family_absent(&Errno::ADDRINUSE.into()));
+}
+
+#[test]
+fn listeners_are_closed_on_exec_and_never_block() {
+    let sockets = bind_sockets(0).unwrap();
+    let slots = Slots::open(2).unwrap();
+    for listener in sockets.into_listeners().unwrap() {
+        let Listener::Tcp(fd) = &listener else { panic!("{listener:?}") };
+        assert!(rustix::io::fcntl_getfd(fd).unwrap().contains(FdFlags::CLOEXEC));
+        let flags = rustix::fs::fcntl_getfl(fd).unwrap();
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK));
+    }
+    drop(slots);
+}
+
+#[test]
+fn accepted_connections_do_not_wait_to_fill_packets() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    answers(sockets.local_addrs()[0]).unwrap();
+    let listener = blocking(sockets.into_listeners().unwrap().remove(0));
+    let (stream, _) = listener.accept().unwrap();
+    assert!(stream.nodelay().unwrap());
+}
+
+#[test]
+fn slots_listen_only_when_their_worker_asks() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    let address = sockets.local_addrs()[0];
+    let slots = Slots::open(4).unwrap();
+    let listener = blocking(sockets.into_listeners().unwrap().remove(0));
+    for _ in 0..32 {
+        answers(address).unwrap();
+        listener.accept().unwrap();
+    }
+    drop(slots);
+}
+
+#[test]
+fn a_retired_slot_gets_no_more_connections() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    let address = sockets.local_addrs()[0];
+    let slots = Slots::open(2).unwrap();
+    let second = blocking(sockets.0[0].listener(1).unwrap());
+    slots.retire(0);
+    for _ in 0..32 {
+        answers(address).unwrap();
+        second.accept().unwrap();
+    }
+}
+
+#[test]
+fn a_unix_socket_is_for_its_owner_unless_told_otherwise() {
+    let directory = Directory::new("mode");
+    let path = directory.socket();
+    let sockets = bind_sockets(path.as_path()).unwrap();
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(sockets.local_addrs(), []);
+    UnixStream::connect(&path).unwrap();
+    drop(sockets);
+    let _sockets = BindOptions::new().unix_mode(0o666).bind_sockets(path.as_path()).unwrap();
+    assert_eq!(mode(&path), 0o666);
+    assert_eq!(directory.names(), ["app.sock"]);
+}
+
+#[test]
+fn a_stale_socket_file_is_replaced() {
+    let directory = Directory::new("stale");
+    let path = directory.socket();
+    drop(UnixListener::bind(&path).unwrap());
+    let _sockets = bind_sockets(path.as_path()).unwrap();
+    UnixStream::connect(&path).unwrap();
+    assert_eq!(directory.names(), ["app.sock"]);
+}
+
+#[test]
+fn a_socket_that_somebody_serves_is_in_use() {
+    let directory = Directory::new("served");
+    let path = directory.socket();
+    let first = bind_sockets(path.as_path()).unwrap();
+    let error = bind_sockets(path.as_path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    UnixStream::connect(&path).unwrap();
+    drop(first);
+
+    fs::remove_file(&path).unwrap();
+    let _datagrams = UnixDatagram::bind(&path).unwrap();
+    assert_eq!(bind_sockets(path.as_path()).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn a_socket_with_a_full_queue_is_in_use() {
+    let directory = Directory::new("full");
+    let path = directory.socket();
+    let _full = BindOptions::new().backlog(0).bind_sockets(path.as_path()).unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    assert_eq!(bind_sockets(path.as_path()).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn a_file_that_is_no_socket_stays() {
+    let directory = Directory::new("file");
+    let path = directory.socket();
+    fs::write(&path, "precious").unwrap();
+    let error = bind_sockets(path.as_path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("not a socket"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+
+    let link = directory.0.join("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    assert_eq!(bind_sockets(link.as_path()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn a_socket_that_took_the_name_of_a_stale_one_is_put_back() {
+    let directory = Directory::new("race");
+    let path = directory.socket();
+    let _other = bind_sockets(path.as_path()).unwrap();
+    assert_eq!(unix::remove_unserved(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+    UnixStream::connect(&path).unwrap();
+    assert_eq!(directory.names(), ["app.sock"]);
+}
+
+#[test]
+fn an_abstract_name_has_no_file() {
+    let name = format!("unix:@squall-{}", std::process::id());
+    let sockets = bind_sockets(name.as_str()).unwrap();
+    assert_eq!(format!("{sockets:?}"), format!("[{name}]"));
+    assert_eq!(bind_sockets(name.as_str()).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn a_path_that_is_too_long_or_nowhere_is_named() {
+    let long = format!("/tmp/{}", "x".repeat(200));
+    assert!(bind_sockets(long.as_str()).unwrap_err().to_string().contains(&long));
+    let error = bind_sockets("/nonexistent/app.sock").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("/nonexistent/app.sock"), "{error}");
+}

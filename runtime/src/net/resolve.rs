@@ -1,0 +1,33 @@
+//! Names of hosts to addresses.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+use crate::IOLoop;
+
+/// Looks up the addresses of `host`, each with `port`.
+///
+/// The text of an IP address is taken as it is. A name is looked up as the system is set up
+/// to (its hosts file, DNS), which blocks and so runs in a thread of the pool.
+///
+/// # Errors
+///
+/// If the name is unknown or cannot be looked up now.
+///
+/// # Examples
+///
+/// ```
+/// use squall_runtime::{IOLoop, resolve};
+///
+/// let addresses = IOLoop::current().run_sync(resolve("127.0.0.1", 8000))??;
+/// assert_eq!(addresses, ["127.0.0.1:8000".parse().unwrap()]);
+/// # std::io::Result::Ok(())
+/// ```
+pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let host = host.to_owned();
+    let lookup = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+    IOLoop::current().run_in_executor(lookup).await
+}

@@ -1,0 +1,211 @@
+//! What TCP and Unix sockets have in common: the system calls, and waiting for readiness.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use rustix::io::Errno;
+use rustix::net::addr::SocketAddrArg;
+use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrAny};
+
+use crate::fd::{AsyncFd, PeerClosed};
+
+/// The system refuses to take more buffers in one call (`IOV_MAX`).
+const MOST_BUFFERS: usize = 1024;
+
+/// A connected socket, non-blocking and closed on exec; `S` is the standard library's type.
+#[derive(Debug)]
+pub(super) struct Socket<S: AsFd>(AsyncFd<S>);
+
+impl<S: AsFd> Socket<S> {
+    /// The socket must be non-blocking.
+    pub(super) fn new(socket: S) -> Self {
+        Self(AsyncFd::owning(socket))
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        self.0.get_ref()
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.0.into_inner()
+    }
+
+    /// Connects to `address`. The socket is closed if the future is dropped.
+    pub(super) async fn connect(
+        family: AddressFamily,
+        address: &impl SocketAddrArg,
+    ) -> io::Result<Self>
+    where
+        S: From<OwnedFd>,
+    {
+        let socket = Self::new(stream_socket(family)?.into());
+        match rustix::net::connect(&socket, address) {
+            Ok(()) => return Ok(socket),
+            // Interrupted, it goes on all the same.
+            Err(Errno::INPROGRESS | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        std::future::poll_fn(|cx| socket.0.poll_write_with(cx, connection_result)).await?;
+        Ok(socket)
+    }
+
+    pub(super) fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let room = buffer.len();
+        self.0.poll_read_with(
+            cx,
+            |socket| Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.1),
+            // There was less than asked for, so the next call would find nothing.
+            |received| *received < room,
+        )
+    }
+
+    pub(super) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write_with(cx, |socket| Ok(send(socket, buffers)?))
+    }
+
+    pub(super) fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
+        // A socket that cannot be watched is of no more use than one that is broken.
+        self.0.poll_peer_closed(cx).map(|closed| closed.unwrap_or(PeerClosed::Reset))
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        let how = match how {
+            Shutdown::Read => rustix::net::Shutdown::Read,
+            Shutdown::Write => rustix::net::Shutdown::Write,
+            Shutdown::Both => rustix::net::Shutdown::Both,
+        };
+        Ok(rustix::net::shutdown(&self.0, how)?)
+    }
+}
+
+impl<S: AsFd> AsFd for Socket<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A listening socket; `L` is the standard library's type.
+#[derive(Debug)]
+pub(super) struct ListeningSocket<L: AsFd>(AsyncFd<L>);
+
+impl<L: AsFd> ListeningSocket<L> {
+    /// Makes the socket non-blocking.
+    pub(super) fn new(socket: L) -> io::Result<Self> {
+        Ok(Self(AsyncFd::level(socket)?))
+    }
+
+    pub(super) fn get_ref(&self) -> &L {
+        self.0.get_ref()
+    }
+
+    pub(super) fn into_inner(self) -> L {
+        self.0.into_inner()
+    }
+
+    /// Takes one connection, non-blocking and closed on exec, out of the queue.
+    pub(super) fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(OwnedFd, Option<SocketAddrAny>)>> {
+        let accept = |listener: &L| loop {
+            match accept(listener) {
+                Err(error) if is_of_one_connection(error) => {}
+                result => return Ok(result?),
+            }
+        };
+        self.0.poll_read_with(cx, accept, |_| true)
+    }
+}
+
+impl<L: AsFd> AsFd for ListeningSocket<L> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn send(socket: impl AsFd, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+    match buffers {
+        [] => Ok(0),
+        [buffer] => rustix::net::send(socket, buffer, NO_SIGNAL),
+        _ => {
+            let buffers = &buffers[..buffers.len().min(MOST_BUFFERS)];
+            rustix::net::sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), NO_SIGNAL)
+        }
+    }
+}
+
+/// How an attempt to connect ended; [`io::ErrorKind::WouldBlock`] if it has not.
+fn connection_result(socket: &impl AsFd) -> io::Result<()> {
+    rustix::net::sockopt::socket_error(socket)??;
+    match rustix::net::getpeername(socket) {
+        Ok(_) => Ok(()),
+        Err(Errno::NOTCONN) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether an error of accept concerns only the connection that was next in the queue, which
+/// broke before it was taken. Linux reports the network's errors of that connection here.
+fn is_of_one_connection(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::PERM
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+    )
+}
+
+/// Sending to a peer that is gone is an error and never a SIGPIPE.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+
+/// Here the standard library's start-up has SIGPIPE ignored.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+#[cfg(target_os = "linux")]
+fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+    use rustix::net::SocketFlags;
+
+    rustix::net::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+    let (socket, address) = rustix::net::acceptfrom(listener)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok((socket, address))
+}
+
+#[cfg(target_os = "linux")]
+fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    use rustix::net::{SocketFlags, SocketType};
+
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
+}

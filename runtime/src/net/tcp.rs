@@ -1,0 +1,463 @@
+//! TCP over IPv4 and IPv6.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use rustix::net::{AddressFamily, sockopt};
+
+use super::socket::{ListeningSocket, Socket};
+use super::{resolve, stream_traits};
+use crate::fd::PeerClosed;
+
+/// A TCP connection.
+///
+/// It reads and writes by [`AsyncRead`](futures_lite::AsyncRead) and
+/// [`AsyncWrite`](futures_lite::AsyncWrite), which references to it implement as well, so that
+/// one task can read while another writes. Dropping it closes the connection.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+///
+/// IOLoop::current().run_sync(async {
+///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (mut server, _address) = listener.accept().await?;
+///
+///     client.write_all(b"ping").await?;
+///     drop(client);
+///     let mut text = String::new();
+///     server.read_to_string(&mut text).await?;
+///     assert_eq!(text, "ping");
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct TcpStream(Socket<std::net::TcpStream>);
+
+impl TcpStream {
+    /// Connects to `address`.
+    ///
+    /// There is no limit of time but the system's, which is minutes: see
+    /// [`timeout`](crate::timeout).
+    ///
+    /// # Errors
+    ///
+    /// What the attempt ended with, such as [`io::ErrorKind::ConnectionRefused`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let stream = TcpStream::connect(listener.local_addr()?).await?;
+    ///     assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        Ok(Self(Socket::connect(family, &address).await?))
+    }
+
+    /// Connects to a host by its name or the text of its address: resolves it and tries what
+    /// was found in turn, until one answers.
+    ///
+    /// # Errors
+    ///
+    /// If the name is unknown, or the error of the last attempt if all failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let port = listener.local_addr()?.port();
+    ///     let stream = TcpStream::connect_host("localhost", port).await?;
+    ///     assert_eq!(stream.peer_addr()?.port(), port);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn connect_host(host: &str, port: u16) -> io::Result<Self> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in resolve(host, port).await? {
+            match Self::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotConnected`] if the connection is broken.
+    ///
+    /// # Examples
+    ///
+    /// See [`connect`](Self::connect).
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().peer_addr()
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, address) = listener.accept().await?;
+    ///     assert_eq!(client.local_addr()?, address);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+
+    /// Whether small pieces are sent at once (`TCP_NODELAY`), or held back until the other
+    /// side has confirmed what it was sent before, which is the system's default.
+    ///
+    /// A connection accepted has what its listener was set to.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let stream = TcpStream::connect(listener.local_addr()?).await?;
+    ///     stream.set_nodelay(true)
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.0.get_ref().set_nodelay(nodelay)
+    }
+
+    /// Receives into `buffer` what has arrived, at most as much as fits, with one system call.
+    ///
+    /// Returns 0 at the end of the stream (and for an empty buffer). If nothing has arrived,
+    /// the task of `cx` is woken when something has; one task at a time can wait to read.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::ConnectionReset`] if the other side broke off, and other errors of
+    /// the network.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _address) = listener.accept().await?;
+    ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
+    ///
+    ///     let mut buffer = [0; 16];
+    ///     let length = poll_fn(|cx| server.poll_recv(cx, &mut buffer)).await?;
+    ///     assert_eq!(&buffer[..length], b"ping");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_recv(cx, buffer)
+    }
+
+    /// Sends from `buffers`, in their order, as much as the system takes with one call.
+    ///
+    /// Returns how many bytes were taken. If there is no room, the task of `cx` is woken when
+    /// there is; one task at a time can wait to send.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::BrokenPipe`] if the connection is broken or was shut down for writing
+    /// (never a signal), [`io::ErrorKind::ConnectionReset`], and other errors of the network.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let buffers = [IoSlice::new(b"head"), IoSlice::new(b"body")];
+    ///     let sent = poll_fn(|cx| client.poll_send(cx, &buffers)).await?;
+    ///     assert_eq!(sent, 8);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_send(cx, buffers)
+    }
+
+    /// Waits for the other side to close, without reading and whether or not bytes are unread.
+    ///
+    /// It waits in the place of the reader: one task at a time either reads or waits here.
+    /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
+    /// breaks, and a further call returns [`PeerClosed::Reset`].
+    ///
+    /// This is so on Linux. Elsewhere an end behind bytes that nobody has read is noticed when
+    /// they are read, and nothing is noticed after the first end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use squall_runtime::{IOLoop, PeerClosed, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _address) = listener.accept().await?;
+    ///     drop(client);
+    ///     assert_eq!(poll_fn(|cx| server.poll_peer_closed(cx)).await, PeerClosed::Finished);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
+        self.0.poll_peer_closed(cx)
+    }
+
+    /// Shuts the connection down for reading, for writing (the other side then reads the end
+    /// of the stream), or both.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotConnected`] if the connection is broken already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::Shutdown;
+    ///
+    /// use futures_lite::AsyncReadExt;
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut server, _address) = listener.accept().await?;
+    ///     client.shutdown(Shutdown::Write)?;
+    ///     assert_eq!(server.read(&mut [0; 16]).await?, 0);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+}
+
+stream_traits!(TcpStream);
+
+impl TryFrom<std::net::TcpStream> for TcpStream {
+    type Error = io::Error;
+
+    /// Takes a connection of the standard library over and makes it non-blocking.
+    fn try_from(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self(Socket::new(stream)))
+    }
+}
+
+impl From<TcpStream> for OwnedFd {
+    /// The descriptor, which stays non-blocking.
+    fn from(stream: TcpStream) -> Self {
+        stream.0.into_inner().into()
+    }
+}
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A socket that accepts TCP connections.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::AsyncWriteExt;
+/// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+///
+/// async fn greet(listener: TcpListener) -> std::io::Result<()> {
+///     loop {
+///         let (mut stream, _address) = listener.accept().await?;
+///         IOLoop::current().spawn_callback(async move {
+///             let _ = stream.write_all(b"hello").await;
+///         });
+///     }
+/// }
+///
+/// let io_loop = IOLoop::current();
+/// io_loop.run_sync(async {
+///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+///     let address = listener.local_addr()?;
+///     let _server = IOLoop::current().spawn(greet(listener));
+///
+///     let mut client = TcpStream::connect(address).await?;
+///     let mut text = String::new();
+///     futures_lite::AsyncReadExt::read_to_string(&mut client, &mut text).await?;
+///     assert_eq!(text, "hello");
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct TcpListener(ListeningSocket<std::net::TcpListener>);
+
+impl TcpListener {
+    /// Listens on `address`; port 0 takes a free one. Connections accepted send at once
+    /// (`TCP_NODELAY`).
+    ///
+    /// For one socket per process, both versions of the protocol and further settings, see
+    /// [`bind_sockets`](crate::bind_sockets).
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AddrInUse`], [`io::ErrorKind::PermissionDenied`] and the like.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(address)?;
+        sockopt::set_tcp_nodelay(&listener, true)?;
+        Self::try_from(listener)
+    }
+
+    /// Waits for a connection and takes it; returns it with the address of the other side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system or the process, not of a connection, above all too many open
+    /// files. The connection then stays in the queue: whoever calls again should wait before,
+    /// as the next call most likely fails as well.
+    ///
+    /// # Examples
+    ///
+    /// See [`TcpListener`].
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// As [`accept`](Self::accept); one task at a time can wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, address) = poll_fn(|cx| listener.poll_accept(cx)).await?;
+    ///     assert_eq!(client.local_addr()?, address);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        loop {
+            let (socket, address) = ready!(self.0.poll_accept(cx))?;
+            // Some systems hand out a connection that is broken already, without an address.
+            if let Some(Ok(address)) = address.map(SocketAddr::try_from) {
+                return Poll::Ready(Ok((TcpStream(Socket::new(socket.into())), address)));
+            }
+        }
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    ///
+    /// # Examples
+    ///
+    /// See [`bind`](Self::bind).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+impl TryFrom<std::net::TcpListener> for TcpListener {
+    type Error = io::Error;
+
+    /// Takes a listener of the standard library over and makes it non-blocking.
+    fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self(ListeningSocket::new(listener)?))
+    }
+}
+
+impl From<TcpListener> for OwnedFd {
+    /// The descriptor, which stays non-blocking.
+    fn from(listener: TcpListener) -> Self {
+        listener.0.into_inner().into()
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,116 @@
+//! What arrives, and what an edge-triggered reactor could lose of it.
+
+use super::*;
+
+#[test]
+fn a_fin_that_comes_with_the_data_is_seen() {
+    on_both_systems(async || {
+        // One edge covers both, whether the reader waits already or comes later.
+        for waits in [false, true] {
+            let (mut client, server) = tcp_pair().await;
+            let mut first = pin!(recv(&server, 64));
+            if waits {
+                assert!(poll_once(&mut first).await.is_none());
+            }
+            client.write_all(b"request").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            settle().await;
+            assert_eq!(first.await.unwrap(), b"request");
+            assert_eq!(recv(&server, 64).await.unwrap(), b"", "waits: {waits}");
+        }
+    });
+}
+
+#[test]
+fn a_fin_after_the_data_was_read_is_seen() {
+    on_both_systems(async || {
+        let (mut client, server) = tcp_pair().await;
+        client.write_all(b"request").unwrap();
+        assert_eq!(recv(&server, 64).await.unwrap(), b"request");
+        let end = zip(recv(&server, 64), async {
+            settle().await;
+            drop(client);
+        });
+        assert_eq!(end.await.0.unwrap(), b"");
+    });
+}
+
+#[test]
+fn a_reader_that_never_waits_lets_others_run_and_loses_nothing() {
+    const LENGTH: usize = 100_000;
+
+    on_both_systems(async || {
+        let (mut client, server) = tcp_pair().await;
+        client.write_all(&[7; LENGTH]).unwrap();
+        settle().await;
+
+        let turns = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&turns);
+        let _other = IOLoop::current().spawn(async move {
+            loop {
+                counter.set(counter.get() + 1);
+                yield_now().await;
+            }
+        });
+        let reader = IOLoop::current().spawn(async move {
+            let mut read = 0;
+            while read < LENGTH {
+                // No new edge comes for what is there already.
+                read += recv(&server, 1).await.unwrap().len();
+            }
+        });
+        reader.await.unwrap();
+        assert!(turns.get() > 100, "others ran {} times", turns.get());
+    });
+}
+
+#[test]
+fn a_buffer_that_was_filled_is_not_taken_for_the_end() {
+    on_both_systems(async || {
+        let (mut client, server) = tcp_pair().await;
+        let mut first = pin!(recv(&server, 10));
+        assert!(poll_once(&mut first).await.is_none());
+        client.write_all(&[1; 20]).unwrap();
+        assert_eq!(first.await.unwrap().len(), 10);
+        assert_eq!(recv(&server, 10).await.unwrap().len(), 10);
+
+        let mut third = pin!(recv(&server, 10));
+        assert!(poll_once(&mut third).await.is_none());
+        client.write_all(b"more").unwrap();
+        assert_eq!(third.await.unwrap(), b"more");
+    });
+}
+
+#[test]
+fn readiness_that_proves_false_only_waits_again() {
+    on_both_systems(async || {
+        let (mut client, server) = tcp_pair().await;
+        let fd = std::os::fd::AsFd::as_fd(&server).try_clone_to_owned().unwrap();
+        let mut thief = std::net::TcpStream::from(fd);
+
+        let reader = IOLoop::current().spawn(async move { recv(&server, 64).await.unwrap() });
+        settle().await;
+        client.write_all(b"stolen").unwrap();
+        // The reactor has not looked since, so it will find the descriptor was ready; but
+        // whoever is polled then finds nothing.
+        assert_eq!(thief.read(&mut [0; 64]).unwrap(), 6);
+        settle().await;
+        client.write_all(b"kept").unwrap();
+        assert_eq!(reader.await.unwrap(), b"kept");
+    });
+}
+
+#[test]
+fn dropping_a_stream_in_use_by_nobody_frees_its_descriptor_for_the_next() {
+    on_both_systems(async || {
+        // The next socket gets the number of the last; what was registered under that number
+        // must not be mistaken for it.
+        for round in 0..50_u8 {
+            let (mut client, server) = tcp_pair().await;
+            assert!(poll_once(recv(&server, 8)).await.is_none());
+            client.write_all(&[round]).unwrap();
+            assert_eq!(recv(&server, 8).await.unwrap(), [round]);
+            client.write_all(b"left over").unwrap();
+        }
+    });
+}

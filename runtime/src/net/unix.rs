@@ -1,0 +1,361 @@
+//! Unix domain sockets: connections within the machine, named by a path.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::offset_of;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::{AddressFamily, SocketAddrUnix};
+
+use super::socket::{ListeningSocket, Socket};
+use super::stream_traits;
+use crate::fd::PeerClosed;
+
+/// The length of an address that has no name: that of the family alone.
+const UNNAMED: usize = offset_of!(nix::libc::sockaddr_un, sun_path);
+
+/// A connection over a Unix domain socket.
+///
+/// It reads and writes by [`AsyncRead`](futures_lite::AsyncRead) and
+/// [`AsyncWrite`](futures_lite::AsyncWrite), which references to it implement as well, so that
+/// one task can read while another writes. Dropping it closes the connection.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use squall_runtime::{IOLoop, UnixStream};
+///
+/// IOLoop::current().run_sync(async {
+///     let (mut client, mut server) = UnixStream::pair()?;
+///     client.write_all(b"ping").await?;
+///     drop(client);
+///     let mut text = String::new();
+///     server.read_to_string(&mut text).await?;
+///     assert_eq!(text, "ping");
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct UnixStream(Socket<std::os::unix::net::UnixStream>);
+
+impl UnixStream {
+    /// Connects to the socket at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`], [`io::ErrorKind::ConnectionRefused`] if nobody listens,
+    /// [`io::ErrorKind::WouldBlock`] if the listener's queue is full: the system does not
+    /// tell when there is room again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let _stream = UnixStream::connect("/run/squall.sock").await?;
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        let address = SocketAddrUnix::new(path.as_ref())?;
+        Ok(Self(Socket::connect(AddressFamily::UNIX, &address).await?))
+    }
+
+    /// Makes two streams that are connected to each other.
+    ///
+    /// # Errors
+    ///
+    /// If the process or the system has too many open files.
+    ///
+    /// # Examples
+    ///
+    /// See [`UnixStream`].
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = std::os::unix::net::UnixStream::pair()?;
+        Ok((Self::try_from(one)?, Self::try_from(other)?))
+    }
+
+    /// Receives into `buffer` what has arrived, at most as much as fits, with one system call.
+    ///
+    /// Returns 0 at the end of the stream (and for an empty buffer). If nothing has arrived,
+    /// the task of `cx` is woken when something has; one task at a time can wait to read.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::ConnectionReset`] if the other side closed without having read all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, server) = UnixStream::pair()?;
+    ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
+    ///
+    ///     let mut buffer = [0; 16];
+    ///     let length = poll_fn(|cx| server.poll_recv(cx, &mut buffer)).await?;
+    ///     assert_eq!(&buffer[..length], b"ping");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_recv(cx, buffer)
+    }
+
+    /// Sends from `buffers`, in their order, as much as the system takes with one call.
+    ///
+    /// Returns how many bytes were taken. If there is no room, the task of `cx` is woken when
+    /// there is; one task at a time can wait to send.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::BrokenPipe`] if the other side is gone or reads no more, or if this
+    /// side was shut down for writing (never a signal).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, _server) = UnixStream::pair()?;
+    ///     let buffers = [IoSlice::new(b"head"), IoSlice::new(b"body")];
+    ///     let sent = poll_fn(|cx| client.poll_send(cx, &buffers)).await?;
+    ///     assert_eq!(sent, 8);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_send(cx, buffers)
+    }
+
+    /// Waits for the other side to close, without reading and whether or not bytes are unread.
+    ///
+    /// It waits in the place of the reader: one task at a time either reads or waits here.
+    /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
+    /// breaks, and a further call returns [`PeerClosed::Reset`].
+    ///
+    /// This is so on Linux. Elsewhere an end behind bytes that nobody has read is noticed when
+    /// they are read, and nothing is noticed after the first end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use squall_runtime::{IOLoop, PeerClosed, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, server) = UnixStream::pair()?;
+    ///     drop(client);
+    ///     assert_eq!(poll_fn(|cx| server.poll_peer_closed(cx)).await, PeerClosed::Finished);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
+        self.0.poll_peer_closed(cx)
+    }
+
+    /// Shuts the connection down for reading (the other side's sends then fail), for writing
+    /// (the other side then reads the end of the stream), or both.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotConnected`] if the socket is not connected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::Shutdown;
+    ///
+    /// use futures_lite::AsyncReadExt;
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, mut server) = UnixStream::pair()?;
+    ///     client.shutdown(Shutdown::Write)?;
+    ///     assert_eq!(server.read(&mut [0; 16]).await?, 0);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+}
+
+stream_traits!(UnixStream);
+
+impl TryFrom<std::os::unix::net::UnixStream> for UnixStream {
+    type Error = io::Error;
+
+    /// Takes a connection of the standard library over and makes it non-blocking.
+    fn try_from(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self(Socket::new(stream)))
+    }
+}
+
+impl From<UnixStream> for OwnedFd {
+    /// The descriptor, which stays non-blocking.
+    fn from(stream: UnixStream) -> Self {
+        stream.0.into_inner().into()
+    }
+}
+
+impl AsFd for UnixStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A socket that accepts connections at a path.
+///
+/// Dropping it leaves the file at the path in place, as it may have been replaced meanwhile.
+///
+/// # Examples
+///
+/// ```
+/// use squall_runtime::{IOLoop, UnixListener, UnixStream};
+///
+/// let path = std::env::temp_dir().join(format!("squall-{}-listener.sock", std::process::id()));
+/// IOLoop::current().run_sync(async {
+///     let listener = UnixListener::bind(&path)?;
+///     let _client = UnixStream::connect(&path).await?;
+///     let (_server, address) = listener.accept().await?;
+///     assert!(address.is_unnamed(), "clients seldom bind a path");
+///     std::fs::remove_file(&path)
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct UnixListener(ListeningSocket<std::os::unix::net::UnixListener>);
+
+impl UnixListener {
+    /// Listens at `path`, where nothing may exist yet.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AddrInUse`] if the path exists, be it left over from a process that
+    /// is gone, and the errors of making a file.
+    ///
+    /// # Examples
+    ///
+    /// See [`UnixListener`].
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::try_from(std::os::unix::net::UnixListener::bind(path)?)
+    }
+
+    /// Waits for a connection and takes it; returns it with the address of the other side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system or the process, not of a connection, above all too many open
+    /// files. The connection then stays in the queue: whoever calls again should wait before,
+    /// as the next call most likely fails as well.
+    ///
+    /// # Examples
+    ///
+    /// See [`UnixListener`].
+    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// As [`accept`](Self::accept); one task at a time can wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use squall_runtime::{IOLoop, UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-{}-poll.sock", std::process::id()));
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     let _client = UnixStream::connect(&path).await?;
+    ///     let (_server, _address) = poll_fn(|cx| listener.poll_accept(cx)).await?;
+    ///     std::fs::remove_file(&path)
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
+        let (socket, address) = ready!(self.0.poll_accept(cx))?;
+        let stream = std::os::unix::net::UnixStream::from(socket);
+        // Clients are unnamed as a rule, which is told by the length. For the others the
+        // standard library is asked: `rustix` panics at a name of the greatest length.
+        let named = address.is_some_and(|address| address.addr_len() as usize > UNNAMED);
+        let address = if named { stream.peer_addr() } else { SocketAddr::from_pathname("") };
+        let address = address.or_else(|_gone| SocketAddr::from_pathname(""))?;
+        Poll::Ready(Ok((UnixStream(Socket::new(stream)), address)))
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::UnixListener;
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-{}-addr.sock", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(path.as_path()));
+    /// std::fs::remove_file(&path)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
+    type Error = io::Error;
+
+    /// Takes a listener of the standard library over and makes it non-blocking.
+    fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        Ok(Self(ListeningSocket::new(listener)?))
+    }
+}
+
+impl From<UnixListener> for OwnedFd {
+    /// The descriptor, which stays non-blocking.
+    fn from(listener: UnixListener) -> Self {
+        listener.0.into_inner().into()
+    }
+}
+
+impl AsFd for UnixListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,221 @@
+//! A callback that runs again and again.
+
+mod random;
+mod schedule;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_lite::FutureExt;
+
+use self::random::Random;
+use self::schedule::Schedule;
+use crate::{IOLoop, TimeoutHandle};
+
+/// Calls an async function once per period.
+///
+/// A period is measured from the start of one call to the start of the next. A call that
+/// takes longer than the period makes the times it missed be skipped, and the next call comes
+/// at a multiple of the period; so calls never overlap. A panic in a call is logged, and the
+/// calls go on.
+///
+/// This is a handle: clones of it mean the same callback, and dropping them stops nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use std::time::Duration;
+///
+/// use squall_runtime::{IOLoop, PeriodicCallback, sleep};
+///
+/// let io_loop = IOLoop::current();
+/// io_loop.use_virtual_time();
+/// let calls = Rc::new(Cell::new(0));
+/// let counter = Rc::clone(&calls);
+/// let callback = PeriodicCallback::new(Duration::from_secs(10), async move || {
+///     counter.set(counter.get() + 1);
+/// });
+/// callback.start();
+/// io_loop.run_sync(sleep(Duration::from_secs(35)))?;
+/// assert_eq!(calls.get(), 3);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone)]
+pub struct PeriodicCallback(Rc<State>);
+
+impl PeriodicCallback {
+    /// A callback that is to run every `period`. It begins with [`start`](Self::start).
+    ///
+    /// # Panics
+    ///
+    /// If `period` is zero.
+    ///
+    /// # Examples
+    ///
+    /// See [`PeriodicCallback`].
+    #[must_use]
+    #[track_caller]
+    pub fn new(period: Duration, callback: impl AsyncFnMut() + 'static) -> Self {
+        assert!(period > Duration::ZERO, "the period of a periodic callback must not be zero");
+        Self(Rc::new(State {
+            made_at: Location::caller(),
+            period,
+            jitter: Cell::new(0.0),
+            callback: RefCell::new(Some(Box::new(callback))),
+            running: RefCell::new(None),
+            starts: Cell::new(0),
+        }))
+    }
+
+    /// Moves each time at random by a part of the period, so that many processes do not all
+    /// act at once: with 0.1, periods are from 5 % shorter to 5 % longer. Default: 0.
+    ///
+    /// # Panics
+    ///
+    /// If `jitter` is not from 0 to 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::PeriodicCallback;
+    ///
+    /// let _clean = PeriodicCallback::new(Duration::from_secs(60), async || {}).jitter(0.1);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn jitter(self, jitter: f64) -> Self {
+        assert!((0.0..=1.0).contains(&jitter), "jitter must be from 0 to 1, not {jitter}");
+        self.0.jitter.set(jitter);
+        self
+    }
+
+    /// Begins, with the first call one period from now, on the loop of this thread. If it
+    /// runs already, the time begins anew.
+    ///
+    /// # Examples
+    ///
+    /// See [`PeriodicCallback`].
+    pub fn start(&self) {
+        self.stop();
+        let schedule = Schedule::new(self.0.period, self.0.jitter.get(), IOLoop::current().time());
+        let random = Random::from_system();
+        *self.0.running.borrow_mut() = Some(Running { schedule, random, timeout: None });
+        self.0.starts.set(self.0.starts.get() + 1);
+        // A call of before may still be under way; when it ends it sets the timeout.
+        if self.0.callback.borrow().is_some() {
+            schedule_next(&self.0);
+        }
+    }
+
+    /// Ends. A call that is under way goes on to its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::PeriodicCallback;
+    ///
+    /// let callback = PeriodicCallback::new(Duration::from_secs(60), async || {});
+    /// callback.start();
+    /// assert!(callback.is_running());
+    /// callback.stop();
+    /// assert!(!callback.is_running());
+    /// ```
+    pub fn stop(&self) {
+        let running = self.0.running.take();
+        if let Some(timeout) = running.and_then(|running| running.timeout) {
+            IOLoop::current().remove_timeout(timeout);
+        }
+    }
+
+    /// Whether it was started and not stopped since.
+    ///
+    /// # Examples
+    ///
+    /// See [`stop`](Self::stop).
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.0.running.borrow().is_some()
+    }
+}
+
+impl fmt::Debug for PeriodicCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeriodicCallback")
+            .field("period", &self.0.period)
+            .field("jitter", &self.0.jitter.get())
+            .field("is_running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}
+
+struct State {
+    /// Where it was made, for the log.
+    made_at: &'static Location<'static>,
+    period: Duration,
+    jitter: Cell<f64>,
+    /// Absent while a call of it is under way.
+    callback: RefCell<Option<Box<dyn Callback>>>,
+    running: RefCell<Option<Running>>,
+    /// How often it was started, so that a call knows whether it still belongs to this start.
+    starts: Cell<u64>,
+}
+
+/// What there is between start and stop.
+struct Running {
+    schedule: Schedule,
+    random: Random,
+    /// The next call. None while a call is under way.
+    timeout: Option<TimeoutHandle>,
+}
+
+/// Sets the timeout of the next call, unless it was stopped.
+fn schedule_next(state: &Rc<State>) {
+    if let Some(running) = &mut *state.running.borrow_mut() {
+        let io_loop = IOLoop::current();
+        running.schedule.advance(io_loop.time(), running.random.next_fraction());
+        let (due, made_at) = (call(Rc::clone(state), state.starts.get()), state.made_at);
+        running.timeout = Some(io_loop.call_at(running.schedule.next(), move || {
+            IOLoop::current().spawn_from(made_at, due).detach();
+        }));
+    }
+}
+
+/// One call and what comes after it.
+async fn call(state: Rc<State>, start: u64) {
+    // It may have been stopped between the timeout and here.
+    if state.running.borrow().is_none() || state.starts.get() != start {
+        return;
+    }
+    let Some(mut callback) = state.callback.take() else { return };
+    let outcome = AssertUnwindSafe(async { callback.call().await }).catch_unwind().await;
+    state.callback.replace(Some(callback));
+    schedule_next(&state);
+    if let Err(panic) = outcome {
+        // The loop logs it, as it does for every callback.
+        resume_unwind(panic);
+    }
+}
+
+/// An async function, its type erased.
+trait Callback {
+    fn call(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+}
+
+impl<F: AsyncFnMut()> Callback for F {
+    fn call(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(self())
+    }
+}
+
+#[cfg(test)]
+mod tests;

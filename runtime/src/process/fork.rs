@@ -1,0 +1,119 @@
+//! The fork itself, and the first steps of a child: the only `unsafe` code about processes.
+
+#![expect(unsafe_code, reason = "neither fork nor sigaction can be made safe by a wrapper")]
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::unistd::{ForkResult, Pid};
+
+use super::lifeline::{self, Lifeline};
+
+/// Signals that a fault in the program itself raises. Handlers of these report the fault and
+/// touch nothing that could be shared; Rust's own tells of a stack that overflowed.
+pub(super) const FAULTS: [c_int; 7] = [
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGSEGV,
+    libc::SIGSYS,
+];
+
+/// More than any system has. Asking about a signal that does not exist is harmless.
+const HIGHEST_SIGNAL: c_int = 128;
+
+/// What happens when a signal comes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Disposition {
+    Default,
+    Ignored,
+    /// A handler runs.
+    Caught,
+}
+
+/// On which side of the fork this is.
+#[derive(Debug)]
+pub(super) enum Forked {
+    Worker,
+    Supervisor(Pid),
+}
+
+/// Forks a worker, tied to `lifeline`.
+///
+/// All signals are blocked from before the fork until the worker is one: a signal that comes in
+/// between has its effect in the process it was sent to, after that. The worker's mask is `mask`
+/// in the end.
+pub(super) fn fork_worker(lifeline: &mut Lifeline, mask: &SigSet) -> io::Result<Forked> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    // SAFETY: the child of a process with several threads could use what one of them had half
+    // changed, such as the allocator. The guard has seen that this process has one thread, and
+    // the supervisor starts none.
+    let forked = unsafe { nix::unistd::fork() };
+    let (result, after) = match forked {
+        Ok(ForkResult::Child) => {
+            lifeline.hold(lifeline::die);
+            become_worker();
+            (Ok(Forked::Worker), mask)
+        }
+        Ok(ForkResult::Parent { child }) => (Ok(Forked::Supervisor(child)), &before),
+        Err(error) => (Err(error.into()), &before),
+    };
+    // It fails for a set that is none.
+    let _ = after.thread_set_mask();
+    result
+}
+
+/// Gives signals the effect they should have in a worker.
+fn become_worker() {
+    for signal in caught() {
+        if !FAULTS.contains(&signal) {
+            set_disposition(signal, libc::SIG_DFL);
+        }
+    }
+    // What a terminal sends to all processes of the server is the supervisor's to answer.
+    set_disposition(libc::SIGINT, libc::SIG_IGN);
+    set_disposition(libc::SIGQUIT, libc::SIG_IGN);
+}
+
+/// The signals for which a handler is installed.
+pub(super) fn caught() -> impl Iterator<Item = c_int> {
+    (1..=HIGHEST_SIGNAL).filter(|&signal| disposition(signal) == Some(Disposition::Caught))
+}
+
+/// What happens on `signal`. `None` if there is no such signal.
+pub(super) fn disposition(signal: c_int) -> Option<Disposition> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null pointer for the new action changes nothing; the other one is valid for a
+    // write of the type.
+    let result = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: all zeros is a valid value of this struct of integers, a nullable function and a
+    // set of bits; and `sigaction` has succeeded and overwritten it.
+    let action = unsafe { action.assume_init() };
+    Some(match action.sa_sigaction {
+        libc::SIG_DFL => Disposition::Default,
+        libc::SIG_IGN => Disposition::Ignored,
+        _ => Disposition::Caught,
+    })
+}
+
+/// Makes sure that ended workers are kept for us to wait for: a program may have been started
+/// with `SIGCHLD` ignored, and then the system forgets them.
+pub(super) fn keep_ended_children() {
+    set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+}
+
+/// `action` is `SIG_DFL` or `SIG_IGN`.
+fn set_disposition(signal: c_int, action: libc::sighandler_t) {
+    // SAFETY: neither of the two actions runs any code of this process, so that there is no
+    // handler that might do what a handler must not.
+    unsafe { libc::signal(signal, action) };
+}

@@ -1,0 +1,63 @@
+//! The signals a supervisor acts upon. They stay blocked and are waited for, so that no handler
+//! runs and none is lost between two looks.
+
+use std::io;
+use std::time::Instant;
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+use super::fork::{Disposition, disposition};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod signalfd;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod sigwait;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use signalfd::Waiter;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use sigwait::Waiter;
+
+/// The end of a child, and what asks the server to stop.
+const AWAITED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
+
+/// The awaited signals, blocked for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Signals {
+    waiter: Waiter,
+    before: SigSet,
+}
+
+impl Signals {
+    /// Blocks the signals in this thread.
+    pub(super) fn block() -> io::Result<Self> {
+        let set: SigSet = AWAITED.into_iter().filter(|&signal| is_ours(signal)).collect();
+        let waiter = Waiter::new(&set)?;
+        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        Ok(Self { waiter, before })
+    }
+
+    /// What was blocked before, and is to be in a worker.
+    pub(super) fn mask_before(&self) -> &SigSet {
+        &self.before
+    }
+
+    /// Waits for the next signal. `None` if `deadline` comes first.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Signal>> {
+        self.waiter.wait(deadline)
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // It fails for a set that is none.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+/// A shell starts a script's background commands with the terminal's signals ignored: Ctrl-C is
+/// not meant for them.
+fn is_ours(signal: Signal) -> bool {
+    let from_terminal = matches!(signal, Signal::SIGINT | Signal::SIGQUIT);
+    !(from_terminal && disposition(signal as _) == Some(Disposition::Ignored))
+}

@@ -1,0 +1,36 @@
+//! Linux: a descriptor that is readable when a signal is pending.
+
+use std::io;
+use std::time::Instant;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+#[derive(Debug)]
+pub(super) struct Waiter(SignalFd);
+
+impl Waiter {
+    pub(super) fn new(set: &SigSet) -> io::Result<Self> {
+        Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Signal>> {
+        loop {
+            if let Some(info) = self.0.read_signal()? {
+                return Ok(Some(Signal::try_from(info.ssi_signo.cast_signed())?));
+            }
+            let timeout = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => return Ok(None),
+                // Longer than the system can count is as good as for ever.
+                left => left.and_then(|left| Timespec::try_from(left).ok()),
+            };
+            let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+            match rustix::event::poll(&mut fds, timeout.as_ref()) {
+                Err(Errno::INTR) | Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

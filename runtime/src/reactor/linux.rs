@@ -1,0 +1,159 @@
+//! The fast system: epoll, asked directly.
+//!
+//! `polling` makes five system calls per wait and cannot ask for `EPOLLRDHUP`. So it only owns
+//! the epoll instance here; registration and wait are calls of `rustix` on its descriptor. One
+//! wait is one system call, and a connection is registered once in its life.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use polling::Poller;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+
+use super::source::Interest;
+use super::{Event, Key, Ready, Removed, System, Trigger};
+
+/// Events taken by one wait. What is left comes with the next one.
+const EVENTS: usize = 1024;
+
+/// A wait is not longer than this, because not all kernels know longer ones.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What an edge-triggered descriptor is asked for. With the end of the stream told apart from
+/// data, a short read may count as the last one: see [`Ready::FINISHED`].
+const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
+
+struct Epoll {
+    poller: Poller,
+    /// Keeps its capacity from turn to turn.
+    buffer: RefCell<Vec<epoll::Event>>,
+    /// Copies of the level-triggered descriptors, which are listeners and therefore few. They are
+    /// disarmed when an event finds nobody waiting, and their owner is not at hand then.
+    listeners: RefCell<Vec<(Key, OwnedFd)>>,
+}
+
+pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
+    let poller = Poller::new()?;
+    let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    // Each write is an edge of its own, so nobody ever needs to read it.
+    let flags = EventFlags::IN | EventFlags::ET;
+    epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
+    let epoll = Epoll {
+        poller,
+        buffer: RefCell::new(Vec::with_capacity(EVENTS)),
+        listeners: RefCell::new(Vec::new()),
+    };
+    Ok((Box::new(epoll), bell))
+}
+
+impl System for Epoll {
+    fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        key: Key,
+        trigger: Trigger,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match trigger {
+            Trigger::Edge => Ok(epoll::add(&self.poller, fd, data(key), EDGE)?),
+            Trigger::Level => {
+                let copy = fd.try_clone_to_owned()?;
+                epoll::add(&self.poller, &copy, data(key), level(interest))?;
+                self.listeners.borrow_mut().push((key, copy));
+                Ok(())
+            }
+        }
+    }
+
+    fn add_write(&self, fd: BorrowedFd<'_>, key: Key) -> io::Result<()> {
+        Ok(epoll::modify(&self.poller, fd, data(key), EDGE | EventFlags::OUT)?)
+    }
+
+    fn watch(&self, key: Key, from: Interest, to: Interest) -> io::Result<()> {
+        let listeners = self.listeners.borrow();
+        let Some((_, fd)) = listeners.iter().find(|(listener, _)| *listener == key) else {
+            return Ok(());
+        };
+        match (from.is_none(), to.is_none()) {
+            (true, true) => (),
+            (true, false) => epoll::add(&self.poller, fd, data(key), level(to))?,
+            (false, true) => epoll::delete(&self.poller, fd)?,
+            (false, false) => epoll::modify(&self.poller, fd, data(key), level(to))?,
+        }
+        Ok(())
+    }
+
+    fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool) {
+        match source.trigger {
+            // Closing the descriptor removes it.
+            Trigger::Edge if closing => (),
+            Trigger::Edge => drop(epoll::delete(&self.poller, fd)),
+            Trigger::Level => {
+                drop(self.watch(source.key, source.watched, Interest::NONE));
+                self.listeners.borrow_mut().retain(|(listener, _)| *listener != source.key);
+            }
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let timeout = timeout.map(|timeout| {
+            let timeout = timeout.min(LONGEST);
+            Timespec {
+                tv_sec: timeout.as_secs().cast_signed(),
+                tv_nsec: timeout.subsec_nanos().into(),
+            }
+        });
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.clear();
+        match epoll::wait(&self.poller, spare_capacity(&mut buffer), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => (),
+            Err(error) => return Err(error.into()),
+        }
+        for event in &*buffer {
+            let (key, flags) = (Key(event.data.u64() as usize), event.flags);
+            if key != Key::BELL {
+                events.push(Event { key, ready: ready(flags) });
+            }
+        }
+        Ok(())
+    }
+
+    fn has_edges(&self) -> bool {
+        true
+    }
+}
+
+fn data(key: Key) -> EventData {
+    EventData::new_u64(key.0 as u64)
+}
+
+fn level(interest: Interest) -> EventFlags {
+    let mut flags = EventFlags::empty();
+    flags.set(EventFlags::IN, interest.read);
+    flags.set(EventFlags::OUT, interest.write);
+    flags
+}
+
+fn ready(flags: EventFlags) -> Ready {
+    let mut ready = Ready::NOTHING;
+    if flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
+        ready |= Ready::READ;
+    }
+    if flags.contains(EventFlags::OUT) {
+        ready |= Ready::WRITE;
+    }
+    if flags.intersects(EventFlags::RDHUP | EventFlags::HUP) {
+        ready |= Ready::FINISHED;
+    }
+    if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+        ready |= Ready::READ | Ready::WRITE;
+    }
+    if flags.contains(EventFlags::ERR) {
+        ready |= Ready::FAILED;
+    }
+    ready
+}

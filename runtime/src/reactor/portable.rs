@@ -1,0 +1,140 @@
+//! The portable system: what `polling` can do everywhere.
+//!
+//! All descriptors are level-triggered, because with an edge the end of a stream that arrives
+//! together with data would go unnoticed: see [`Ready::FINISHED`].
+//! It is the oracle of the fast system too: the tests run on both.
+#![expect(unsafe_code, reason = "registration with `polling` is unsafe; nothing else here is")]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use polling::{Event as Polled, Events, PollMode, Poller};
+use rustix::io::ioctl_fionbio;
+
+use super::source::Interest;
+use super::{Event, Key, Ready, Removed, System, Trigger};
+
+struct Portable {
+    poller: Poller,
+    buffer: RefCell<Events>,
+    /// The descriptors of all sources, which have to be known to change what they are asked for.
+    descriptors: RefCell<HashMap<Key, RawFd>>,
+    /// A pipe; other threads write to its other end.
+    bell: PipeReader,
+}
+
+pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&reader, true)?;
+    ioctl_fionbio(&writer, true)?;
+    let portable = Portable {
+        poller: Poller::new()?,
+        buffer: RefCell::new(Events::new()),
+        descriptors: RefCell::default(),
+        bell: reader,
+    };
+    portable.add_raw(
+        portable.bell.as_raw_fd(),
+        Key::BELL,
+        Interest { read: true, write: false },
+    )?;
+    Ok((Box::new(portable), writer.into()))
+}
+
+impl System for Portable {
+    fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        key: Key,
+        _trigger: Trigger,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.add_raw(fd.as_raw_fd(), key, interest)?;
+        self.descriptors.borrow_mut().insert(key, fd.as_raw_fd());
+        Ok(())
+    }
+
+    fn add_write(&self, _fd: BorrowedFd<'_>, _key: Key) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn watch(&self, key: Key, from: Interest, to: Interest) -> io::Result<()> {
+        let Some(fd) = self.descriptors.borrow().get(&key).copied() else {
+            return Ok(());
+        };
+        if from.is_none() {
+            return if to.is_none() { Ok(()) } else { self.add_raw(fd, key, to) };
+        }
+        // SAFETY: the descriptor is open, because it is in `descriptors`: `remove` takes it out,
+        // and the `AsyncFd` that owns it calls that before it closes it.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        if to.is_none() {
+            // Not `modify`: epoll would go on telling of errors.
+            self.poller.delete(fd)
+        } else {
+            self.poller.modify_with_mode(fd, polled(key, to), PollMode::Level)
+        }
+    }
+
+    fn remove(&self, _fd: BorrowedFd<'_>, source: Removed, _closing: bool) {
+        drop(self.watch(source.key, source.watched, Interest::NONE));
+        self.descriptors.borrow_mut().remove(&source.key);
+    }
+
+    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.clear();
+        self.poller.wait(&mut buffer, timeout)?;
+        for event in buffer.iter() {
+            if Key(event.key) == Key::BELL {
+                self.silence_bell();
+            } else {
+                events.push(Event { key: Key(event.key), ready: ready(&event) });
+            }
+        }
+        Ok(())
+    }
+
+    fn has_edges(&self) -> bool {
+        false
+    }
+}
+
+impl Portable {
+    fn add_raw(&self, fd: RawFd, key: Key, interest: Interest) -> io::Result<()> {
+        // SAFETY: `polling` asks that a descriptor be deleted before it is closed. The `AsyncFd`
+        // that owns this one does so when it is dropped. Should the owner be leaked and the
+        // descriptor closed elsewhere, epoll and kqueue forget it by themselves; and an event
+        // carries a key with a generation, not a pointer, so a late one is ignored.
+        unsafe { self.poller.add_with_mode(fd, polled(key, interest), PollMode::Level) }
+    }
+
+    fn silence_bell(&self) {
+        let mut buffer = [0; 512];
+        while (&self.bell).read(&mut buffer).is_ok_and(|count| count == buffer.len()) {}
+    }
+}
+
+fn polled(key: Key, interest: Interest) -> Polled {
+    Polled::new(key.0, interest.read, interest.write)
+}
+
+fn ready(event: &Polled) -> Ready {
+    let mut ready = Ready::NOTHING;
+    if event.readable {
+        ready |= Ready::READ;
+    }
+    if event.writable {
+        ready |= Ready::WRITE;
+    }
+    if event.is_interrupt() {
+        ready |= Ready::READ | Ready::WRITE | Ready::FINISHED;
+    }
+    if event.is_err() == Some(true) {
+        ready |= Ready::READ | Ready::WRITE | Ready::FAILED;
+    }
+    ready
+}

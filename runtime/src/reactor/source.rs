@@ -1,0 +1,121 @@
+//! What the reactor knows of a descriptor: whether it is ready, and who waits for it.
+
+use std::num::NonZeroU32;
+use std::ops::{BitOr, BitOrAssign};
+use std::task::Waker;
+
+/// One registered descriptor. Every idle connection has one, so it is kept small.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Tells this source from those that had its index before.
+    pub(super) generation: NonZeroU32,
+    /// What the descriptor is believed to be ready for.
+    pub(super) ready: Ready,
+    pub(super) trigger: Trigger,
+    /// What is asked of the system at present.
+    pub(super) watched: Interest,
+    pub(super) reader: Option<Waker>,
+    pub(super) writer: Option<Waker>,
+}
+
+/// A set of what a descriptor may be ready for, or has gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Ready(u8);
+
+impl Ready {
+    pub(crate) const NOTHING: Self = Self(0);
+    pub(crate) const READ: Self = Self(1);
+    pub(crate) const WRITE: Self = Self(2);
+    /// The peer will send nothing more. Stays, and keeps `READ` from being cleared by a short
+    /// read: no other edge will tell of the end of the stream behind it.
+    pub(crate) const FINISHED: Self = Self(4);
+    /// The connection has failed. Stays.
+    pub(crate) const FAILED: Self = Self(8);
+
+    #[inline]
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+}
+
+impl BitOr for Ready {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Ready {
+    #[inline]
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// What the system is asked to tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Interest {
+    pub(super) read: bool,
+    pub(super) write: bool,
+}
+
+impl Interest {
+    pub(super) const NONE: Self = Self { read: false, write: false };
+
+    pub(super) fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    pub(super) fn with(self, direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Self { read: true, ..self },
+            Direction::Write => Self { write: true, ..self },
+        }
+    }
+
+    pub(super) fn contains(self, direction: Direction) -> bool {
+        match direction {
+            Direction::Read => self.read,
+            Direction::Write => self.write,
+        }
+    }
+}
+
+/// When the system tells of a ready descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// Once, when it becomes ready.
+    Edge,
+    /// Again and again, as long as it is ready.
+    Level,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    pub(super) fn ready(self) -> Ready {
+        match self {
+            Self::Read => Ready::READ,
+            Self::Write => Ready::WRITE,
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn waiting(&mut self, direction: Direction) -> &mut Option<Waker> {
+        match direction {
+            Direction::Read => &mut self.reader,
+            Direction::Write => &mut self.writer,
+        }
+    }
+}

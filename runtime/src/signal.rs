@@ -1,0 +1,135 @@
+//! Signals as a stream.
+
+use std::ffi::c_int;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use futures_lite::Stream;
+use signal_hook::SigId;
+pub use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+
+use crate::fd::AsyncFd;
+
+/// The signals the process gets, as a stream.
+///
+/// A signal that comes several times before it is looked at is reported once, as the system
+/// itself does. The stream never ends.
+///
+/// From the moment of its making, the signals no longer have their default effect. Dropping
+/// it stops the reports but does not bring that effect back: from then on the signals are
+/// without effect.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::StreamExt;
+/// use squall_runtime::IOLoop;
+/// use squall_runtime::signal::{SIGUSR1, SIGUSR2, Signals};
+///
+/// IOLoop::current().run_sync(async {
+///     let mut signals = Signals::new([SIGUSR1, SIGUSR2])?;
+///     // As `kill -USR2` from a shell would do.
+///     signal_hook::low_level::raise(SIGUSR2)?;
+///     assert_eq!(signals.next().await, Some(SIGUSR2));
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct Signals {
+    /// The end of the pipe that becomes readable when a signal has come. The pipe is made
+    /// here and not once per process: after a fork, a pipe shared with the parent would
+    /// carry the child's signals to the parent.
+    pipe: AsyncFd<UnixStream>,
+    registrations: Vec<Registration>,
+}
+
+impl Signals {
+    /// Reports `signals` from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] for a signal that nobody can handle (`SIGKILL`,
+    /// `SIGSTOP`) or nobody should (`SIGSEGV`, `SIGFPE`, `SIGILL`), or that does not exist;
+    /// or if the process has too many open files.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
+    ///
+    /// let _signals = Signals::new([SIGTERM, SIGINT])?;
+    /// assert!(Signals::new([9]).is_err(), "nobody can handle SIGKILL");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn new(signals: impl IntoIterator<Item = c_int>) -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        let registrations = signals
+            .into_iter()
+            .map(|signal| Registration::new(signal, &write))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { pipe: AsyncFd::new(read)?, registrations })
+    }
+
+    fn take_one(&self) -> Option<c_int> {
+        let came = |registration: &&Registration| registration.came.swap(false, Ordering::SeqCst);
+        self.registrations.iter().find(came).map(|registration| registration.signal)
+    }
+}
+
+impl Stream for Signals {
+    type Item = c_int;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<c_int>> {
+        loop {
+            if let Some(signal) = self.take_one() {
+                return Poll::Ready(Some(signal));
+            }
+            // The pipe is emptied before the flags are looked at again: a signal that comes
+            // in between makes it readable again.
+            match self.pipe.poll_read_with(cx, |mut pipe| pipe.read(&mut [0; 64]), |_| false) {
+                Poll::Ready(Ok(1..)) => {}
+                // It cannot fail and cannot end, as this owns both ends.
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// One signal that is being reported.
+#[derive(Debug)]
+struct Registration {
+    signal: c_int,
+    came: Arc<AtomicBool>,
+    /// What sets `came`, and what writes into the pipe, in this order.
+    actions: [SigId; 2],
+}
+
+impl Registration {
+    fn new(signal: c_int, pipe: &UnixStream) -> io::Result<Self> {
+        if signal_hook::consts::FORBIDDEN.contains(&signal) {
+            let message = format!("signal {signal} cannot be handled");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let pipe = pipe.try_clone()?;
+        let came = Arc::new(AtomicBool::new(false));
+        let flag = signal_hook::flag::register(signal, Arc::clone(&came))?;
+        let wake = signal_hook::low_level::pipe::register(signal, pipe).inspect_err(|_| {
+            signal_hook::low_level::unregister(flag);
+        })?;
+        Ok(Self { signal, came, actions: [flag, wake] })
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        for action in self.actions {
+            signal_hook::low_level::unregister(action);
+        }
+    }
+}

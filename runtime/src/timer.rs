@@ -1,0 +1,188 @@
+//! The clock of a thread and its timers.
+//!
+//! The clock is read once per turn, so that timers and deadlines cost no system call and all of
+//! a turn happens at one time. It ticks in milliseconds, and a time is rounded up to the next
+//! tick: no timer fires early.
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::slab::NONE;
+use wheel::Wheel;
+
+pub use deadline::Deadline;
+pub use sleep::{Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
+
+mod deadline;
+mod sleep;
+mod wheel;
+
+/// From here on it does not matter that the time of the turn is some microseconds old when the
+/// loop falls asleep, and the clock need not be read for it.
+const LONG: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static TIMERS: Timers = Timers::new();
+}
+
+struct Timers {
+    wheel: RefCell<Wheel>,
+    /// Tick 0.
+    origin: Instant,
+    /// The time of this turn.
+    now: Cell<Instant>,
+    /// The tick that `now` lies in.
+    tick: Cell<u64>,
+    /// The clock moves by [`advance`] and [`jump`] only.
+    is_virtual: Cell<bool>,
+}
+
+impl Timers {
+    fn new() -> Self {
+        let origin = Instant::now();
+        Self {
+            wheel: RefCell::new(Wheel::new()),
+            origin,
+            now: Cell::new(origin),
+            tick: Cell::new(0),
+            is_virtual: Cell::new(false),
+        }
+    }
+
+    /// Sets the clock. This and `read` are the only places that do.
+    fn set(&self, now: Instant) {
+        self.now.set(now);
+        self.tick.set(millis(now.saturating_duration_since(self.origin)));
+    }
+
+    fn read(&self) -> Instant {
+        if !self.is_virtual.get() {
+            self.set(Instant::now());
+        }
+        self.now.get()
+    }
+
+    /// The first tick that does not lie before `time`.
+    fn tick_at(&self, time: Instant) -> u64 {
+        millis_rounded_up(time.saturating_duration_since(self.origin))
+    }
+
+    /// The begin of a tick.
+    fn time_of(&self, tick: u64) -> Instant {
+        self.origin + Duration::from_millis(tick)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
+}
+
+fn millis_rounded_up(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1000) + u64::from(duration.subsec_nanos().div_ceil(1_000_000))
+}
+
+/// Makes the timers of this thread, if there are none.
+pub(crate) fn settle() {
+    TIMERS.with(|_| ());
+}
+
+/// The time of this turn.
+pub(crate) fn now() -> Instant {
+    TIMERS.with(|timers| timers.now.get())
+}
+
+/// Reads the clock: at each turn, and where a duration begins.
+pub(crate) fn read_clock() -> Instant {
+    TIMERS.with(Timers::read)
+}
+
+/// Wakes those whose time has come.
+pub(crate) fn wake_due() {
+    TIMERS.with(|timers| {
+        loop {
+            let mut wheel = timers.wheel.borrow_mut();
+            let Some(index) = wheel.expire(timers.tick.get()) else { return };
+            let waker = wheel.waker(index).and_then(Option::take);
+            drop(wheel);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    });
+}
+
+/// How long the loop may sleep.
+pub(crate) fn patience() -> Option<Duration> {
+    TIMERS.with(|timers| {
+        let next = timers.wheel.borrow().next()?;
+        let next = timers.time_of(next);
+        let patience = next.saturating_duration_since(timers.now.get());
+        if patience >= LONG {
+            return Some(patience);
+        }
+        Some(next.saturating_duration_since(timers.read()))
+    })
+}
+
+/// Moves a virtual clock to the next timer; false if there is none.
+pub(crate) fn jump() -> bool {
+    TIMERS.with(|timers| {
+        let Some(next) = timers.wheel.borrow().next_due() else { return false };
+        timers.set(timers.time_of(next).max(timers.now.get()));
+        true
+    })
+}
+
+/// Makes `waker` the one that the expiry of `timer` wakes.
+fn remember(timers: &Timers, timer: u32, waker: &Waker) {
+    let known = match timers.wheel.borrow_mut().waker(timer) {
+        Some(Some(known)) => known.will_wake(waker),
+        _ => false,
+    };
+    if known {
+        return;
+    }
+    // Wakers are cloned and dropped while nothing is borrowed: both may run anybody's code.
+    let waker = waker.clone();
+    let old = timers.wheel.borrow_mut().waker(timer).and_then(|place| place.replace(waker));
+    drop(old);
+}
+
+/// Removes a timer, or nothing if it is `NONE`.
+fn release(timer: u32) {
+    if timer != NONE {
+        // At the end of the thread the wheel may be gone first.
+        let removed = TIMERS.try_with(|timers| timers.wheel.borrow_mut().remove(timer));
+        drop(removed);
+    }
+}
+
+/// Makes the clock stand still, at the begin of a tick: a timer then takes as long as was asked
+/// for, to the nanosecond.
+pub(crate) fn use_virtual_time() {
+    TIMERS.with(|timers| {
+        let tick = timers.tick_at(timers.read());
+        timers.set(timers.time_of(tick));
+        timers.is_virtual.set(true);
+    });
+}
+
+pub(crate) fn is_virtual() -> bool {
+    TIMERS.with(|timers| timers.is_virtual.get())
+}
+
+/// Moves a virtual clock forward; false if the clock is real.
+pub(crate) fn advance(by: Duration) -> bool {
+    TIMERS.with(|timers| {
+        if timers.is_virtual.get()
+            && let Some(now) = timers.now.get().checked_add(by)
+        {
+            timers.set(now);
+        }
+        timers.is_virtual.get()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! A timer that is set again and again.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{TIMERS, Timers};
+use crate::slab::NONE;
+
+/// A point in time by which something has to happen, made to be moved often: by each byte that
+/// arrives, by each request.
+///
+/// Setting it later costs one store, and clearing it as well; setting it earlier costs a little
+/// more. It allocates nothing, and as long as it was never set or polled it occupies nothing
+/// but its four bytes. It has the precision of a millisecond and never expires early.
+///
+/// It belongs to the loop of the thread that made it, and cannot leave that thread.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::time::Duration;
+/// use squall_runtime::{Deadline, IOLoop};
+///
+/// let io_loop = IOLoop::current();
+/// io_loop.use_virtual_time();
+/// let begin = io_loop.time();
+/// io_loop.run_sync(async {
+///     let deadline = Deadline::new();
+///     deadline.set(begin + Duration::from_secs(10));
+///     deadline.set(begin + Duration::from_secs(60));
+///     poll_fn(|cx| deadline.poll_expired(cx)).await;
+/// })?;
+/// assert_eq!(io_loop.time() - begin, Duration::from_secs(60));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Deadline {
+    /// The index of its timer in the wheel, or `NONE`.
+    timer: Cell<u32>,
+    /// The index means nothing to another thread.
+    not_send: PhantomData<Rc<()>>,
+}
+
+impl Deadline {
+    /// Makes a deadline that is not set: it never expires.
+    ///
+    /// ```
+    /// let deadline = squall_runtime::Deadline::new();
+    /// assert!(!deadline.is_set());
+    /// ```
+    pub const fn new() -> Self {
+        Self { timer: Cell::new(NONE), not_send: PhantomData }
+    }
+
+    /// Sets the deadline, in place of the one that was set before. A time that has passed already
+    /// is allowed: the deadline expires on the loop's next turn.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use squall_runtime::{Deadline, IOLoop};
+    ///
+    /// let deadline = Deadline::new();
+    /// deadline.set(IOLoop::current().time() + Duration::from_secs(10));
+    /// assert!(deadline.is_set());
+    /// ```
+    pub fn set(&self, time: Instant) {
+        self.set_tick(TIMERS.with(|timers| timers.tick_at(time)));
+    }
+
+    /// Makes the deadline one that never expires.
+    ///
+    /// ```
+    /// use squall_runtime::{Deadline, IOLoop};
+    ///
+    /// let deadline = Deadline::new();
+    /// deadline.set(IOLoop::current().time());
+    /// deadline.clear();
+    /// assert!(!deadline.is_set());
+    /// ```
+    pub fn clear(&self) {
+        if self.timer.get() != NONE {
+            TIMERS.with(|timers| timers.wheel.borrow_mut().disarm(self.timer.get()));
+        }
+    }
+
+    /// Says whether the deadline is set, be it in the future or in the past.
+    ///
+    /// ```
+    /// assert!(!squall_runtime::Deadline::new().is_set());
+    /// ```
+    pub fn is_set(&self) -> bool {
+        let timer = self.timer.get();
+        timer != NONE && TIMERS.with(|timers| timers.wheel.borrow().due(timer).is_some())
+    }
+
+    /// Is ready if the time of this turn has reached the deadline. If not, the task is woken when
+    /// it does; also if the deadline is only set after this call.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use squall_runtime::{Deadline, IOLoop};
+    ///
+    /// let io_loop = IOLoop::current();
+    /// let deadline = Deadline::new();
+    /// deadline.set(io_loop.time());
+    /// io_loop.run_sync(poll_fn(|cx| deadline.poll_expired(cx)))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.with_timer(|timers, timer| {
+            let wheel = timers.wheel.borrow();
+            if wheel.due(timer).is_some_and(|due| due <= timers.tick.get()) {
+                return Poll::Ready(());
+            }
+            drop(wheel);
+            super::remember(timers, timer, cx.waker());
+            Poll::Pending
+        })
+    }
+
+    /// Sets the deadline to a tick; one beyond the wheel never expires.
+    pub(super) fn set_tick(&self, due: u64) {
+        self.with_timer(|timers, timer| timers.wheel.borrow_mut().arm(timer, due));
+    }
+
+    fn with_timer<R>(&self, f: impl FnOnce(&Timers, u32) -> R) -> R {
+        TIMERS.with(|timers| {
+            if self.timer.get() == NONE {
+                self.timer.set(timers.wheel.borrow_mut().insert());
+            }
+            f(timers, self.timer.get())
+        })
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        super::release(self.timer.get());
+    }
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadline").field("set", &self.is_set()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! Waiting: for a time, or not longer than that.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+
+use super::{Deadline, TIMERS};
+use crate::budget;
+
+/// Waits for `duration`, counted from this call. It has the precision of a millisecond and never
+/// ends early.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use squall_runtime::{IOLoop, sleep};
+///
+/// let begin = Instant::now();
+/// IOLoop::current().run_sync(sleep(Duration::from_millis(5)))?;
+/// assert!(begin.elapsed() >= Duration::from_millis(5));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn sleep(duration: Duration) -> Sleep {
+    match super::read_clock().checked_add(duration) {
+        Some(time) => sleep_until(time),
+        None => Sleep { due: u64::MAX, deadline: Deadline::new() },
+    }
+}
+
+/// Waits until `time`. It has the precision of a millisecond and never ends early.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use squall_runtime::{IOLoop, sleep_until};
+///
+/// let time = Instant::now() + Duration::from_millis(5);
+/// IOLoop::current().run_sync(sleep_until(time))?;
+/// assert!(Instant::now() >= time);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn sleep_until(time: Instant) -> Sleep {
+    Sleep { due: TIMERS.with(|timers| timers.tick_at(time)), deadline: Deadline::new() }
+}
+
+/// The future that [`sleep`] and [`sleep_until`] return. It occupies no timer until it is polled.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Sleep {
+    /// The tick at which it ends.
+    due: u64,
+    deadline: Deadline,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.due <= TIMERS.with(|timers| timers.tick.get()) {
+            // So that `loop { sleep(Duration::ZERO).await }` lets the others run.
+            return budget::poll_spend(cx);
+        }
+        if !self.deadline.is_set() {
+            self.deadline.set_tick(self.due);
+        }
+        self.deadline.poll_expired(cx)
+    }
+}
+
+/// Runs `future`, but not longer than `duration`, counted from this call. A future that is ready
+/// when it is first polled costs no timer.
+///
+/// ```
+/// use std::time::Duration;
+/// use squall_runtime::{IOLoop, sleep, timeout};
+///
+/// let io_loop = IOLoop::current();
+/// io_loop.use_virtual_time();
+/// io_loop.run_sync(async {
+///     let second = Duration::from_secs(1);
+///     assert!(timeout(second * 2, sleep(second)).await.is_ok());
+///     assert!(timeout(second, sleep(second * 2)).await.is_err());
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The future's output is [`TimedOut`] if the time was not enough; `future` is dropped with the
+/// [`Timeout`].
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout { future, sleep: sleep(duration) }
+}
+
+pin_project! {
+    /// The future that [`timeout`] returns.
+    #[derive(Debug)]
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        #[pin]
+        sleep: Sleep,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, TimedOut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        ready!(this.sleep.poll(cx));
+        Poll::Ready(Err(TimedOut(())))
+    }
+}
+
+/// The time given to [`timeout`] was not enough.
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+/// use squall_runtime::{IOLoop, timeout};
+///
+/// async fn answer() -> io::Result<()> {
+///     timeout(Duration::from_millis(1), std::future::pending::<()>()).await?;
+///     Ok(())
+/// }
+///
+/// let error = IOLoop::current().run_sync(answer())?.unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+/// # Ok::<(), io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut(());
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out")
+    }
+}
+
+impl Error for TimedOut {}
+
+impl From<TimedOut> for io::Error {
+    fn from(timed_out: TimedOut) -> Self {
+        Self::new(io::ErrorKind::TimedOut, timed_out)
+    }
+}

@@ -1,0 +1,240 @@
+//! The wheel of timers: what is due when. Pure: time is a number of ticks that callers pass in.
+//!
+//! Level 0 has a slot for each of the 64 ticks of the present block; level 1 has one for each
+//! block of 64 ticks in the present block of 64 × 64; and so on. A timer lies at the lowest
+//! level that still tells its time from now, so all occupied slots lie ahead of the present one,
+//! and the first slot of the lowest occupied level is the next to come: one `trailing_zeros`.
+//! When the time of a slot of a higher level comes, its timers move down; that is also when a
+//! timer that has meanwhile been put off finds its new place. So putting a timer off, which each
+//! request does with its connection's, is one store.
+
+use std::task::Waker;
+
+use crate::slab::{NONE, Slab};
+
+/// With seven levels a wheel of milliseconds turns once in 139 years, so that no timer needs a
+/// place outside of it.
+const LEVELS: usize = 7;
+const BITS: u32 = 6;
+const SLOTS: usize = 1 << BITS;
+/// The last tick of the wheel. What is due later is due never.
+const END: u64 = (1 << (BITS * LEVELS as u32)) - 1;
+/// Due never.
+const NEVER: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    /// All ticks before this one have been dealt with.
+    now: u64,
+    levels: [Level; LEVELS],
+    timers: Slab<Timer>,
+}
+
+#[derive(Debug)]
+struct Level {
+    /// One bit for each slot: is there a timer in it?
+    occupied: u64,
+    slots: [List; SLOTS],
+}
+
+/// The ends of a list of timers, or `NONE` twice.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Timer {
+    previous: u32,
+    next: u32,
+    /// The tick at which the timer is due; the slot it lies in may come earlier.
+    due: u64,
+    /// Where the timer lies; `None` if it is not armed or has expired.
+    place: Option<Place>,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    level: u8,
+    slot: u8,
+}
+
+impl Wheel {
+    pub(crate) fn new() -> Self {
+        const EMPTY: List = List { first: NONE, last: NONE };
+        Self {
+            now: 0,
+            levels: [const { Level { occupied: 0, slots: [EMPTY; SLOTS] } }; LEVELS],
+            timers: Slab::new(),
+        }
+    }
+
+    /// Makes a timer that is not armed.
+    pub(crate) fn insert(&mut self) -> u32 {
+        let timer = Timer { previous: NONE, next: NONE, due: NEVER, place: None, waker: None };
+        self.timers.insert(timer)
+    }
+
+    /// Removes a timer. Its waker is returned to be dropped where nothing is borrowed.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Waker> {
+        self.unlink(index);
+        self.timers.remove(index)?.waker
+    }
+
+    /// Arms a timer for the tick `due`. If its present slot does not come later, it stays there.
+    pub(crate) fn arm(&mut self, index: u32, due: u64) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        timer.due = due;
+        if let Some(place) = timer.place
+            && start(self.now, place) <= due
+        {
+            return;
+        }
+        self.unlink(index);
+        self.link(index, due);
+    }
+
+    /// Makes a timer due never. It stays in its slot until that comes.
+    pub(crate) fn disarm(&mut self, index: u32) {
+        if let Some(timer) = self.timers.at_mut(index) {
+            timer.due = NEVER;
+        }
+    }
+
+    /// The tick at which a timer is due; `None` for never.
+    pub(crate) fn due(&self, index: u32) -> Option<u64> {
+        self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
+    }
+
+    /// The place for the waker of a timer.
+    pub(crate) fn waker(&mut self, index: u32) -> Option<&mut Option<Waker>> {
+        self.timers.at_mut(index).map(|timer| &mut timer.waker)
+    }
+
+    /// The tick at which [`expire`](Self::expire) next has something to do. It is never later than
+    /// the first timer, but may be earlier.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.next_place().map(|place| start(self.now, place))
+    }
+
+    /// The tick at which the first timer is due. Looks at all of them.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        let armed = self.timers.iter().filter(|timer| timer.place.is_some());
+        armed.map(|timer| timer.due).filter(|due| *due <= END).min()
+    }
+
+    /// How many timers there have been at the same time.
+    #[cfg(test)]
+    pub(crate) fn end(&self) -> u32 {
+        self.timers.end()
+    }
+
+    /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
+    /// it. To be called until it returns `None`.
+    pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {
+        while let Some(place) = self.next_place() {
+            let start = start(self.now, place);
+            if start > now {
+                break;
+            }
+            self.now = self.now.max(start);
+            if place.level > 0 {
+                self.move_down(place);
+                continue;
+            }
+            let index = self.list(place).first;
+            self.unlink(index);
+            let due = self.timers.at(index).map_or(NEVER, |timer| timer.due);
+            if due <= self.now {
+                return Some(index);
+            }
+            self.link(index, due);
+        }
+        self.now = self.now.max(now);
+        None
+    }
+
+    /// Takes all timers out of a slot whose time has come and links them anew.
+    fn move_down(&mut self, place: Place) {
+        let mut index = self.list(place).first;
+        *self.list(place) = List { first: NONE, last: NONE };
+        self.levels[usize::from(place.level)].occupied &= !(1 << place.slot);
+        while let Some(timer) = self.timers.at_mut(index) {
+            let (next, due) = (timer.next, timer.due);
+            timer.place = None;
+            self.link(index, due);
+            index = next;
+        }
+    }
+
+    /// Puts a timer that lies nowhere at the end of the slot for `due`, or nowhere for `NEVER`.
+    fn link(&mut self, index: u32, due: u64) {
+        let Some(place) = self.place_for(due) else { return };
+        let level = &mut self.levels[usize::from(place.level)];
+        level.occupied |= 1 << place.slot;
+        let list = &mut level.slots[usize::from(place.slot)];
+        let previous = std::mem::replace(&mut list.last, index);
+        if previous == NONE {
+            list.first = index;
+        }
+        if let Some(timer) = self.timers.at_mut(previous) {
+            timer.next = index;
+        }
+        if let Some(timer) = self.timers.at_mut(index) {
+            (timer.previous, timer.next) = (previous, NONE);
+            timer.place = Some(place);
+        }
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        let Some(place) = timer.place.take() else { return };
+        let (previous, next) = (timer.previous, timer.next);
+        match self.timers.at_mut(previous) {
+            Some(timer) => timer.next = next,
+            None => self.list(place).first = next,
+        }
+        match self.timers.at_mut(next) {
+            Some(timer) => timer.previous = previous,
+            None => self.list(place).last = previous,
+        }
+        if self.list(place).first == NONE {
+            self.levels[usize::from(place.level)].occupied &= !(1 << place.slot);
+        }
+    }
+
+    fn list(&mut self, place: Place) -> &mut List {
+        &mut self.levels[usize::from(place.level)].slots[usize::from(place.slot)]
+    }
+
+    /// The occupied slot that comes next.
+    fn next_place(&self) -> Option<Place> {
+        let level = self.levels.iter().position(|level| level.occupied != 0)?;
+        let slot = self.levels[level].occupied.trailing_zeros();
+        Some(Place { level: level as u8, slot: slot as u8 })
+    }
+
+    fn place_for(&self, due: u64) -> Option<Place> {
+        if due > END {
+            return None;
+        }
+        // A timer that is overdue lies in the present slot.
+        let due = due.max(self.now);
+        // The highest bit in which now and then differ says which level tells them apart.
+        let level = (63 - ((self.now ^ due) | (SLOTS as u64 - 1)).leading_zeros()) / BITS;
+        let slot = (due >> (level * BITS)) & (SLOTS as u64 - 1);
+        Some(Place { level: level as u8, slot: slot as u8 })
+    }
+}
+
+/// The first tick of a slot.
+fn start(now: u64, place: Place) -> u64 {
+    let shift = u32::from(place.level) * BITS;
+    let block = now >> (shift + BITS) << (shift + BITS);
+    block | (u64::from(place.slot) << shift)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! What cases are written with: servers in processes of their own, and clients.
+
+use std::cell::RefCell;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, exit, id};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_lite::io::BufReader as AsyncBufReader;
+use futures_lite::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use squall_runtime::{IOLoop, Listener, Sockets};
+
+/// How long anything may take that should happen at once.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A case that runs.
+pub struct Case {
+    name: &'static str,
+    is_server: bool,
+}
+
+impl Case {
+    pub fn new(name: &'static str, is_server: bool) -> Self {
+        Self { name, is_server }
+    }
+
+    /// Runs `serve` in a new process with one thread. Its standard output and error are what
+    /// the case reads.
+    ///
+    /// The new process runs the case up to the first call of this, which does not return there.
+    /// So a case may start many servers, but only of one kind.
+    pub fn server(&self, serve: impl FnOnce() -> io::Result<()>) -> Server {
+        if self.is_server {
+            let result = serve();
+            if let Err(error) = &result {
+                println!("error: {error}");
+            }
+            exit(i32::from(result.is_err()));
+        }
+        Server::start(self.name)
+    }
+}
+
+/// A set of signals that this process has, such as `SigIgn`: one bit for each, from 1.
+pub fn signal_set(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let set = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+    u64::from_str_radix(set.unwrap(), 16).unwrap()
+}
+
+pub fn has(set: u64, signal: Signal) -> bool {
+    set & bit(signal) != 0
+}
+
+pub fn bit(signal: Signal) -> u64 {
+    1 << (signal as u64 - 1)
+}
+
+/// A server's process, with all its workers. Dropping it kills them.
+pub struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    /// Lines that came while another one was awaited.
+    seen: RefCell<Vec<String>>,
+}
+
+impl Server {
+    fn start(case: &str) -> Self {
+        let (reader, writer) = io::pipe().unwrap();
+        let child = Command::new(env::current_exe().unwrap())
+            .args(["--case", case, "--server"])
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(reader).lines() {
+                let line = line.unwrap();
+                // Shown if the case fails.
+                eprintln!("server: {line}");
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, seen: RefCell::default() }
+    }
+
+    /// Waits for a line that contains `text`, and returns what comes after it. Every line is
+    /// found once only.
+    #[track_caller]
+    pub fn expect(&self, text: &str) -> String {
+        let mut seen = self.seen.borrow_mut();
+        let old = seen.iter().position(|line| line.contains(text)).map(|index| seen.remove(index));
+        let until = Instant::now() + SOON;
+        let mut line = old.unwrap_or_default();
+        while !line.contains(text) {
+            let left = until.saturating_duration_since(Instant::now());
+            let next = self.lines.recv_timeout(left);
+            let next = next.unwrap_or_else(|error| panic!("no line with `{text}`: {error}"));
+            let other = std::mem::replace(&mut line, next);
+            if !other.is_empty() {
+                seen.push(other);
+            }
+        }
+        line.split_once(text).map(|(_, after)| after.to_owned()).unwrap()
+    }
+
+    /// As `expect`, for a number.
+    #[track_caller]
+    pub fn number(&self, text: &str) -> i32 {
+        let rest = self.expect(text);
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        digits.parse().unwrap_or_else(|_| panic!("no number after `{text}`: {rest}"))
+    }
+
+    /// The process id of the worker that comes up next with this number.
+    #[track_caller]
+    pub fn worker(&self, id: usize) -> Pid {
+        Pid::from_raw(self.number(&format!("this is worker {id}, process ")))
+    }
+
+    /// The port it has told of.
+    #[track_caller]
+    pub fn port(&self) -> u16 {
+        self.number("port ").try_into().unwrap()
+    }
+
+    /// Signals the supervisor.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits until the server and all its workers have ended; how the server did, and the lines
+    /// that nobody has expected.
+    #[track_caller]
+    pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
+        assert!(self.has_ended_within(SOON), "the server is still running, or a worker is");
+        (self.child.wait().unwrap(), self.seen.take())
+    }
+
+    /// Whether nobody has the standard output open any more, and so no process is left.
+    pub fn has_ended_within(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.borrow_mut().push(line),
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In a worker: tells the case which one this is.
+pub fn announce(worker: usize) {
+    println!("this is worker {worker}, process {}", id());
+}
+
+/// In a worker: greets each connection with `worker process\n`, and then does what it asks for:
+/// `exit N`, or nothing.
+pub fn greet(worker: usize, sockets: Sockets) -> io::Result<()> {
+    let io_loop = IOLoop::current();
+    for listener in sockets.into_listeners()? {
+        match listener {
+            Listener::Tcp(listener) => io_loop.spawn_callback(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    IOLoop::current().spawn_callback(talk(worker, stream));
+                }
+            }),
+            Listener::Unix(listener) => io_loop.spawn_callback(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    IOLoop::current().spawn_callback(talk(worker, stream));
+                }
+            }),
+        }
+    }
+    io_loop.start()
+}
+
+async fn talk(worker: usize, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let greeting = format!("{worker} {}\n", id());
+    let mut order = String::new();
+    // Clients leave as they like.
+    let _ = stream.write_all(greeting.as_bytes()).await;
+    let _ = AsyncBufReader::new(stream).read_line(&mut order).await;
+    if let Some(status) = order.trim().strip_prefix("exit ") {
+        exit(status.parse().unwrap());
+    }
+}
+
+/// A connection to one of the workers.
+pub struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub fn connect(address: impl Into<SocketAddr>) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address.into(), SOON)?;
+        stream.set_read_timeout(Some(SOON))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// To a port of this machine.
+    pub fn local(port: u16) -> Self {
+        Self::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
+    }
+
+    /// To a certain worker, which one finds by trying. Once this returns, the worker listens.
+    pub fn of_worker(port: u16, worker: usize) -> Self {
+        let start = Instant::now();
+        loop {
+            let mut client = Self::local(port);
+            if client.greeting().unwrap().0 == worker {
+                return client;
+            }
+            assert!(start.elapsed() < SOON, "no connection reaches worker {worker}");
+        }
+    }
+
+    /// The number and process id of the worker that has accepted this.
+    pub fn greeting(&mut self) -> io::Result<(usize, Pid)> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        let parts = line.trim().split_once(' ').ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok((parts.0.parse().unwrap(), Pid::from_raw(parts.1.parse().unwrap())))
+    }
+
+    pub fn order(&mut self, order: &str) {
+        writeln!(self.0.get_mut(), "{order}").unwrap();
+    }
+}
+
+/// Stops all threads of a process; returns when they have stopped.
+pub fn suspend(process: Pid) {
+    let start = Instant::now();
+    kill(process, Signal::SIGSTOP).unwrap();
+    let is_stopped = |thread: io::Result<fs::DirEntry>| {
+        let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('T')
+    };
+    while !fs::read_dir(format!("/proc/{process}/task")).unwrap().all(is_stopped) {
+        assert!(start.elapsed() < SOON);
+        thread::yield_now();
+    }
+}

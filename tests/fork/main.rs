@@ -1,0 +1,54 @@
+//! Servers of several processes.
+//!
+//! A forking process must have one thread, so that this has a harness of its own: each case
+//! runs in a process of its own, and its servers in further ones. `harness` is what runs cases,
+//! `case` what they are written with.
+//!
+//! To add a case, write a function that takes a [`Case`](case::Case) and give it a row in
+//! [`CASES`].
+
+mod bind;
+mod case;
+mod guard;
+mod harness;
+mod signals;
+mod workers;
+
+use std::process::ExitCode;
+
+/// Every case, by module and name.
+const CASES: &[harness::Row] = harness::rows![
+    bind::a_port_of_the_systems_choice_is_the_same_in_both_families,
+    bind::a_taken_port_is_named,
+    bind::a_worker_may_bind_for_itself,
+    bind::an_address_of_one_worker_gets_no_connection_elsewhere,
+    bind::connections_are_spread_over_the_workers,
+    bind::connections_queued_on_a_killed_worker_are_answered,
+    bind::workers_share_a_unix_socket,
+    guard::a_handler_of_a_signal_is_named,
+    guard::a_joined_thread_is_no_obstacle,
+    guard::a_loop_is_named_by_where_it_was_made,
+    guard::a_second_thread_is_named,
+    guard::a_worker_does_not_fork_again,
+    signals::a_second_order_to_stop_kills,
+    signals::a_suspended_worker_is_stopped_as_well,
+    signals::a_worker_that_does_not_stop_is_killed_in_the_end,
+    signals::an_order_while_workers_are_being_forked_reaches_all,
+    signals::ctrl_c_reaches_a_worker_once,
+    signals::quit_kills_at_once,
+    signals::the_death_of_the_supervisor_ends_all_workers,
+    signals::workers_that_die_while_stopping_are_not_replaced,
+    signals::workers_without_a_handler_end_on_term,
+    workers::a_killed_worker_is_replaced_at_once,
+    workers::a_worker_has_the_signals_it_should_have,
+    workers::a_worker_that_exits_with_0_is_not_replaced,
+    workers::a_worker_that_fails_is_replaced,
+    workers::all_workers_done_end_the_server,
+    workers::too_many_restarts_end_the_server,
+    workers::workers_are_numbered_from_0,
+    workers::workers_share_no_poller,
+];
+
+fn main() -> ExitCode {
+    harness::main(CASES)
+}

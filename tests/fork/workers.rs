@@ -1,0 +1,144 @@
+//! What happens to workers that end.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use squall_runtime::process::{ForkOptions, fork_processes, task_id};
+use squall_runtime::{IOLoop, bind_sockets, sleep};
+
+use crate::case::{Case, Client, announce, bit, greet, has, signal_set};
+
+/// Workers that greet connections at a port of this machine.
+fn greeters(options: ForkOptions) -> io::Result<()> {
+    let sockets = bind_sockets("127.0.0.1:0")?;
+    println!("port {}", sockets.local_addrs()[0].port());
+    let id = options.fork_processes()?;
+    announce(id);
+    greet(id, sockets)
+}
+
+pub fn workers_are_numbered_from_0(case: &Case) {
+    let server = case.server(|| {
+        assert_eq!(task_id(), None);
+        let id = fork_processes(4)?;
+        assert_eq!(task_id(), Some(id));
+        announce(id);
+        Ok(())
+    });
+    let pids: HashSet<_> = (0..4).map(|id| server.worker(id)).collect();
+    assert_eq!(pids.len(), 4);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn a_killed_worker_is_replaced_at_once(case: &Case) {
+    let server = case.server(|| greeters(ForkOptions::new().workers(2)));
+    let other = server.worker(1);
+    let mut pid = server.worker(0);
+    // The machine may be busy: the quickest time counts.
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        kill(pid, Signal::SIGKILL).unwrap();
+        let new = server.worker(0);
+        quickest = quickest.min(start.elapsed());
+        server.expect(&format!("worker 0 (pid {pid}) was killed by SIGKILL, restarting"));
+        assert_ne!(new, pid);
+        pid = new;
+    }
+    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
+    kill(other, None).expect("the other one was left alone");
+}
+
+pub fn a_worker_that_fails_is_replaced(case: &Case) {
+    let server = case.server(|| greeters(ForkOptions::new().workers(2)));
+    let port = server.port();
+    for status in [2, 3, 4] {
+        let pid = server.worker(1);
+        Client::of_worker(port, 1).order(&format!("exit {status}"));
+        let line = format!("worker 1 (pid {pid}) exited with status {status}, restarting");
+        server.expect(&line);
+    }
+    server.worker(1);
+}
+
+pub fn a_worker_that_exits_with_0_is_not_replaced(case: &Case) {
+    let server = case.server(|| greeters(ForkOptions::new().workers(2)));
+    let port = server.port();
+    server.worker(0);
+    let other = server.worker(1);
+    Client::of_worker(port, 1);
+    Client::of_worker(port, 0).order("exit 0");
+    // What waits in the queue of the worker that is gone is reset; then the other gets all.
+    let mut in_a_row = 0;
+    while in_a_row < 32 {
+        match Client::connect(([127, 0, 0, 1], port)).and_then(|mut client| client.greeting()) {
+            Ok(worker) if worker == (1, other) => in_a_row += 1,
+            Ok((worker, _)) => panic!("worker {worker} is back"),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => in_a_row = 0,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    Client::of_worker(port, 1).order("exit 0");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn all_workers_done_end_the_server(case: &Case) {
+    let server = case.server(|| fork_processes(3).map(drop));
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn too_many_restarts_end_the_server(case: &Case) {
+    let options = ForkOptions::new().max_restarts(3, Duration::from_secs(60));
+    let server = case.server(|| greeters(options.workers(2)));
+    let port = server.port();
+    server.worker(0);
+    for _ in 0..4 {
+        server.worker(1);
+        Client::of_worker(port, 1).order("exit 7");
+    }
+    server.expect("exited with status 7; too many restarts (3 within 60s), giving up");
+    assert_eq!(server.ended().0.code(), Some(1));
+}
+
+pub fn workers_share_no_poller(case: &Case) {
+    let server = case.server(|| {
+        let _sockets = bind_sockets(0)?;
+        let id = fork_processes(2)?;
+        for entry in fs::read_dir("/proc/self/fd")? {
+            if let Ok(target) = fs::read_link(entry?.path())
+                && target.to_string_lossy().contains("anon_inode")
+            {
+                println!("inherited {target:?}");
+            }
+        }
+        IOLoop::current().run_sync(sleep(Duration::from_millis(1)))?;
+        announce(id);
+        Ok(())
+    });
+    server.worker(0);
+    server.worker(1);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn a_worker_has_the_signals_it_should_have(case: &Case) {
+    let sets = || ["SigBlk", "SigIgn", "SigCgt"].map(signal_set);
+    let server = case.server(|| {
+        let before = sets();
+        fork_processes(1)?;
+        let after = sets();
+        assert_eq!(after[0], before[0], "what is blocked");
+        let terminal = bit(Signal::SIGINT) | bit(Signal::SIGQUIT);
+        assert_eq!(after[1], before[1] | terminal, "what is ignored");
+        assert!(has(after[1], Signal::SIGPIPE), "writing to a closed connection kills");
+        assert_eq!(after[2], before[2], "what is caught: faults only");
+        Ok(())
+    });
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}

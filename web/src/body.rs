@@ -1,0 +1,209 @@
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use futures_lite::Stream;
+use serde::de::DeserializeOwned;
+
+use crate::connection::Connection;
+use crate::connection::request_body::BodyFailure;
+use crate::error::{Result, bad_request};
+
+/// The body of a request.
+///
+/// `cx.body().await` is all of it, as [`Bytes`]. Unless its route
+/// [streams](crate::Route::stream_request_body), the body has been read before the handler
+/// was called, and this is ready at once.
+///
+/// [`next`](Self::next) gives it piece by piece: nothing is received before it is asked for,
+/// so that a handler that is slow to take the body holds back the client, not the memory of
+/// the server.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, post, route};
+///
+/// async fn count(cx: &mut Context) -> Result {
+///     let mut body = cx.body();
+///     let mut total = 0;
+///     while let Some(piece) = body.next().await {
+///         total += piece?.len();
+///     }
+///     cx.write(total.to_string())
+/// }
+///
+/// let app = Application::new([route("/", post(count)).stream_request_body()]);
+/// assert_eq!(TestClient::new(app).post("/").body("12345").send().text(), "5");
+/// ```
+///
+/// # Errors
+///
+/// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
+/// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
+/// for a client that stops sending.
+pub struct Body {
+    connection: Rc<Connection>,
+    /// The request of the connection that this is the body of.
+    request: u32,
+    given: bool,
+}
+
+impl Body {
+    pub(crate) fn new(connection: &Rc<Connection>) -> Self {
+        let request = connection.request();
+        Self { connection: Rc::clone(connection), request, given: false }
+    }
+
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// As told [above](Self#errors); there are no more pieces then.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        let connection = Rc::clone(&self.connection);
+        let _stop = StopReceiving(&connection);
+        std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
+    }
+
+    /// All of it, as JSON in the form of a `T`.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// async fn sum(cx: &mut Context) -> Result {
+    ///     let numbers: Vec<i64> = cx.body().json().await?;
+    ///     cx.json(&numbers.iter().sum::<i64>())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", post(sum))]));
+    /// assert_eq!(client.post("/").body("[1, 2]").send().text(), "3");
+    /// assert_eq!(client.post("/").body("[1, ").send().status(), 400);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is not JSON, or does not fit the type; and those of reading it.
+    pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
+        let bytes = self.await?;
+        serde_json::from_slice(&bytes).map_err(bad_request)
+    }
+
+    /// All of it, as a form (`application/x-www-form-urlencoded`) in the shape of a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it does not fit the type; and those of reading it.
+    pub async fn form<T: DeserializeOwned>(self) -> Result<T> {
+        let bytes = self.await?;
+        serde_html_form::from_bytes(&bytes).map_err(bad_request)
+    }
+
+    /// All of it, as text.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is not UTF-8; and those of reading it.
+    pub async fn text(self) -> Result<String> {
+        let bytes = self.await?;
+        String::from_utf8(bytes.into()).map_err(bad_request)
+    }
+
+    fn poll_piece(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
+        if self.given || self.request != self.connection.request() {
+            return Poll::Ready(None);
+        }
+        if let Some(whole) = self.connection.with(|buffers| buffers.body.whole().cloned()) {
+            self.given = true;
+            return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
+        }
+        let mut piece = Bytes::new();
+        let read =
+            self.connection.poll_body(task, &mut |data| piece = Bytes::copy_from_slice(data));
+        match ready!(read) {
+            Ok(true) => Poll::Ready(Some(Ok(piece))),
+            Ok(false) => {
+                self.given = true;
+                Poll::Ready(None)
+            }
+            Err(failure) => {
+                self.given = true;
+                Poll::Ready(Some(Err(self.fail(failure))))
+            }
+        }
+    }
+
+    fn fail(&self, failure: BodyFailure) -> crate::Error {
+        self.connection.with(|buffers| buffers.body.fail());
+        self.connection.set_linger();
+        failure.error().into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let piece = self.poll_piece(task);
+        self.connection.set_receiving(piece.is_pending());
+        piece
+    }
+}
+
+impl IntoFuture for Body {
+    type Output = Result<Bytes>;
+    type IntoFuture = WholeBody;
+
+    fn into_future(self) -> WholeBody {
+        WholeBody { body: self, collected: Vec::new() }
+    }
+}
+
+/// The future of a whole [`Body`].
+#[derive(Debug)]
+pub struct WholeBody {
+    body: Body,
+    collected: Vec<u8>,
+}
+
+impl Future for WholeBody {
+    type Output = Result<Bytes>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        loop {
+            let next = Pin::new(&mut self.body).poll_next(task);
+            match ready!(next) {
+                Some(Ok(piece)) if self.collected.is_empty() && self.body.given => {
+                    return Poll::Ready(Ok(piece));
+                }
+                Some(Ok(piece)) => self.collected.extend_from_slice(&piece),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(Bytes::from(std::mem::take(&mut self.collected)))),
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.request == self.connection.request() {
+            self.connection.set_receiving(false);
+        }
+    }
+}
+
+/// Leaves the watch over the client to the connection, when nobody waits for the body any
+/// more.
+struct StopReceiving<'a>(&'a Connection);
+
+impl Drop for StopReceiving<'_> {
+    fn drop(&mut self) {
+        self.0.set_receiving(false);
+    }
+}

@@ -1,0 +1,108 @@
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::text::Text;
+
+/// A piece of a body that [`Context::write`](crate::Context::write) takes.
+///
+/// `Bytes`, `Vec<u8>` and `String` move into the response; `&str`, `&[u8]` and [`Text`] are
+/// copied. Made by `From`, seldom named:
+///
+/// ```
+/// use squall::Chunk;
+///
+/// let chunks = [Chunk::from("borrowed"), Chunk::from(String::from("moved"))];
+/// assert_eq!(chunks[1].as_bytes(), b"moved");
+/// ```
+#[derive(Debug)]
+pub struct Chunk<'a>(pub(crate) Kind<'a>);
+
+#[derive(Debug)]
+pub(crate) enum Kind<'a> {
+    Borrowed(&'a [u8]),
+    Vec(Vec<u8>),
+    Bytes(Bytes),
+    Text(Text),
+}
+
+impl Chunk<'_> {
+    /// The bytes of the chunk.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Borrowed(bytes) => bytes,
+            Kind::Vec(bytes) => bytes,
+            Kind::Bytes(bytes) => bytes,
+            Kind::Text(text) => text.as_bytes(),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Chunk<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a String> for Chunk<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Chunk<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Kind::Borrowed(bytes))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Chunk<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self(Kind::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Chunk<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self(Kind::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a Text> for Chunk<'a> {
+    fn from(text: &'a Text) -> Self {
+        Self(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Chunk<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::from(text),
+            Cow::Owned(text) => Self::from(text),
+        }
+    }
+}
+
+impl From<String> for Chunk<'_> {
+    fn from(text: String) -> Self {
+        Self(Kind::Vec(text.into_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Chunk<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Kind::Vec(bytes))
+    }
+}
+
+impl From<Bytes> for Chunk<'_> {
+    fn from(bytes: Bytes) -> Self {
+        Self(Kind::Bytes(bytes))
+    }
+}
+
+impl From<Text> for Chunk<'_> {
+    fn from(text: Text) -> Self {
+        Self(Kind::Text(text))
+    }
+}

@@ -1,0 +1,80 @@
+use crate::connection::input::Input;
+use crate::connection::output::Output;
+use crate::connection::request_body::RequestBody;
+use crate::connection::worker::Worker;
+
+/// Part of a head of at most this size is kept in a box of its own while the rest is awaited.
+const STASH_LIMIT: usize = 1024;
+
+/// What a connection needs from the first byte of a request to the last of its response.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    pub(crate) input: Input,
+    pub(crate) output: Output,
+    pub(crate) body: RequestBody,
+}
+
+impl Buffers {
+    pub(crate) fn new() -> Self {
+        Self { input: Input::new(), output: Output::default(), body: RequestBody::default() }
+    }
+
+    /// Forgets the request that was served; what was received behind it stays.
+    pub(crate) fn end_request(&mut self) {
+        self.input.end_request();
+        self.body.clear();
+    }
+}
+
+/// What a connection holds: the less, the longer it may have to wait.
+#[derive(Debug, Default)]
+pub(crate) enum Held {
+    #[default]
+    Nothing,
+    /// The beginning of a head, so small that the buffers are worth more.
+    Stash(Box<[u8]>),
+    Buffers(Box<Buffers>),
+}
+
+impl Held {
+    /// The buffers, taken from the worker's pool if need be.
+    #[inline]
+    pub(crate) fn lease(&mut self, worker: &Worker) -> &mut Buffers {
+        if !matches!(self, Self::Buffers(_)) {
+            self.fetch(worker);
+        }
+        match self {
+            Self::Buffers(buffers) => buffers,
+            Self::Nothing | Self::Stash(_) => unreachable!("fetched above"),
+        }
+    }
+
+    #[inline(never)]
+    fn fetch(&mut self, worker: &Worker) {
+        let mut buffers = worker.lease_buffers();
+        if let Self::Stash(bytes) = &*self {
+            buffers.input.put_back(bytes);
+        }
+        *self = Self::Buffers(buffers);
+    }
+
+    pub(crate) fn leased(&mut self) -> Option<&mut Buffers> {
+        match self {
+            Self::Buffers(buffers) => Some(buffers),
+            Self::Nothing | Self::Stash(_) => None,
+        }
+    }
+
+    /// Gives the buffers back to the worker, if what they hold allows it.
+    pub(crate) fn rest(&mut self, worker: &Worker) {
+        let Self::Buffers(buffers) = &mut *self else { return };
+        let unread = buffers.input.unread();
+        if unread.len() > STASH_LIMIT || !buffers.output.is_empty() {
+            return;
+        }
+        let rest = if unread.is_empty() { Self::Nothing } else { Self::Stash(unread.into()) };
+        if let Self::Buffers(buffers) = std::mem::replace(self, rest) {
+            worker.release_buffers(buffers);
+        }
+    }
+}

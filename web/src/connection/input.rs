@@ -1,0 +1,168 @@
+use std::rc::Rc;
+
+use crate::http1::head::{Head, HeadError, HeadLimits, HeadSearch, Range};
+use crate::text::Text;
+
+/// The size of a fresh buffer: a browser's head fits, and a busy worker holds one for each
+/// connection that is in the middle of something.
+const BUFFER_SIZE: usize = 8 * 1024;
+
+/// Bytes received and not yet consumed, and the head of the request that is being served.
+///
+/// Both lie in one reference-counted buffer, so that a [`Text`] may outlive the request: a
+/// buffer that is still shared when room is needed is left to its holders and replaced.
+#[derive(Debug)]
+pub(crate) struct Input {
+    buffer: Rc<[u8]>,
+    /// The unread bytes are `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    search: HeadSearch,
+    head: HeadPlace,
+    head_length: usize,
+}
+
+/// Where the head of the current request lies.
+#[derive(Debug)]
+enum HeadPlace {
+    /// No request is being served.
+    None,
+    /// At this offset of the buffer.
+    InBuffer(usize),
+    /// At this offset of an older buffer.
+    Moved(Rc<[u8]>, usize),
+}
+
+impl Input {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: Rc::from([]),
+            start: 0,
+            end: 0,
+            search: HeadSearch::default(),
+            head: HeadPlace::None,
+            head_length: 0,
+        }
+    }
+
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    /// Room for what is received next, at least one byte.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        let shared = Rc::strong_count(&self.buffer) > 1;
+        if !shared && self.is_empty() && matches!(self.head, HeadPlace::None) {
+            self.start = 0;
+            self.end = 0;
+        }
+        if shared || self.end == self.buffer.len() {
+            self.relocate();
+        }
+        let end = self.end;
+        Rc::get_mut(&mut self.buffer).and_then(|buffer| buffer.get_mut(end..)).unwrap_or_default()
+    }
+
+    /// Counts `count` bytes as received into [`space`](Self::space).
+    pub(crate) fn received(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// Takes `bytes`, which were stashed away, as received again.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        let space = self.space();
+        let count = bytes.len().min(space.len());
+        space[..count].copy_from_slice(&bytes[..count]);
+        self.received(count);
+    }
+
+    /// Moves the unread bytes into a fresh buffer with room for as many again.
+    fn relocate(&mut self) {
+        let unread = self.unread();
+        let mut bytes = vec![0; BUFFER_SIZE.max(2 * unread.len())];
+        bytes[..unread.len()].copy_from_slice(unread);
+        let count = unread.len();
+        let old = std::mem::replace(&mut self.buffer, Rc::from(bytes));
+        if let HeadPlace::InBuffer(at) = self.head {
+            self.head = HeadPlace::Moved(old, at);
+        }
+        self.start = 0;
+        self.end = count;
+    }
+
+    /// Reads the next head, if it is complete: it is the current one then.
+    ///
+    /// The search goes on where the last one stopped: it costs the same however the bytes
+    /// arrive.
+    pub(crate) fn read_head(
+        &mut self,
+        head: &mut Head,
+        limits: &HeadLimits,
+    ) -> Result<bool, HeadError> {
+        let unread = &self.buffer[self.start..self.end];
+        let Some(place) = head.read(&mut self.search, unread, limits)? else { return Ok(false) };
+        self.head = HeadPlace::InBuffer(self.start + place.start);
+        self.head_length = place.len();
+        self.start += place.end;
+        self.search = HeadSearch::default();
+        Ok(true)
+    }
+
+    /// Forgets the head of the request that was served.
+    pub(crate) fn end_request(&mut self) {
+        self.head = HeadPlace::None;
+        self.head_length = 0;
+    }
+
+    /// Forgets all, for the next connection.
+    pub(crate) fn reset(&mut self) {
+        self.head = HeadPlace::None;
+        self.search = HeadSearch::default();
+        self.start = 0;
+        self.end = 0;
+        if self.buffer.len() > BUFFER_SIZE {
+            self.buffer = Rc::from([]);
+        }
+    }
+
+    /// The head of the current request.
+    pub(crate) fn head(&self) -> &[u8] {
+        let (buffer, at) = self.head_place();
+        buffer.get(at..at + self.head_length).unwrap_or_default()
+    }
+
+    /// A part of the head as text.
+    pub(crate) fn text(&self, range: Range) -> Text {
+        let (buffer, at) = self.head_place();
+        Text::shared(Rc::clone(buffer), at + range.start as usize, at + range.end as usize)
+    }
+
+    fn head_place(&self) -> (&Rc<[u8]>, usize) {
+        match &self.head {
+            HeadPlace::None => (&self.buffer, 0),
+            HeadPlace::InBuffer(at) => (&self.buffer, *at),
+            HeadPlace::Moved(buffer, at) => (buffer, *at),
+        }
+    }
+
+    /// Keeps only a copy of the head, for a wait that may be long: the buffer is worth
+    /// thousands of bytes, a head hundreds.
+    pub(crate) fn shrink_to_head(&mut self) {
+        if !self.is_empty() || !matches!(self.head, HeadPlace::InBuffer(_)) {
+            return;
+        }
+        let head = Rc::from(self.head());
+        self.buffer = Rc::from([]);
+        self.start = 0;
+        self.end = 0;
+        self.head = HeadPlace::Moved(head, 0);
+    }
+}

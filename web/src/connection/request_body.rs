@@ -1,0 +1,227 @@
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+
+use crate::connection::input::Input;
+use crate::connection::{Connection, Phase};
+use crate::error::HTTPError;
+use crate::http::StatusCode;
+use crate::http1::body::{BodyError, Decoded, Decoder};
+use crate::http1::encode::CONTINUE;
+use crate::http1::head::{Expect, Framing, Head};
+
+/// An unread body of at most so many bytes is read away, to keep the connection.
+const DRAIN_LIMIT: u64 = 64 * 1024;
+
+/// The body of the current request, as far as it has come.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    decoder: Decoder,
+    framing: Framing,
+    /// The most bytes that may come, as a setting has it.
+    limit: u64,
+    received: u64,
+    /// The client waits for `100 Continue`.
+    awaits_continue: bool,
+    /// All of it, if it was collected.
+    whole: Option<Bytes>,
+    /// It could not be read to its end, and nothing can follow it.
+    failed: bool,
+}
+
+/// Why a body cannot be read to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum BodyFailure {
+    Malformed(BodyError),
+    TooLarge,
+    TimedOut,
+    /// The connection ended before the body did.
+    Gone,
+}
+
+impl BodyFailure {
+    pub(crate) fn error(self) -> HTTPError {
+        match self {
+            Self::Malformed(error) => {
+                HTTPError::new(error.status()).with_log_message(error.to_string())
+            }
+            Self::TooLarge => HTTPError::PAYLOAD_TOO_LARGE,
+            Self::TimedOut => {
+                HTTPError::REQUEST_TIMEOUT.with_log_message("the body came too slowly")
+            }
+            Self::Gone => HTTPError::new(StatusCode::BAD_REQUEST)
+                .with_log_message("the client left before its body was complete"),
+        }
+    }
+}
+
+/// What one look at the input found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// Some of the body, given to the sink.
+    Data,
+    /// Nothing yet: more must be received first.
+    Starved,
+    End,
+}
+
+impl Default for RequestBody {
+    fn default() -> Self {
+        Self {
+            decoder: Decoder::new(Framing::None),
+            framing: Framing::None,
+            limit: 0,
+            received: 0,
+            awaits_continue: false,
+            whole: None,
+            failed: false,
+        }
+    }
+}
+
+impl RequestBody {
+    pub(crate) fn begin(&mut self, head: &Head) {
+        self.framing = head.framing;
+        self.decoder = Decoder::new(head.framing);
+        self.received = 0;
+        self.failed = false;
+        self.awaits_continue = head.expect == Expect::Continue && !self.decoder.is_done();
+        self.whole = self.decoder.is_done().then(Bytes::new);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.whole = None;
+    }
+
+    /// The most bytes that may come; more is answered with 413.
+    pub(crate) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// Whether the head alone tells that the body is too large.
+    pub(crate) fn is_announced_too_large(&self) -> bool {
+        matches!(self.framing, Framing::Length(length) if length > self.limit)
+    }
+
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        self.whole.as_ref()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Whether the connection can be kept although the body was not read: the rest is short,
+    /// and the client does send it.
+    pub(crate) fn can_be_drained(&self) -> bool {
+        self.is_done()
+            || !self.awaits_continue
+                && !self.failed
+                && match self.framing {
+                    Framing::Length(length) => length - self.received <= DRAIN_LIMIT,
+                    Framing::None | Framing::Chunked => true,
+                }
+    }
+
+    /// Takes what there is of the body out of `input`.
+    pub(crate) fn read(
+        &mut self,
+        input: &mut Input,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Step, BodyFailure> {
+        loop {
+            match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
+                Decoded::Data { skip, len } => {
+                    self.received += len as u64;
+                    // What is announced counts: it is refused before it comes.
+                    if self.received + self.decoder.announced() > self.limit {
+                        return Err(BodyFailure::TooLarge);
+                    }
+                    sink(&input.unread()[skip..skip + len]);
+                    input.consume(skip + len);
+                    return Ok(Step::Data);
+                }
+                Decoded::Skip(0) => return Ok(Step::Starved),
+                Decoded::Skip(skip) => input.consume(skip),
+                Decoded::Done { skip } => {
+                    input.consume(skip);
+                    return Ok(Step::End);
+                }
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Reads some of the body into `sink`; `false` at its end.
+    ///
+    /// Sends nothing itself: whoever waits sees to the output, in which `100 Continue` may
+    /// have been queued.
+    pub(crate) fn poll_body(
+        &self,
+        task: &mut TaskContext<'_>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Poll<Result<bool, BodyFailure>> {
+        loop {
+            let step = self.with(|buffers| {
+                let step = buffers.body.read(&mut buffers.input, sink)?;
+                if step == Step::Starved && std::mem::take(&mut buffers.body.awaits_continue) {
+                    buffers.output.copy(CONTINUE);
+                }
+                Ok(step)
+            })?;
+            match step {
+                Step::Data => return Poll::Ready(Ok(true)),
+                Step::End => return Poll::Ready(Ok(false)),
+                Step::Starved => {}
+            }
+            match self.poll_fill(task) {
+                Poll::Ready(Ok(count)) if count > 0 => self.restart(Phase::Body),
+                Poll::Ready(_) => return Poll::Ready(Err(BodyFailure::Gone)),
+                Poll::Pending => {
+                    self.enter(Phase::Body);
+                    if self.poll_deadline(task).is_ready() {
+                        return Poll::Ready(Err(BodyFailure::TimedOut));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Reads the whole body into the buffers.
+    pub(crate) async fn collect_body(&self) -> Result<(), BodyFailure> {
+        let mut collected = Vec::new();
+        self.read_body_to_end(|data| collected.extend_from_slice(data)).await?;
+        self.with(|buffers| buffers.body.whole = Some(Bytes::from(collected)));
+        Ok(())
+    }
+
+    /// Reads away what a handler left of a body, if it is not much.
+    pub(crate) async fn drain_body(&self) -> Result<(), BodyFailure> {
+        self.with(|buffers| buffers.body.limit = buffers.body.received + DRAIN_LIMIT);
+        self.read_body_to_end(|_| ()).await
+    }
+
+    fn read_body_to_end(
+        &self,
+        mut sink: impl FnMut(&[u8]),
+    ) -> impl Future<Output = Result<(), BodyFailure>> {
+        std::future::poll_fn(move |task| {
+            loop {
+                match self.poll_body(task, &mut sink) {
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(end) => return Poll::Ready(end.map(|_| ())),
+                    Poll::Pending => match self.poll_output(task) {
+                        Poll::Ready(Err(_)) => return Poll::Ready(Err(BodyFailure::Gone)),
+                        Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
+                    },
+                }
+            }
+        })
+    }
+}

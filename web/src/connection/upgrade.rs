@@ -1,0 +1,96 @@
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+
+use super::Connection;
+use crate::local_future::LocalBoxFuture;
+
+/// What serves a connection after the switch of protocols.
+pub(crate) type Serve = Box<dyn FnOnce(Upgraded) -> LocalBoxFuture<'static, ()>>;
+
+/// A connection that no longer speaks HTTP: the raw stream, beginning with what the client
+/// sent behind its request.
+///
+/// Given to the function of [`Context::upgrade`](crate::Context::upgrade). Dropping it closes
+/// the connection. Closing (`AsyncWriteExt::close`) ends only the side that writes.
+pub struct Upgraded {
+    connection: Rc<Connection>,
+}
+
+impl Upgraded {
+    /// The address of the client, if the connection is over TCP.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.connection.stream.peer_addr()
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgraded").finish_non_exhaustive()
+    }
+}
+
+/// Sends the 101, then lets `serve` have the stream. The request is forgotten by then.
+pub(crate) async fn hand_over(connection: Rc<Connection>, serve: Serve) {
+    if std::future::poll_fn(|task| connection.poll_output(task)).await.is_err() {
+        return;
+    }
+    connection.let_go();
+    serve(Upgraded { connection }).await;
+}
+
+impl AsyncRead for Upgraded {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let early = self.connection.take_unread(buffer);
+        if early > 0 {
+            return Poll::Ready(Ok(early));
+        }
+        self.connection.stream.poll_recv(task, buffer)
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match buffers.iter_mut().find(|buffer| !buffer.is_empty()) {
+            Some(buffer) => self.poll_read(task, buffer),
+            None => Poll::Ready(Ok(0)),
+        }
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.connection.stream.poll_send(task, &[IoSlice::new(buffer)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.connection.stream.poll_send(task, buffers)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.connection.stream.shutdown(Shutdown::Write))
+    }
+}

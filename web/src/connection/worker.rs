@@ -1,0 +1,175 @@
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::{Rc, Weak};
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use squall_runtime::IOLoop;
+
+use crate::connection::Connection;
+use crate::connection::buffers::Buffers;
+use crate::http1::date::DateCache;
+use crate::pool::Pool;
+use crate::settings::Settings;
+
+/// What the connections of a server share in the process that serves them.
+pub(crate) struct Worker {
+    pub(crate) settings: Settings,
+    io_loop: IOLoop,
+    buffers: Pool<Buffers>,
+    date: RefCell<Date>,
+    connections: RefCell<Connections>,
+    draining: Cell<bool>,
+}
+
+impl Worker {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            io_loop: IOLoop::current(),
+            buffers: Pool::new(),
+            date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
+            connections: RefCell::default(),
+            draining: Cell::new(false),
+        }
+    }
+
+    /// Lists a connection, and returns its place in the list.
+    pub(super) fn remember(&self, connection: &Rc<Connection>) -> usize {
+        self.connections.borrow_mut().insert(Rc::downgrade(connection))
+    }
+
+    pub(super) fn forget(&self, connection: usize) {
+        self.connections.borrow_mut().remove(connection);
+    }
+
+    /// The time of the loop: that of the turn it is in.
+    pub(crate) fn now(&self) -> Instant {
+        self.io_loop.time()
+    }
+
+    /// The value of the `Date` header.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        self.date.borrow_mut().at(self.now())
+    }
+
+    pub(crate) fn lease_buffers(&self) -> Box<Buffers> {
+        self.buffers.take(Buffers::new)
+    }
+
+    pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
+        buffers.end_request();
+        buffers.input.reset();
+        self.buffers.give(buffers);
+    }
+
+    /// Whether more connections hold buffers than the pool keeps.
+    pub(crate) fn is_short_of_buffers(&self) -> bool {
+        self.buffers.is_short()
+    }
+}
+
+/// The graceful end.
+impl Worker {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Makes each response the last of its connection, and lets idle ones go soon.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.set(true);
+        self.each_connection(|connection| connection.hurry(self.settings.drain_idle));
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) fn drained(&self) -> impl Future<Output = ()> {
+        std::future::poll_fn(|task: &mut TaskContext<'_>| {
+            let mut connections = self.connections.borrow_mut();
+            if connections.count == 0 {
+                return Poll::Ready(());
+            }
+            connections.on_last = Some(task.waker().clone());
+            Poll::Pending
+        })
+    }
+
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.borrow().count
+    }
+
+    /// Cuts the connections that are left.
+    pub(crate) fn abort(&self) {
+        self.each_connection(|connection| {
+            // It fails if the client was faster.
+            let _ = connection.stream.shutdown(std::net::Shutdown::Both);
+        });
+    }
+
+    fn each_connection(&self, act: impl Fn(&Connection)) {
+        let connections: Vec<_> =
+            self.connections.borrow().list.iter().filter_map(Weak::upgrade).collect();
+        connections.iter().for_each(|connection| act(connection));
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The connections that are open, each at the place that is its key.
+#[derive(Default)]
+struct Connections {
+    list: Vec<Weak<Connection>>,
+    free: Vec<usize>,
+    count: usize,
+    on_last: Option<Waker>,
+}
+
+impl Connections {
+    fn insert(&mut self, connection: Weak<Connection>) -> usize {
+        self.count += 1;
+        if let Some(key) = self.free.pop() {
+            self.list[key] = connection;
+            return key;
+        }
+        self.list.push(connection);
+        self.list.len() - 1
+    }
+
+    fn remove(&mut self, key: usize) {
+        let Some(place) = self.list.get_mut(key) else { return };
+        *place = Weak::new();
+        self.free.push(key);
+        self.count -= 1;
+        if self.count == 0
+            && let Some(waker) = self.on_last.take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// The date as text, asked of the system once a second.
+struct Date {
+    cache: DateCache,
+    /// The time of the loop at which the second ends.
+    fresh_until: Option<([u8; 29], Instant)>,
+}
+
+impl Date {
+    fn at(&mut self, now: Instant) -> [u8; 29] {
+        if let Some((text, until)) = self.fresh_until
+            && now < until
+        {
+            return text;
+        }
+        let date = SystemTime::now();
+        let text = *self.cache.at(date);
+        let part = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+        let rest = Duration::from_secs(1) - Duration::from_nanos(part.into());
+        self.fresh_until = Some((text, now + rest));
+        text
+    }
+}

@@ -1,0 +1,85 @@
+use std::fmt;
+use std::rc::Rc;
+
+use crate::connection::Connection;
+use crate::http1::head::HeadError;
+
+mod arguments;
+pub(crate) mod conclude;
+mod dispatch;
+pub(crate) mod exchange;
+mod finish;
+mod interim;
+pub(crate) mod options;
+mod request;
+mod response;
+pub(crate) mod target;
+
+pub use response::ResponseError;
+
+use exchange::Exchange;
+
+/// A request, and the response to it as it is being written.
+///
+/// Every handler is given the context of its request. What it hands out of the request is
+/// owned ([`Text`](crate::Text), [`Bytes`](crate::Bytes)), so that it can be written back in
+/// the same expression:
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// async fn greet(cx: &mut Context) -> Result {
+///     cx.write("Hello, ")?;
+///     cx.write(cx.argument("name")?)
+/// }
+///
+/// async fn echo(cx: &mut Context) -> Result {
+///     cx.write(cx.body().await?)
+/// }
+///
+/// let app = Application::new([route("/greet", get(greet)), route("/echo", get(echo).post(echo))]);
+/// let client = TestClient::new(app);
+/// assert_eq!(client.get("/greet?name=Ada").send().text(), "Hello, Ada");
+/// assert_eq!(client.post("/echo").body("back").send().text(), "back");
+/// ```
+///
+/// # What happens to what is written
+///
+/// [`write`](Self::write) gathers the body in memory. When the handler returns, the response
+/// leaves with a `Content-Length`, a `Date`, and, to `GET` and `HEAD`, an `ETag`; status and
+/// headers can be changed until then. [`flush`](Self::flush) sends what there is at once and
+/// goes on in chunks.
+pub struct Context {
+    connection: Rc<Connection>,
+    exchange: Box<Exchange>,
+}
+
+impl Context {
+    pub(crate) fn new(connection: &Rc<Connection>, exchange: Box<Exchange>) -> Self {
+        Self { connection: Rc::clone(connection), exchange }
+    }
+
+    /// What the context is made of, to be used for another request.
+    pub(crate) fn into_exchange(mut self) -> Box<Exchange> {
+        self.exchange.clear();
+        self.exchange
+    }
+
+    /// Begins with the next request of the connection, if its head is complete.
+    pub(crate) fn begin(&mut self) -> Result<bool, HeadError> {
+        self.exchange.began = Some(self.connection.worker.now());
+        self.connection.read_head(&mut self.exchange.head)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("method", self.method())
+            .field("path", &self.path())
+            .field("target", &self.exchange.target)
+            .field("response", &self.exchange.response)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! The arguments of a request: of its path, its query and its form.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+
+use crate::context::Context;
+use crate::error::{Error, HTTPError, Result, bad_request};
+use crate::http1::head::Range;
+use crate::routing::{InvalidUtf8, decode_argument};
+use crate::text::Text;
+
+/// More fields than this in a query or a form are refused: a client may make the server hold
+/// a few hundred bytes for each.
+const MAX_FIELDS: usize = 1000;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+impl Context {
+    /// The path argument called `name`, percent-decoded and parsed.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, RequestHandler, route};
+    /// #[derive(Clone)]
+    /// struct Story;
+    ///
+    /// impl RequestHandler for Story {
+    ///     async fn get(&mut self, cx: &mut Context) -> Result {
+    ///         let id: u64 = cx.path_argument("id")?;
+    ///         cx.write(format!("story {id}"))
+    ///     }
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/story/{id}", Story)]));
+    /// assert_eq!(client.get("/story/7").send().text(), "story 7");
+    /// assert_eq!(client.get("/story/seven").send().status(), 404);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// 404 if it does not parse as a `T`, or is absent because an optional group of a regular
+    /// expression did not match; 400 if it is not UTF-8; 500 if the route has no argument of
+    /// that name.
+    #[track_caller]
+    pub fn path_argument<T: FromStr>(&self, name: &str) -> Result<T> {
+        let position = self.with_pattern(|pattern| {
+            pattern.argument_names().iter().position(|other| other == name)
+        });
+        match position.flatten() {
+            Some(position) => self.path_argument_at(position),
+            None => Err(NoSuchArgument(name.to_owned()).into()),
+        }
+    }
+
+    /// The path argument at `position`, counted from 0, percent-decoded and parsed.
+    ///
+    /// # Errors
+    ///
+    /// As [`path_argument`](Self::path_argument).
+    pub fn path_argument_at<T: FromStr>(&self, position: usize) -> Result<T> {
+        let range = self.exchange.arguments.range(position).ok_or(HTTPError::NOT_FOUND)?;
+        let path = self.exchange.head.path;
+        self.connection.with(|buffers| {
+            let raw = &path.of(buffers.input.head())[range];
+            let text = decode_argument(raw).map_err(|InvalidUtf8| not_utf8("a path argument"))?;
+            text.parse().map_err(|_| HTTPError::NOT_FOUND.into())
+        })
+    }
+
+    /// The argument called `name`: of a form in the body, else of the query; the last if
+    /// there are several.
+    ///
+    /// Forms are those of `application/x-www-form-urlencoded`, read unless the route streams
+    /// the body. Spaces around the value are stripped, as Tornado does.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is missing, not UTF-8, or among more than 1,000 fields.
+    pub fn argument(&self, name: &str) -> Result<Text> {
+        let fields = [self.form_fields()?, self.query_fields()?];
+        let find = |fields: &&[(Text, Text)]| last(fields, name);
+        let found = fields.iter().find_map(find);
+        found.ok_or_else(|| missing(name))
+    }
+
+    /// The argument called `name`, parsed.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn twice(cx: &mut Context) -> Result {
+    ///     let n: u32 = cx.argument_as("n")?;
+    ///     cx.write((2 * n).to_string())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(twice))]));
+    /// assert_eq!(client.get("/?n=21").send().text(), "42");
+    /// assert_eq!(client.get("/?n=many").send().status(), 400);
+    /// assert_eq!(client.get("/").send().status(), 400);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`argument`](Self::argument), and 400 if it does not parse as a `T`.
+    pub fn argument_as<T: FromStr>(&self, name: &str) -> Result<T> {
+        self.argument(name)?.parse().map_err(|_| {
+            let message = format!("the argument {name:?} is not valid");
+            HTTPError::BAD_REQUEST.with_log_message(message).into()
+        })
+    }
+
+    /// All arguments called `name`, those of the query first.
+    ///
+    /// # Errors
+    ///
+    /// 400 as [`argument`](Self::argument), but none if there are none.
+    pub fn arguments(&self, name: &str) -> Result<Vec<Text>> {
+        let fields = self.query_fields()?.iter().chain(self.form_fields()?);
+        Ok(fields.filter(|field| field.0 == name).map(|field| strip(&field.1)).collect())
+    }
+
+    /// The query as a value of the program's own type.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// #[derive(serde::Deserialize)]
+    /// struct Search {
+    ///     q: String,
+    ///     #[serde(default)]
+    ///     page: u32,
+    /// }
+    ///
+    /// async fn search(cx: &mut Context) -> Result {
+    ///     let search: Search = cx.query_as()?;
+    ///     cx.write(format!("{}, page {}", search.q, search.page))
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(search))]));
+    /// assert_eq!(client.get("/?q=wind&page=2").send().text(), "wind, page 2");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// 400 if it does not fit the type.
+    pub fn query_as<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_html_form::from_str(&self.query()).map_err(bad_request)
+    }
+
+    fn query_fields(&self) -> Result<&[(Text, Text)]> {
+        let cache = &self.exchange.cache.query;
+        if cache.get().is_none() {
+            let _ = cache.set(parse_fields(self.query().as_bytes())?);
+        }
+        Ok(cache.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    fn form_fields(&self) -> Result<&[(Text, Text)]> {
+        let cache = &self.exchange.cache.form;
+        if cache.get().is_none() {
+            let body = self.connection.with(|buffers| buffers.body.whole().cloned());
+            let fields = match body {
+                Some(body) if !body.is_empty() && self.has_form() => parse_fields(&body)?,
+                _ => Vec::new(),
+            };
+            let _ = cache.set(fields);
+        }
+        Ok(cache.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    fn has_form(&self) -> bool {
+        let content_type = self.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case(FORM)
+    }
+
+    /// The bytes of a part of the head, for as long as `work` takes.
+    pub(super) fn with_bytes<R>(&self, range: Range, work: impl FnOnce(&[u8]) -> R) -> R {
+        self.connection.with(|buffers| work(range.of(buffers.input.head())))
+    }
+}
+
+fn last(fields: &[(Text, Text)], name: &str) -> Option<Text> {
+    fields.iter().rev().find(|field| field.0 == name).map(|field| strip(&field.1))
+}
+
+fn strip(value: &Text) -> Text {
+    let stripped = value.trim();
+    if stripped.len() == value.len() { value.clone() } else { Text::from(stripped.to_owned()) }
+}
+
+/// Splits `name=value&…`; `+` is a space. Escapes that are none are kept as they are.
+fn parse_fields(encoded: &[u8]) -> Result<Vec<(Text, Text)>> {
+    let mut fields = Vec::new();
+    for field in encoded.split(|&byte| byte == b'&').filter(|field| !field.is_empty()) {
+        if fields.len() == MAX_FIELDS {
+            Err(HTTPError::BAD_REQUEST.with_log_message("too many fields"))?;
+        }
+        let middle = field.iter().position(|&byte| byte == b'=');
+        let (name, value) = field.split_at(middle.unwrap_or(field.len()));
+        fields.push((decode_field(name)?, decode_field(value.get(1..).unwrap_or_default())?));
+    }
+    Ok(fields)
+}
+
+fn decode_field(encoded: &[u8]) -> Result<Text> {
+    let spaced: Cow<'_, [u8]> = if encoded.contains(&b'+') {
+        encoded.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect()
+    } else {
+        encoded.into()
+    };
+    let decoded = decode_argument(&spaced).map_err(|InvalidUtf8| not_utf8("an argument"))?;
+    Ok(Text::from(decoded.into_owned()))
+}
+
+fn missing(name: &str) -> Error {
+    HTTPError::BAD_REQUEST.with_log_message(format!("missing argument {name:?}")).into()
+}
+
+fn not_utf8(what: &str) -> HTTPError {
+    HTTPError::BAD_REQUEST.with_log_message(format!("{what} is not UTF-8"))
+}
+
+/// A handler asks for an argument that its route does not have.
+#[derive(Debug)]
+struct NoSuchArgument(String);
+
+impl fmt::Display for NoSuchArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the route has no path argument {:?}", self.0)
+    }
+}
+
+impl std::error::Error for NoSuchArgument {}

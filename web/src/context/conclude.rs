@@ -1,0 +1,159 @@
+//! What becomes of a request when its handler is done with it.
+
+use std::any::Any;
+use std::time::Duration;
+
+use squall_runtime::log;
+
+use crate::connection::upgrade::Serve;
+use crate::context::Context;
+use crate::context::exchange::Progress;
+use crate::error::{Error, HTTPError, Result};
+use crate::http::StatusCode;
+
+/// How a handler ended.
+pub(crate) enum Outcome {
+    Returned(Result),
+    Panicked(Box<dyn Any + Send>),
+    /// It did not: the client left, and the handler was dropped where it waited.
+    Gone,
+}
+
+/// What becomes of the connection after a response.
+pub(crate) enum Conclusion {
+    KeepAlive,
+    /// It is kept, once the rest of the request's body is out of the way.
+    Drain,
+    /// It ends, once the response is sent.
+    Close,
+    /// It ends at once: the response is cut short, and must not look whole.
+    Abort,
+    Upgrade(Serve),
+}
+
+impl Context {
+    /// Completes the response, and says what becomes of the connection.
+    pub(crate) fn conclude(&mut self, outcome: Outcome) -> Conclusion {
+        match outcome {
+            Outcome::Returned(Ok(())) => {}
+            Outcome::Returned(Err(error)) => self.answer_error(&error),
+            Outcome::Panicked(panic) => self.answer_panic(&*panic),
+            Outcome::Gone => return Conclusion::Abort,
+        }
+        if let Err(error) = self.complete() {
+            self.answer_error(&error);
+        }
+        self.send_rest();
+        self.log_access();
+        if self.exchange.response.progress == Progress::Broken {
+            return Conclusion::Abort;
+        }
+        match self.exchange.upgrade.take() {
+            Some(serve) => Conclusion::Upgrade(serve),
+            None if !self.exchange.response.keep_alive => self.conclude_last(),
+            None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
+            None => Conclusion::Drain,
+        }
+    }
+
+    fn conclude_last(&self) -> Conclusion {
+        if !self.connection.with(|buffers| buffers.body.is_done()) {
+            self.connection.set_linger();
+        }
+        Conclusion::Close
+    }
+
+    /// Answers what is no request at all; the connection ends with it.
+    pub(crate) fn answer_refusal(&mut self, error: HTTPError) {
+        self.exchange.head.clear();
+        self.exchange.head.keep_alive = false;
+        self.answer_error(&error.into());
+        self.send_rest();
+        self.log_access();
+    }
+
+    /// Writes the standard page of `error`, if it is not too late for it.
+    fn answer_error(&mut self, error: &Error) {
+        if !self.begin_error(error) {
+            return;
+        }
+        if self.write_error_page().and_then(|()| self.complete()).is_err() {
+            self.exchange.response.progress = Progress::Broken;
+        }
+    }
+
+    fn answer_panic(&mut self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("of unknown kind").to_owned();
+        self.answer_error(
+            &HTTPError::INTERNAL_SERVER_ERROR.with_log_message(format!("panic: {text}")).into(),
+        );
+    }
+
+    /// Puts `error` in the place of what was written, and logs it. `false`: the head has been
+    /// sent, and only the end of the connection can tell the client.
+    pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
+        self.log_error(error);
+        self.exchange.upgrade = None;
+        if self.is_head_sent() {
+            self.exchange.response.progress = Progress::Broken;
+            return false;
+        }
+        let response = &mut self.exchange.response;
+        response.clear();
+        response.progress = Progress::Open;
+        response.status = error.status();
+        if let Some(error) = error.http() {
+            response.reason = error.reason().map(str::to_owned);
+            response.headers.extend_from_slice(error.headers());
+        }
+        true
+    }
+
+    /// Errors that are the server's, and what an error says for the log.
+    fn log_error(&self, error: &Error) {
+        let is_for_log = error.http().is_none_or(|error| error.log_message().is_some());
+        if !is_for_log && !error.status().is_server_error() {
+            return;
+        }
+        let (method, path, location) = (self.method(), self.path(), error.location());
+        if error.status().is_server_error() {
+            log::error(log::APPLICATION, format_args!("{method} {path}: {error}, at {location}"));
+        } else {
+            log::warn(log::GENERAL, format_args!("{method} {path}: {error}"));
+        }
+    }
+
+    /// The line of the access log: at the level of its status, as Tornado's.
+    fn log_access(&self) {
+        let status = self.status();
+        let level = if status.is_server_error() {
+            log::error
+        } else if status.is_client_error() {
+            log::warn
+        } else if log::is_access_enabled() {
+            log::info
+        } else {
+            return;
+        };
+        self.write_access_line(level, status);
+    }
+
+    #[cold]
+    fn write_access_line(
+        &self,
+        level: fn(log::Target, std::fmt::Arguments<'_>),
+        status: StatusCode,
+    ) {
+        let took = self.exchange.began.map_or(Duration::ZERO, |began| began.elapsed());
+        let (code, method, path) = (status.as_u16(), self.method(), self.path());
+        let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
+        let (query, milliseconds) = (self.query(), took.as_secs_f64() * 1000.0);
+        let client = self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+        level(
+            log::ACCESS,
+            format_args!("{code} {method} {path}{mark}{query} ({client}) {milliseconds:.2}ms"),
+        );
+    }
+}

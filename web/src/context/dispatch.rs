@@ -1,0 +1,106 @@
+//! What the application and the endpoints ask of a context.
+
+use std::future::{Ready, ready};
+use std::rc::Rc;
+
+use crate::connection::request_body::BodyFailure;
+use crate::context::Context;
+use crate::context::options::RouteOptions;
+use crate::context::target::Target;
+use crate::error::{Error, HTTPError, Result};
+use crate::http::{HeaderValue, Method, StatusCode, header};
+use crate::http1::head::Expect;
+use crate::routing::{Index, Pattern};
+
+impl Context {
+    pub(crate) fn find_row(&mut self, index: &Index) -> Option<usize> {
+        let (path, arguments) = (self.exchange.head.path, &mut self.exchange.arguments);
+        self.connection.with(|buffers| index.find(path.of(buffers.input.head()), arguments))
+    }
+
+    /// Whether the request is `OPTIONS *`: for the server, not for a resource of it.
+    pub(crate) fn is_for_server(&self) -> bool {
+        *self.method() == Method::OPTIONS
+            && self.with_bytes(self.exchange.head.path, |path| path == b"*")
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        self.exchange.target
+    }
+
+    pub(crate) fn set_target(&mut self, target: Target) {
+        self.exchange.target = target;
+    }
+
+    pub(super) fn with_pattern<R>(&self, work: impl FnOnce(&Pattern) -> R) -> Option<R> {
+        self.exchange.pattern.as_deref().map(work)
+    }
+
+    /// Takes on what the route has different from the server, and refuses what the head alone
+    /// shows to be too much.
+    pub(crate) fn apply(&mut self, pattern: Option<Rc<Pattern>>, options: &RouteOptions) {
+        self.exchange.pattern = pattern;
+        self.exchange.options = *options;
+        let settings = &self.connection.worker.settings;
+        self.connection.set_half_close(options.half_close.unwrap_or(settings.half_close));
+        let limit = options.max_body_size.unwrap_or(settings.max_body_size);
+        let too_large = self.connection.with(|buffers| {
+            buffers.body.set_limit(limit);
+            buffers.body.is_announced_too_large()
+        });
+        if self.exchange.head.expect == Expect::Unknown {
+            self.refuse(HTTPError::EXPECTATION_FAILED);
+        } else if too_large {
+            self.refuse(HTTPError::PAYLOAD_TOO_LARGE);
+        }
+    }
+
+    /// Has the request answered with `error`, without asking a handler.
+    pub(crate) fn refuse(&mut self, error: impl Into<Error>) {
+        self.exchange.refusal = Some(error.into());
+    }
+
+    /// As [`refuse`](Self::refuse), because of a body after which nothing can follow.
+    pub(crate) fn refuse_body(&mut self, failure: BodyFailure) {
+        self.exchange.head.keep_alive = false;
+        self.connection.set_linger();
+        self.refuse(failure.error());
+    }
+
+    pub(crate) fn set_allow(&mut self, allow: HeaderValue) {
+        self.exchange.allow = Some(allow);
+    }
+
+    /// Whether the body is to be read before the handler is called.
+    pub(crate) fn wants_whole_body(&self) -> bool {
+        matches!(self.exchange.target, Target::Route(_))
+            && self.exchange.refusal.is_none()
+            && !self.exchange.options.streams_request_body
+            && !self.connection.with(|buffers| buffers.body.is_done())
+    }
+
+    /// Whether the handler may be asked.
+    pub(crate) fn admission(&mut self) -> Result {
+        self.exchange.refusal.take().map_or(Ok(()), Err)
+    }
+
+    /// Answers for a method that a handler leaves out.
+    pub(crate) fn refuse_method(&mut self) -> Ready<Result> {
+        self.exchange.method_refused = true;
+        ready(Err(HTTPError::METHOD_NOT_ALLOWED.into()))
+    }
+
+    /// Whether such a method was called since the last time.
+    pub(crate) fn take_method_refused(&mut self) -> bool {
+        std::mem::take(&mut self.exchange.method_refused)
+    }
+
+    pub(crate) fn answer_options(&mut self) -> Result {
+        self.admission()?;
+        if let Some(allow) = self.exchange.allow.take() {
+            self.set_header(header::ALLOW, allow)?;
+        }
+        self.set_status(StatusCode::NO_CONTENT);
+        Ok(())
+    }
+}

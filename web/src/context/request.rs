@@ -1,0 +1,153 @@
+//! What is asked of a context about the request.
+
+use std::any::{Any, TypeId};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::body::Body;
+use crate::context::Context;
+use crate::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use crate::http1::head::{Range, Version};
+use crate::text::Text;
+
+impl Context {
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.exchange.head.method
+    }
+
+    /// The path of the request, as it was sent: percent-encoded, without the query.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn here(cx: &mut Context) -> Result {
+    ///     cx.write(cx.path())
+    /// }
+    ///
+    /// let app = Application::new([route("/{*rest}", get(here))]);
+    /// assert_eq!(TestClient::new(app).get("/a%20b?c").send().text(), "/a%20b");
+    /// ```
+    pub fn path(&self) -> Text {
+        self.text(self.exchange.head.path)
+    }
+
+    /// The query of the request, as it was sent, without the `?`; empty if there is none.
+    ///
+    /// [`argument`](Self::argument) reads a field of it, [`query_as`](Self::query_as) all.
+    pub fn query(&self) -> Text {
+        self.exchange.head.query.map(|range| self.text(range)).unwrap_or_default()
+    }
+
+    /// The host that the request is for, as it was sent: the authority of an absolute target,
+    /// else the `Host` header; empty if there is neither.
+    pub fn host(&self) -> Text {
+        self.exchange.head.authority.map(|range| self.text(range)).unwrap_or_default()
+    }
+
+    /// Whether the request is one of HTTP/1.1; otherwise it is one of HTTP/1.0.
+    pub fn is_http11(&self) -> bool {
+        self.exchange.head.version == Version::Http11
+    }
+
+    /// The first header called `name`, in any case.
+    ///
+    /// A value that is not UTF-8 is read as ISO-8859-1; [`headers`](Self::headers) has it as
+    /// it was sent. Cheaper than `headers` for a few of them.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn agent(cx: &mut Context) -> Result {
+    ///     cx.write(cx.header("user-agent").unwrap_or_default())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(agent))]));
+    /// let response = client.get("/").header("User-Agent", "me/1").send();
+    /// assert_eq!(response.text(), "me/1");
+    /// ```
+    pub fn header(&self, name: &str) -> Option<Text> {
+        self.connection.with(|buffers| {
+            let head = buffers.input.head();
+            let matches = |field: Range| field.of(head).eq_ignore_ascii_case(name.as_bytes());
+            let field = self.exchange.head.fields.iter().find(|field| matches(field.name))?;
+            Some(buffers.input.text(field.value))
+        })
+    }
+
+    /// All headers of the request; the map is built when it is first asked for.
+    pub fn headers(&self) -> &HeaderMap {
+        self.exchange.cache.headers.get_or_init(|| {
+            self.connection.with(|buffers| {
+                let head = buffers.input.head();
+                let fields = &self.exchange.head.fields;
+                let mut headers = HeaderMap::with_capacity(fields.len());
+                for field in fields {
+                    let name = HeaderName::from_bytes(field.name.of(head));
+                    let value = HeaderValue::from_bytes(field.value.of(head));
+                    if let (Ok(name), Ok(value)) = (name, value) {
+                        headers.append(name, value);
+                    }
+                }
+                headers
+            })
+        })
+    }
+
+    /// The pattern of the route that answers, as it stands in the table; `None` where no route
+    /// does. For logs and metrics: there are as many as routes, however many paths are asked for.
+    pub fn route_pattern(&self) -> Option<Text> {
+        self.with_pattern(|pattern| Text::from(pattern.text().to_owned()))
+    }
+
+    /// The body of the request: `await` it whole, or take it piece by piece.
+    ///
+    /// See [`Body`].
+    pub fn body(&self) -> Body {
+        Body::new(&self.connection)
+    }
+
+    /// The address of the other end of the connection; `None` over a Unix socket, and when
+    /// the client has reset the connection.
+    ///
+    /// Asked of the system each time: keep it rather than ask twice.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.connection.stream.peer_addr()
+    }
+
+    /// The IP address of the other end of the connection, as
+    /// [`remote_addr`](Self::remote_addr).
+    pub fn remote_ip(&self) -> Option<IpAddr> {
+        self.remote_addr().map(|address| address.ip().to_canonical())
+    }
+
+    /// Keeps `value` with the request, for whoever handles it later: middleware tells a
+    /// handler what it has found. It replaces a value of the same type, which is returned.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// struct User(&'static str);
+    ///
+    /// async fn whoami(cx: &mut Context) -> Result {
+    ///     let name = cx.extension::<User>().map_or("nobody", |user| user.0);
+    ///     cx.write(name)
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(whoami))]).around(async |cx, next| {
+    ///     cx.set_extension(User("ada"));
+    ///     next.run(cx).await
+    /// });
+    /// assert_eq!(TestClient::new(app).get("/").send().text(), "ada");
+    /// ```
+    pub fn set_extension<T: 'static>(&mut self, value: T) -> Option<T> {
+        let extensions = self.exchange.extensions.get_or_insert_default();
+        let old = extensions.insert(TypeId::of::<T>(), Box::new(value) as Box<dyn Any>);
+        old.and_then(|old| old.downcast().ok()).map(|old| *old)
+    }
+
+    /// The value of type `T` that was kept with the request.
+    pub fn extension<T: 'static>(&self) -> Option<&T> {
+        self.exchange.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+
+    fn text(&self, range: Range) -> Text {
+        self.connection.with(|buffers| buffers.input.text(range))
+    }
+}

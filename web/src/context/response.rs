@@ -1,0 +1,377 @@
+//! What is asked of a context about the response.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::chunk::Chunk;
+use crate::connection::upgrade::Upgraded;
+use crate::context::Context;
+use crate::context::exchange::Progress;
+use crate::error::Result;
+use crate::http::{HeaderName, HeaderValue, StatusCode, header};
+
+impl Context {
+    /// Appends `chunk` to the body of the response.
+    ///
+    /// Nothing is sent yet: see [`flush`](Self::flush). `Bytes`, `Vec<u8>` and `String` are
+    /// moved, `&str` and `&[u8]` copied. The `Content-Type` is `text/html; charset=UTF-8`
+    /// unless one is set.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::Finished`] after [`finish`](Self::finish).
+    pub fn write<'a>(&mut self, chunk: impl Into<Chunk<'a>>) -> Result {
+        match self.exchange.response.progress {
+            Progress::Open | Progress::Streaming { .. } => {
+                self.exchange.response.body.push(chunk.into());
+                Ok(())
+            }
+            Progress::Complete | Progress::Finished | Progress::Broken => {
+                Err(ResponseError::Finished.into())
+            }
+        }
+    }
+
+    /// Appends `value` as JSON, and sets the `Content-Type` to
+    /// `application/json; charset=UTF-8`.
+    ///
+    /// `</` is written as `<\/`, which means the same and cannot end a `<script>`.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn list(cx: &mut Context) -> Result {
+    ///     cx.json(&["a", "</script>"])
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(list))])).get("/").send();
+    /// assert_eq!(response.text(), r#"["a","<\/script>"]"#);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If `value` has no form in JSON (a map whose keys are no strings), and as
+    /// [`write`](Self::write).
+    pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        let mut text = serde_json::to_vec(value)?;
+        if memchr::memmem::find(&text, b"</").is_some() {
+            text = escape_slashes(&text);
+        }
+        self.set_header(header::CONTENT_TYPE, JSON)?;
+        self.write(text)
+    }
+
+    /// Sets the status of the response; it is 200 otherwise.
+    ///
+    /// Without effect once the head has been [flushed](Self::flush).
+    pub fn set_status(&mut self, status: StatusCode) {
+        self.exchange.response.status = status;
+        self.exchange.response.reason = None;
+    }
+
+    /// Sets the status, and the phrase that stands behind it on the status line.
+    ///
+    /// A phrase that may not stand there (a control character in it) becomes `Unknown`.
+    pub fn set_status_with_reason(&mut self, status: StatusCode, reason: impl Into<String>) {
+        self.set_status(status);
+        self.exchange.response.reason = Some(reason.into());
+    }
+
+    /// The status of the response as it stands.
+    pub fn status(&self) -> StatusCode {
+        self.exchange.response.status
+    }
+
+    /// Sets the header `name` to `value`, in place of what it was.
+    ///
+    /// `Date` and `Server` replace those of the server; of `Connection` only `close` counts;
+    /// `Content-Length` is a promise that is kept or the connection is closed;
+    /// `Transfer-Encoding` is the server's to decide, and ignored.
+    ///
+    /// # Errors
+    ///
+    /// If `name` or `value` may not stand in a header (a line end in a value, say), and
+    /// [`ResponseError::HeadSent`] once the head has been flushed.
+    pub fn set_header<N, V>(&mut self, name: N, value: V) -> Result
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let (name, value) = self.checked(name, value)?;
+        let headers = &mut self.exchange.response.headers;
+        match headers.iter().position(|(other, _)| *other == name) {
+            Some(first) => {
+                headers[first].1 = value;
+                let mut index = 0;
+                headers.retain(|(other, _)| {
+                    index += 1;
+                    index - 1 <= first || *other != name
+                });
+            }
+            None => headers.push((name, value)),
+        }
+        Ok(())
+    }
+
+    /// Adds a header beside those of the same name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_header`](Self::set_header).
+    pub fn add_header<N, V>(&mut self, name: N, value: V) -> Result
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let header = self.checked(name, value)?;
+        self.exchange.response.headers.push(header);
+        Ok(())
+    }
+
+    /// Takes back all headers called `name`. Without effect once the head has been flushed.
+    pub fn clear_header(&mut self, name: &str) {
+        let same = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
+        self.exchange.response.headers.retain(|(other, _)| !same(other));
+    }
+
+    /// The first header of the response called `name`, if it has been set.
+    pub fn response_header(&self, name: &str) -> Option<&HeaderValue> {
+        let same = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
+        let mut headers = self.exchange.response.headers.iter();
+        headers.find(|(other, _)| same(other)).map(|(_, value)| value)
+    }
+
+    fn checked<N, V>(&self, name: N, value: V) -> Result<(HeaderName, HeaderValue)>
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        if self.is_head_sent() {
+            return Err(ResponseError::HeadSent.into());
+        }
+        Ok((name.try_into().map_err(Into::into)?, value.try_into().map_err(Into::into)?))
+    }
+
+    /// Sends the client to `url` with 302 Found, and finishes the response.
+    ///
+    /// # Errors
+    ///
+    /// As [`redirect_with`](Self::redirect_with).
+    pub fn redirect(&mut self, url: &str) -> Result {
+        self.redirect_with(StatusCode::FOUND, url)
+    }
+
+    /// Sends the client to `url` with `status`, and finishes the response.
+    ///
+    /// `url` stands in the `Location` header as it is given: absolute, or relative to the
+    /// request.
+    ///
+    /// # Errors
+    ///
+    /// If `url` may not stand in a header, and [`ResponseError::HeadSent`] once the head has
+    /// been flushed.
+    pub fn redirect_with(&mut self, status: StatusCode, url: &str) -> Result {
+        self.set_header(header::LOCATION, url)?;
+        self.set_status(status);
+        self.exchange.response.body.clear();
+        self.complete()
+    }
+
+    /// Completes the response and sends it on its way, without waiting for it to arrive.
+    ///
+    /// A handler seldom needs it: when it returns, its response is finished. Called earlier,
+    /// it lets the client have the response while the handler goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError`] if the response is finished already, or cannot be sent as it is: a
+    /// body with a status that allows none, a `Content-Length` that is not that of the body.
+    pub fn finish(&mut self) -> Result {
+        if self.is_finished() {
+            return Err(ResponseError::Finished.into());
+        }
+        self.complete()?;
+        self.send_rest();
+        Ok(())
+    }
+
+    /// Whether the response is complete: nothing can be written to it.
+    pub fn is_finished(&self) -> bool {
+        match self.exchange.response.progress {
+            Progress::Open | Progress::Streaming { .. } => false,
+            Progress::Complete | Progress::Finished | Progress::Broken => true,
+        }
+    }
+
+    /// Sends what has been written, and waits until the system has taken all of it: a slow
+    /// client slows down the handler rather than filling the memory.
+    ///
+    /// The first flush sends the head: status and headers are final with it. Unless a
+    /// `Content-Length` was set, the body goes on in chunks, or to a client of HTTP/1.0 until
+    /// the connection is closed.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route, sleep};
+    /// # use std::time::Duration;
+    /// async fn count(cx: &mut Context) -> Result {
+    ///     for n in 1..=3 {
+    ///         cx.write(format!("{n}\n"))?;
+    ///         cx.flush().await?;
+    ///         sleep(Duration::from_secs(1)).await;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(count))]));
+    /// assert_eq!(client.get("/").send().text(), "1\n2\n3\n");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone, or does not read for longer than the server's
+    /// [`write_timeout`](crate::HTTPServer::write_timeout); and as
+    /// [`finish`](Self::finish), for what makes the response impossible to send.
+    pub async fn flush(&mut self) -> Result {
+        self.send_written()?;
+        self.connection.flush().await?;
+        Ok(())
+    }
+
+    /// Leaves HTTP: answers `101 Switching Protocols`, then gives the stream to `serve`.
+    ///
+    /// Set the `Upgrade` header first; `Connection: Upgrade` is added. The context and the
+    /// handler are gone when `serve` begins, so that a long conversation holds only what it
+    /// needs.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
+    /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn echo(cx: &mut Context) -> Result {
+    ///     if cx.header("upgrade").as_deref() != Some("echo") {
+    ///         Err(HTTPError::BAD_REQUEST)?;
+    ///     }
+    ///     cx.set_header("Upgrade", "echo")?;
+    ///     cx.upgrade(async |mut stream| {
+    ///         let mut byte = [0];
+    ///         while let Ok(1) = stream.read(&mut byte).await {
+    ///             if stream.write_all(&byte).await.is_err() {
+    ///                 break;
+    ///             }
+    ///         }
+    ///     })
+    /// }
+    /// # let client = TestClient::new(Application::new([route("/", get(echo))]));
+    /// # let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi";
+    /// # let answer = client.exchange(request);
+    /// # assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\nhi"), "{answer}");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError`] if the response is finished, or its head has been flushed; 400 to a
+    /// request of HTTP/1.0 or with a body, which cannot be followed by another protocol.
+    pub fn upgrade<F>(&mut self, serve: F) -> Result
+    where
+        F: AsyncFnOnce(Upgraded) + 'static,
+    {
+        self.begin_upgrade(Box::new(|stream| Box::pin(serve(stream))))
+    }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
+
+fn escape_slashes(json: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(json.len() + 16);
+    for &byte in json {
+        if byte == b'/' && escaped.last() == Some(&b'<') {
+            escaped.push(b'\\');
+        }
+        escaped.push(byte);
+    }
+    escaped
+}
+
+/// What a handler may not do to its response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The response is complete: nothing can be added to it.
+    Finished,
+    /// The head has been sent: status and headers can no longer be changed.
+    HeadSent,
+    /// This status is not one of an informational response.
+    NotInformational(StatusCode),
+    /// A response of this status has no body (RFC 9110 §6.4.1).
+    NoBodyAllowed(StatusCode),
+    /// The `Content-Length` that was set is not a number.
+    InvalidLength,
+    /// The `Content-Length` that was set is not the length of the body.
+    WrongLength {
+        /// What was set.
+        declared: u64,
+        /// What was written.
+        written: u64,
+    },
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => write!(f, "the response is finished"),
+            Self::HeadSent => write!(f, "the head of the response has been sent"),
+            Self::NotInformational(status) => {
+                write!(f, "{} is not the status of an informational response", status.as_u16())
+            }
+            Self::NoBodyAllowed(status) => {
+                write!(f, "a response of status {} has no body", status.as_u16())
+            }
+            Self::InvalidLength => write!(f, "the Content-Length of the response is no number"),
+            Self::WrongLength { declared, written } => {
+                write!(f, "the response has {written} bytes and a Content-Length of {declared}")
+            }
+        }
+    }
+}
+
+impl StdError for ResponseError {}
+
+impl Context {
+    /// Writes the standard page of the status as it stands, for
+    /// [`write_error`](crate::RequestHandler::write_error).
+    ///
+    /// A small HTML page: `<html><title>404: Not Found</title><body>404: Not Found</body></html>`.
+    /// Nothing is written where the status allows no body.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_error_page(&mut self) -> Result {
+        let status = self.status();
+        if super::finish::is_bodiless(status) {
+            return Ok(());
+        }
+        let reason = self.exchange.response.reason.as_deref().or(status.canonical_reason());
+        let reason = escape_html(reason.unwrap_or("Unknown"));
+        let code = status.as_u16();
+        let page =
+            format!("<html><title>{code}: {reason}</title><body>{code}: {reason}</body></html>");
+        self.write(page)
+    }
+}
+
+fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

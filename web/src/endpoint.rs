@@ -1,0 +1,51 @@
+//! What may stand in a route, its type erased: the one seam between the table and the code
+//! of its user.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::http::Method;
+use crate::local_future::LocalBoxFuture;
+
+/// Answers the requests of a route.
+///
+/// Made by [`route`](crate::route()) and [`regex`](crate::regex()) from a
+/// [`RequestHandler`](crate::RequestHandler) or from functions; seldom named.
+pub trait Endpoint {
+    /// The methods that are answered with something other than 405.
+    ///
+    /// `cx` is that of the request that asks first; it is left as it was.
+    fn allowed(&self, cx: &mut Context) -> &[Method];
+
+    /// How many path arguments the endpoint takes by position: the pattern must have as many.
+    fn path_arguments(&self) -> usize {
+        0
+    }
+
+    /// Answers one request. The box returned is the only allocation made on the way.
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
+}
+
+/// A value that can stand in the route table: a [`RequestHandler`](crate::RequestHandler), or
+/// [`Functions`](crate::Functions).
+///
+/// `Kind` is inferred, and lets another kind of handler stand in the same table.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot answer the requests of a route",
+    label = "neither a `RequestHandler` nor functions",
+    note = "for a struct, implement `RequestHandler`; for a function, name its method: `route(\"/\", get(function))`"
+)]
+pub trait IntoEndpoint<Kind> {
+    /// Erases the type.
+    fn into_endpoint(self) -> Box<dyn Endpoint>;
+}
+
+/// The kinds of endpoint, told apart so that each may have a blanket implementation.
+pub mod kind {
+    /// A [`RequestHandler`](crate::RequestHandler).
+    #[derive(Debug)]
+    pub struct Handler;
+
+    /// [`Functions`](crate::Functions).
+    #[derive(Debug)]
+    pub struct Functions;
+}

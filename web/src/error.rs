@@ -1,0 +1,256 @@
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+
+use crate::http::{HeaderName, HeaderValue, StatusCode};
+
+/// What a handler returns: `Ok(())` once the response is written, or the error that becomes
+/// the response.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Any error that ended a handler.
+///
+/// `?` converts every standard error into this type. An [`HTTPError`] keeps its status;
+/// anything else is answered with 500: its text and the place of the `?` go to the log, and
+/// nothing of it to the client.
+///
+/// ```
+/// use squall::{Error, HTTPError, StatusCode};
+///
+/// let error = Error::from(HTTPError::NOT_FOUND);
+/// assert_eq!(error.status(), StatusCode::NOT_FOUND);
+/// let error = Error::from("x".parse::<u8>().unwrap_err());
+/// assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// ```
+pub struct Error {
+    cause: Box<dyn StdError>,
+    location: &'static Location<'static>,
+}
+
+impl Error {
+    /// The status that answers this error.
+    pub fn status(&self) -> StatusCode {
+        self.http().map_or(StatusCode::INTERNAL_SERVER_ERROR, HTTPError::status)
+    }
+
+    /// Returns the cause if it is an `E`.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.cause.downcast_ref()
+    }
+
+    /// Where the cause became this error: the line of the `?`.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    pub(crate) fn http(&self) -> Option<&HTTPError> {
+        self.downcast_ref()
+    }
+}
+
+impl<E: StdError + 'static> From<E> for Error {
+    #[track_caller]
+    fn from(cause: E) -> Self {
+        Self { cause: Box::new(cause), location: Location::caller() }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.cause, f)
+    }
+}
+
+/// The cause and what caused it in turn, each after a colon.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.cause)?;
+        let mut source = self.cause.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// An error with an HTTP status of its own.
+///
+/// The response is the page that [`write_error`](crate::RequestHandler::write_error) writes,
+/// with the headers given here.
+///
+/// ```
+/// use squall::{Context, HTTPError, Result};
+///
+/// async fn story(cx: &mut Context, id: u64) -> Result {
+///     let story = (id == 7).then_some("once upon a time").ok_or(HTTPError::NOT_FOUND)?;
+///     cx.write(story)
+/// }
+///
+/// async fn vault(_: &mut Context) -> Result {
+///     Err(HTTPError::UNAUTHORIZED
+///         .with_header("WWW-Authenticate", "Basic realm=\"vault\"")
+///         .with_log_message("nobody may see the vault"))?
+/// }
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HTTPError {
+    status: StatusCode,
+    reason: Option<Cow<'static, str>>,
+    log_message: Option<Cow<'static, str>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[expect(missing_docs, reason = "the names are those of RFC 9110 §15.5 and §15.6")]
+impl HTTPError {
+    pub const BAD_REQUEST: Self = Self::new(StatusCode::BAD_REQUEST);
+    pub const UNAUTHORIZED: Self = Self::new(StatusCode::UNAUTHORIZED);
+    pub const FORBIDDEN: Self = Self::new(StatusCode::FORBIDDEN);
+    pub const NOT_FOUND: Self = Self::new(StatusCode::NOT_FOUND);
+    pub const METHOD_NOT_ALLOWED: Self = Self::new(StatusCode::METHOD_NOT_ALLOWED);
+    pub const REQUEST_TIMEOUT: Self = Self::new(StatusCode::REQUEST_TIMEOUT);
+    pub const CONFLICT: Self = Self::new(StatusCode::CONFLICT);
+    pub const GONE: Self = Self::new(StatusCode::GONE);
+    pub const PRECONDITION_FAILED: Self = Self::new(StatusCode::PRECONDITION_FAILED);
+    pub const PAYLOAD_TOO_LARGE: Self = Self::new(StatusCode::PAYLOAD_TOO_LARGE);
+    pub const UNSUPPORTED_MEDIA_TYPE: Self = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    pub const EXPECTATION_FAILED: Self = Self::new(StatusCode::EXPECTATION_FAILED);
+    pub const UNPROCESSABLE_ENTITY: Self = Self::new(StatusCode::UNPROCESSABLE_ENTITY);
+    pub const TOO_MANY_REQUESTS: Self = Self::new(StatusCode::TOO_MANY_REQUESTS);
+    pub const INTERNAL_SERVER_ERROR: Self = Self::new(StatusCode::INTERNAL_SERVER_ERROR);
+    pub const NOT_IMPLEMENTED: Self = Self::new(StatusCode::NOT_IMPLEMENTED);
+    pub const BAD_GATEWAY: Self = Self::new(StatusCode::BAD_GATEWAY);
+    pub const SERVICE_UNAVAILABLE: Self = Self::new(StatusCode::SERVICE_UNAVAILABLE);
+    pub const GATEWAY_TIMEOUT: Self = Self::new(StatusCode::GATEWAY_TIMEOUT);
+}
+
+impl HTTPError {
+    /// An error answered with `status`.
+    pub const fn new(status: StatusCode) -> Self {
+        Self { status, reason: None, log_message: None, headers: Vec::new() }
+    }
+
+    /// Says `reason` on the status line and the page instead of the standard phrase.
+    ///
+    /// A reason that may not stand on a status line (a control character in it) is replaced
+    /// by `Unknown`, so that a client's text can be passed here.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Adds `message` to the line in the log. The client does not see it.
+    #[must_use]
+    pub fn with_log_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.log_message = Some(message.into());
+        self
+    }
+
+    /// Sends the header `name: value` with the error.
+    ///
+    /// # Panics
+    ///
+    /// If `name` or `value` may not stand in a header: both are the program's own text. For
+    /// a value made of what a client sent, build a [`HeaderValue`] and handle its error.
+    #[must_use]
+    #[track_caller]
+    pub fn with_header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName, Error: fmt::Debug>,
+        V: TryInto<HeaderValue, Error: fmt::Debug>,
+    {
+        let (Ok(name), Ok(value)) = (name.try_into(), value.try_into()) else {
+            panic!("not a valid header")
+        };
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The status that answers this error.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The reason phrase, if one was given.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The message for the log, if one was given.
+    pub fn log_message(&self) -> Option<&str> {
+        self.log_message.as_deref()
+    }
+
+    /// The headers that are sent with the error.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+}
+
+impl fmt::Display for HTTPError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = self.reason().or(self.status.canonical_reason()).unwrap_or("Unknown");
+        write!(f, "HTTP {}: {reason}", self.status.as_u16())?;
+        match self.log_message() {
+            Some(message) => write!(f, " ({message})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for HTTPError {}
+
+/// An error that is the client's: 400, and the cause for the log.
+pub(crate) fn bad_request(cause: impl fmt::Display) -> Error {
+    HTTPError::BAD_REQUEST.with_log_message(cause.to_string()).into()
+}
+
+/// Turns errors that are no standard errors into a 500: `anyhow::Error`, boxed errors,
+/// strings.
+///
+/// `?` alone cannot take those, because they do not implement [`std::error::Error`].
+///
+/// ```
+/// use squall::{Context, Or500, Result};
+///
+/// fn load() -> Result<String, Box<dyn std::error::Error>> {
+///     Ok(std::env::var("PATH")?)
+/// }
+///
+/// async fn show(cx: &mut Context) -> Result {
+///     cx.write(load().or_500()?)
+/// }
+/// ```
+pub trait Or500<T> {
+    /// Makes the error one that `?` takes; it is logged and answered with 500.
+    ///
+    /// # Errors
+    ///
+    /// The error that `self` holds.
+    fn or_500(self) -> Result<T>;
+}
+
+impl<T, E: fmt::Display + fmt::Debug + 'static> Or500<T> for Result<T, E> {
+    #[track_caller]
+    fn or_500(self) -> Result<T> {
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(Opaque(error).into()),
+        }
+    }
+}
+
+/// Any printable value, as a standard error.
+#[derive(Debug)]
+struct Opaque<E>(E);
+
+impl<E: fmt::Display> fmt::Display for Opaque<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The alternate form: `anyhow` then prints the chain of causes.
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl<E: fmt::Display + fmt::Debug> StdError for Opaque<E> {}

@@ -1,0 +1,356 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use crate::context::Context;
+use crate::endpoint::{Endpoint, IntoEndpoint, kind};
+use crate::error::Result;
+use crate::http::Method;
+use crate::local_future::LocalBoxFuture;
+use crate::respond::Respond;
+
+/// The functions of a route, one for each HTTP method: `get(list).post(create)`.
+///
+/// `HEAD` is answered as `GET` without the body, `OPTIONS` with the `Allow` header, every
+/// method that has no function with 405 and that header.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// async fn hello() -> &'static str {
+///     "Hello, world"
+/// }
+///
+/// async fn sum(cx: &mut Context, a: i64, b: i64) -> Result {
+///     cx.write((a + b).to_string())
+/// }
+///
+/// let app = Application::new([
+///     route("/", get(hello).post(async |cx: &mut Context| cx.write("noted"))),
+///     route("/sum/{a}/{b}", get(sum)),
+/// ]);
+/// let client = TestClient::new(app);
+/// assert_eq!(client.post("/").send().text(), "noted");
+/// assert_eq!(client.get("/sum/40/2").send().text(), "42");
+/// assert_eq!(client.get("/sum/40/two").send().status(), 404);
+/// ```
+#[derive(Default)]
+pub struct Functions {
+    functions: Vec<(Method, Box<dyn Call>)>,
+    allowed: Vec<Method>,
+}
+
+/// Answers `GET` (and `HEAD`) with `function`.
+pub fn get<F, A>(function: F) -> Functions
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    Functions::default().on(Method::GET, function)
+}
+
+/// Answers `POST` with `function`.
+pub fn post<F, A>(function: F) -> Functions
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    Functions::default().on(Method::POST, function)
+}
+
+/// Answers `PUT` with `function`.
+pub fn put<F, A>(function: F) -> Functions
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    Functions::default().on(Method::PUT, function)
+}
+
+/// Answers `PATCH` with `function`.
+pub fn patch<F, A>(function: F) -> Functions
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    Functions::default().on(Method::PATCH, function)
+}
+
+/// Answers `DELETE` with `function`.
+pub fn delete<F, A>(function: F) -> Functions
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    Functions::default().on(Method::DELETE, function)
+}
+
+impl Functions {
+    /// Answers `GET` (and `HEAD`) with `function` as well.
+    #[must_use]
+    pub fn get<F, A>(self, function: F) -> Self
+    where
+        F: Function<A, Output: Respond>,
+        A: PathArgs,
+    {
+        self.on(Method::GET, function)
+    }
+
+    /// Answers `POST` with `function` as well.
+    #[must_use]
+    pub fn post<F, A>(self, function: F) -> Self
+    where
+        F: Function<A, Output: Respond>,
+        A: PathArgs,
+    {
+        self.on(Method::POST, function)
+    }
+
+    /// Answers `PUT` with `function` as well.
+    #[must_use]
+    pub fn put<F, A>(self, function: F) -> Self
+    where
+        F: Function<A, Output: Respond>,
+        A: PathArgs,
+    {
+        self.on(Method::PUT, function)
+    }
+
+    /// Answers `PATCH` with `function` as well.
+    #[must_use]
+    pub fn patch<F, A>(self, function: F) -> Self
+    where
+        F: Function<A, Output: Respond>,
+        A: PathArgs,
+    {
+        self.on(Method::PATCH, function)
+    }
+
+    /// Answers `DELETE` with `function` as well.
+    #[must_use]
+    pub fn delete<F, A>(self, function: F) -> Self
+    where
+        F: Function<A, Output: Respond>,
+        A: PathArgs,
+    {
+        self.on(Method::DELETE, function)
+    }
+
+    /// Answers `method`, which may be one of the user's own, with `function` as well. Of two
+    /// functions for one method the later counts.
+    #[must_use]
+    pub fn on<F, A>(mut self, method: Method, function: F) -> Self
+    where
+        F: Function<A, Output: Respond>,
+        A: PathArgs,
+    {
+        self.functions.retain(|(name, _)| *name != method);
+        self.functions.push((method, Box::new(Typed { function, args: PhantomData })));
+        self.allowed = self.functions.iter().map(|(method, _)| method.clone()).collect();
+        if self.allowed.contains(&Method::GET) && !self.allowed.contains(&Method::HEAD) {
+            self.allowed.push(Method::HEAD);
+        }
+        self
+    }
+
+    fn find(&self, method: &Method) -> Option<&dyn Call> {
+        let find = |method| self.functions.iter().find(|(name, _)| name == method);
+        let found = match find(method) {
+            None if *method == Method::HEAD => find(&Method::GET),
+            found => found,
+        };
+        found.map(|(_, function)| &**function)
+    }
+}
+
+impl fmt::Debug for Functions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Functions").field(&self.allowed).finish()
+    }
+}
+
+impl Endpoint for Functions {
+    fn allowed(&self, _: &mut Context) -> &[Method] {
+        &self.allowed
+    }
+
+    fn path_arguments(&self) -> usize {
+        self.functions.iter().map(|(_, function)| function.path_arguments()).max().unwrap_or(0)
+    }
+
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        match (cx.admission(), self.find(cx.method())) {
+            (Ok(()), Some(function)) => function.call(cx),
+            (refused, _) => Box::pin(async { refused }),
+        }
+    }
+}
+
+impl IntoEndpoint<kind::Functions> for Functions {
+    fn into_endpoint(self) -> Box<dyn Endpoint> {
+        Box::new(self)
+    }
+}
+
+/// A function of any arguments, its type erased.
+trait Call {
+    fn path_arguments(&self) -> usize;
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
+}
+
+/// A function, and what was inferred of its arguments.
+struct Typed<F, A> {
+    function: F,
+    args: PhantomData<A>,
+}
+
+impl<F, A> Call for Typed<F, A>
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    fn path_arguments(&self) -> usize {
+        A::COUNT
+    }
+
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(async move {
+            let args = A::from_path(cx)?;
+            self.function.call(cx, args).await.respond(cx)
+        })
+    }
+}
+
+/// An async function that can answer requests.
+///
+/// It takes the [`Context`] and then the [path arguments](PathArgs) in order, or nothing at
+/// all. `A` is inferred, and keeps apart functions of different arity.
+#[diagnostic::on_unimplemented(
+    message = "this is not a function that a route can call",
+    label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments"
+)]
+pub trait Function<A>: 'static {
+    /// What the function returns.
+    type Output;
+
+    /// Calls the function.
+    fn call(&self, cx: &mut Context, args: A) -> impl Future<Output = Self::Output>;
+}
+
+/// The arguments of a function that takes not even the context.
+#[derive(Debug)]
+pub struct Nothing;
+
+#[diagnostic::do_not_recommend]
+impl<F, R> Function<Nothing> for F
+where
+    F: AsyncFn() -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, _: &mut Context, Nothing: Nothing) -> R {
+        self().await
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, R> Function<()> for F
+where
+    F: AsyncFn(&mut Context) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (): ()) -> R {
+        self(cx).await
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, A, R> Function<(A,)> for F
+where
+    F: AsyncFn(&mut Context, A) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (a,): (A,)) -> R {
+        self(cx, a).await
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, A, B, R> Function<(A, B)> for F
+where
+    F: AsyncFn(&mut Context, A, B) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (a, b): (A, B)) -> R {
+        self(cx, a, b).await
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, A, B, C, R> Function<(A, B, C)> for F
+where
+    F: AsyncFn(&mut Context, A, B, C) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (a, b, c): (A, B, C)) -> R {
+        self(cx, a, b, c).await
+    }
+}
+
+/// The path arguments of a function, parsed: `()`, `(A,)`, `(A, B)` or `(A, B, C)`.
+pub trait PathArgs: Sized + 'static {
+    /// How many there are.
+    const COUNT: usize;
+
+    /// Parses what the arguments of the route matched.
+    ///
+    /// # Errors
+    ///
+    /// 404 if one does not parse, 400 if one is not UTF-8.
+    fn from_path(cx: &Context) -> Result<Self>;
+}
+
+impl PathArgs for Nothing {
+    const COUNT: usize = 0;
+
+    fn from_path(_: &Context) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl PathArgs for () {
+    const COUNT: usize = 0;
+
+    fn from_path(_: &Context) -> Result<Self> {
+        Ok(())
+    }
+}
+
+impl<A: FromStr + 'static> PathArgs for (A,) {
+    const COUNT: usize = 1;
+
+    fn from_path(cx: &Context) -> Result<Self> {
+        Ok((cx.path_argument_at(0)?,))
+    }
+}
+
+impl<A: FromStr + 'static, B: FromStr + 'static> PathArgs for (A, B) {
+    const COUNT: usize = 2;
+
+    fn from_path(cx: &Context) -> Result<Self> {
+        Ok((cx.path_argument_at(0)?, cx.path_argument_at(1)?))
+    }
+}
+
+impl<A: FromStr + 'static, B: FromStr + 'static, C: FromStr + 'static> PathArgs for (A, B, C) {
+    const COUNT: usize = 3;
+
+    fn from_path(cx: &Context) -> Result<Self> {
+        Ok((cx.path_argument_at(0)?, cx.path_argument_at(1)?, cx.path_argument_at(2)?))
+    }
+}

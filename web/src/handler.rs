@@ -1,0 +1,206 @@
+use std::cell::OnceCell;
+
+use crate::context::Context;
+use crate::endpoint::{Endpoint, IntoEndpoint, kind};
+use crate::error::{Error, HTTPError, Result};
+use crate::http::Method;
+use crate::local_future::LocalBoxFuture;
+
+/// Answers the requests of a route: one method for each HTTP method.
+///
+/// The value given to [`route`](crate::route()) is a prototype. Each request is served by a
+/// clone of it, so a field is either shared by all requests (an `Rc<RefCell<_>>`) or begins
+/// each request as the prototype has it. A `Vec` or a `HashMap` as a field is copied for each
+/// request: share it. Nothing of a handler needs to be `Send`: it lives on the thread of its
+/// loop.
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, RequestHandler, Result, route};
+///
+/// #[derive(Clone)]
+/// struct Counter {
+///     count: Rc<Cell<u64>>,
+/// }
+///
+/// impl RequestHandler for Counter {
+///     async fn get(&mut self, cx: &mut Context) -> Result {
+///         cx.write(self.count.get().to_string())
+///     }
+///
+///     async fn post(&mut self, cx: &mut Context) -> Result {
+///         self.count.set(self.count.get() + 1);
+///         cx.redirect("/")
+///     }
+/// }
+///
+/// let app = Application::new([route("/", Counter { count: Rc::default() })]);
+/// let client = TestClient::new(app);
+/// assert_eq!(client.post("/").send().status(), 302);
+/// assert_eq!(client.get("/").send().text(), "1");
+/// assert_eq!(client.delete("/").send().status(), 405);
+/// ```
+///
+/// # Methods left out
+///
+/// They are answered with 405 and an `Allow` header that names the others; `OPTIONS` with
+/// 204 and the same header; `HEAD` as `GET`, without the body.
+///
+/// To know which methods there are, the framework calls each of them once and drops the
+/// future without polling it, which does nothing in an `async fn`. Whoever writes one as a
+/// plain `fn` that returns a future should act when the future is polled, not before; a
+/// handler that wraps another forwards with a plain `fn`:
+/// `fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> { self.0.get(cx) }`.
+///
+/// # Cancellation
+///
+/// When the client leaves while a method waits, the method is dropped at its `await`, and
+/// `on_finish` is not called; clean up in `Drop`. Work that must go on belongs into
+/// [`IOLoop::spawn_callback`](crate::IOLoop::spawn_callback).
+pub trait RequestHandler: Clone {
+    /// Answers `GET`.
+    fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `HEAD`; by default as `GET`, the body being left out when it is sent.
+    fn head(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        self.get(cx)
+    }
+
+    /// Answers `POST`.
+    fn post(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `DELETE`.
+    fn delete(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `PATCH`.
+    fn patch(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `PUT`.
+    fn put(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `OPTIONS`; by default with 204 and the `Allow` header.
+    fn options(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Runs before the method, whichever it is.
+    ///
+    /// If it [finishes](Context::finish) the response or fails, the method is not called. It
+    /// is not called itself for a method that the handler leaves out.
+    ///
+    /// The body has been read by then, unless the route
+    /// [streams](crate::Route::stream_request_body) it.
+    fn prepare(&mut self, _cx: &mut Context) -> impl Future<Output = Result> {
+        async { Ok(()) }
+    }
+
+    /// Writes the response to a request that failed with `error`.
+    ///
+    /// What had been written is gone by then, the status and the headers are those of the
+    /// error. The default writes a small HTML page that names the status.
+    ///
+    /// It is not called if the head of the response had been [flushed](Context::flush): then
+    /// the connection is cut, which is all that can still tell the client.
+    ///
+    /// # Errors
+    ///
+    /// An error here is logged, and the response is a 500 without a body.
+    fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
+        let _ = error;
+        cx.write_error_page()
+    }
+
+    /// Runs last, after the response is complete.
+    fn on_finish(&mut self, _cx: &mut Context) {}
+}
+
+/// The whole life of a request inside a handler.
+async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result {
+    let mut result = match cx.admission() {
+        Ok(()) => handler.prepare(cx).await,
+        refused => refused,
+    };
+    if result.is_ok() && !cx.is_finished() {
+        result = call_method(&mut handler, cx).await;
+    }
+    if result.is_ok() {
+        result = cx.complete();
+    }
+    if let Err(error) = result
+        && cx.begin_error(&error)
+    {
+        handler.write_error(cx, &error)?;
+        cx.complete()?;
+    }
+    handler.on_finish(cx);
+    Ok(())
+}
+
+async fn call_method<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Result {
+    match *cx.method() {
+        Method::GET => handler.get(cx).await,
+        Method::HEAD => handler.head(cx).await,
+        Method::POST => handler.post(cx).await,
+        Method::DELETE => handler.delete(cx).await,
+        Method::PATCH => handler.patch(cx).await,
+        Method::PUT => handler.put(cx).await,
+        Method::OPTIONS => handler.options(cx).await,
+        _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
+    }
+}
+
+/// Finds which methods `handler` implements, running none of them.
+///
+/// The futures made here are dropped unpolled, and an `async fn` does nothing before that.
+/// The provided methods are no `async fn`s: they mark the context when called.
+fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<Method> {
+    let mut implements = |call: fn(&mut H, &mut Context)| {
+        call(handler, cx);
+        !cx.take_method_refused()
+    };
+    let methods = [
+        (Method::GET, implements(|handler, cx| drop(handler.get(cx)))),
+        (Method::HEAD, implements(|handler, cx| drop(handler.head(cx)))),
+        (Method::POST, implements(|handler, cx| drop(handler.post(cx)))),
+        (Method::DELETE, implements(|handler, cx| drop(handler.delete(cx)))),
+        (Method::PATCH, implements(|handler, cx| drop(handler.patch(cx)))),
+        (Method::PUT, implements(|handler, cx| drop(handler.put(cx)))),
+        (Method::OPTIONS, implements(|handler, cx| drop(handler.options(cx)))),
+    ];
+    methods.into_iter().filter_map(|(method, implemented)| implemented.then_some(method)).collect()
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: RequestHandler + 'static> IntoEndpoint<kind::Handler> for H {
+    fn into_endpoint(self) -> Box<dyn Endpoint> {
+        Box::new(Prototype { handler: self, allowed: OnceCell::new() })
+    }
+}
+
+/// A handler whose clones serve the requests.
+struct Prototype<H> {
+    handler: H,
+    allowed: OnceCell<Vec<Method>>,
+}
+
+impl<H: RequestHandler> Endpoint for Prototype<H> {
+    fn allowed(&self, cx: &mut Context) -> &[Method] {
+        self.allowed.get_or_init(|| allowed_methods(&mut self.handler.clone(), cx))
+    }
+
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(execute(self.handler.clone(), cx))
+    }
+}

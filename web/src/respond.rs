@@ -1,0 +1,92 @@
+use bytes::Bytes;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::http::StatusCode;
+use crate::text::Text;
+
+/// A value that a function handler can return.
+///
+/// Text and bytes become the body, a status the status line, a pair both; `()` leaves the
+/// response as the function wrote it; an error becomes the page of its status.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, StatusCode, get, route};
+///
+/// async fn created() -> (StatusCode, &'static str) {
+///     (StatusCode::CREATED, "made")
+/// }
+///
+/// let response = TestClient::new(Application::new([route("/", get(created))])).get("/").send();
+/// assert_eq!((response.status(), response.text()), (StatusCode::CREATED, "made".into()));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a response",
+    label = "cannot be written as a response",
+    note = "return `&'static str`, `String`, `Vec<u8>`, `()` after writing to the context, or a `Result` of these"
+)]
+pub trait Respond {
+    /// Writes the value to the response.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that the value is, or the failure to write it.
+    fn respond(self, cx: &mut Context) -> Result;
+}
+
+impl Respond for () {
+    fn respond(self, _cx: &mut Context) -> Result {
+        Ok(())
+    }
+}
+
+impl Respond for &'static str {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.write(self)
+    }
+}
+
+impl Respond for String {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.write(self)
+    }
+}
+
+impl Respond for Text {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.write(self)
+    }
+}
+
+impl Respond for Vec<u8> {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.write(self)
+    }
+}
+
+impl Respond for Bytes {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.write(self)
+    }
+}
+
+impl Respond for StatusCode {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.set_status(self);
+        Ok(())
+    }
+}
+
+impl<R: Respond> Respond for (StatusCode, R) {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.set_status(self.0);
+        self.1.respond(cx)
+    }
+}
+
+impl<R: Respond, E: Into<Error>> Respond for Result<R, E> {
+    fn respond(self, cx: &mut Context) -> Result {
+        self.map_err(Into::into)?.respond(cx)
+    }
+}

@@ -1,0 +1,123 @@
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::context::options::RouteOptions;
+use crate::endpoint::{Endpoint, IntoEndpoint};
+use crate::routing::{Pattern, PatternError};
+
+/// One row of the route table of an [`Application`](crate::Application).
+///
+/// Made by [`route`] or [`regex`]; its methods change how requests to it are treated.
+pub struct Route {
+    pub(crate) pattern: Result<Rc<Pattern>, PatternError>,
+    pub(crate) text: String,
+    pub(crate) endpoint: Box<dyn Endpoint>,
+    pub(crate) name: Option<String>,
+    pub(crate) options: RouteOptions,
+    pub(crate) location: &'static Location<'static>,
+}
+
+/// Answers requests for paths like `pattern` with `endpoint`.
+///
+/// `{name}` matches one segment, of at least one byte, and becomes the path argument `name`;
+/// `{*name}` at the end matches the rest of the path. Everything else stands for itself.
+/// The first row of the table that matches wins.
+///
+/// A pattern that is no pattern is told of by [`Application::new`](crate::Application::new).
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// async fn file(cx: &mut Context, name: String) -> Result {
+///     cx.write(format!("the file {name}"))
+/// }
+///
+/// let app = Application::new([route("/files/{*path}", get(file))]);
+/// assert_eq!(TestClient::new(app).get("/files/a/b.txt").send().text(), "the file a/b.txt");
+/// ```
+#[track_caller]
+pub fn route<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
+    Route::new(Pattern::parse(pattern), pattern, endpoint.into_endpoint(), Location::caller())
+}
+
+/// Answers requests for paths that match the regular expression `pattern`.
+///
+/// The whole path must match. Groups become path arguments: named ones by their name, all by
+/// their position. See the `regex` crate for the syntax.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, regex};
+///
+/// async fn year(cx: &mut Context, year: u16) -> Result {
+///     cx.write(format!("{}", year + 1))
+/// }
+///
+/// let app = Application::new([regex(r"/archive/(\d{4})", get(year))]);
+/// let client = TestClient::new(app);
+/// assert_eq!(client.get("/archive/1999").send().text(), "2000");
+/// assert_eq!(client.get("/archive/99").send().status(), 404);
+/// ```
+#[track_caller]
+pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
+    Route::new(Pattern::regex(pattern), pattern, endpoint.into_endpoint(), Location::caller())
+}
+
+impl Route {
+    fn new(
+        pattern: Result<Pattern, PatternError>,
+        text: &str,
+        endpoint: Box<dyn Endpoint>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        let (text, options) = (text.to_owned(), RouteOptions::default());
+        Self { pattern: pattern.map(Rc::new), text, endpoint, name: None, options, location }
+    }
+
+    /// Names the route, for [`Application::reverse_url`](crate::Application::reverse_url).
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Calls the handler as soon as the head of a request is there, and lets it read the body
+    /// piece by piece with [`Context::body`](crate::Context::body).
+    ///
+    /// Without it, the whole body has been read when the handler begins. A handler that
+    /// streams can refuse in `prepare` what it does not want to receive; a client that asked
+    /// with `Expect: 100-continue` is told to go on at the first read.
+    #[must_use]
+    pub fn stream_request_body(mut self) -> Self {
+        self.options.streams_request_body = true;
+        self
+    }
+
+    /// Answers bodies of more than `bytes` with 413, whatever the
+    /// [server's limit](crate::HTTPServer::max_body_size) is.
+    #[must_use]
+    pub fn max_body_size(mut self, bytes: u64) -> Self {
+        self.options.max_body_size = Some(bytes);
+        self
+    }
+
+    /// Whether a handler goes on when the client has ended its side of the connection; by
+    /// default as the [server's setting](crate::HTTPServer::half_close) has it.
+    #[must_use]
+    pub fn half_close(mut self, half_close: bool) -> Self {
+        self.options.half_close = Some(half_close);
+        self
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("pattern", &self.text)
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+use std::ops::Range;
+
+/// How many arguments are held without an allocation. A row seldom has more than two; the
+/// value lives in the memory of each connection, where twice as many would cost 32 bytes.
+const INLINE: usize = 4;
+
+/// Where in a path the arguments of the row that answers it are.
+///
+/// One value is used for request after request: [`Index::find`](super::Index::find) clears
+/// and fills it. Only a row with more than four arguments makes it allocate, once.
+#[derive(Debug)]
+pub(crate) struct Arguments(Spans);
+
+#[derive(Debug)]
+enum Spans {
+    /// The first `length` of `spans`.
+    Inline { length: u32, spans: [Span; INLINE] },
+    /// There were once more than [`INLINE`].
+    Heap(Vec<Span>),
+}
+
+/// A range of a path, or [`Span::ABSENT`].
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Of an optional group of a regex that matched nothing. A path is shorter than this.
+    const ABSENT: Self = Self { start: u32::MAX, end: u32::MAX };
+}
+
+impl Arguments {
+    pub(crate) const fn new() -> Self {
+        Self(Spans::Inline { length: 0, spans: [Span::ABSENT; INLINE] })
+    }
+
+    /// Returns the number of arguments of the row, absent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.spans().len()
+    }
+
+    /// Returns the range of the path that argument `index` matched, in bytes; `None` if it
+    /// is an optional group that matched nothing, or if there is no such argument.
+    pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
+        let span = self.spans().get(index)?;
+        (span.start != u32::MAX).then_some(span.start as usize..span.end as usize)
+    }
+
+    /// Returns all arguments in order, as [`range`](Self::range) does.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
+        (0..self.len()).map(|index| self.range(index))
+    }
+
+    pub(super) fn clear(&mut self) {
+        match &mut self.0 {
+            Spans::Inline { length, .. } => *length = 0,
+            Spans::Heap(spans) => spans.clear(),
+        }
+    }
+
+    /// Replaces all by `ranges` of a path of less than `u32::MAX` bytes.
+    pub(super) fn set(&mut self, ranges: impl ExactSizeIterator<Item = Option<Range<usize>>>) {
+        let new = ranges.map(|range| match range {
+            Some(range) => Span { start: range.start as u32, end: range.end as u32 },
+            None => Span::ABSENT,
+        });
+        match &mut self.0 {
+            Spans::Inline { length, spans } if new.len() <= INLINE => {
+                *length = new.len() as u32;
+                spans.iter_mut().zip(new).for_each(|(span, new)| *span = new);
+            }
+            Spans::Inline { .. } => self.0 = Spans::Heap(new.collect()),
+            Spans::Heap(spans) => {
+                spans.clear();
+                spans.extend(new);
+            }
+        }
+    }
+
+    /// Replaces each position in the path with `position` of it.
+    pub(super) fn map_positions(&mut self, position: impl Fn(usize) -> usize) {
+        let spans = match &mut self.0 {
+            Spans::Inline { length, spans } => &mut spans[..*length as usize],
+            Spans::Heap(spans) => spans,
+        };
+        for span in spans.iter_mut().filter(|span| span.start != u32::MAX) {
+            span.start = position(span.start as usize) as u32;
+            span.end = position(span.end as usize) as u32;
+        }
+    }
+
+    fn spans(&self) -> &[Span] {
+        match &self.0 {
+            Spans::Inline { length, spans } => &spans[..*length as usize],
+            Spans::Heap(spans) => spans,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+use std::cell::RefCell;
+
+use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
+
+use super::arguments::Arguments;
+use super::escape::{
+    NOT_IN_SEGMENTS, NOT_IN_SEGMENTS_BUT_SLASH, RESERVED, RESERVED_BUT_SLASH, decode_argument,
+};
+use super::pattern::Problem;
+use super::reverse::{Outline, ReverseError};
+
+/// A pattern that is a regular expression.
+#[derive(Clone, Debug)]
+pub(crate) struct RegexPattern {
+    /// As it was written.
+    text: String,
+    /// Of the groups, in order; empty if they have none.
+    names: Vec<String>,
+    /// Matches whole paths only.
+    regex: Regex,
+    /// What stands outside of the groups, if that is literal text.
+    outline: Option<Outline>,
+}
+
+impl RegexPattern {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        // On its own first: `a)|(b` is none, but would be one in the parentheses below.
+        compile(text)?;
+        // The line feed is for a comment at the end, which `(?x)` makes possible and which
+        // would take the parenthesis in. It is white space then.
+        let regex = compile(&format!(r"\A(?:{text})\z"))
+            .or_else(|_| compile(&format!("\\A(?:{text}\n)\\z")))?;
+        let groups = regex.captures_len() - 1;
+        let names: Vec<_> = regex.capture_names().flatten().map(str::to_owned).collect();
+        if !names.is_empty() && names.len() != groups {
+            return Err(Problem::NamedAndUnnamed);
+        }
+        let outline = Outline::of(text, groups);
+        Ok(Self { text: text.to_owned(), names, regex, outline })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn argument_count(&self) -> usize {
+        self.regex.captures_len() - 1
+    }
+
+    pub(super) fn argument_names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Returns what matches paths by this pattern.
+    pub(super) fn matcher(&self) -> Matcher {
+        let prefix = self.outline.as_ref().map_or("", Outline::prefix);
+        Matcher {
+            prefix: prefix.as_bytes().into(),
+            locations: RefCell::new(self.regex.capture_locations()),
+            regex: self.regex.clone(),
+        }
+    }
+
+    pub(super) fn reverse(&self, arguments: &[&str]) -> Result<String, ReverseError> {
+        ReverseError::check_count(self.argument_count(), arguments.len())?;
+        let outline = self.outline.as_ref().ok_or_else(ReverseError::irreversible)?;
+        // First as Tornado does it; but a group may not take slashes, or not take escapes.
+        [RESERVED_BUT_SLASH, RESERVED, NOT_IN_SEGMENTS_BUT_SLASH, NOT_IN_SEGMENTS]
+            .into_iter()
+            .map(|escaped| outline.fill(arguments, escaped))
+            .find(|path| self.leads_back(path, arguments))
+            .ok_or_else(ReverseError::unmatched)
+    }
+
+    /// Whether `path` is matched with just these `arguments`.
+    fn leads_back(&self, path: &str, arguments: &[&str]) -> bool {
+        self.regex.captures(path.as_bytes()).is_some_and(|captures| {
+            let groups = captures.iter().skip(1);
+            groups.zip(arguments).all(|(group, argument)| {
+                let raw = group.map_or(&b""[..], |group| group.as_bytes());
+                decode_argument(raw).is_ok_and(|decoded| decoded == *argument)
+            })
+        })
+    }
+}
+
+/// Matches paths by a regular expression.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    /// Each path that matches begins so. Comparing it costs a tenth of running the regex.
+    prefix: Box<[u8]>,
+    regex: Regex,
+    /// Kept, so that matching does not allocate.
+    locations: RefCell<CaptureLocations>,
+}
+
+impl Matcher {
+    /// Whether it matches the whole `path`; if so, `arguments` gets its groups.
+    pub(super) fn matches(&self, path: &[u8], arguments: &mut Arguments) -> bool {
+        if !path.starts_with(&self.prefix) {
+            return false;
+        }
+        let mut locations = self.locations.borrow_mut();
+        if self.regex.captures_read(&mut locations, path).is_none() {
+            return false;
+        }
+        let groups = 1..locations.len();
+        arguments.set(groups.map(|group| locations.get(group).map(|(start, end)| start..end)));
+        true
+    }
+}
+
+/// Compiles `text` for bytes. Without Unicode, since paths are percent-encoded: `.` is any
+/// byte but a line feed, and the classes are small.
+fn compile(text: &str) -> Result<Regex, Problem> {
+    let built = RegexBuilder::new(text).unicode(false).build();
+    built.map_err(|error| Problem::Regex(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

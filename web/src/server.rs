@@ -1,0 +1,250 @@
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use squall_runtime::process::ForkOptions;
+use squall_runtime::{BindAddress, IOLoop, Sockets, Task, bind_sockets};
+
+use crate::application::Application;
+use crate::settings::Settings;
+
+mod accept;
+mod drive;
+mod serve;
+mod service;
+mod settings;
+mod shutdown;
+
+pub(crate) use service::Service;
+
+/// How much longer than the requests in flight a worker may take to end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// Serves an [`Application`] over HTTP/1.1, in one process or in several.
+///
+/// A cheap handle: clones are the same server, and dropping one stops nothing.
+///
+/// ```no_run
+/// use squall::{Application, HTTPServer, IOLoop, get, route};
+///
+/// async fn hello() -> &'static str {
+///     "Hello, world"
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     let app = Application::new([route("/", get(hello))]);
+///     HTTPServer::new(app).bind(8000)?.start(0)?; // one process for each core
+///     IOLoop::current().start()
+/// }
+/// ```
+///
+/// # Settings
+///
+/// Each has a method that takes and returns the server, to be called before
+/// [`start`](Self::start): `HTTPServer::new(app).max_body_size(1 << 20).bind(8000)?`.
+///
+/// # The end
+///
+/// SIGTERM and SIGINT end a server gracefully, with workers or without: it accepts no more
+/// connections, finishes the requests it has, lets each kept connection send one more, and
+/// stops the loop, so that [`IOLoop::start`] returns. See
+/// [`shutdown_timeout`](Self::shutdown_timeout).
+#[derive(Clone)]
+pub struct HTTPServer {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    application: RefCell<Option<Build>>,
+    settings: RefCell<Settings>,
+    bound: RefCell<Vec<Sockets>>,
+    addresses: RefCell<Vec<SocketAddr>>,
+    /// Made in the process that serves.
+    service: OnceCell<Rc<Service>>,
+    accepting: RefCell<Vec<Task<()>>>,
+    stopped: Cell<bool>,
+}
+
+type Build = Box<dyn FnOnce() -> Application>;
+
+impl HTTPServer {
+    /// A server for `app`, not listening yet.
+    ///
+    /// With several workers, each has a copy of the application as it was at
+    /// [`start`](Self::start).
+    pub fn new(app: Application) -> Self {
+        Self::with(|| app)
+    }
+
+    /// A server whose application is built in each worker, once, when the worker begins.
+    ///
+    /// For handlers that hold what may not be shared by processes: connections to databases,
+    /// pools, subscriptions, random generators.
+    ///
+    /// ```no_run
+    /// # use squall::{Application, HTTPServer, get, route};
+    /// let server = HTTPServer::with(|| {
+    ///     let pid = std::process::id();
+    ///     Application::new([route("/", get(async move || pid.to_string()))])
+    /// });
+    /// server.bind(8000)?.start(4)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn with(build: impl FnOnce() -> Application + 'static) -> Self {
+        let shared = Shared {
+            application: RefCell::new(Some(Box::new(build))),
+            settings: RefCell::default(),
+            bound: RefCell::default(),
+            addresses: RefCell::default(),
+            service: OnceCell::new(),
+            accepting: RefCell::default(),
+            stopped: Cell::new(false),
+        };
+        Self { shared: Rc::new(shared) }
+    }
+
+    /// Listens on `address`: a port of every interface, over IPv4 and IPv6 (`8000`); one
+    /// address (`"127.0.0.1:8000"`); a Unix socket (`"/run/squall.sock"`).
+    ///
+    /// Nothing is served before [`start`](Self::start), which takes over all that was bound.
+    /// Port 0 is one that is free: see [`local_addrs`](Self::local_addrs).
+    ///
+    /// # Errors
+    ///
+    /// If the address is taken (`AddrInUse`) or may not be used; the message names it.
+    pub fn bind(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
+        self.keep(bind_sockets(address)?);
+        Ok(self)
+    }
+
+    /// The addresses that are listened on over TCP.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.shared.addresses.borrow().clone()
+    }
+
+    /// Begins to serve what was bound, in `processes` workers: 0 for one worker per core that
+    /// this process may use; 1 for this process itself, without a fork.
+    ///
+    /// With workers, what follows `start` in the program runs in each of them, with
+    /// [`task_id`](crate::process::task_id) telling which, and not in the process that called
+    /// it: that one supervises. It replaces a worker that dies, hands SIGTERM and SIGINT on,
+    /// and exits when all workers have ended.
+    ///
+    /// The workers serve once their [`IOLoop`] is started.
+    ///
+    /// # Errors
+    ///
+    /// If workers were asked for and this process cannot fork safely: it has other threads or
+    /// an [`IOLoop`], which the error names.
+    pub fn start(&self, processes: usize) -> io::Result<()> {
+        if processes != 1 {
+            // The workers give up first: they can say what they cut.
+            let patience = self.shared.settings.borrow().shutdown_timeout + STOP_MARGIN;
+            ForkOptions::new().workers(processes).stop_timeout(patience).fork_processes()?;
+        }
+        let bound = self.shared.bound.take();
+        bound.into_iter().try_for_each(|sockets| self.serve(sockets))
+    }
+
+    /// Listens on `address` and serves it in this process: [`bind`](Self::bind) and
+    /// [`start(1)`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// As those two.
+    pub fn listen(&self, address: impl Into<BindAddress>) -> io::Result<()> {
+        self.bind(address)?.start(1)
+    }
+
+    /// Serves sockets that were bound with [`bind_sockets`], in this process.
+    ///
+    /// With [`fork_processes`](crate::process::fork_processes) in between, for what each
+    /// worker has to do itself:
+    ///
+    /// ```no_run
+    /// # use squall::{Application, HTTPServer, IOLoop, bind_sockets, process};
+    /// # let app = Application::new([]);
+    /// let sockets = bind_sockets(8000)?;
+    /// let task_id = process::fork_processes(0)?;
+    /// println!("worker {task_id} begins");
+    /// HTTPServer::new(app).add_sockets(sockets)?;
+    /// IOLoop::current().start()
+    /// # ?; Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the sockets cannot be made ready for the loop.
+    pub fn add_sockets(&self, sockets: Sockets) -> io::Result<()> {
+        self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
+        self.serve(sockets)
+    }
+
+    /// Stops listening. Connections that are open are served on.
+    ///
+    /// With workers, this process's share of the connections waits for it to end.
+    pub fn stop(&self) {
+        self.shared.stopped.set(true);
+        self.shared.accepting.take();
+        self.shared.bound.take();
+    }
+
+    fn keep(&self, sockets: Sockets) {
+        self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
+        self.shared.bound.borrow_mut().push(sockets);
+    }
+
+    fn serve(&self, sockets: Sockets) -> io::Result<()> {
+        let service = self.service()?;
+        for listener in sockets.into_listeners()? {
+            let accepting = accept::accept(self.clone(), Rc::clone(&service), listener);
+            self.shared.accepting.borrow_mut().push(IOLoop::current().spawn(accepting));
+        }
+        Ok(())
+    }
+
+    /// The application in this process, built when it is first needed.
+    pub(crate) fn service(&self) -> io::Result<Rc<Service>> {
+        if let Some(service) = self.shared.service.get() {
+            return Ok(Rc::clone(service));
+        }
+        let build = self.shared.application.take();
+        let application = build.map_or_else(|| Application::new([]), |build| build());
+        let settings = self.shared.settings.borrow().clone();
+        let handle_signals = settings.handle_signals;
+        let service = Rc::new(Service::new(application, settings));
+        if handle_signals {
+            shutdown::on_signals(self.clone(), Rc::clone(&service.worker))?;
+        }
+        Ok(Rc::clone(self.shared.service.get_or_init(|| service)))
+    }
+}
+
+impl Application {
+    /// Serves the application on `address` in this process: [`HTTPServer::new`] and
+    /// [`listen`](HTTPServer::listen).
+    ///
+    /// # Errors
+    ///
+    /// As [`HTTPServer::listen`].
+    pub fn listen(self, address: impl Into<BindAddress>) -> io::Result<HTTPServer> {
+        let server = HTTPServer::new(self);
+        server.listen(address)?;
+        Ok(server)
+    }
+}
+
+impl fmt::Debug for HTTPServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HTTPServer")
+            .field("addresses", &self.shared.addresses)
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
+use crate::connection::Connection;
+use crate::context::conclude::Outcome;
+use crate::error::Result;
+use crate::local_future::LocalBoxFuture;
+
+/// Runs a handler to its end.
+///
+/// It is polled before anything is sent, so that a response that is ready at once leaves
+/// together with its neighbours of a pipeline. While it waits, what it has queued is sent,
+/// and the client is watched.
+pub(super) async fn drive(
+    connection: &Connection,
+    mut handler: LocalBoxFuture<'_, Result>,
+) -> Outcome {
+    std::future::poll_fn(|task| {
+        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task))) {
+            Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
+            Ok(Poll::Pending) => connection.poll_meanwhile(task).map(|()| Outcome::Gone),
+            Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
+        }
+    })
+    .await
+}

@@ -1,0 +1,108 @@
+//! The life of a connection: a head is read and answered, again and again.
+
+use std::rc::Rc;
+use std::task::{Poll, ready};
+
+use crate::connection::request_body::BodyFailure;
+use crate::connection::{Connection, HeadProgress};
+use crate::connection::{close, upgrade};
+use crate::context::Context;
+use crate::context::conclude::Conclusion;
+use crate::error::HTTPError;
+use crate::http1::head::HeadError;
+use crate::server::drive::drive;
+use crate::server::service::Service;
+
+/// With more than this waiting to be sent, the next request of a pipeline waits as well.
+const OUTPUT_HIGH_WATER: usize = 64 * 1024;
+
+/// Serves the requests of one connection until either side closes it.
+pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
+    while let Some(mut cx) = next_request(&service, &connection).await {
+        service.application.find(&mut cx);
+        if cx.wants_whole_body()
+            && let Err(failure) = connection.collect_body().await
+        {
+            if failure == BodyFailure::Gone {
+                return;
+            }
+            cx.refuse_body(failure);
+        }
+        let outcome = drive(&connection, service.application.call(&mut cx)).await;
+        let conclusion = cx.conclude(outcome);
+        service.release(cx);
+        match conclusion {
+            Conclusion::KeepAlive => {}
+            Conclusion::Drain if connection.drain_body().await.is_ok() => {}
+            Conclusion::Drain | Conclusion::Close => break,
+            Conclusion::Abort => return,
+            Conclusion::Upgrade(serve) => return upgrade::hand_over(connection, serve).await,
+        }
+        connection.end_request();
+    }
+    close::close(&connection).await;
+}
+
+/// Waits for a request: its head has been read, its body not yet. `None`: there will be no
+/// more.
+fn next_request(
+    service: &Service,
+    connection: &Rc<Connection>,
+) -> impl Future<Output = Option<Context>> {
+    std::future::poll_fn(|task| {
+        loop {
+            if connection.queued() < OUTPUT_HIGH_WATER {
+                match begin_request(service, connection) {
+                    Ok(None) => {}
+                    Ok(request) => return Poll::Ready(request),
+                    Err(error) => {
+                        let reason = error.to_string();
+                        let error = HTTPError::new(error.status()).with_log_message(reason);
+                        refuse(service, connection, error);
+                        return Poll::Ready(None);
+                    }
+                }
+            }
+            // What was answered leaves before more is waited for.
+            if ready!(connection.poll_output(task)).is_err() {
+                return Poll::Ready(None);
+            }
+            match ready!(connection.poll_head(task)) {
+                HeadProgress::Received => {}
+                HeadProgress::Ended => return Poll::Ready(None),
+                HeadProgress::TooSlow => {
+                    let reason = "the head was not complete in time";
+                    let error = HTTPError::REQUEST_TIMEOUT.with_log_message(reason);
+                    refuse(service, connection, error);
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    })
+}
+
+/// Begins to serve the next request, if its head is complete.
+fn begin_request(
+    service: &Service,
+    connection: &Rc<Connection>,
+) -> Result<Option<Context>, HeadError> {
+    if !connection.has_input() {
+        return Ok(None);
+    }
+    let mut cx = service.lease(connection);
+    let begun = cx.begin()?;
+    if !begun {
+        service.release(cx);
+        return Ok(None);
+    }
+    Ok(Some(cx))
+}
+
+/// Answers what is no request. The connection ends after it.
+fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
+    connection.end_request();
+    connection.set_linger();
+    let mut cx = service.lease(connection);
+    cx.answer_refusal(error);
+    service.release(cx);
+}

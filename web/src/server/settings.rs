@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use crate::server::HTTPServer;
+use crate::settings::Settings;
+
+/// The settings. A `None` for a time-out is no time-out.
+impl HTTPServer {
+    /// How large the head of a request may be, in bytes; more is answered with 431.
+    /// Default: 64 KiB.
+    #[must_use]
+    pub fn max_header_size(self, bytes: usize) -> Self {
+        self.set(|settings| settings.head.max_head_size = bytes)
+    }
+
+    /// How many headers a request may have; more are answered with 431. Default: 100.
+    #[must_use]
+    pub fn max_header_count(self, count: usize) -> Self {
+        self.set(|settings| settings.head.max_fields = count)
+    }
+
+    /// How long the target of a request (its path and query) may be, in bytes; a longer one
+    /// is answered with 414. Default: 8 KiB.
+    #[must_use]
+    pub fn max_target_size(self, bytes: usize) -> Self {
+        self.set(|settings| settings.head.max_target = bytes)
+    }
+
+    /// How large the body of a request may be, in bytes; a larger one is answered with 413.
+    /// Default: 100 MiB. A [route](crate::Route::max_body_size) may have its own limit.
+    #[must_use]
+    pub fn max_body_size(self, bytes: u64) -> Self {
+        self.set(|settings| settings.max_body_size = bytes)
+    }
+
+    /// How long a connection may wait for its next request, or its first; it is closed then.
+    /// Default: 75 seconds.
+    #[must_use]
+    pub fn idle_connection_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.idle_connection_timeout = timeout.into())
+    }
+
+    /// How long a client may take for the head of a request, from its first byte; then it is
+    /// answered with 408. Default: 60 seconds.
+    #[must_use]
+    pub fn header_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.header_timeout = timeout.into())
+    }
+
+    /// How long a client may pause while it sends a body; then it is answered with 408.
+    /// Default: 60 seconds.
+    #[must_use]
+    pub fn body_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.body_timeout = timeout.into())
+    }
+
+    /// How long a client may take nothing of a response that is waiting for it; then the
+    /// connection is cut. Default: 60 seconds.
+    #[must_use]
+    pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.write_timeout = timeout.into())
+    }
+
+    /// How long the requests in flight may take at a graceful end; those that take longer are
+    /// cancelled, which is logged. Default: 30 seconds.
+    #[must_use]
+    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
+        self.set(|settings| settings.shutdown_timeout = timeout)
+    }
+
+    /// How long a kept connection has for a last request at a graceful end. To close it at
+    /// once would fail a request that is on its way. Default: 1 second.
+    #[must_use]
+    pub fn drain_idle(self, patience: Duration) -> Self {
+        self.set(|settings| settings.drain_idle = patience)
+    }
+
+    /// Whether a handler goes on when the client has ended its side of the connection.
+    ///
+    /// A client that has closed the connection altogether looks the same until the response
+    /// is sent, so by default the handler is cancelled at its `await`. One that is ready
+    /// without waiting is answered in either case. Default: `false`.
+    #[must_use]
+    pub fn half_close(self, half_close: bool) -> Self {
+        self.set(|settings| settings.half_close = half_close)
+    }
+
+    /// Whether SIGTERM and SIGINT end this server gracefully. Default: `true`.
+    #[must_use]
+    pub fn handle_signals(self, handle: bool) -> Self {
+        self.set(|settings| settings.handle_signals = handle)
+    }
+
+    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.shared.settings.borrow_mut());
+        self
+    }
+}

@@ -1,0 +1,68 @@
+//! The graceful end of the servers of this process.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use futures_lite::StreamExt;
+use squall_runtime::process::task_id;
+use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
+use squall_runtime::{IOLoop, log, timeout};
+
+use crate::connection::worker::Worker;
+use crate::server::HTTPServer;
+
+thread_local! {
+    /// The servers that a signal ends; all of them, before the loop stops.
+    static SERVERS: RefCell<Vec<(HTTPServer, Rc<Worker>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Ends the server of `handle`, and the others of this process, at SIGTERM and SIGINT; at the second of
+/// them at once.
+pub(super) fn on_signals(handle: HTTPServer, worker: Rc<Worker>) -> io::Result<()> {
+    let first = SERVERS.with_borrow_mut(|servers| {
+        servers.push((handle, worker));
+        servers.len() == 1
+    });
+    if first {
+        // A worker is told by its supervisor. Ctrl-C reaches both, and is the supervisor's.
+        let signals = match task_id() {
+            Some(_) => Signals::new([SIGTERM])?,
+            None => Signals::new([SIGTERM, SIGINT])?,
+        };
+        IOLoop::current().spawn_callback(watch(signals));
+    }
+    Ok(())
+}
+
+async fn watch(mut signals: Signals) {
+    if signals.next().await.is_none() {
+        return;
+    }
+    let drain = IOLoop::current().spawn(async {
+        let servers = SERVERS.with_borrow(Clone::clone);
+        for (handle, worker) in &servers {
+            handle.stop();
+            worker.begin_drain();
+        }
+        for (_, worker) in &servers {
+            finish(worker).await;
+        }
+    });
+    let at_once = async {
+        // A supervisor that is told twice kills its workers. What comes twice to a worker went to
+        // the whole group as well.
+        while signals.next().await.is_some() && task_id().is_some() {}
+        log::warn(log::GENERAL, format_args!("a second signal: the requests in flight are cut"));
+    };
+    futures_lite::future::or(async { drop(drain.await) }, at_once).await;
+    IOLoop::current().stop();
+}
+
+async fn finish(worker: &Worker) {
+    if timeout(worker.settings.shutdown_timeout, worker.drained()).await.is_err() {
+        let left = worker.connection_count();
+        log::warn(log::GENERAL, format_args!("{left} connections are cut: they took too long"));
+        worker.abort();
+    }
+}

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use crate::http1::head::HeadLimits;
+
+/// What of a server can be changed, with the defaults.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) head: HeadLimits,
+    pub(crate) max_body_size: u64,
+    pub(crate) idle_connection_timeout: Option<Duration>,
+    pub(crate) header_timeout: Option<Duration>,
+    pub(crate) body_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) drain_idle: Duration,
+    pub(crate) half_close: bool,
+    pub(crate) handle_signals: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits { max_head_size: 64 * 1024, max_fields: 100, max_target: 8 * 1024 },
+            max_body_size: 100 * 1024 * 1024,
+            idle_connection_timeout: Some(Duration::from_secs(75)),
+            header_timeout: Some(Duration::from_secs(60)),
+            body_timeout: Some(Duration::from_secs(60)),
+            write_timeout: Some(Duration::from_secs(60)),
+            shutdown_timeout: Duration::from_secs(30),
+            drain_idle: Duration::from_secs(1),
+            half_close: false,
+            handle_signals: true,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! An application without sockets: requests go through the whole server, from the bytes of
+//! the head to those of the response, over a stream in memory.
+
+mod client;
+mod request;
+mod response;
+
+pub use client::{TestClient, TestConnection};
+pub use request::TestRequest;
+pub use response::TestResponse;

@@ -1,0 +1,88 @@
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::http::Method;
+use crate::testing::{TestClient, TestResponse};
+
+/// A request of a [`TestClient`], not sent yet.
+#[derive(Debug)]
+#[must_use = "a request does nothing until it is sent"]
+pub struct TestRequest<'a> {
+    client: &'a TestClient,
+    method: Method,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl<'a> TestRequest<'a> {
+    pub(super) fn new(client: &'a TestClient, method: Method, target: &str) -> Self {
+        let target = target.to_owned();
+        Self { client, method, target, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// Adds a header. `Host` is `localhost` unless it is given.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The body, sent with a `Content-Length`.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// A body in JSON, with the `Content-Type`.
+    ///
+    /// # Panics
+    ///
+    /// If `value` has no form in JSON.
+    #[track_caller]
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
+        let body = serde_json::to_vec(value).expect("the value has a form in JSON");
+        self.header("Content-Type", "application/json").body(body)
+    }
+
+    /// A form as the body, with the `Content-Type`.
+    ///
+    /// # Panics
+    ///
+    /// If `value` has no form as a list of fields.
+    #[track_caller]
+    pub fn form<T: Serialize + ?Sized>(self, value: &T) -> Self {
+        let body = serde_html_form::to_string(value).expect("the value has a form as fields");
+        self.header("Content-Type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    /// Sends the request and waits for the response.
+    ///
+    /// # Panics
+    ///
+    /// If what comes is no response.
+    #[track_caller]
+    pub fn send(self) -> TestResponse {
+        let mut connection = self.client.connect();
+        connection.send(self.head());
+        connection.send(&self.body);
+        TestResponse::parse(&connection.receive_to_end(), &self.method)
+    }
+
+    fn head(&self) -> String {
+        let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.target);
+        let has =
+            |name: &str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if !has("host") {
+            head.push_str("Host: localhost\r\n");
+        }
+        if !self.body.is_empty() && !has("transfer-encoding") && !has("content-length") {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head.push_str("\r\n");
+        head
+    }
+}

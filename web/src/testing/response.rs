@@ -1,0 +1,115 @@
+use serde::de::DeserializeOwned;
+
+use crate::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use crate::http1::body::{Decoded, Decoder};
+use crate::http1::head::Framing;
+
+/// A response to a [`TestClient`], whole.
+#[derive(Clone, Debug)]
+pub struct TestResponse {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    complete: bool,
+}
+
+impl TestResponse {
+    /// The status; it compares with numbers.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The first header called `name`, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, without its chunks.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body, from JSON.
+    ///
+    /// # Panics
+    ///
+    /// If it is not JSON in the form of a `T`.
+    #[track_caller]
+    pub fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).expect("the body is JSON of the type")
+    }
+
+    /// Whether the body came to its end, rather than being cut short by the server.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    #[track_caller]
+    pub(super) fn parse(mut bytes: &[u8], method: &Method) -> Self {
+        loop {
+            let (response, rest) = Self::parse_head(bytes);
+            // What an interim response says is not the answer.
+            if response.status.is_informational() && response.status != 101 {
+                bytes = rest;
+                continue;
+            }
+            return response.with_body(rest, method);
+        }
+    }
+
+    #[track_caller]
+    fn parse_head(bytes: &[u8]) -> (Self, &[u8]) {
+        let mut fields = [httparse::EMPTY_HEADER; 128];
+        let mut head = httparse::Response::new(&mut fields);
+        let Ok(httparse::Status::Complete(length)) = head.parse(bytes) else {
+            panic!("no response: {:?}", String::from_utf8_lossy(bytes));
+        };
+        let headers = head.headers.iter().filter_map(|field| {
+            let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+            Some((name, HeaderValue::from_bytes(field.value).ok()?))
+        });
+        let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value);
+        }
+        let response = Self { status, headers: map, body: Vec::new(), complete: false };
+        (response, &bytes[length..])
+    }
+
+    fn with_body(mut self, bytes: &[u8], method: &Method) -> Self {
+        let length = self.header("content-length").and_then(|length| length.parse().ok());
+        let framing = match (self.header("transfer-encoding"), length) {
+            _ if *method == Method::HEAD => Framing::None,
+            (Some(_), _) => Framing::Chunked,
+            (None, Some(length)) => Framing::Length(length),
+            (None, None) => Framing::Length(bytes.len() as u64),
+        };
+        let mut decoder = Decoder::new(framing);
+        let mut rest = bytes;
+        loop {
+            match decoder.decode(rest) {
+                Ok(Decoded::Data { skip, len }) => {
+                    self.body.extend_from_slice(&rest[skip..skip + len]);
+                    rest = &rest[skip + len..];
+                }
+                Ok(Decoded::Skip(skip)) if skip > 0 => rest = &rest[skip..],
+                end => {
+                    self.complete = matches!(end, Ok(Decoded::Done { .. }));
+                    return self;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::rc::Rc;
+
+/// A piece of a request as text: owned, and cheap to clone.
+///
+/// What a [`Context`](crate::Context) hands out (the path, an argument, a header) is a
+/// `Text`: it borrows nothing, so that it may be kept, moved into a background task, or
+/// written back while the context is in use. Most share the bytes of the request as they
+/// came from the socket; keeping one keeps those bytes (at most 64 KiB) alive.
+///
+/// It reads like a `str`:
+///
+/// ```
+/// use squall::Text;
+///
+/// let name = Text::from("Grace");
+/// assert_eq!(name, "Grace");
+/// assert!(name.starts_with('G'));
+/// assert_eq!(name.to_uppercase(), "GRACE");
+/// ```
+#[derive(Clone)]
+pub struct Text(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Static(&'static str),
+    Owned(Rc<str>),
+    /// A range of a request's bytes that was found to be UTF-8.
+    Shared {
+        bytes: Rc<[u8]>,
+        start: u32,
+        end: u32,
+    },
+}
+
+impl Text {
+    /// Shares `bytes[start..end]`; what is not UTF-8 is read as ISO-8859-1, as the octets of
+    /// a header or a path were before UTF-8.
+    pub(crate) fn shared(bytes: Rc<[u8]>, start: usize, end: usize) -> Self {
+        let range = bytes.get(start..end).unwrap_or_default();
+        if str::from_utf8(range).is_err() {
+            let latin1: String = range.iter().map(|&byte| char::from(byte)).collect();
+            return Self::from(latin1);
+        }
+        // What is shared is part of a head: it is far smaller than 4 GiB.
+        Self(Repr::Shared { bytes, start: start as u32, end: end as u32 })
+    }
+
+    /// The text as a `&str`.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Static(text) => text,
+            Repr::Owned(text) => text,
+            Repr::Shared { bytes, start, end } => {
+                // Checked when it was made: it cannot fail, and is cheaper than `unsafe` is
+                // worth on the few bytes of a path.
+                let range = bytes.get(*start as usize..*end as usize).unwrap_or_default();
+                str::from_utf8(range).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.as_str().as_bytes()
+    }
+}
+
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(Repr::Static(""))
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Self(Repr::Static(text))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Repr::Owned(text.into()))
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.as_str().to_owned()
+    }
+}
+
+impl From<Cow<'_, str>> for Text {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self(Repr::Owned(text.into()))
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.as_str(), f)
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<Text> for &str {
+    fn eq(&self, other: &Text) -> bool {
+        *self == other.as_str()
+    }
+}
+
+impl PartialEq<String> for Text {
+    fn eq(&self, other: &String) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl serde::Serialize for Text {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_text_reads_its_range_and_outlives_the_other_handles() {
+        let bytes: Rc<[u8]> = Rc::from(&b"GET /caf\xc3\xa9 HTTP/1.1"[..]);
+        let text = Text::shared(Rc::clone(&bytes), 4, 10);
+        drop(bytes);
+        assert_eq!(text, "/caf\u{e9}");
+    }
+
+    #[test]
+    fn octets_that_are_not_utf8_are_read_as_latin1() {
+        let text = Text::shared(Rc::from(&b"caf\xe9"[..]), 0, 4);
+        assert_eq!(text, "caf\u{e9}");
+    }
+}
