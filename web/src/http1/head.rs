@@ -248,8 +248,18 @@ impl Head {
     /// that it may be taken for (RFC 9110 §2.5).
     #[cold]
     fn parse_later_version(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        // Half a version is no wrong one: what is answered must not depend on how it arrives.
+        if !bytes.contains(&b'\n') {
+            return Err(Stop::Incomplete);
+        }
         let minor = request_line::later_minor_version(bytes)?;
-        let mut bytes = bytes.to_vec();
+        // Only the head is copied, not all the requests that may be behind it.
+        let end = match HeadSearch::default().find(bytes) {
+            Found::Head { end, .. } => end,
+            Found::Incomplete => return Err(Stop::Incomplete),
+            Found::Malformed(error) => return Err(error.into()),
+        };
+        let mut bytes = bytes[..end].to_vec();
         bytes[minor] = b'1';
         self.parse_front(&bytes, limits)
     }
