@@ -184,11 +184,6 @@ impl Head {
         }
     }
 
-    /// The first value of the fields called `name`.
-    pub(crate) fn field<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
-        self.fields(bytes, name).next()
-    }
-
     /// The values of all fields called `name`, in order.
     pub(crate) fn fields<'b>(&self, bytes: &'b [u8], name: &str) -> impl Iterator<Item = &'b [u8]> {
         let matches = |field: &&Field| {
