@@ -140,6 +140,10 @@ impl Application {
     /// Finds what answers the request of `cx`, and refuses at once what can be refused
     /// without its body.
     pub(crate) fn find(&self, cx: &mut Context) {
+        if *cx.method() == Method::CONNECT {
+            // Its target is no resource of ours, but a host to reach (RFC 9110 §9.3.6).
+            return cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
+        }
         let target = match cx.find_row(&self.index) {
             Some(row) => Target::Route(row),
             None if cx.is_for_server() => Target::Options,
@@ -195,8 +199,8 @@ impl Endpoint for NotFound {
         &[]
     }
 
-    fn call<'a>(&'a self, _: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(async { Err(HTTPError::NOT_FOUND.into()) })
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(async { cx.admission().and(Err(HTTPError::NOT_FOUND.into())) })
     }
 }
 
