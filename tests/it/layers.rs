@@ -25,7 +25,7 @@ const WEB: &[&[&str]] = &[
     &["route"],
     &["application"],
     &["server"],
-    &["testing"],
+    &["testing", "fuzzing"],
 ];
 
 #[test]

@@ -10,6 +10,9 @@ mod context;
 mod endpoint;
 mod error;
 mod function;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 pub mod http;
 mod http1;
