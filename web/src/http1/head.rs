@@ -176,10 +176,10 @@ impl Head {
             Err(httparse::Error::TooManyHeaders) if limits.max_fields > room => {
                 self.parse_many_fields(bytes, limits)
             }
-            Err(httparse::Error::Version) => {
-                let minor = minor_of_unknown(&request, bytes)?;
-                self.parse_as_http11(bytes, minor, limits)
-            }
+            Err(httparse::Error::Version) => match minor_of_unknown(&request, bytes)? {
+                Some(minor) => self.parse_as_http11(bytes, minor, limits),
+                None => Ok(None),
+            },
             Err(error) => Err(error.into()),
         }
     }
