@@ -7,3 +7,5 @@ mod wire;
 
 /// What may stand in `Host`, and what becomes of it.
 mod host;
+/// Methods, the forms of a target, versions, blank lines and line ends.
+mod request_line;
