@@ -26,7 +26,7 @@ pub(crate) struct RequestBody {
     /// All of it, if it was collected.
     whole: Option<Bytes>,
     /// It could not be read to its end, and nothing can follow it.
-    failed: bool,
+    failure: Option<BodyFailure>,
 }
 
 /// Why a body cannot be read to its end.
@@ -74,7 +74,7 @@ impl Default for RequestBody {
             received: 0,
             awaits_continue: false,
             whole: None,
-            failed: false,
+            failure: None,
         }
     }
 }
@@ -84,7 +84,7 @@ impl RequestBody {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
-        self.failed = false;
+        self.failure = None;
         self.awaits_continue = head.expect == Expect::Continue && !self.decoder.is_done();
         self.whole = self.decoder.is_done().then(Bytes::new);
     }
@@ -103,8 +103,8 @@ impl RequestBody {
         matches!(self.framing, Framing::Length(length) if length > self.limit)
     }
 
-    pub(crate) fn fail(&mut self) {
-        self.failed = true;
+    pub(crate) fn fail(&mut self, failure: BodyFailure) {
+        self.failure = Some(failure);
     }
 
     pub(crate) fn whole(&self) -> Option<&Bytes> {
@@ -120,15 +120,36 @@ impl RequestBody {
     pub(crate) fn can_be_drained(&self) -> bool {
         self.is_done()
             || !self.awaits_continue
-                && !self.failed
+                && self.failure.is_none()
                 && match self.framing {
                     Framing::Length(length) => length - self.received <= DRAIN_LIMIT,
                     Framing::None | Framing::Chunked => true,
                 }
     }
 
-    /// Takes what there is of the body out of `input`.
+    /// Takes what there is of the body out of `input`: what came together is given out
+    /// together, however many chunks it is in.
     pub(crate) fn read(
+        &mut self,
+        input: &mut Input,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Step, BodyFailure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let step = self.read_chunk(input, sink)?;
+        let mut next = step;
+        while next == Step::Data {
+            // What is wrong behind good data is told when that has been taken.
+            next = self.read_chunk(input, sink).unwrap_or_else(|failure| {
+                self.failure = Some(failure);
+                Step::End
+            });
+        }
+        Ok(step)
+    }
+
+    fn read_chunk(
         &mut self,
         input: &mut Input,
         sink: &mut dyn FnMut(&[u8]),
