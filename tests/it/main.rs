@@ -5,6 +5,12 @@ mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
 mod wire;
 
+/// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
+mod chunked_requests;
+/// Bodies whose length is said, and what is no length.
+mod content_length;
+/// Names and values of headers, folding, and the bytes that may stand in them.
+mod header_block;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
 /// Methods, the forms of a target, versions, blank lines and line ends.
