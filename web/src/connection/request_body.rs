@@ -21,7 +21,8 @@ pub(crate) struct RequestBody {
     /// The most bytes that may come, as a setting has it.
     limit: u64,
     received: u64,
-    /// The client waits for `100 Continue`.
+    /// The client waits for `100 Continue`, or another sign, before it sends the body: without
+    /// one it may leave the body out.
     awaits_continue: bool,
     /// All of it, if it was collected.
     whole: Option<Bytes>,
@@ -85,7 +86,7 @@ impl RequestBody {
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
         self.failure = None;
-        self.awaits_continue = head.expect == Expect::Continue && !self.decoder.is_done();
+        self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
         self.whole = self.decoder.is_done().then(Bytes::new);
     }
 
@@ -101,6 +102,11 @@ impl RequestBody {
     /// Whether the head alone tells that the body is too large.
     pub(crate) fn is_announced_too_large(&self) -> bool {
         matches!(self.framing, Framing::Length(length) if length > self.limit)
+    }
+
+    /// Notes that the response begins: it is too late for `100 Continue`.
+    pub(crate) fn answer_begins(&mut self) {
+        self.awaits_continue = false;
     }
 
     pub(crate) fn fail(&mut self, failure: BodyFailure) {
