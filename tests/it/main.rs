@@ -9,9 +9,13 @@ mod wire;
 mod chunked_requests;
 /// Bodies whose length is said, and what is no length.
 mod content_length;
+/// `Expect: 100-continue`, and expectations that are not met.
+mod expect_continue;
 /// Names and values of headers, folding, and the bytes that may stand in them.
 mod header_block;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
+/// Requests that two readers could take two ways: none of them hides another.
+mod smuggling;
