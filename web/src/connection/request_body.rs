@@ -143,16 +143,26 @@ impl RequestBody {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let step = self.read_chunk(input, sink)?;
-        let mut next = step;
-        while next == Step::Data {
-            // What is wrong behind good data is told when that has been taken.
-            next = self.read_chunk(input, sink).unwrap_or_else(|failure| {
-                self.failure = Some(failure);
-                Step::End
-            });
+        let mut first = None;
+        loop {
+            match self.read_chunk(input, sink) {
+                Ok(Step::Data) => first = Some(Step::Data),
+                Ok(step) => return Ok(first.unwrap_or(step)),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    // What is wrong behind good data is told when that has been taken.
+                    return first.ok_or(failure);
+                }
+            }
         }
-        Ok(step)
+    }
+
+    /// What is announced counts: it is refused before it comes.
+    fn check_size(&self) -> Result<(), BodyFailure> {
+        match self.received.saturating_add(self.decoder.announced()) > self.limit {
+            true => Err(BodyFailure::TooLarge),
+            false => Ok(()),
+        }
     }
 
     fn read_chunk(
@@ -164,15 +174,15 @@ impl RequestBody {
             match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
                 Decoded::Data { skip, len } => {
                     self.received += len as u64;
-                    // What is announced counts: it is refused before it comes.
-                    if self.received + self.decoder.announced() > self.limit {
-                        return Err(BodyFailure::TooLarge);
-                    }
+                    self.check_size()?;
                     sink(&input.unread()[skip..skip + len]);
                     input.consume(skip + len);
                     return Ok(Step::Data);
                 }
-                Decoded::Skip(0) => return Ok(Step::Starved),
+                Decoded::Skip(0) => {
+                    self.check_size()?;
+                    return Ok(Step::Starved);
+                }
                 Decoded::Skip(skip) => input.consume(skip),
                 Decoded::Done { skip } => {
                     input.consume(skip);
