@@ -113,6 +113,9 @@ impl Head {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
+        // What is beyond the limit is not looked at, so that a head that is too large is told
+        // as that however its bytes arrive.
+        let bytes = &bytes[..bytes.len().min(limits.max_head_size)];
         let arrived_at_once = search.is_new() && bytes.first().is_some_and(u8::is_ascii_uppercase);
         if arrived_at_once && let Some(end) = self.parse_front(bytes, limits)? {
             return Ok(Some(0..end));
