@@ -15,6 +15,8 @@ mod expect_continue;
 mod header_block;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
+/// What is too large, too many or too long: heads, headers, targets, bodies.
+mod limits;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
 /// Requests that two readers could take two ways: none of them hides another.
