@@ -140,17 +140,18 @@ impl Application {
     /// Finds what answers the request of `cx`, and refuses at once what can be refused
     /// without its body.
     pub(crate) fn find(&self, cx: &mut Context) {
-        if *cx.method() == Method::CONNECT {
-            // Its target is no resource of ours, but a host to reach (RFC 9110 §9.3.6).
-            return cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
-        }
         let target = match cx.find_row(&self.index) {
             Some(row) => Target::Route(row),
             None if cx.is_for_server() => Target::Options,
             None => Target::NotFound,
         };
         cx.set_target(target);
-        let Target::Route(row) = target else { return };
+        let Target::Route(row) = target else {
+            if *cx.method() == Method::CONNECT {
+                cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
+            }
+            return;
+        };
         let route = &self.routes[row];
         cx.apply(route.pattern.as_ref().ok().cloned(), &route.options);
         let allowed = route.endpoint.allowed(cx);
@@ -191,7 +192,7 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Answers where no route matches.
+/// Answers where no route matches, which is always so for CONNECT: its target is no path.
 struct NotFound;
 
 impl Endpoint for NotFound {
