@@ -4,6 +4,13 @@
 mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
 mod wire;
+/// What handlers tell a test, and how it holds them up.
+mod events;
 
 /// What may stand in `Host`, and what becomes of it.
 mod host;
+
+/// When a connection is kept, and when it ends after a response.
+mod keep_alive;
+/// Requests that are sent before the ones ahead of them are answered.
+mod pipelining;
