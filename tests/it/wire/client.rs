@@ -69,7 +69,7 @@ impl Client {
         for _ in 0..2 {
             let (turn, turned) = mpsc::channel();
             // It fails if the loop has ended, and then nothing comes of waiting for it.
-            let _ = self.io_loop.add_callback(move || drop(turn.send(())));
+            let _ = self.io_loop.add_callback(move || turn.send(()).unwrap());
             turned.recv_timeout(DEADLINE).expect("the loop of the server turns");
         }
     }

@@ -69,6 +69,7 @@ impl HeadSearch {
         let mut line = start.max(self.line as usize);
         let in_request_line = line == start;
         let from = start.max(self.searched as usize);
+        let mut first_line = None;
 
         for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
             if newline == line + 1 && bytes[line] == b'\r' {
@@ -76,10 +77,11 @@ impl HeadSearch {
                 return Ok(Found::Head { start, end: newline + 1 });
             }
             line = newline + 1;
+            first_line.get_or_insert(start..line);
         }
 
-        if in_request_line && line > start {
-            check_first_line(&bytes[start..line])?;
+        if in_request_line && let Some(first_line) = first_line {
+            check_first_line(&bytes[first_line])?;
         }
         check_new_bytes(bytes, from)?;
         *self = Self { searched: length, line: u32::try_from(line).unwrap_or(length) };
