@@ -51,16 +51,19 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            if connection.queued() < OUTPUT_HIGH_WATER {
-                match begin_request(service, connection) {
-                    Ok(None) => {}
-                    Ok(request) => return Poll::Ready(request),
-                    Err(error) => {
-                        let reason = error.to_string();
-                        let error = HTTPError::new(error.status()).with_log_message(reason);
-                        refuse(service, connection, error);
-                        return Poll::Ready(None);
-                    }
+            if connection.queued() >= OUTPUT_HIGH_WATER
+                && ready!(connection.poll_output(task)).is_err()
+            {
+                return Poll::Ready(None);
+            }
+            match begin_request(service, connection) {
+                Ok(None) => {}
+                Ok(request) => return Poll::Ready(request),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let error = HTTPError::new(error.status()).with_log_message(reason);
+                    refuse(service, connection, error);
+                    return Poll::Ready(None);
                 }
             }
             // What was answered leaves before more is waited for.
