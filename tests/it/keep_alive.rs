@@ -144,7 +144,8 @@ fn a_handler_can_end_the_connection_but_not_force_it_to_be_kept() {
 fn a_client_of_http10_is_told_the_end_of_a_body_by_its_length_or_the_connections_end() {
     let server = server();
     let keep_alive = "HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
-    let cases = [("/flushing", None, false), ("/flushing-a-known-length", Some("Keep-Alive"), true)];
+    let cases =
+        [("/flushing", None, false), ("/flushing-a-known-length", Some("Keep-Alive"), true)];
     for (path, says, kept) in cases {
         let exchange = server.exchange(format!("GET {path} {keep_alive}"));
         assert_connection(&exchange, says, kept, path);
@@ -184,8 +185,8 @@ fn the_version_may_change_on_a_connection() {
 fn a_refused_request_with_a_body_is_followed_by_the_next_one() {
     let server = server();
     let bodies = [
-        "Content-Length: 36\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n..",
-        "Transfer-Encoding: chunked\r\n\r\n24\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n..\r\n0\r\n\r\n",
+        "Content-Length: 36\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n.",
+        "Transfer-Encoding: chunked\r\n\r\n24\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n.\r\n0\r\n\r\n",
     ];
     for (request, status) in [("POST /nowhere", 404), ("PUT /", 405), ("POST /unread", 200)] {
         for body in bodies {
@@ -203,7 +204,8 @@ fn a_long_body_that_nobody_reads_ends_the_connection() {
     for (length, kept) in [(MOST, true), (MOST + 1, false)] {
         for (request, status) in [("POST /nowhere", 404), ("PUT /", 405), ("POST /unread", 200)] {
             let mut client = server.connect();
-            client.send(format!("{request} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+            client
+                .send(format!("{request} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
             let response = client.response();
             assert_eq!(response.status, status);
             let says = (!kept).then_some("close");

@@ -1,11 +1,11 @@
 //! What the server does at the wire: a raw socket in, exact bytes out. One module a behaviour.
 
+/// What handlers tell a test, and how it holds them up.
+mod events;
 /// Dependencies between the modules of the crates point one way.
 mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
 mod wire;
-/// What handlers tell a test, and how it holds them up.
-mod events;
 
 /// What may stand in `Host`, and what becomes of it.
 mod host;
