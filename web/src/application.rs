@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::context::Context;
+use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::endpoint::Endpoint;
 use crate::error::{HTTPError, Result};
@@ -146,7 +147,11 @@ impl Application {
             None => Target::NotFound,
         };
         cx.set_target(target);
-        let Target::Route(row) = target else { return };
+        let Target::Route(row) = target else {
+            // What a connection has from its last request must not hold for this one.
+            cx.apply(None, &RouteOptions::default());
+            return;
+        };
         let route = &self.routes[row];
         cx.apply(route.pattern.as_ref().ok().cloned(), &route.options);
         let allowed = route.endpoint.allowed(cx);
