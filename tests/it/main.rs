@@ -10,6 +10,8 @@ mod wire;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
 
+/// A client that ends its side, or breaks the connection off.
+mod half_close_and_reset;
 /// When a connection is kept, and when it ends after a response.
 mod keep_alive;
 /// Requests that are sent before the ones ahead of them are answered.
