@@ -123,7 +123,7 @@ pub(crate) fn patience() -> Option<Duration> {
 /// Moves a virtual clock to the next timer; false if there is none.
 pub(crate) fn jump() -> bool {
     TIMERS.with(|timers| {
-        let Some(next) = timers.wheel.borrow().next() else { return false };
+        let Some(next) = timers.wheel.borrow().next_due() else { return false };
         let next = timers.origin + Duration::from_millis(next);
         timers.set(next.max(timers.now.get()));
         true
