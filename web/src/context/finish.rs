@@ -131,9 +131,7 @@ impl Context {
 
     fn send_whole(&mut self) {
         let etag = self.automatic_etag();
-        if let Some(etag) = &etag
-            && self.client_has(etag)
-        {
+        if self.client_has(etag.as_ref()) {
             self.become_not_modified();
         }
         let (status, version) = (self.status(), self.exchange.head.version);
@@ -194,11 +192,15 @@ impl Context {
         length.map(Some).ok_or_else(|| ResponseError::InvalidLength.into())
     }
 
+    /// Whether the response is what a client may keep and ask for again by its tag.
+    fn may_be_had(&self) -> bool {
+        self.status() == StatusCode::OK && matches!(*self.method(), Method::GET | Method::HEAD)
+    }
+
     /// The tag of the body, where the framework makes one: for a whole 200 to GET or HEAD.
     fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
-        let wanted = response.status == StatusCode::OK
-            && matches!(*self.method(), Method::GET | Method::HEAD)
+        let wanted = self.may_be_had()
             && !response.body.is_empty()
             && response.header(&header::ETAG).is_none();
         wanted.then(|| match response.body.one_slice() {
@@ -207,10 +209,20 @@ impl Context {
         })
     }
 
-    fn client_has(&self, etag: &ETag) -> bool {
+    /// Whether the client has what would be sent: under the tag of the framework, or else that
+    /// of the handler.
+    fn client_has(&self, automatic: Option<&ETag>) -> bool {
+        let etag = match automatic {
+            Some(etag) => Some(etag.as_bytes().as_slice()),
+            None if self.may_be_had() => {
+                self.exchange.response.header(&header::ETAG).map(HeaderValue::as_bytes)
+            }
+            None => None,
+        };
+        let Some(etag) = etag else { return false };
         self.connection.with(|buffers| {
             let fields = self.exchange.head.fields(buffers.input.head(), "if-none-match");
-            if_none_match(fields, etag.as_bytes())
+            if_none_match(fields, etag)
         })
     }
 
