@@ -105,8 +105,10 @@ impl Context {
         response.progress = Progress::Open;
         response.status = error.status();
         if let Some(error) = error.http() {
-            response.reason = error.reason().map(str::to_owned);
             response.headers.extend_from_slice(error.headers());
+            if let Some(reason) = error.reason() {
+                self.set_reason(reason.to_owned());
+            }
         }
         true
     }

@@ -11,7 +11,6 @@ use crate::http1::encode::{
     chunk_start, encode_head, encode_trailers,
 };
 use crate::http1::etag::{ETag, if_none_match};
-use crate::http1::field::is_reason_phrase;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 
@@ -160,10 +159,9 @@ impl Context {
             Some(_) => ConnectionHeader::Upgrade,
             None => ConnectionHeader::of(self.exchange.head.version, response.keep_alive),
         };
-        let reason = response.reason.as_deref();
         let head = ResponseHead {
             status: response.status,
-            reason: reason.map(|reason| if is_reason_phrase(reason) { reason } else { "Unknown" }),
+            reason: response.reason.as_deref(),
             headers: &response.headers,
             framing,
             connection,

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
+use crate::http1::field::is_reason_phrase;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -75,7 +76,13 @@ impl Context {
     /// A phrase that may not stand there (a control character in it) becomes `Unknown`.
     pub fn set_status_with_reason(&mut self, status: StatusCode, reason: impl Into<String>) {
         self.set_status(status);
-        self.exchange.response.reason = Some(reason.into());
+        self.set_reason(reason.into());
+    }
+
+    /// What cannot stand on a status line does not get onto the page of an error either.
+    pub(super) fn set_reason(&mut self, reason: String) {
+        let reason = if is_reason_phrase(&reason) { reason } else { "Unknown".to_owned() };
+        self.exchange.response.reason = Some(reason);
     }
 
     /// The status of the response as it stands.
