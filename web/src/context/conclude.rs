@@ -26,8 +26,11 @@ pub(crate) enum Conclusion {
     Drain,
     /// It ends, once the response is sent.
     Close,
-    /// It ends at once: the response is cut short, and must not look whole.
+    /// It ends at once: the response is cut short.
     Abort,
+    /// It is broken off: the response is cut short, and its end would look like that of the
+    /// body.
+    Reset,
     Upgrade(Serve),
 }
 
@@ -38,7 +41,7 @@ impl Context {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
             Outcome::Panicked(panic) => self.answer_panic(&*panic),
-            Outcome::Gone => return Conclusion::Abort,
+            Outcome::Gone => return self.conclude_gone(),
         }
         if let Err(error) = self.complete() {
             self.answer_error(&error);
@@ -46,13 +49,31 @@ impl Context {
         self.send_rest();
         self.log_access();
         if self.exchange.response.progress == Progress::Broken {
-            return Conclusion::Abort;
+            return self.conclude_cut();
         }
         match self.exchange.upgrade.take() {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
             None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
             None => Conclusion::Drain,
+        }
+    }
+
+    /// The client takes what was finished before it left, but nothing else.
+    fn conclude_gone(&self) -> Conclusion {
+        match self.exchange.response.progress {
+            Progress::Finished => {
+                self.log_access();
+                Conclusion::Close
+            }
+            _ => self.conclude_cut(),
+        }
+    }
+
+    fn conclude_cut(&self) -> Conclusion {
+        match self.is_head_sent() && self.ends_with_connection() {
+            true => Conclusion::Reset,
+            false => Conclusion::Abort,
         }
     }
 

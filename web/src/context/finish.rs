@@ -11,6 +11,7 @@ use crate::http1::encode::{
     chunk_start, encode_head, encode_trailers,
 };
 use crate::http1::etag::{ETag, if_none_match};
+use crate::http1::version::Version;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 
@@ -170,6 +171,12 @@ impl Context {
             server: true,
         };
         self.connection.with(|buffers| buffers.output.append(|out| encode_head(out, &head)));
+    }
+
+    /// Whether the end of the connection is that of the body, once the head has left.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        let response = &self.exchange.response;
+        self.exchange.head.version == Version::Http10 && response.promised.is_none()
     }
 
     fn keeps_alive(&self, framing: ResponseFraming) -> bool {

@@ -36,6 +36,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
             Conclusion::Drain | Conclusion::Close => break,
             Conclusion::Abort => return,
+            Conclusion::Reset => return connection.stream.reset(),
             Conclusion::Upgrade(serve) => return upgrade::hand_over(connection, serve).await,
         }
         connection.end_request();
