@@ -46,7 +46,9 @@ impl Context {
         if let Err(error) = self.complete() {
             self.answer_error(&error);
         }
-        self.send_rest();
+        if let Err(error) = self.send_rest() {
+            self.log_error(&error);
+        }
         self.log_access();
         if self.exchange.response.progress == Progress::Broken {
             return self.conclude_cut();
@@ -89,7 +91,9 @@ impl Context {
         self.exchange.head.clear();
         self.exchange.head.keep_alive = false;
         self.answer_error(&error.into());
-        self.send_rest();
+        if let Err(error) = self.send_rest() {
+            self.log_error(&error);
+        }
         self.log_access();
     }
 

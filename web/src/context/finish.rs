@@ -4,7 +4,7 @@ use crate::connection::upgrade::Serve;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::context::response::ResponseError;
-use crate::error::{HTTPError, Result};
+use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::encode::{
     CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, asks_to_close,
@@ -48,19 +48,19 @@ impl Context {
     /// Queues what has been written, the head before it if it has not left yet.
     pub(super) fn send_written(&mut self) -> Result {
         if self.exchange.response.progress == Progress::Complete {
-            self.send_rest();
-            return Ok(());
+            return self.send_rest();
         }
         if self.exchange.response.progress == Progress::Open {
             let status = self.status();
             if is_bodiless(status) {
                 self.complete()?;
-                self.send_rest();
-                return Ok(());
+                return self.send_rest();
             }
             let declared = self.declared_length()?;
             let framing = ResponseFraming::of(self.exchange.head.version, status, declared);
-            self.exchange.response.promised = declared;
+            // Of a response to HEAD there is nothing to be kept.
+            let to_head = *self.method() == Method::HEAD;
+            self.exchange.response.promised = declared.filter(|_| !to_head);
             let chunked = framing == ResponseFraming::Chunked;
             self.send_head(framing, None);
             self.exchange.response.progress = Progress::Streaming { chunked };
@@ -76,13 +76,11 @@ impl Context {
         if written == 0 {
             return Ok(());
         }
-        if let Some(promised) = &mut response.promised {
+        if let Some(promised) = response.promised {
             let Some(left) = promised.checked_sub(written) else {
-                let declared = *promised;
-                response.progress = Progress::Broken;
-                return Err(ResponseError::WrongLength { declared, written }.into());
+                return Err(self.break_promise(promised, written));
             };
-            *promised = left;
+            response.promised = Some(left);
         }
         if self.exchange.head.method == Method::HEAD {
             response.body.clear();
@@ -101,14 +99,13 @@ impl Context {
     }
 
     /// Queues the end of the response, or all of it if nothing has left yet.
-    pub(super) fn send_rest(&mut self) {
+    pub(super) fn send_rest(&mut self) -> Result {
         match self.exchange.response.progress {
             Progress::Complete => self.send_whole(),
             Progress::Streaming { chunked } => {
-                let sent = self.send_piece();
-                if sent.is_err() || self.exchange.response.promised.is_some_and(|left| left > 0) {
-                    self.exchange.response.progress = Progress::Broken;
-                    return;
+                self.send_piece()?;
+                if let Some(left) = self.exchange.response.promised.filter(|left| *left > 0) {
+                    return Err(self.break_promise(left, 0));
                 }
                 if chunked && self.exchange.head.method != Method::HEAD {
                     self.send_last_chunk();
@@ -117,6 +114,15 @@ impl Context {
             }
             Progress::Open | Progress::Finished | Progress::Broken => {}
         }
+        Ok(())
+    }
+
+    /// The client was promised `left` bytes more than it has been sent, but `written` are all
+    /// there is, or too many.
+    fn break_promise(&mut self, left: u64, written: u64) -> Error {
+        self.exchange.response.progress = Progress::Broken;
+        let declared = self.declared_length().ok().flatten().unwrap_or(left);
+        ResponseError::WrongLength { declared, written: declared - left + written }.into()
     }
 
     fn send_last_chunk(&self) {

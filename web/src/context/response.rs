@@ -199,8 +199,7 @@ impl Context {
             return Err(ResponseError::Finished.into());
         }
         self.complete()?;
-        self.send_rest();
-        Ok(())
+        self.send_rest()
     }
 
     /// Whether the response is complete: nothing can be written to it.
