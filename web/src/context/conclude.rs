@@ -43,7 +43,8 @@ impl Context {
             Outcome::Panicked(panic) => self.answer_panic(&*panic),
             Outcome::Gone => return self.conclude_gone(),
         }
-        if let Err(error) = self.complete() {
+        // Middleware may have changed what the handler had completed.
+        if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
             self.answer_error(&error);
         }
         if let Err(error) = self.send_rest() {

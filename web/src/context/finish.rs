@@ -25,10 +25,22 @@ impl Context {
 
     /// Checks that what was written is a response, after which the body cannot be changed.
     pub(crate) fn complete(&mut self) -> Result {
-        if self.exchange.response.progress != Progress::Open {
+        if self.exchange.response.progress == Progress::Open {
+            self.check_whole()?;
+            self.exchange.response.progress = Progress::Complete;
+        }
+        Ok(())
+    }
+
+    /// Checks that what was written is a response, if nothing of it has left.
+    pub(super) fn check_whole(&self) -> Result {
+        let response = &self.exchange.response;
+        if self.is_head_sent() {
             return Ok(());
         }
-        let response = &self.exchange.response;
+        if response.status.is_informational() && self.exchange.upgrade.is_none() {
+            return Err(ResponseError::NotFinal(response.status).into());
+        }
         let written = response.body.len() as u64;
         if is_bodiless(response.status) && written > 0 {
             return Err(ResponseError::NoBodyAllowed(response.status).into());
@@ -41,7 +53,6 @@ impl Context {
         {
             return Err(ResponseError::WrongLength { declared, written }.into());
         }
-        self.exchange.response.progress = Progress::Complete;
         Ok(())
     }
 

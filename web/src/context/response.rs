@@ -309,6 +309,8 @@ pub enum ResponseError {
     HeadSent,
     /// This status is not one of an informational response.
     NotInformational(StatusCode),
+    /// A response of this status comes before another one, and cannot be the last.
+    NotFinal(StatusCode),
     /// A response of this status has no body (RFC 9110 §6.4.1).
     NoBodyAllowed(StatusCode),
     /// The `Content-Length` that was set is not a number.
@@ -329,6 +331,9 @@ impl fmt::Display for ResponseError {
             Self::HeadSent => write!(f, "the head of the response has been sent"),
             Self::NotInformational(status) => {
                 write!(f, "{} is not the status of an informational response", status.as_u16())
+            }
+            Self::NotFinal(status) => {
+                write!(f, "{} is not the status of a final response", status.as_u16())
             }
             Self::NoBodyAllowed(status) => {
                 write!(f, "a response of status {} has no body", status.as_u16())
