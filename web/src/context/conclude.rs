@@ -118,12 +118,15 @@ impl Context {
     }
 
     /// Puts `error` in the place of what was written, and logs it. `false`: the head has been
-    /// sent, and only the end of the connection can tell the client.
+    /// sent, and only the end of the connection can tell the client; or all of the response has,
+    /// and stays as it is.
     pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
         self.log_error(error);
         self.exchange.upgrade = None;
         if self.is_head_sent() {
-            self.exchange.response.progress = Progress::Broken;
+            if self.exchange.response.progress != Progress::Finished {
+                self.exchange.response.progress = Progress::Broken;
+            }
             return false;
         }
         let response = &mut self.exchange.response;
