@@ -103,8 +103,18 @@ impl Context {
         if !self.begin_error(error) {
             return;
         }
-        if self.write_error_page().and_then(|()| self.complete()).is_err() {
-            self.exchange.response.progress = Progress::Broken;
+        if let Err(error) = self.write_error_page().and_then(|()| self.complete()) {
+            self.answer_failure(&error);
+        }
+    }
+
+    /// Answers with nothing but a 500, because the page of another error could not be written.
+    pub(crate) fn answer_failure(&mut self, error: &Error) {
+        if self.begin_error(error) {
+            let response = &mut self.exchange.response;
+            response.clear();
+            response.status = StatusCode::INTERNAL_SERVER_ERROR;
+            response.progress = Progress::Complete;
         }
     }
 
