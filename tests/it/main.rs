@@ -10,9 +10,19 @@ mod wire;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
 
+/// The tags of bodies, and clients that have the body already.
+mod etag;
+/// Responses that are complete before their handler is.
+mod finishing;
 /// A client that ends its side, or breaks the connection off.
 mod half_close_and_reset;
+/// What is sent before a response and behind its body.
+mod interim_and_trailers;
 /// When a connection is kept, and when it ends after a response.
 mod keep_alive;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
+/// Where the body of a response ends, and how the client can tell.
+mod response_framing;
+/// Which headers a response has, and what may stand in them.
+mod response_headers;
