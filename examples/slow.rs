@@ -2,8 +2,9 @@
 //!
 //! Run it: `cargo run --release --example slow`
 //! Try it: `time curl localhost:8000`
-//!         `ab -n 1000 -c 1000 http://localhost:8000/` takes little more than a second in
-//!         all: the one thread sleeps in none of them.
+//!         `h2load --h1 -n 1000 -c 1000 http://localhost:8000/` takes little more than a
+//!         second in all, for the one thread sleeps in none of them. (`ab` takes two, because
+//!         it sends a request of its own first.)
 //!
 //! The port is the first argument, or `PORT`, or 8000.
 

@@ -197,6 +197,9 @@ impl Drop for StopFlushing<'_> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if let Held::Buffers(buffers) = self.held.take() {
+            self.worker.release_buffers(buffers);
+        }
         self.worker.forget(self.key.get());
     }
 }

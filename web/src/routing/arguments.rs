@@ -60,25 +60,22 @@ impl Arguments {
         }
     }
 
-    /// Adds an argument, which is a range of a path of less than `u32::MAX` bytes.
-    pub(super) fn push(&mut self, range: Option<Range<usize>>) {
-        let span = range.map_or(Span::ABSENT, |range| Span {
-            start: range.start as u32,
-            end: range.end as u32,
+    /// Replaces all by `ranges` of a path of less than `u32::MAX` bytes.
+    pub(super) fn set(&mut self, ranges: impl ExactSizeIterator<Item = Option<Range<usize>>>) {
+        let new = ranges.map(|range| match range {
+            Some(range) => Span { start: range.start as u32, end: range.end as u32 },
+            None => Span::ABSENT,
         });
         match &mut self.0 {
-            Spans::Inline { length, spans } => match spans.get_mut(*length as usize) {
-                Some(next) => {
-                    *next = span;
-                    *length += 1;
-                }
-                None => {
-                    let mut spans = spans.to_vec();
-                    spans.push(span);
-                    self.0 = Spans::Heap(spans);
-                }
-            },
-            Spans::Heap(spans) => spans.push(span),
+            Spans::Inline { length, spans } if new.len() <= INLINE => {
+                *length = new.len() as u32;
+                spans.iter_mut().zip(new).for_each(|(span, new)| *span = new);
+            }
+            Spans::Inline { .. } => self.0 = Spans::Heap(new.collect()),
+            Spans::Heap(spans) => {
+                spans.clear();
+                spans.extend(new);
+            }
         }
     }
 

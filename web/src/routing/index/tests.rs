@@ -1,4 +1,5 @@
 use super::*;
+use crate::routing::Pattern;
 
 fn table(rows: &[&str]) -> Index {
     let patterns: Vec<_> = rows.iter().map(|row| pattern(row)).collect();
@@ -208,7 +209,8 @@ fn more_arguments_than_are_held_inline_are_found() {
 /// How many nodes of the trie are visited for `path`.
 fn visits(index: &Index, path: &str) -> usize {
     let mut visits = 0;
-    index.walk(path.as_bytes(), NONE, || visits += 1);
+    let bounds = index.slashes.split(path.as_bytes()).bounds;
+    index.walk(ROOT, Rest { path: path.as_bytes(), bounds }, NONE, &mut || visits += 1);
     visits
 }
 

@@ -84,8 +84,6 @@ fn the_end_of_a_group_is_found() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
-
     #[test]
     fn the_prefix_hides_no_match(
         text in prop_oneof![
