@@ -146,7 +146,12 @@ impl Application {
             None => Target::NotFound,
         };
         cx.set_target(target);
-        let Target::Route(row) = target else { return };
+        let Target::Route(row) = target else {
+            if *cx.method() == Method::CONNECT {
+                cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
+            }
+            return;
+        };
         let route = &self.routes[row];
         cx.apply(route.pattern.as_ref().ok().cloned(), &route.options);
         let allowed = route.endpoint.allowed(cx);
@@ -187,7 +192,7 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Answers where no route matches.
+/// Answers where no route matches, which is always so for CONNECT: its target is no path.
 struct NotFound;
 
 impl Endpoint for NotFound {
@@ -195,8 +200,8 @@ impl Endpoint for NotFound {
         &[]
     }
 
-    fn call<'a>(&'a self, _: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(async { Err(HTTPError::NOT_FOUND.into()) })
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(async { cx.admission().and(Err(HTTPError::NOT_FOUND.into())) })
     }
 }
 

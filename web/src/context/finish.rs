@@ -173,7 +173,10 @@ impl Context {
             etag,
             server: true,
         };
-        self.connection.with(|buffers| buffers.output.append(|out| encode_head(out, &head)));
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_head(out, &head));
+        });
     }
 
     fn keeps_alive(&self, framing: ResponseFraming) -> bool {
