@@ -240,6 +240,9 @@ impl TcpStream {
     /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
     /// breaks, and a further call returns [`PeerClosed::Reset`].
     ///
+    /// This is so on Linux. Elsewhere an end behind bytes that nobody has read is noticed when
+    /// they are read, and nothing is noticed after the first end.
+    ///
     /// # Examples
     ///
     /// ```
@@ -355,7 +358,7 @@ impl TcpListener {
     /// (`TCP_NODELAY`).
     ///
     /// For one socket per process, both versions of the protocol and further settings, see
-    /// [`bind_sockets`](crate::process::bind_sockets).
+    /// [`bind_sockets`](crate::bind_sockets).
     ///
     /// # Errors
     ///
@@ -414,10 +417,13 @@ impl TcpListener {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (socket, address) = ready!(self.0.poll_accept(cx))?;
-        let address = address.ok_or(io::ErrorKind::NotConnected)?;
-        let stream = TcpStream(Socket::new(socket.into()));
-        Poll::Ready(Ok((stream, SocketAddr::try_from(address)?)))
+        loop {
+            let (socket, address) = ready!(self.0.poll_accept(cx))?;
+            // Some systems hand out a connection that is broken already, without an address.
+            if let Some(Ok(address)) = address.map(SocketAddr::try_from) {
+                return Poll::Ready(Ok((TcpStream(Socket::new(socket.into())), address)));
+            }
+        }
     }
 
     /// The address it listens on.

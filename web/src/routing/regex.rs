@@ -104,9 +104,8 @@ impl Matcher {
         if self.regex.captures_read(&mut locations, path).is_none() {
             return false;
         }
-        for group in 1..locations.len() {
-            arguments.push(locations.get(group).map(|(start, end)| start..end));
-        }
+        let groups = 1..locations.len();
+        arguments.set(groups.map(|group| locations.get(group).map(|(start, end)| start..end)));
         true
     }
 }
