@@ -17,6 +17,7 @@ use crate::http::{Connection, Response};
 
 pub mod load;
 pub mod start;
+pub mod stop;
 
 /// Serves in so many processes, at a port of the system's choice.
 fn serve(server: &HTTPServer, processes: usize) -> io::Result<()> {
@@ -34,11 +35,6 @@ fn serve(server: &HTTPServer, processes: usize) -> io::Result<()> {
 fn application() -> Application {
     let gate = Gate::default();
     let (held, opened) = (gate.clone(), gate);
-    let hold = async move || {
-        println!("held");
-        held.passed().await;
-        who().await
-    };
     let release = async move || {
         opened.open();
         who().await
@@ -46,7 +42,7 @@ fn application() -> Application {
     Application::new([
         route("/", get(who)),
         route("/sleep/{milliseconds}", get(sleeper)),
-        route("/hold", get(hold)),
+        route("/hold", get(async move || hold(&held).await)),
         route("/release", post(release)),
         route("/panic", get(panics)),
         route("/abort", get(aborts)),
@@ -60,6 +56,13 @@ async fn who() -> String {
 
 async fn sleeper(_cx: &mut Context, milliseconds: u64) -> String {
     sleep(Duration::from_millis(milliseconds)).await;
+    who().await
+}
+
+/// Answers once the gate is open.
+async fn hold(gate: &Gate) -> String {
+    println!("held");
+    gate.passed().await;
     who().await
 }
 
