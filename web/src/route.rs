@@ -1,6 +1,7 @@
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::context::options::RouteOptions;
 use crate::endpoint::{Endpoint, IntoEndpoint};
@@ -100,6 +101,14 @@ impl Route {
     #[must_use]
     pub fn max_body_size(mut self, bytes: u64) -> Self {
         self.options.max_body_size = Some(bytes);
+        self
+    }
+
+    /// How long a handler of this route may take, in place of the
+    /// [server's setting](crate::HTTPServer::handler_timeout).
+    #[must_use]
+    pub fn handler_timeout(mut self, timeout: Duration) -> Self {
+        self.options.handler_timeout = Some(timeout);
         self
     }
 

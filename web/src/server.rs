@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use squall_runtime::process::ForkOptions;
-use squall_runtime::{BindAddress, IOLoop, Listener, Sockets, Task, bind_sockets};
+use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
 use crate::settings::Settings;
@@ -121,6 +121,29 @@ impl HTTPServer {
     /// If the address is taken (`AddrInUse`) or may not be used; the message names it.
     pub fn bind(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
         self.keep(bind_sockets(address)?);
+        Ok(self)
+    }
+
+    /// Listens on `address` as `options` say: the backlog, probes of silent connections, who may
+    /// connect to a Unix socket.
+    ///
+    /// ```no_run
+    /// use squall::{Application, BindOptions, HTTPServer};
+    ///
+    /// let server = HTTPServer::new(Application::new([]));
+    /// server.bind_with(&BindOptions::new().unix_mode(0o660), "/run/squall.sock")?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(
+        &self,
+        options: &BindOptions,
+        address: impl Into<BindAddress>,
+    ) -> io::Result<&Self> {
+        self.keep(options.bind_sockets(address)?);
         Ok(self)
     }
 
