@@ -10,6 +10,8 @@ mod wire;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
 
+/// What becomes of errors and panics.
+mod errors;
 /// The tags of bodies, and clients that have the body already.
 mod etag;
 /// Responses that are complete before their handler is.
@@ -20,8 +22,14 @@ mod half_close_and_reset;
 mod interim_and_trailers;
 /// When a connection is kept, and when it ends after a response.
 mod keep_alive;
+/// Which methods a resource has, and what the others are answered.
+mod methods;
+/// What stands around the handlers.
+mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
+/// Responses that send the client elsewhere.
+mod redirects;
 /// Where the body of a response ends, and how the client can tell.
 mod response_framing;
 /// Which headers a response has, and what may stand in them.
