@@ -221,3 +221,6 @@ fn drop_ready(local: &Local, remote: &Remote) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

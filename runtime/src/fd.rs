@@ -479,3 +479,6 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
         f.debug_struct("AsyncFd").field("io", &self.io).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,22 @@ mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
 mod wire;
 
+/// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
+mod chunked_requests;
+/// Bodies whose length is said, and what is no length.
+mod content_length;
+/// `Expect: 100-continue`, and expectations that are not met.
+mod expect_continue;
+/// Names and values of headers, folding, and the bytes that may stand in them.
+mod header_block;
 /// What may stand in `Host`, and what becomes of it.
 mod host;
+/// What is too large, too many or too long: heads, headers, targets, bodies.
+mod limits;
+/// Methods, the forms of a target, versions, blank lines and line ends.
+mod request_line;
+/// Requests that two readers could take two ways: none of them hides another.
+mod smuggling;
 
 /// What becomes of errors and panics.
 mod errors;

@@ -86,6 +86,29 @@ impl Server {
         Exchange::of(split(&whole))
     }
 
+    /// Asserts that `bytes`, whatever follows them, are refused with `status` and the end of
+    /// the connection: the whole answer is one small page. `what` they are is for messages.
+    #[track_caller]
+    pub fn refuses(&self, status: u16, what: &str, bytes: impl AsRef<[u8]>) -> Response {
+        let exchange = self.exchange(bytes);
+        assert_eq!(exchange.statuses(), [status], "{what}");
+        assert!(!exchange.kept, "{what}");
+        let response = exchange.only();
+        assert_eq!(response.header("connection"), Some("close"), "{what}");
+        assert!(response.header("content-length").is_some(), "{what}");
+        response.clone()
+    }
+
+    /// Asserts that `bytes` are one request, answered with 200, after which the connection is
+    /// kept.
+    #[track_caller]
+    pub fn serves(&self, what: &str, bytes: impl AsRef<[u8]>) -> Response {
+        let exchange = self.exchange(bytes);
+        assert_eq!(exchange.statuses(), [200], "{what}");
+        assert!(exchange.kept, "{what}");
+        exchange.only().clone()
+    }
+
     /// The lines that the server has logged: level, target, message.
     pub fn log(&self) -> Vec<String> {
         self.log.lines()

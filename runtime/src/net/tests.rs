@@ -14,43 +14,15 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
+use crate::testing::{connect, on_both_systems, on_fast_system};
 use crate::{
-    IOLoop, PeerClosed, TcpListener, TcpStream, UnixListener, UnixStream, reactor, sleep, timeout,
-    yield_now,
+    IOLoop, PeerClosed, TcpListener, TcpStream, UnixListener, UnixStream, sleep, yield_now,
 };
-
-/// Longer than anything here takes.
-const HANGS: Duration = Duration::from_secs(20);
-
-/// Runs `test` on a loop of each of the reactor's systems.
-fn on_both_systems(test: impl AsyncFn() + Sync) {
-    on_fast_system(&test);
-    on_system("portable", reactor::use_portable, test);
-}
-
-fn on_fast_system(test: impl AsyncFn() + Sync) {
-    on_system("fast", || (), test);
-}
-
-fn on_system(name: &str, choose: fn(), test: impl AsyncFn() + Sync) {
-    let run = || {
-        choose();
-        let began = Instant::now();
-        let limited = timeout(HANGS, test());
-        IOLoop::current().run_sync(limited).unwrap().expect("it hangs");
-        // The limit wakes the test as well, which may then find what nothing had told it of.
-        assert!(began.elapsed() < HANGS / 2, "only the limit woke it");
-    };
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name(format!("{name} system"));
-        thread.spawn_scoped(scope, run).unwrap().join().unwrap();
-    });
-}
 
 fn localhost() -> TcpListener {
     TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
@@ -59,9 +31,8 @@ fn localhost() -> TcpListener {
 /// A connection whose one end the test drives by blocking calls.
 async fn tcp_pair() -> (std::net::TcpStream, TcpStream) {
     let listener = localhost();
-    let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    client.connect(&listener.local_addr().unwrap().into()).unwrap();
-    (client.into(), listener.accept().await.unwrap().0)
+    let client = connect(listener.local_addr().unwrap());
+    (client, listener.accept().await.unwrap().0)
 }
 
 async fn unix_pair() -> (std::os::unix::net::UnixStream, UnixStream) {

@@ -125,6 +125,12 @@ impl Wheel {
         armed.map(|timer| timer.due).filter(|due| *due <= END).min()
     }
 
+    /// How many timers there have been at the same time.
+    #[cfg(test)]
+    pub(crate) fn end(&self) -> u32 {
+        self.timers.end()
+    }
+
     /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
     /// it. To be called until it returns `None`.
     pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {

@@ -11,7 +11,7 @@ use crate::http1::encode::{
     chunk_start, encode_head, encode_trailers,
 };
 use crate::http1::etag::{ETag, if_none_match};
-use crate::http1::version::Version;
+use crate::http1::head::Version;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 
@@ -187,7 +187,10 @@ impl Context {
             etag,
             server: true,
         };
-        self.connection.with(|buffers| buffers.output.append(|out| encode_head(out, &head)));
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_head(out, &head));
+        });
     }
 
     /// Whether the end of the connection is that of the body, once the head has left.

@@ -13,7 +13,8 @@ pub(crate) enum Version {
 }
 
 /// Where in `bytes` the minor version stands, for a request whose version httparse does not
-/// know, which is any but 1.0 and 1.1.
+/// know, which is any but 1.0 and 1.1. `None`: the line has not arrived to its end, and until
+/// then nothing is said of it, however little is enough for httparse.
 ///
 /// # Errors
 ///
@@ -22,11 +23,17 @@ pub(crate) enum Version {
 pub(crate) fn minor_of_unknown(
     request: &httparse::Request<'_, '_>,
     bytes: &[u8],
-) -> Result<usize, HeadError> {
+) -> Result<Option<usize>, HeadError> {
     let target = request.path.ok_or(HeadError::RequestLine)?;
     let start = super::range::Range::within(bytes, target.as_bytes()).end as usize + 1;
-    match bytes.get(start..).unwrap_or_default() {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n', ..] => Ok(start + 7),
+    let rest = bytes.get(start..).unwrap_or_default();
+    if !rest.contains(&b'\n') {
+        return Ok(None);
+    }
+    match rest {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n', ..] => {
+            Ok(Some(start + 7))
+        }
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n', ..] => {
             Err(HeadError::Version)
         }

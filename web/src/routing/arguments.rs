@@ -36,21 +36,11 @@ impl Arguments {
         Self(Spans::Inline { length: 0, spans: [Span::ABSENT; INLINE] })
     }
 
-    /// Returns the number of arguments of the row, absent ones included.
-    pub(crate) fn len(&self) -> usize {
-        self.spans().len()
-    }
-
     /// Returns the range of the path that argument `index` matched, in bytes; `None` if it
     /// is an optional group that matched nothing, or if there is no such argument.
     pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
         let span = self.spans().get(index)?;
         (span.start != u32::MAX).then_some(span.start as usize..span.end as usize)
-    }
-
-    /// Returns all arguments in order, as [`range`](Self::range) does.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
-        (0..self.len()).map(|index| self.range(index))
     }
 
     pub(super) fn clear(&mut self) {
@@ -95,6 +85,60 @@ impl Arguments {
         match &self.0 {
             Spans::Inline { length, spans } => &spans[..*length as usize],
             Spans::Heap(spans) => spans,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Arguments {
+    /// Returns the number of arguments of the row, absent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.spans().len()
+    }
+
+    /// Returns all arguments in order, as [`range`](Self::range) does.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
+        (0..self.len()).map(|index| self.range(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges(count: usize) -> Vec<Option<Range<usize>>> {
+        (0..count).map(|at| (at % 3 != 2).then_some(at..at + 1)).collect()
+    }
+
+    #[test]
+    fn what_was_set_replaces_what_was_there() {
+        let mut arguments = Arguments::new();
+        for count in [0, 2, INLINE, 1, INLINE + 1, 20, 3, 0, 7] {
+            arguments.set(ranges(count).into_iter());
+            assert_eq!(arguments.len(), count);
+            assert_eq!(arguments.iter().collect::<Vec<_>>(), ranges(count));
+            assert_eq!(arguments.range(count), None);
+        }
+        arguments.clear();
+        assert_eq!(arguments.len(), 0);
+    }
+
+    #[test]
+    fn a_few_arguments_take_little_memory_and_no_allocation() {
+        let mut arguments = Arguments::new();
+        arguments.set(ranges(INLINE).into_iter());
+        assert!(matches!(arguments.0, Spans::Inline { .. }));
+        assert!(size_of::<Arguments>() <= 40);
+    }
+
+    #[test]
+    fn positions_are_replaced_but_for_absent_arguments() {
+        for count in [3, 9] {
+            let mut arguments = Arguments::new();
+            arguments.set(ranges(count).into_iter());
+            arguments.map_positions(|position| position * 10);
+            assert_eq!(arguments.range(1), Some(10..20));
+            assert_eq!(arguments.range(2), None);
         }
     }
 }

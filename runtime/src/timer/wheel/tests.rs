@@ -108,7 +108,7 @@ fn a_timer_is_small() {
     assert_eq!(slab.slot_size(), 40, "a slot of the slab costs nothing more");
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     /// Makes a timer due that many ticks from now.
     Insert(u64),

@@ -30,17 +30,42 @@ fn what_was_inserted_is_found_and_nothing_else() {
 }
 
 #[test]
+fn text_of_the_same_word_is_told_apart() {
+    // In a table so small that many of them meet.
+    for from in 0..100 {
+        let mut edges = Edges::new();
+        edges.insert(from, b"a", 1);
+        assert_eq!(edges.find(from, b"a\0"), None);
+        assert_eq!(edges.find(from, b"a\0\0"), None);
+    }
+
+    let mut edges = Edges::new();
+    // Of fifteen bytes the last eight, which are one word, overlap the first eight by one.
+    let text = b"aaaaaaaabbbbbbb";
+    let forge = |first: u64| {
+        let last = long_word(text) ^ mix(first, FACTOR);
+        let [overlap, rest @ ..] = last.to_le_bytes();
+        let first = first.to_le_bytes();
+        (first[7] == overlap).then(|| [&first[..], &rest].concat())
+    };
+    let other = (0..u64::MAX).find_map(forge).unwrap();
+    assert_eq!(word(&other), word(text));
+    edges.insert(0, text, 2);
+    assert_eq!(edges.find(0, &other), None);
+    edges.insert(0, &other, 3);
+    assert_eq!((edges.find(0, text), edges.find(0, &other)), (Some(2), Some(3)));
+}
+
+#[test]
 fn keys_that_are_alike_are_spread_over_the_table() {
     let by_name = |name: String| (0, name);
     let by_origin = |from: u32| (from, "list".to_owned());
     for count in [10, 100, 1_000, 10_000] {
         check_spread(names().into_iter().take(count).map(by_name));
         check_spread((0..count as u32).map(by_origin));
-        check_spread((0..count as u32).map(|at| by_origin(WHOLE_TABLE - at)));
+        check_spread((0..count as u32).map(|at| by_origin(u32::MAX - 2 - at)));
     }
 }
-
-const WHOLE_TABLE: u32 = u32::MAX - 2;
 
 fn check_spread(keys: impl Iterator<Item = (u32, String)>) {
     let mut edges = Edges::new();

@@ -53,6 +53,15 @@ fn of_equal_rows_the_first_wins() {
 }
 
 #[test]
+fn of_many_equal_rows_the_first_wins() {
+    let rows: Vec<_> = (0..300).map(|at| format!("/row{}", at % 100)).collect();
+    let index = table(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    for at in 0..100 {
+        assert_eq!(row(&index, &format!("/row{at}")), Some(at));
+    }
+}
+
+#[test]
 fn a_dead_end_of_the_trie_is_left_again() {
     let index = table(&["/a/b/c", "/a/b/{x}/d", "/a/{x}/e", "/{x}/b/f", "/{*rest}"]);
     assert_eq!(find(&index, "/a/b/x/d"), Some((1, vec!["x"])));
@@ -276,6 +285,17 @@ fn the_worst_table_makes_a_lookup_visit_each_node_once() {
     for path in ["/a".repeat(10), "/a".repeat(9) + "/b", "/a".repeat(9) + "/", "/a".repeat(11)] {
         assert!(visits(&index, &path) <= index.nodes.len(), "{path}");
     }
+}
+
+#[test]
+fn patterns_may_branch_at_each_of_many_segments() {
+    let row = |at: usize| format!("{}/{{x}}/b", "/a".repeat(at));
+    let rows: Vec<_> = (0..200).map(row).rev().collect();
+    let index = table(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    let path = "/a".repeat(201) + "/b";
+    assert_eq!(find(&index, &path), None);
+    assert!(visits(&index, &path) <= index.nodes.len());
+    assert_eq!(find(&index, "/a/a/a/b"), Some((197, vec!["a"])));
 }
 
 #[test]
