@@ -51,7 +51,8 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            if connection.queued() < OUTPUT_HIGH_WATER {
+            let may_begin = connection.queued() < OUTPUT_HIGH_WATER;
+            if may_begin {
                 match begin_request(service, connection) {
                     Ok(None) => {}
                     Ok(request) => return Poll::Ready(request),
@@ -66,6 +67,9 @@ fn next_request(
             // What was answered leaves before more is waited for.
             if ready!(connection.poll_output(task)).is_err() {
                 return Poll::Ready(None);
+            }
+            if !may_begin {
+                continue;
             }
             match ready!(connection.poll_head(task)) {
                 HeadProgress::Received => {}
