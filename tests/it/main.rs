@@ -7,6 +7,10 @@ mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
 mod wire;
 
+/// The arguments of a query, a form and a path, and how they are decoded.
+mod arguments;
+/// Bodies of any size, whole and in pieces; those that nobody reads, and those that end early.
+mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
 /// Bodies whose length is said, and what is no length.
