@@ -88,9 +88,12 @@ impl Default for RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn begin(&mut self, head: &Head) {
+    /// Begins with the body of the request of `head`; `limit` as
+    /// [`set_limit`](Self::set_limit).
+    pub(crate) fn begin(&mut self, head: &Head, limit: u64) {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
+        self.limit = limit;
         self.received = 0;
         self.waited = Duration::ZERO;
         self.waiting_since = None;
@@ -137,8 +140,9 @@ impl RequestBody {
         self.whole.as_ref()
     }
 
+    /// Whether it has been read to its end, so that what follows is the next request.
     pub(crate) fn is_done(&self) -> bool {
-        self.decoder.is_done()
+        self.failure.is_none() && self.decoder.is_done()
     }
 
     /// Whether the connection can be kept although the body was not read: the rest is short,
