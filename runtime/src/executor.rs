@@ -27,7 +27,7 @@ mod wake;
 
 /// What `wake` is built from; the model in `tests/loom.rs` has another module of this name.
 mod atomic {
-    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
 
 pub(crate) type Runnable = async_task::Runnable<Origin>;
@@ -221,3 +221,6 @@ fn drop_ready(local: &Local, remote: &Remote) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

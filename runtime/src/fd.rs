@@ -89,10 +89,10 @@ impl<T: AsFd> AsyncFd<T> {
         Ok(Self::with_mode(io, Mode::Edge))
     }
 
-    /// Takes a descriptor that is to be read a little at a time, such as a listener: after each
-    /// successful read it is believed not to be ready, and the system tells again as long as it
-    /// is. So a listener's single `accept` per connection is followed by no second one that would
-    /// block. The descriptor is put into non-blocking mode.
+    /// Takes a descriptor of which the system shall tell again and again as long as it is ready:
+    /// for listeners. After a [`read_with`](Self::read_with) it is believed not to be ready, so an
+    /// `accept` that succeeds is not followed by one that would block. The descriptor is put into
+    /// non-blocking mode.
     ///
     /// ```
     /// use std::io;
@@ -233,7 +233,7 @@ impl<T: AsFd> AsyncFd<T> {
         &self,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        poll_fn(|cx| self.poll_read_with(cx, &mut operation, |_| false)).await
+        poll_fn(|cx| self.poll_read_with(cx, &mut operation, |_| self.mode == Mode::Level)).await
     }
 
     /// Writes by `operation`, as often as it takes until it does not block.
@@ -264,7 +264,8 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// `drained` is told the result and says whether this was all that had arrived, which is so if
     /// a stream's read did not fill its buffer. Then the next attempt does not even ask the
-    /// system before it waits. If in doubt, `|_| false` costs no more than that one call.
+    /// system before it waits. If in doubt, `|_| false` costs no more than that one call. For a
+    /// descriptor made by [`level`](Self::level), `|_| true` is always right.
     ///
     /// After many operations at one go this returns `Pending` although the descriptor is ready,
     /// so that a busy peer does not keep the other tasks from running.
@@ -299,7 +300,7 @@ impl<T: AsFd> AsyncFd<T> {
         drained: impl FnOnce(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         let result = ready!(self.poll_with(cx, Direction::Read, operation))?;
-        if self.mode == Mode::Level || drained(&result) {
+        if drained(&result) {
             reactor::drained(self.key.get());
         }
         Poll::Ready(Ok(result))
@@ -357,7 +358,11 @@ impl<T: AsFd> AsyncFd<T> {
             reactor::listen(self.key.get(), cx.waker());
             return Poll::Ready(Ok(PeerClosed::Finished));
         }
-        if !reactor::tells_finish() && ready.contains(Ready::READ) {
+        if !ready.contains(Ready::READ) {
+            self.wait_for(cx, Direction::Read)?;
+            return Poll::Pending;
+        }
+        if !reactor::tells_finish() {
             return self.poll_peek(cx);
         }
         reactor::listen(self.key.get(), cx.waker());
@@ -474,3 +479,6 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
         f.debug_struct("AsyncFd").field("io", &self.io).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

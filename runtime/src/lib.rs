@@ -14,6 +14,8 @@ mod periodic;
 mod reactor;
 mod slab;
 mod task;
+#[cfg(test)]
+mod testing;
 mod timer;
 
 // The public interface is:

@@ -102,3 +102,6 @@ macro_rules! stream_traits {
     };
 }
 use stream_traits;
+
+#[cfg(test)]
+mod tests;

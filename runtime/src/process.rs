@@ -116,6 +116,10 @@ pub struct ForkOptions {
 impl ForkOptions {
     /// The defaults: one worker per available processor, 100 restarts in a minute, 30 seconds
     /// to stop.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -127,6 +131,10 @@ impl ForkOptions {
     }
 
     /// Sets the number of workers. Default 0: [`cpu_count`].
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
@@ -135,6 +143,10 @@ impl ForkOptions {
 
     /// Sets how many workers may be replaced within any span of `window`, all workers taken
     /// together, before the supervisor gives up. Default 100 within 60 seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
     #[must_use]
     pub fn max_restarts(mut self, restarts: usize, window: Duration) -> Self {
         self.max_restarts = restarts;
@@ -144,6 +156,10 @@ impl ForkOptions {
 
     /// Sets how long workers that were asked to stop may take before they are killed. Default
     /// 30 seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
     #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
@@ -185,6 +201,19 @@ impl ForkOptions {
     /// all workers would share; signal handlers, which would run in each worker on what belongs
     /// to this process; that this is a worker already. Or the system refuses a process or a
     /// socket.
+    ///
+    /// # Examples
+    ///
+    /// A program that would wait for ever in each worker is refused:
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// IOLoop::current();
+    /// let error = ForkOptions::new().fork_processes().unwrap_err();
+    /// assert!(error.to_string().starts_with("cannot fork: an IOLoop was made at "), "{error}");
+    /// ```
     pub fn fork_processes(&self) -> io::Result<usize> {
         guard::check()?;
         let count = if self.workers == 0 { cpu_count() } else { self.workers };

@@ -68,8 +68,6 @@ impl Signals {
     /// ```
     pub fn new(signals: impl IntoIterator<Item = c_int>) -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        // The handler runs anywhere; with a full pipe it must go on, not wait for the loop.
-        write.set_nonblocking(true)?;
         let registrations = signals
             .into_iter()
             .map(|signal| Registration::new(signal, &write))

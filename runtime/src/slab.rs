@@ -79,6 +79,13 @@ impl<T> Slab<T> {
         }
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Vacant(_) => None,
+            Slot::Occupied(value) => Some(value),
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -86,6 +93,12 @@ impl<T> Slab<T> {
     /// One more than the highest index ever used.
     pub(crate) fn end(&self) -> u32 {
         self.slots.len() as u32
+    }
+
+    /// The bytes that each entry takes.
+    #[cfg(test)]
+    pub(crate) fn slot_size(&self) -> usize {
+        size_of::<Slot<T>>()
     }
 }
 

@@ -67,6 +67,11 @@ impl Timers {
     fn tick_at(&self, time: Instant) -> u64 {
         millis_rounded_up(time.saturating_duration_since(self.origin))
     }
+
+    /// The begin of a tick.
+    fn time_of(&self, tick: u64) -> Instant {
+        self.origin + Duration::from_millis(tick)
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -111,7 +116,7 @@ pub(crate) fn wake_due() {
 pub(crate) fn patience() -> Option<Duration> {
     TIMERS.with(|timers| {
         let next = timers.wheel.borrow().next()?;
-        let next = timers.origin + Duration::from_millis(next);
+        let next = timers.time_of(next);
         let patience = next.saturating_duration_since(timers.now.get());
         if patience >= LONG {
             return Some(patience);
@@ -123,9 +128,8 @@ pub(crate) fn patience() -> Option<Duration> {
 /// Moves a virtual clock to the next timer; false if there is none.
 pub(crate) fn jump() -> bool {
     TIMERS.with(|timers| {
-        let Some(next) = timers.wheel.borrow().next() else { return false };
-        let next = timers.origin + Duration::from_millis(next);
-        timers.set(next.max(timers.now.get()));
+        let Some(next) = timers.wheel.borrow().next_due() else { return false };
+        timers.set(timers.time_of(next).max(timers.now.get()));
         true
     })
 }
@@ -154,9 +158,14 @@ fn release(timer: u32) {
     }
 }
 
-/// Makes the clock stand still.
+/// Makes the clock stand still, at the begin of a tick: a timer then takes as long as was asked
+/// for, to the nanosecond.
 pub(crate) fn use_virtual_time() {
-    TIMERS.with(|timers| timers.is_virtual.set(true));
+    TIMERS.with(|timers| {
+        let tick = timers.tick_at(timers.read());
+        timers.set(timers.time_of(tick));
+        timers.is_virtual.set(true);
+    });
 }
 
 pub(crate) fn is_virtual() -> bool {

@@ -11,6 +11,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Makes something panic, soon.
 type Cause = fn(&IOLoop);
 
@@ -64,11 +66,11 @@ fn a_panic_is_logged_once_wherever_it_comes_from_and_the_loop_lives() {
             });
         }),
         ("a periodic callback", |_io_loop| {
-            let callback = PeriodicCallback::new(Duration::from_millis(10), async || {
+            let callback = PeriodicCallback::new(10 * SECOND, async || {
                 panic!("of a periodic callback");
             });
             callback.start();
-            IOLoop::current().call_later(Duration::from_millis(15), move || callback.stop());
+            IOLoop::current().call_later(15 * SECOND, move || callback.stop());
         }),
         ("a callback of another thread", |io_loop| {
             let handle = io_loop.handle();
@@ -81,10 +83,11 @@ fn a_panic_is_logged_once_wherever_it_comes_from_and_the_loop_lives() {
     ];
     let log = Log::default();
     tracing::subscriber::set_global_default(log.clone()).unwrap();
+    let io_loop = IOLoop::current();
+    io_loop.use_virtual_time();
     for (name, cause) in sources {
-        let io_loop = IOLoop::current();
         cause(&io_loop);
-        io_loop.run_sync(sleep(Duration::from_millis(20))).unwrap();
+        io_loop.run_sync(sleep(20 * SECOND)).unwrap();
 
         let logged = std::mem::take(&mut *log.0.lock().unwrap());
         assert_eq!(logged.len(), 1, "{name}: {logged:?}");

@@ -98,6 +98,19 @@ pub fn an_address_of_one_worker_gets_no_connection_elsewhere(case: &Case) {
     }
 }
 
+pub fn a_worker_may_bind_for_itself(case: &Case) {
+    let server = case.server(|| {
+        let id = fork_processes(2)?;
+        let sockets = bind_sockets("127.0.0.1:0")?;
+        println!("worker {id} at {}", sockets.local_addrs()[0].port());
+        greet(id, sockets)
+    });
+    for id in [0, 1] {
+        let port = server.number(&format!("worker {id} at ")).try_into().unwrap();
+        assert_eq!(Client::local(port).greeting().unwrap().0, id);
+    }
+}
+
 pub fn workers_share_a_unix_socket(case: &Case) {
     let server = case.server(|| {
         let path = std::env::temp_dir().join(format!("squall-fork-{}.sock", std::process::id()));

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 const CASES: &[harness::Row] = harness::rows![
     bind::a_port_of_the_systems_choice_is_the_same_in_both_families,
     bind::a_taken_port_is_named,
+    bind::a_worker_may_bind_for_itself,
     bind::an_address_of_one_worker_gets_no_connection_elsewhere,
     bind::connections_are_spread_over_the_workers,
     bind::connections_queued_on_a_killed_worker_are_answered,

@@ -197,6 +197,9 @@ impl Drop for StopFlushing<'_> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if let Held::Buffers(buffers) = self.held.take() {
+            self.worker.release_buffers(buffers);
+        }
         self.worker.forget(self.key.get());
     }
 }
@@ -268,7 +271,7 @@ impl Connection {
             if !buffers.input.read_head(head, &self.worker.settings.head)? {
                 return Ok(false);
             }
-            buffers.body.begin(head, self.worker.settings.max_body_size);
+            buffers.body.begin(head);
             self.restart(Phase::Handler);
             Ok(true)
         })

@@ -10,12 +10,13 @@
 //! | file | what |
 //! |---|---|
 //! | `head` | bytes → request head |
-//! | `search` | where a head ends, however its bytes arrive |
-//! | `target` | the four forms of a request target |
+//! | `head::search` | where a head ends, however its bytes arrive |
+//! | `head::request_line`, `head::target` | method, target, version |
+//! | `head::fields` | field lines, and what they mean for the connection |
 //! | `framing` | how long a request's body is: `Content-Length`, `Transfer-Encoding` |
-//! | `version` | which versions are served |
 //! | `host` | what may stand in `Host` |
-//! | `field` | the bytes of names and values; lists of tokens |
+//! | `field` | space around values, lists of tokens |
+//! | `scan` | where a run of bytes of a kind ends |
 //! | `range` | a part of a head, in 8 bytes |
 //! | `body` | framed bytes → body |
 //! | `encode` | response head and chunks → bytes |
@@ -32,6 +33,4 @@ pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod host;
 pub(crate) mod range;
-pub(crate) mod search;
-pub(crate) mod target;
-pub(crate) mod version;
+pub(crate) mod scan;

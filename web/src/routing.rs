@@ -18,7 +18,8 @@
 //! - [`segments`]: the form with `{name}`;
 //! - [`regex`]: the form that is a regular expression;
 //! - [`reverse`]: from a pattern and arguments back to a path;
-//! - [`index`]: from a path to the row, over [`edges`], its hash table;
+//! - [`index`]: from a path to the row; [`edges`], its hash table; [`slashes`], which splits
+//!   paths;
 //! - [`arguments`]: where in the path a row's arguments are;
 //! - [`escape`]: percent escapes in paths.
 
@@ -30,6 +31,7 @@ mod pattern;
 mod regex;
 mod reverse;
 mod segments;
+mod slashes;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use escape::decode_argument;

@@ -3,8 +3,9 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
-use squall_runtime::process::fork_processes;
+use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, IOLoop, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
@@ -18,6 +19,9 @@ mod settings;
 mod shutdown;
 
 pub(crate) use service::Service;
+
+/// How much longer than the requests in flight a worker may take to end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.
 ///
@@ -137,7 +141,9 @@ impl HTTPServer {
     /// an [`IOLoop`], which the error names.
     pub fn start(&self, processes: usize) -> io::Result<()> {
         if processes != 1 {
-            fork_processes(processes)?;
+            // The workers give up first: they can say what they cut.
+            let patience = self.shared.settings.borrow().shutdown_timeout + STOP_MARGIN;
+            ForkOptions::new().workers(processes).stop_timeout(patience).fork_processes()?;
         }
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))

@@ -77,6 +77,16 @@ pub struct BindOptions {
 
 impl BindOptions {
     /// The defaults: a backlog of 4096, no port shared, Unix sockets for their owner only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// // The same as `bind_sockets(0)`.
+    /// let sockets = BindOptions::new().bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { backlog: BACKLOG, reuse_port: false, unix_mode: UNIX_MODE }
@@ -84,6 +94,16 @@ impl BindOptions {
 
     /// Sets how many connections may wait to be accepted, per listener and so per worker.
     /// Default 4096; the system cuts it to its own limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// // Behind a proxy that should hear soon of a server that cannot keep up.
+    /// let sockets = BindOptions::new().backlog(64).bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
     #[must_use]
     pub fn backlog(mut self, connections: u32) -> Self {
         self.backlog = i32::try_from(connections).unwrap_or(i32::MAX);
@@ -96,6 +116,18 @@ impl BindOptions {
     ///
     /// [`fork_processes`](crate::process::fork_processes) does not need this for its workers to
     /// share a port. It is for servers that are started separately.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let shared = BindOptions::new().reuse_port(true);
+    /// let one = shared.bind_sockets("127.0.0.1:0")?;
+    /// let another = shared.bind_sockets(one.local_addrs()[0])?;
+    /// assert_eq!(one.local_addrs(), another.local_addrs());
+    /// # std::io::Result::Ok(())
+    /// ```
     #[must_use]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
@@ -105,6 +137,10 @@ impl BindOptions {
     /// Sets the permissions of a Unix socket's file, whatever the umask is. Default `0o600`:
     /// only processes of the same user may connect. A proxy of another user wants `0o660` and
     /// the group of the directory, or `0o666` where the directory guards the socket.
+    ///
+    /// # Examples
+    ///
+    /// See [`BindOptions`].
     #[must_use]
     pub fn unix_mode(mut self, mode: u32) -> Self {
         self.unix_mode = mode;
@@ -128,6 +164,21 @@ impl BindOptions {
     /// the way. [`InvalidInput`](io::ErrorKind::InvalidInput): the text is no address. Otherwise
     /// what the system says, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a
     /// port below 1024.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let sockets = BindOptions::new().bind_sockets("127.0.0.1:0")?;
+    /// let port = sockets.local_addrs()[0].port();
+    /// let error = BindOptions::new().bind_sockets(port).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    /// assert!(error.to_string().contains(&port.to_string()));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn bind_sockets(&self, address: impl Into<BindAddress>) -> io::Result<Sockets> {
         let bound = match address.into() {
             BindAddress::Path(path) => vec![self.bind_unix(path)?],

@@ -27,9 +27,9 @@ use crate::fd::PeerClosed;
 ///
 /// ```
 /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
-/// use squall_runtime::duplex;
+/// use squall_runtime::{IOLoop, duplex};
 ///
-/// futures_lite::future::block_on(async {
+/// IOLoop::current().run_sync(async {
 ///     let (mut client, mut server) = duplex(64);
 ///     client.write_all(b"ping").await?;
 ///     drop(client);
@@ -38,7 +38,7 @@ use crate::fd::PeerClosed;
 ///     server.read_to_string(&mut text).await?;
 ///     assert_eq!(text, "ping");
 ///     std::io::Result::Ok(())
-/// })?;
+/// })??;
 /// # std::io::Result::Ok(())
 /// ```
 #[must_use]
@@ -62,7 +62,7 @@ pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
 ///
 /// ```
 /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
-/// use squall_runtime::{DuplexStream, duplex};
+/// use squall_runtime::{DuplexStream, IOLoop, duplex};
 ///
 /// async fn echo(mut stream: DuplexStream) -> std::io::Result<()> {
 ///     let mut buffer = [0; 16];
@@ -70,7 +70,7 @@ pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
 ///     stream.write_all(&buffer[..length]).await
 /// }
 ///
-/// futures_lite::future::block_on(async {
+/// IOLoop::current().run_sync(async {
 ///     let (mut client, server) = duplex(64);
 ///     client.write_all(b"hello").await?;
 ///     echo(server).await?;
@@ -79,7 +79,7 @@ pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
 ///     client.read_to_end(&mut answer).await?;
 ///     assert_eq!(answer, b"hello");
 ///     std::io::Result::Ok(())
-/// })?;
+/// })??;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct DuplexStream {
@@ -105,9 +105,9 @@ impl DuplexStream {
     /// use std::future::poll_fn;
     /// use std::io::IoSlice;
     ///
-    /// use squall_runtime::duplex;
+    /// use squall_runtime::{IOLoop, duplex};
     ///
-    /// futures_lite::future::block_on(async {
+    /// IOLoop::current().run_sync(async {
     ///     let (client, server) = duplex(64);
     ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
     ///
@@ -115,7 +115,7 @@ impl DuplexStream {
     ///     let length = poll_fn(|cx| server.poll_recv(cx, &mut buffer)).await?;
     ///     assert_eq!(&buffer[..length], b"ping");
     ///     std::io::Result::Ok(())
-    /// })?;
+    /// })??;
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -139,15 +139,15 @@ impl DuplexStream {
     /// use std::future::poll_fn;
     /// use std::io::IoSlice;
     ///
-    /// use squall_runtime::duplex;
+    /// use squall_runtime::{IOLoop, duplex};
     ///
-    /// futures_lite::future::block_on(async {
+    /// IOLoop::current().run_sync(async {
     ///     let (client, _server) = duplex(8);
     ///     let buffers = [IoSlice::new(b"first "), IoSlice::new(b"second")];
     ///     let sent = poll_fn(|cx| client.poll_send(cx, &buffers)).await?;
     ///     assert_eq!(sent, 8, "no more fits");
     ///     std::io::Result::Ok(())
-    /// })?;
+    /// })??;
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_send(
@@ -169,13 +169,14 @@ impl DuplexStream {
     /// ```
     /// use std::future::poll_fn;
     ///
-    /// use squall_runtime::{PeerClosed, duplex};
+    /// use squall_runtime::{IOLoop, PeerClosed, duplex};
     ///
-    /// futures_lite::future::block_on(async {
+    /// IOLoop::current().run_sync(async {
     ///     let (client, server) = duplex(64);
     ///     drop(client);
     ///     assert_eq!(poll_fn(|cx| server.poll_peer_closed(cx)).await, PeerClosed::Finished);
-    /// });
+    /// })?;
+    /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
         self.incoming.poll_closed(cx)
@@ -194,14 +195,14 @@ impl DuplexStream {
     /// use std::net::Shutdown;
     ///
     /// use futures_lite::AsyncReadExt;
-    /// use squall_runtime::duplex;
+    /// use squall_runtime::{IOLoop, duplex};
     ///
-    /// futures_lite::future::block_on(async {
+    /// IOLoop::current().run_sync(async {
     ///     let (client, mut server) = duplex(64);
     ///     client.shutdown(Shutdown::Write)?;
     ///     assert_eq!(server.read(&mut [0; 16]).await?, 0);
     ///     std::io::Result::Ok(())
-    /// })?;
+    /// })??;
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -222,15 +223,16 @@ impl DuplexStream {
     /// ```
     /// use std::future::poll_fn;
     ///
-    /// use squall_runtime::{PeerClosed, duplex};
+    /// use squall_runtime::{IOLoop, PeerClosed, duplex};
     ///
-    /// futures_lite::future::block_on(async {
+    /// IOLoop::current().run_sync(async {
     ///     let (client, server) = duplex(64);
     ///     client.reset();
     ///     assert_eq!(poll_fn(|cx| server.poll_peer_closed(cx)).await, PeerClosed::Reset);
-    /// });
+    /// })?;
+    /// # std::io::Result::Ok(())
     /// ```
-    pub fn reset(self) {
+    pub fn reset(&self) {
         self.outgoing.reset();
         self.incoming.reset();
     }

@@ -19,33 +19,10 @@ use std::time::Duration;
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
+use crate::testing::{connect, on_both_systems, on_fast_system};
 use crate::{
-    IOLoop, PeerClosed, TcpListener, TcpStream, UnixListener, UnixStream, reactor, sleep, timeout,
-    yield_now,
+    IOLoop, PeerClosed, TcpListener, TcpStream, UnixListener, UnixStream, sleep, yield_now,
 };
-
-/// Runs `test` on a loop of each of the reactor's systems, for at most the time after which
-/// something hangs.
-fn on_both_systems(test: impl AsyncFn() + Sync) {
-    on_fast_system(&test);
-    on_system("portable", reactor::use_portable, test);
-}
-
-fn on_fast_system(test: impl AsyncFn() + Sync) {
-    on_system("fast", || (), test);
-}
-
-fn on_system(name: &str, choose: fn(), test: impl AsyncFn() + Sync) {
-    let run = || {
-        choose();
-        let limited = timeout(Duration::from_secs(20), test());
-        IOLoop::current().run_sync(limited).unwrap().expect("it hangs");
-    };
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name(format!("{name} system"));
-        thread.spawn_scoped(scope, run).unwrap().join().unwrap();
-    });
-}
 
 fn localhost() -> TcpListener {
     TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
@@ -54,9 +31,8 @@ fn localhost() -> TcpListener {
 /// A connection whose one end the test drives by blocking calls.
 async fn tcp_pair() -> (std::net::TcpStream, TcpStream) {
     let listener = localhost();
-    let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    client.connect(&listener.local_addr().unwrap().into()).unwrap();
-    (client.into(), listener.accept().await.unwrap().0)
+    let client = connect(listener.local_addr().unwrap());
+    (client, listener.accept().await.unwrap().0)
 }
 
 async fn unix_pair() -> (std::os::unix::net::UnixStream, UnixStream) {
@@ -92,4 +68,11 @@ fn kind<T>(result: io::Result<T>) -> Option<io::ErrorKind> {
 /// Lets the reactor see what has happened to the sockets.
 async fn settle() {
     sleep(Duration::from_millis(5)).await;
+}
+
+#[test]
+fn a_stream_is_small() {
+    // There is one for each idle connection.
+    assert!(size_of::<TcpStream>() <= 24, "{} bytes", size_of::<TcpStream>());
+    assert!(size_of::<UnixStream>() <= 24, "{} bytes", size_of::<UnixStream>());
 }

@@ -126,16 +126,36 @@ fn after_stop_there_is_no_call_and_start_begins_a_new_period() {
 
 #[test]
 fn a_call_that_is_due_is_not_made_when_stopped_in_the_same_turn() {
-    let times = Times::new();
-    let noted = times.clone();
-    let callback = PeriodicCallback::new(10 * SECOND, async move || noted.note());
-    let stopped = callback.clone();
-    IOLoop::current().call_later(10 * SECOND, move || stopped.stop());
-    callback.start();
-    let restarted = callback.clone();
-    IOLoop::current().call_later(10 * SECOND, move || restarted.start());
-    pass(25 * SECOND);
-    assert_eq!(times.take(), [20.0]);
+    // Whether that comes before or after its timeout, and whether it is started again.
+    for (before, restart, expected) in [
+        (true, false, &[] as &[f64]),
+        (false, false, &[]),
+        (true, true, &[20.0]),
+        (false, true, &[20.0]),
+    ] {
+        let times = Times::new();
+        let noted = times.clone();
+        let callback = PeriodicCallback::new(10 * SECOND, async move || noted.note());
+        let stop = || {
+            let stopped = callback.clone();
+            IOLoop::current().call_later(10 * SECOND, move || {
+                stopped.stop();
+                if restart {
+                    stopped.start();
+                }
+            });
+        };
+        if before {
+            stop();
+            callback.start();
+        } else {
+            callback.start();
+            stop();
+        }
+        pass(25 * SECOND);
+        callback.stop();
+        assert_eq!(times.take(), expected, "before: {before}, restart: {restart}");
+    }
 }
 
 #[test]

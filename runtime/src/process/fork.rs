@@ -14,7 +14,7 @@ use nix::unistd::{ForkResult, Pid};
 use super::lifeline::{self, Lifeline};
 
 /// Signals that a fault in the program itself raises. Handlers of these report the fault and
-/// touch nothing that could be shared; Rust's own tells of an overflown stack.
+/// touch nothing that could be shared; Rust's own tells of a stack that overflowed.
 pub(super) const FAULTS: [c_int; 7] = [
     libc::SIGILL,
     libc::SIGTRAP,

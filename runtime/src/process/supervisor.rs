@@ -195,7 +195,7 @@ impl Supervisor {
         };
         if expected {
             log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) {death}"));
-            // Stopped workers leave their queue to whoever is started next, if anybody is.
+            // While all stop there is nobody to send the connections to instead.
             if matches!(self.stage, Stage::Serving) {
                 self.slots.retire(id);
             }

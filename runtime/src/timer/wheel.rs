@@ -119,6 +119,18 @@ impl Wheel {
         self.next_place().map(|place| start(self.now, place))
     }
 
+    /// The tick at which the first timer is due. Looks at all of them.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        let armed = self.timers.iter().filter(|timer| timer.place.is_some());
+        armed.map(|timer| timer.due).filter(|due| *due <= END).min()
+    }
+
+    /// How many timers there have been at the same time.
+    #[cfg(test)]
+    pub(crate) fn end(&self) -> u32 {
+        self.timers.end()
+    }
+
     /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
     /// it. To be called until it returns `None`.
     pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {

@@ -38,18 +38,24 @@ pub(crate) enum Held {
 
 impl Held {
     /// The buffers, taken from the worker's pool if need be.
+    #[inline]
     pub(crate) fn lease(&mut self, worker: &Worker) -> &mut Buffers {
         if !matches!(self, Self::Buffers(_)) {
-            let mut buffers = worker.lease_buffers();
-            if let Self::Stash(bytes) = &*self {
-                buffers.input.put_back(bytes);
-            }
-            *self = Self::Buffers(buffers);
+            self.fetch(worker);
         }
         match self {
             Self::Buffers(buffers) => buffers,
-            Self::Nothing | Self::Stash(_) => unreachable!("leased above"),
+            Self::Nothing | Self::Stash(_) => unreachable!("fetched above"),
         }
+    }
+
+    #[inline(never)]
+    fn fetch(&mut self, worker: &Worker) {
+        let mut buffers = worker.lease_buffers();
+        if let Self::Stash(bytes) = &*self {
+            buffers.input.put_back(bytes);
+        }
+        *self = Self::Buffers(buffers);
     }
 
     pub(crate) fn leased(&mut self) -> Option<&mut Buffers> {

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::etag::ETag;
 use super::field::{has_token, is_reason_phrase};
-use super::version::Version;
+use super::head::Version;
 
 /// The answer to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -240,19 +240,46 @@ fn fields(out: &mut Vec<u8>, headers: &[(HeaderName, HeaderValue)]) {
 }
 
 fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    match name.as_str() {
-        "content-type" => out.extend_from_slice(b"Content-Type: "),
-        name => {
-            capitalised(out, name);
-            out.extend_from_slice(b": ");
-        }
+    let name = name.as_str();
+    match capitalised(name) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => capitalise(out, name),
     }
     out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
+/// The names that responses commonly have, as they are sent.
+fn capitalised(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "age" => "Age: ",
+        "vary" => "Vary: ",
+        "etag" => "Etag: ",
+        "link" => "Link: ",
+        "allow" => "Allow: ",
+        "expires" => "Expires: ",
+        "location" => "Location: ",
+        "set-cookie" => "Set-Cookie: ",
+        "retry-after" => "Retry-After: ",
+        "content-type" => "Content-Type: ",
+        "cache-control" => "Cache-Control: ",
+        "content-range" => "Content-Range: ",
+        "accept-ranges" => "Accept-Ranges: ",
+        "last-modified" => "Last-Modified: ",
+        "content-encoding" => "Content-Encoding: ",
+        "content-language" => "Content-Language: ",
+        "content-disposition" => "Content-Disposition: ",
+        "content-security-policy" => "Content-Security-Policy: ",
+        "strict-transport-security" => "Strict-Transport-Security: ",
+        "x-content-type-options" => "X-Content-Type-Options: ",
+        "x-frame-options" => "X-Frame-Options: ",
+        "access-control-allow-origin" => "Access-Control-Allow-Origin: ",
+        _ => return None,
+    })
+}
+
 /// Appends `name` with each of its words capitalised.
-fn capitalised(out: &mut Vec<u8>, name: &str) {
+fn capitalise(out: &mut Vec<u8>, name: &str) {
     let start = out.len();
     out.extend_from_slice(name.as_bytes());
     let mut word_begins = true;
@@ -262,6 +289,7 @@ fn capitalised(out: &mut Vec<u8>, name: &str) {
         }
         word_begins = *byte == b'-';
     }
+    out.extend_from_slice(b": ");
 }
 
 fn decimal(out: &mut Vec<u8>, mut number: u64) {
@@ -277,3 +305,6 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     }
     out.extend_from_slice(&digits[start..]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,9 @@
 //! readers could take two ways is refused.
 
 use super::error::HeadError;
-use super::field::{elements, is_token_byte};
-use super::version::Version;
+use super::field::elements;
+use super::head::Version;
+use super::scan::{self, TOKEN};
 
 /// How the body of a request is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,12 @@ impl FramingFields {
     /// [`HeadError::ContentLength`] for anything that is not digits, does not fit 64 bits, or
     /// differs from a length seen before.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if self.length.is_none() {
+            self.length = decimal(value);
+            if self.length.is_some() {
+                return Ok(());
+            }
+        }
         for element in elements(value) {
             let length = decimal(element).ok_or(HeadError::ContentLength)?;
             if self.length.replace(length).is_some_and(|before| before != length) {
@@ -61,9 +68,8 @@ impl FramingFields {
     /// parameters, and for a second `chunked`.
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
         for element in elements(value) {
-            let is_token = |&byte: &u8| is_token_byte(byte);
-            let name_len = element.iter().position(|byte| !is_token(byte)).unwrap_or(element.len());
-            let (name, parameters) = element.split_at(name_len);
+            let parameters = scan::skip(element, TOKEN);
+            let name = &element[..element.len() - parameters.len()];
             let chunked = name.eq_ignore_ascii_case(b"chunked");
             let malformed = match parameters {
                 [] => name.is_empty(),

@@ -1,28 +1,24 @@
 //! Bytes → request head.
+//!
+//! `httparse` takes the head apart. It is lenient where a server must not be: it takes LF for a
+//! line end, and says of a version only its last digit. What it accepts and we do not is found
+//! by looking at the few places where it can be, not by going over all bytes again.
 
 use std::mem::MaybeUninit;
-use std::ops;
+use std::{mem, ops};
 
 use http::Method;
-use httparse::Status;
 
+pub(crate) use self::search::{Found, HeadSearch};
 pub(crate) use super::error::HeadError;
-use super::field::{elements, is_name};
 pub(crate) use super::framing::Framing;
 use super::framing::FramingFields;
-use super::host::is_authority;
 pub(crate) use super::range::Range;
-pub(crate) use super::search::{Found, HeadSearch};
-use super::target;
-pub(crate) use super::version::Version;
-use super::version::minor_of_unknown;
 
-/// As many fields fit on the stack while a head is parsed; more are put on the heap. Browsers
-/// send about 20.
-const COMMON_FIELDS: usize = 64;
-
-/// The shortest field there is: `a:` and the line end.
-const SHORTEST_FIELD: usize = 4;
+mod fields;
+mod request_line;
+mod search;
+mod target;
 
 /// A parsed request head: ranges into its bytes, and what they mean for the connection.
 ///
@@ -37,7 +33,7 @@ pub(crate) struct Head {
     pub(crate) path: Range,
     /// What follows the first `?` of the target, which may be nothing.
     pub(crate) query: Option<Range>,
-    /// The authority in an absolute target, else the value of `Host`, which may be empty.
+    /// The authority in the target, else the value of `Host`, which may be empty.
     pub(crate) authority: Option<Range>,
     pub(crate) version: Version,
     /// In the order in which they came.
@@ -49,9 +45,21 @@ pub(crate) struct Head {
     /// Whether the client offers to go on with another protocol (`Connection: upgrade` and an
     /// `Upgrade` field, not under HTTP/1.0).
     pub(crate) upgrade: bool,
+    /// What the fields read so far mean, of use while the head is parsed.
+    meaning: Meaning,
 }
 
-/// One field line.
+/// The version of a request, as far as it makes a difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1, and any later 1.x: a minor version only adds what may be ignored.
+    #[default]
+    Http11,
+}
+
+/// One field line of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     /// A token, in the case in which it was sent.
@@ -75,12 +83,41 @@ pub(crate) enum Expect {
 /// What a head may be at most. All in bytes, except `max_fields`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
-    /// The whole head, with blank lines before it and the one that ends it (431).
+    /// The whole head, with the blank line that ends it (431).
     pub(crate) max_head_size: usize,
     /// The number of fields (431).
     pub(crate) max_fields: usize,
     /// The target alone (414).
     pub(crate) max_target: usize,
+}
+
+/// Nearly all heads have fewer fields; more cost an allocation.
+const USUAL_FIELDS: usize = 32;
+
+/// Why a head could not be parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// It is not complete. So far nothing is wrong with it.
+    Incomplete,
+    Malformed(HeadError),
+}
+
+impl From<HeadError> for Stop {
+    fn from(error: HeadError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+/// What the fields of a head mean for the connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meaning {
+    host: Option<Range>,
+    framing: FramingFields,
+    expect: Expect,
+    close: bool,
+    keep_alive: bool,
+    upgrade_option: bool,
+    upgrade_field: bool,
 }
 
 impl Head {
@@ -90,7 +127,7 @@ impl Head {
 
     /// Forgets the request, keeping the memory for the next one.
     pub(crate) fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
+        let mut fields = mem::take(&mut self.fields);
         fields.clear();
         *self = Self { fields, ..Self::default() };
     }
@@ -113,12 +150,15 @@ impl Head {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
-        // What is beyond the limit is not looked at, so that a head that is too large is told
-        // as that however its bytes arrive.
+        // What is beyond the limit is not looked at, so that a head that is too large is told as
+        // that however its bytes arrive.
         let bytes = &bytes[..bytes.len().min(limits.max_head_size)];
-        let arrived_at_once = search.is_new() && bytes.first().is_some_and(u8::is_ascii_uppercase);
-        if arrived_at_once && let Some(end) = self.parse_front(bytes, limits)? {
-            return Ok(Some(0..end));
+        if search.is_new() && bytes.first().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
+            match self.parse_front(bytes, limits) {
+                Ok(end) => return Ok(Some(0..end)),
+                Err(Stop::Malformed(error)) => return Err(error),
+                Err(Stop::Incomplete) => {}
+            }
         }
         match search.find(bytes) {
             Found::Head { start, end } => {
@@ -140,151 +180,97 @@ impl Head {
     /// When the head is malformed, ambiguous, over a limit or of an unknown version. What is
     /// in `self` then means nothing.
     pub(crate) fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
-        match self.parse_front(bytes, limits)? {
-            Some(end) if end == bytes.len() => Ok(()),
-            // Lines that end in LF alone made the parser see an end that is none.
-            _ => Err(HeadError::LineEnd),
+        match self.parse_front(bytes, limits) {
+            Ok(end) if end == bytes.len() => Ok(()),
+            Ok(_) | Err(Stop::Incomplete) => Err(HeadError::LineEnd),
+            Err(Stop::Malformed(error)) => Err(error),
         }
-    }
-
-    /// The first value of the fields called `name`.
-    pub(crate) fn field<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
-        self.fields(bytes, name).next()
     }
 
     /// The values of all fields called `name`, in order.
     pub(crate) fn fields<'b>(&self, bytes: &'b [u8], name: &str) -> impl Iterator<Item = &'b [u8]> {
         let matches = |field: &&Field| {
-            let length = (field.name.end - field.name.start) as usize;
-            length == name.len() && field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
+            field.name.len() == name.len()
+                && field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
         };
         self.fields.iter().filter(matches).map(|field| field.value.of(bytes))
     }
 
-    /// Parses the head at the front of `bytes` and returns its length, or `None` if it is not
-    /// complete.
-    fn parse_front(
+    /// Parses the head at the front of `bytes` and returns its length.
+    #[inline]
+    fn parse_front(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        let mut places = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+        let count = limits.max_fields.min(USUAL_FIELDS);
+        match self.parse_with(bytes, limits, &mut places[..count]) {
+            Err(Stop::Malformed(HeadError::TooManyFields)) if count < limits.max_fields => {
+                self.parse_many(bytes, limits)
+            }
+            parsed => parsed,
+        }
+    }
+
+    #[cold]
+    fn parse_many(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        let places = std::iter::repeat_with(MaybeUninit::uninit).take(limits.max_fields);
+        self.parse_with(bytes, limits, &mut places.collect::<Vec<_>>())
+    }
+
+    fn parse_with<'b>(
         &mut self,
-        bytes: &[u8],
+        bytes: &'b [u8],
         limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
-        let mut fields = [const { MaybeUninit::uninit() }; COMMON_FIELDS];
-        let room = limits.max_fields.min(COMMON_FIELDS);
+        places: &mut [MaybeUninit<httparse::Header<'b>>],
+    ) -> Result<usize, Stop> {
+        // Ranges have 32 bits.
+        let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
         let mut request = httparse::Request::new(&mut []);
-        match request.parse_with_uninit_headers(bytes, &mut fields[..room]) {
-            Ok(Status::Complete(end)) => {
-                self.take_in(&bytes[..end], &request, limits).map(|()| Some(end))
-            }
-            Ok(Status::Partial) => Ok(None),
-            Err(httparse::Error::TooManyHeaders) if limits.max_fields > room => {
-                self.parse_many_fields(bytes, limits)
-            }
-            Err(httparse::Error::Version) => match minor_of_unknown(&request, bytes)? {
-                Some(minor) => self.parse_as_http11(bytes, minor, limits),
-                None => Ok(None),
-            },
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Parses a head with more fields than are common.
-    #[cold]
-    fn parse_many_fields(
-        &mut self,
-        bytes: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
-        let room = limits.max_fields.min(bytes.len() / SHORTEST_FIELD);
-        let mut fields = vec![httparse::EMPTY_HEADER; room];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(bytes)? {
-            Status::Complete(end) => {
-                self.take_in(&bytes[..end], &request, limits).map(|()| Some(end))
-            }
-            Status::Partial => Ok(None),
-        }
-    }
-
-    /// Parses a head of HTTP/1.2 or later, which is all the same to us but not to httparse.
-    /// `minor` is where the minor version stands.
-    #[cold]
-    fn parse_as_http11(
-        &mut self,
-        bytes: &[u8],
-        minor: usize,
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
-        let Found::Head { start: 0, end } = HeadSearch::default().find(bytes) else {
-            return Ok(None);
+        let end = match request.parse_with_uninit_headers(bytes, places) {
+            Ok(httparse::Status::Complete(end)) => end,
+            Ok(httparse::Status::Partial) => return Err(Stop::Incomplete),
+            Err(httparse::Error::Version) => return self.parse_later_version(bytes, limits),
+            Err(error) => return Err(explain(error, bytes).into()),
         };
-        let mut copy = bytes[..end].to_vec();
-        copy[minor] = b'1';
-        // The ranges are the same in the copy and in the original.
-        self.parse_front(&copy, limits)
+        self.take_in_request_line(bytes, &request)?;
+        if self.target.len() > limits.max_target {
+            return Err(HeadError::TargetTooLong.into());
+        }
+        self.take_in_fields(&bytes[..end], request.headers)?;
+        if end > limits.max_head_size {
+            return Err(HeadError::TooLarge.into());
+        }
+        self.conclude()?;
+        Ok(end)
     }
 
-    /// Takes in what httparse found in `bytes`, exactly one head, and checks what it does not.
-    fn take_in(
-        &mut self,
-        bytes: &[u8],
-        request: &httparse::Request<'_, '_>,
-        limits: &HeadLimits,
-    ) -> Result<(), HeadError> {
-        if bytes.len() > limits.max_head_size.min(u32::MAX as usize) {
-            return Err(HeadError::TooLarge);
+    /// Parses a head of HTTP/1.2 or later, of which `httparse` knows nothing, as the HTTP/1.1
+    /// that it may be taken for (RFC 9110 §2.5).
+    #[cold]
+    fn parse_later_version(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        // Half a version is no wrong one: what is answered must not depend on how it arrives.
+        if !bytes.contains(&b'\n') {
+            return Err(Stop::Incomplete);
         }
-        // It reads LF alone as a line end, also as the blank line.
-        if !bytes.ends_with(b"\r\n\r\n") {
-            return Err(HeadError::LineEnd);
-        }
-        let (Some(method), Some(target), Some(version)) =
-            (request.method, request.path, request.version)
-        else {
-            return Err(HeadError::RequestLine);
+        let minor = request_line::later_minor_version(bytes)?;
+        // Only the head is copied, not all the requests that may be behind it.
+        let end = match HeadSearch::default().find(bytes) {
+            Found::Head { end, .. } => end,
+            Found::Incomplete => return Err(Stop::Incomplete),
+            Found::Malformed(error) => return Err(error.into()),
         };
-        if target.len() > limits.max_target {
-            return Err(HeadError::TargetTooLong);
-        }
-        self.method = Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::RequestLine)?;
-        self.version = if version == 0 { Version::Http10 } else { Version::Http11 };
-
-        let meaning = self.take_in_fields(bytes, request.headers)?;
-        self.target = Range::within(bytes, target.as_bytes());
-        let target = target::split(bytes, self.target, &self.method)?;
-        self.path = target.path;
-        self.query = target.query;
-        self.authority = target.authority.or(meaning.host);
-        self.conclude(&meaning)
-    }
-
-    /// Takes in the fields; returns what those say that mean something to the connection.
-    fn take_in_fields(
-        &mut self,
-        bytes: &[u8],
-        fields: &[httparse::Header<'_>],
-    ) -> Result<Meaning, HeadError> {
-        let mut meaning = Meaning::default();
-        self.fields.clear();
-        self.fields.reserve(fields.len());
-        for field in fields {
-            let name = Range::within(bytes, field.name.as_bytes());
-            let value = Range::within(bytes, field.value);
-            // Each name begins a line, so this is the end of the line before it.
-            if bytes[name.start as usize - 2] != b'\r' {
-                return Err(HeadError::LineEnd);
-            }
-            self.fields.push(Field { name, value });
-            meaning.take_in(field.name.as_bytes(), field.value, value)?;
-        }
-        Ok(meaning)
+        let mut bytes = bytes[..end].to_vec();
+        bytes[minor] = b'1';
+        self.parse_front(&bytes, limits)
     }
 
     /// Decides what all fields together mean.
-    fn conclude(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
+    #[inline]
+    fn conclude(&mut self) -> Result<(), HeadError> {
+        let meaning = &self.meaning;
         let http11 = self.version == Version::Http11;
         if http11 && meaning.host.is_none() {
             return Err(HeadError::HostMissing);
         }
+        self.authority = self.authority.or(meaning.host);
         self.framing = meaning.framing.decide(self.version)?;
         self.keep_alive = !meaning.close && (http11 || meaning.keep_alive);
         self.upgrade = http11 && meaning.upgrade_option && meaning.upgrade_field;
@@ -297,62 +283,21 @@ impl Head {
     }
 }
 
-/// What the fields seen so far mean for the connection.
-#[derive(Debug, Default)]
-struct Meaning {
-    host: Option<Range>,
-    framing: FramingFields,
-    expect: Expect,
-    close: bool,
-    keep_alive: bool,
-    upgrade_option: bool,
-    upgrade_field: bool,
-}
-
-impl Meaning {
-    /// Takes in one field. The length of the name tells most fields apart from the few that
-    /// matter.
-    fn take_in(&mut self, name: &[u8], value: &[u8], range: Range) -> Result<(), HeadError> {
-        match name.len() {
-            4 if is_name(name, b"host") => self.host(value, range)?,
-            6 if is_name(name, b"expect") => self.expect(value),
-            7 if is_name(name, b"upgrade") => self.upgrade_field = true,
-            10 if is_name(name, b"connection") => self.connection(value),
-            14 if is_name(name, b"content-length") => self.framing.content_length(value)?,
-            17 if is_name(name, b"transfer-encoding") => self.framing.transfer_encoding(value)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn host(&mut self, value: &[u8], range: Range) -> Result<(), HeadError> {
-        if !value.is_empty() && !is_authority(value) {
-            return Err(HeadError::Host);
-        }
-        match self.host.replace(range) {
-            Some(_) => Err(HeadError::HostRepeated),
-            None => Ok(()),
-        }
-    }
-
-    fn connection(&mut self, value: &[u8]) {
-        for option in elements(value) {
-            match option.len() {
-                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
-                7 => self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade"),
-                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
-                _ => {}
-            }
-        }
-    }
-
-    fn expect(&mut self, value: &[u8]) {
-        for expectation in elements(value).filter(|expectation| !expectation.is_empty()) {
-            self.expect = match self.expect {
-                Expect::Unknown => Expect::Unknown,
-                _ if expectation.eq_ignore_ascii_case(b"100-continue") => Expect::Continue,
-                _ => Expect::Unknown,
-            };
-        }
+/// What `httparse` means by `error`.
+#[cold]
+fn explain(error: httparse::Error, bytes: &[u8]) -> HeadError {
+    match error {
+        httparse::Error::HeaderName => HeadError::FieldName,
+        httparse::Error::HeaderValue => HeadError::FieldValue,
+        httparse::Error::NewLine => HeadError::LineEnd,
+        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+        httparse::Error::Version => match request_line::later_minor_version(bytes) {
+            Ok(_) => HeadError::Version,
+            Err(error) => error,
+        },
+        httparse::Error::Token | httparse::Error::Status => HeadError::RequestLine,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! A part of a buffer.
+//! A part of a head.
 
 /// Where a part of a head lies in the head's bytes. Half the size of a slice, and it borrows
 /// nothing.
@@ -9,15 +9,19 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// Where `part` lies in `whole`, of which it is a slice.
-    ///
-    /// A slice of something else gives a range that means nothing, and `of` may panic.
-    pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
-        let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
-        Self::new(start, start.wrapping_add(part.len()))
+    /// From `start` to `end`, both below 4 GiB.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && u32::try_from(end).is_ok());
+        Self { start: start as u32, end: end as u32 }
     }
 
-    /// The range itself, of the bytes that it was made from.
+    /// Where `part`, a slice of `whole`, lies in it.
+    pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
+        let start = part.as_ptr().addr() - whole.as_ptr().addr();
+        Self::new(start, start + part.len())
+    }
+
+    /// The range itself, of the bytes that it was made for.
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start as usize..self.end as usize]
     }
@@ -27,15 +31,7 @@ impl Range {
         Self::new(self.start as usize + start, self.start as usize + end)
     }
 
-    pub(crate) fn is_empty(self) -> bool {
-        self.start == self.end
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a head is shorter than 4 GiB, which its parser checks"
-    )]
-    fn new(start: usize, end: usize) -> Self {
-        Self { start: start as u32, end: end as u32 }
+    pub(crate) fn len(self) -> usize {
+        (self.end - self.start) as usize
     }
 }

@@ -36,21 +36,11 @@ impl Arguments {
         Self(Spans::Inline { length: 0, spans: [Span::ABSENT; INLINE] })
     }
 
-    /// Returns the number of arguments of the row, absent ones included.
-    pub(crate) fn len(&self) -> usize {
-        self.spans().len()
-    }
-
     /// Returns the range of the path that argument `index` matched, in bytes; `None` if it
     /// is an optional group that matched nothing, or if there is no such argument.
     pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
         let span = self.spans().get(index)?;
         (span.start != u32::MAX).then_some(span.start as usize..span.end as usize)
-    }
-
-    /// Returns all arguments in order, as [`range`](Self::range) does.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
-        (0..self.len()).map(|index| self.range(index))
     }
 
     pub(super) fn clear(&mut self) {
@@ -60,25 +50,22 @@ impl Arguments {
         }
     }
 
-    /// Adds an argument, which is a range of a path of less than `u32::MAX` bytes.
-    pub(super) fn push(&mut self, range: Option<Range<usize>>) {
-        let span = range.map_or(Span::ABSENT, |range| Span {
-            start: range.start as u32,
-            end: range.end as u32,
+    /// Replaces all by `ranges` of a path of less than `u32::MAX` bytes.
+    pub(super) fn set(&mut self, ranges: impl ExactSizeIterator<Item = Option<Range<usize>>>) {
+        let new = ranges.map(|range| match range {
+            Some(range) => Span { start: range.start as u32, end: range.end as u32 },
+            None => Span::ABSENT,
         });
         match &mut self.0 {
-            Spans::Inline { length, spans } => match spans.get_mut(*length as usize) {
-                Some(next) => {
-                    *next = span;
-                    *length += 1;
-                }
-                None => {
-                    let mut spans = spans.to_vec();
-                    spans.push(span);
-                    self.0 = Spans::Heap(spans);
-                }
-            },
-            Spans::Heap(spans) => spans.push(span),
+            Spans::Inline { length, spans } if new.len() <= INLINE => {
+                *length = new.len() as u32;
+                spans.iter_mut().zip(new).for_each(|(span, new)| *span = new);
+            }
+            Spans::Inline { .. } => self.0 = Spans::Heap(new.collect()),
+            Spans::Heap(spans) => {
+                spans.clear();
+                spans.extend(new);
+            }
         }
     }
 
@@ -98,6 +85,60 @@ impl Arguments {
         match &self.0 {
             Spans::Inline { length, spans } => &spans[..*length as usize],
             Spans::Heap(spans) => spans,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Arguments {
+    /// Returns the number of arguments of the row, absent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.spans().len()
+    }
+
+    /// Returns all arguments in order, as [`range`](Self::range) does.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
+        (0..self.len()).map(|index| self.range(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges(count: usize) -> Vec<Option<Range<usize>>> {
+        (0..count).map(|at| (at % 3 != 2).then_some(at..at + 1)).collect()
+    }
+
+    #[test]
+    fn what_was_set_replaces_what_was_there() {
+        let mut arguments = Arguments::new();
+        for count in [0, 2, INLINE, 1, INLINE + 1, 20, 3, 0, 7] {
+            arguments.set(ranges(count).into_iter());
+            assert_eq!(arguments.len(), count);
+            assert_eq!(arguments.iter().collect::<Vec<_>>(), ranges(count));
+            assert_eq!(arguments.range(count), None);
+        }
+        arguments.clear();
+        assert_eq!(arguments.len(), 0);
+    }
+
+    #[test]
+    fn a_few_arguments_take_little_memory_and_no_allocation() {
+        let mut arguments = Arguments::new();
+        arguments.set(ranges(INLINE).into_iter());
+        assert!(matches!(arguments.0, Spans::Inline { .. }));
+        assert!(size_of::<Arguments>() <= 40);
+    }
+
+    #[test]
+    fn positions_are_replaced_but_for_absent_arguments() {
+        for count in [3, 9] {
+            let mut arguments = Arguments::new();
+            arguments.set(ranges(count).into_iter());
+            arguments.map_positions(|position| position * 10);
+            assert_eq!(arguments.range(1), Some(10..20));
+            assert_eq!(arguments.range(2), None);
         }
     }
 }

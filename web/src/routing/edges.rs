@@ -1,167 +1,143 @@
-/// A hash table from a node of the trie and what stands in a segment to another node.
+/// A hash table from a node of the trie and some text to another node.
 ///
 /// It is made once and then only asked, with text that clients choose. The hash needs no
-/// secret: clients cannot add keys, so they can do no more than ask for the worst of those
+/// secret: clients cannot add keys, so they can do no more than ask for the slowest of those
 /// that are there.
 #[derive(Debug)]
 pub(super) struct Edges {
-    edges: Vec<Edge>,
-    /// A power of two, and at least twice as many as there are edges, or one; linear probing.
+    /// A power of two, and at least four times as many as there are edges, so that the next of
+    /// any slot is most often empty. Linear probing.
     slots: Vec<Slot>,
-    /// Length of the longest literal, so that longer text need not be hashed.
+    /// How many slots are taken.
+    count: usize,
+    /// Length of the longest text, so that longer text need not be hashed.
     longest: usize,
 }
 
-#[derive(Debug)]
-struct Edge {
-    from: u32,
-    before: Box<[u8]>,
-    after: Option<Box<[u8]>>,
-    to: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
-    /// Compared before the edge itself.
-    hash: u32,
-    /// Which edge; [`Slot::NONE`] if the slot is empty.
-    edge: u32,
+    /// Of the text: see [`word`].
+    word: u64,
+    from: u32,
+    /// [`NOWHERE`] if the slot is empty.
+    to: u32,
+    text: Box<[u8]>,
 }
 
-impl Slot {
-    const NONE: u32 = u32::MAX;
-    const EMPTY: Self = Self { hash: 0, edge: Self::NONE };
-}
-
-/// What leads from one node to another.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Key<'a> {
-    /// The node.
-    pub(super) from: u32,
-    /// The text of a segment, or what stands in it before an argument.
-    pub(super) before: &'a [u8],
-    /// What stands in it after an argument; `None` if it has none.
-    pub(super) after: Option<&'a [u8]>,
-}
+/// No node.
+const NOWHERE: u32 = u32::MAX;
 
 impl Edges {
     pub(super) fn new() -> Self {
-        Self { edges: Vec::new(), slots: vec![Slot::EMPTY], longest: 0 }
+        Self { slots: vec![Slot::empty(); 4], count: 0, longest: 0 }
     }
 
-    /// Returns where `key` leads.
-    pub(super) fn find(&self, key: Key<'_>) -> Option<u32> {
-        if key.before.len() > self.longest {
+    /// Returns where `text` leads from the node `from`.
+    pub(super) fn find(&self, from: u32, text: &[u8]) -> Option<u32> {
+        // Most text is short, and then its word says it all.
+        match text.len() {
+            0..=8 => self.probe(from, text, short_word(text), |_| true),
+            _ => self.find_long(from, text),
+        }
+    }
+
+    #[inline(never)]
+    fn find_long(&self, from: u32, text: &[u8]) -> Option<u32> {
+        if text.len() > self.longest {
             return None;
         }
-        let hash = key.hash();
+        self.probe(from, text, long_word(text), |slot| *slot.text == *text)
+    }
+
+    fn probe(
+        &self,
+        from: u32,
+        text: &[u8],
+        word: u64,
+        is_equal: impl Fn(&Slot) -> bool,
+    ) -> Option<u32> {
         let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut at = hash(from, text.len(), word) & mask;
         loop {
-            let slot = self.slots[at];
-            if slot.edge == Slot::NONE {
+            let slot = &self.slots[at];
+            let is_alike = slot.word == word && slot.from == from && slot.text.len() == text.len();
+            if slot.to == NOWHERE {
                 return None;
             }
-            if slot.hash == hash {
-                let edge = &self.edges[slot.edge as usize];
-                if edge.is(key) {
-                    return Some(edge.to);
-                }
+            if is_alike && is_equal(slot) {
+                return Some(slot.to);
             }
             at = (at + 1) & mask;
         }
     }
 
-    /// Makes `key`, which is not there, lead to `to`.
-    pub(super) fn insert(&mut self, key: Key<'_>, to: u32) {
-        let edge = self.edges.len() as u32;
-        self.edges.push(Edge {
-            from: key.from,
-            before: key.before.into(),
-            after: key.after.map(Into::into),
-            to,
-        });
-        self.longest = self.longest.max(key.before.len());
-        if self.edges.len() * 2 > self.slots.len() {
-            self.grow();
-        } else {
-            self.place(key.hash(), edge);
+    /// Makes `text`, which leads nowhere from `from` yet, lead to `to`.
+    pub(super) fn insert(&mut self, from: u32, text: &[u8], to: u32) {
+        self.count += 1;
+        self.longest = self.longest.max(text.len());
+        if self.count * 4 > self.slots.len() {
+            let size = self.slots.len() * 2;
+            let slots = std::mem::replace(&mut self.slots, vec![Slot::empty(); size]);
+            slots.into_iter().filter(|slot| slot.to != NOWHERE).for_each(|slot| self.place(slot));
         }
+        self.place(Slot { word: word(text), from, to, text: text.into() });
     }
 
-    fn grow(&mut self) {
-        let size = (self.edges.len() * 2).next_power_of_two();
-        self.slots = vec![Slot::EMPTY; size];
-        for edge in 0..self.edges.len() {
-            self.place(self.edges[edge].key().hash(), edge as u32);
-        }
-    }
-
-    fn place(&mut self, hash: u32, edge: u32) {
+    fn place(&mut self, slot: Slot) {
         let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
-        while self.slots[at].edge != Slot::NONE {
+        let mut at = hash(slot.from, slot.text.len(), slot.word) & mask;
+        while self.slots[at].to != NOWHERE {
             at = (at + 1) & mask;
         }
-        self.slots[at] = Slot { hash, edge };
+        self.slots[at] = slot;
     }
 }
 
-impl Edge {
-    fn key(&self) -> Key<'_> {
-        Key { from: self.from, before: &self.before, after: self.after.as_deref() }
-    }
-
-    fn is(&self, key: Key<'_>) -> bool {
-        self.from == key.from && *self.before == *key.before && self.after.as_deref() == key.after
+impl Slot {
+    fn empty() -> Self {
+        Self { word: 0, from: 0, to: NOWHERE, text: Box::default() }
     }
 }
 
-impl Key<'_> {
-    fn hash(&self) -> u32 {
-        let mut hash = mix(u64::from(self.from), self.before);
-        if let Some(after) = self.after {
-            hash = mix(!hash, after);
-        }
-        // The upper half depends on every bit that went in.
-        (hash >> 32) as u32
-    }
+fn word(text: &[u8]) -> u64 {
+    if text.len() <= 8 { short_word(text) } else { long_word(text) }
 }
 
-/// An odd number without a pattern: 2⁶⁴ divided by the golden ratio.
-const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Mixes `text` into `hash`, eight bytes at a time.
-fn mix(hash: u64, text: &[u8]) -> u64 {
-    let step = |hash: u64, word: u64| {
-        let wide = u128::from(hash ^ word) * u128::from(FACTOR);
-        (wide >> 64) as u64 ^ wide as u64
-    };
-    let mut hash = step(hash, text.len() as u64);
-    let Some(last) = text.last_chunk::<8>() else {
-        return step(hash, short_word(text));
-    };
-    // The last word overlaps the one before it, so that no byte remains.
-    let (words, _) = text.as_chunks::<8>();
-    for &word in &words[..(text.len() - 1) / 8] {
-        hash = step(hash, u64::from_le_bytes(word));
-    }
-    step(hash, u64::from_le_bytes(*last))
-}
-
-/// Returns a word that is another for each other text of the same length, less than eight.
+/// Returns a word that is another for each other text of the same length, of eight bytes at
+/// most.
 fn short_word(text: &[u8]) -> u64 {
+    let low = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
     match (text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
-        (Some(&first), Some(&last), _) => {
-            u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(last)) << 32
-        }
-        (_, _, &[first, .., last]) => {
-            let middle = text[text.len() / 2];
-            u64::from(first) | u64::from(middle) << 8 | u64::from(last) << 16
-        }
-        (_, _, &[only]) => u64::from(only),
+        (Some(&first), Some(&last), _) => low(first) | low(last) << 32,
+        (_, _, &[a]) => low([a, 0, 0, 0]),
+        (_, _, &[a, b]) => low([a, b, 0, 0]),
+        (_, _, &[a, b, c]) => low([a, b, c, 0]),
         _ => 0,
     }
+}
+
+/// Returns a hash of text of eight bytes at least.
+fn long_word(text: &[u8]) -> u64 {
+    let (words, _) = text.as_chunks::<8>();
+    // The last word may overlap the one before it, so that no byte is left over.
+    let last = text.last_chunk::<8>().copied().unwrap_or_default();
+    let hash = words.iter().fold(0, |hash, word| mix(hash ^ u64::from_le_bytes(*word), FACTOR));
+    hash ^ u64::from_le_bytes(last)
+}
+
+fn hash(from: u32, length: usize, word: u64) -> usize {
+    let seed = u64::from(from) << 32 | length as u64;
+    mix(mix(word ^ FACTOR, seed ^ OTHER_FACTOR), FACTOR) as usize
+}
+
+/// Bits without a pattern: the fractions of the golden ratio and of the square root of two.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+const OTHER_FACTOR: u64 = 0x6a09_e667_f3bc_c909;
+
+/// Returns bits each of which depends on all that are given.
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(test)]

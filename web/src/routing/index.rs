@@ -1,13 +1,13 @@
-use std::cell::{Cell, RefCell};
-
-use memchr::memchr_iter;
+use std::cell::Cell;
+use std::ops::Range;
 
 use super::arguments::Arguments;
-use super::edges::{Edges, Key};
-use super::escape::{is_in_escape, normalise};
-use super::pattern::Pattern;
+use super::edges::Edges;
+use super::escape::{Normalised, is_in_escape, normalise};
 use super::regex::Matcher;
-use super::segments::{Segment, Segments};
+use super::slashes::{Slashes, segment};
+
+mod build;
 
 /// Finds the row of the route table that answers a path.
 ///
@@ -15,41 +15,46 @@ use super::segments::{Segment, Segments};
 /// 1. A row without arguments answers one path, and which row answers that path is known
 ///    when the index is made. So such paths are in a hash table, unless an earlier row of
 ///    another kind answers them.
-/// 2. Rows with `{…}` are in a trie over segments. Where a literal and an argument both lead
-///    on, both are followed, and the lowest row wins.
+/// 2. Rows with `{…}` are in a trie over segments. Where more than one edge leads on, all are
+///    followed, and the lowest row wins.
 /// 3. Regexes of rows before the one found are tried, in order.
 ///
 /// # Cost
-/// The path is looked over once and hashed once. In the trie each node is visited once at
-/// most, and only if what leads to it matches and a row below it could still win: in a table
-/// where at most one segment matches at each place, as many nodes as the pattern has
-/// segments, however many rows there are. Nothing is allocated, and nothing depends on how
-/// many segments the path has beyond those of the longest pattern. Each regex adds a
-/// comparison of its literal prefix, and a search if that is equal.
+/// The path is hashed once, and looked over once for slashes. In the trie each node is
+/// visited once at most, and only if what leads to it matches and a row below it could still
+/// win. In a table where one edge leads on at each place, those are as many nodes as the
+/// pattern has segments, however many rows there are; in the worst table, all. Nothing
+/// depends on how many segments a path has beyond those of the longest pattern, and nothing is
+/// allocated, unless the path is spelled in another way than the normal one. Each regex adds
+/// a comparison of its literal prefix, and a search if that is equal.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// From nodes of the trie to others, and from [`WHOLE`] paths to rows.
+    /// From nodes of the trie, and some other origins, to nodes.
     edges: Edges,
-    /// The trie; the first is its root.
+    /// The trie.
     nodes: Vec<Node>,
+    /// How many origins there are besides the nodes.
+    origins: u32,
+    /// The paths of rows without arguments.
+    whole_paths: Sketch,
     /// For each row, where in its path the arguments are; nothing for other than segments.
     places: Vec<Box<[Place]>>,
     /// In the order of the table.
     regexes: Vec<(u32, Matcher)>,
-    /// Where the segments of the path being looked up begin, as far as patterns reach, and
-    /// where one more would. The table is used by one thread, by one lookup at a time.
-    starts: Box<[Cell<u32>]>,
-    /// The nodes that are still to be visited in this lookup.
-    pending: RefCell<Vec<Visit>>,
+    /// Of the path being looked up: as many as the longest pattern has, and one more.
+    slashes: Slashes,
 }
 
-/// In place of a node, the origin of the edges that are whole paths and lead to rows.
-const WHOLE: u32 = u32::MAX;
+/// The first node.
+const ROOT: u32 = 0;
+
+/// The origin of the edges that are whole paths, and lead to rows.
+const WHOLE: u32 = u32::MAX - 1;
 
 /// No row, or no node: higher than all.
 const NONE: u32 = u32::MAX;
 
-/// The beginnings of some patterns.
+/// The beginning of some patterns.
 #[derive(Clone, Debug)]
 struct Node {
     /// The lowest row whose pattern begins so.
@@ -62,8 +67,20 @@ struct Node {
     argument: u32,
     /// Whether there are literal edges.
     has_literals: bool,
-    /// The different lengths of text around arguments that are part of a segment.
-    around: Vec<Around>,
+    /// Whether nothing but `argument` leads on.
+    has_only_argument: bool,
+    /// The arguments that are a part of the segment, by the lengths of the text around them.
+    parts: Vec<Part>,
+}
+
+/// Arguments with text of certain lengths around them.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// The lowest row with one of them here.
+    lowest: u32,
+    around: Around,
+    /// From here the text before the argument leads to where the text after it leads on.
+    origin: u32,
 }
 
 /// How much text there is before and after an argument in its segment.
@@ -78,273 +95,211 @@ struct Around {
 struct Place {
     /// In which segment.
     segment: u32,
-    /// What it leaves of the segment; `None` if it takes the rest of the path.
-    around: Option<Around>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Visit {
-    node: u32,
-    /// How many segments lead there.
-    depth: u32,
+    around: Around,
+    takes_rest: bool,
 }
 
 impl Index {
-    /// Makes an index of the `patterns` of a table; the first is row 0.
-    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Self {
-        let mut index = Self {
-            edges: Edges::new(),
-            nodes: vec![Node::EMPTY],
-            places: Vec::new(),
-            regexes: Vec::new(),
-            starts: Box::default(),
-            pending: RefCell::default(),
-        };
-        let mut deepest = 0;
-        let mut literals = Vec::new();
-        for (row, pattern) in (0..).zip(patterns) {
-            let mut places = Vec::new();
-            match pattern {
-                Pattern::Regex(regex) => index.regexes.push((row, regex.matcher())),
-                Pattern::Segments(segments) => match segments.literal() {
-                    Some(path) => literals.push((row, path)),
-                    None => {
-                        deepest = deepest.max(segments.segments().len());
-                        places = index.insert(row, segments);
-                    }
-                },
-            }
-            index.places.push(places.into());
-        }
-        index.starts = vec![Cell::new(0); deepest + 2].into();
-        for (row, path) in literals {
-            index.insert_whole(row, path.as_bytes());
-        }
-        index
-    }
-
     /// Returns the row that answers `path`, and puts its arguments into `arguments`, as
     /// ranges of `path`.
     pub(crate) fn find(&self, path: &[u8], arguments: &mut Arguments) -> Option<usize> {
         arguments.clear();
-        // Text of a literal row is normal already, so what equals it is as well.
-        if let Some(row) = self.find_whole(path) {
-            return Some(row as usize);
-        }
-        let Some(normal) = normalise(path) else {
-            return self.search(path, NONE, arguments).map(|row| row as usize);
-        };
-        let row = match self.find_whole(&normal.bytes) {
-            Some(row) => row,
-            None => self.search(&normal.bytes, NONE, arguments)?,
-        };
-        arguments.map_positions(|position| normal.origin(position));
-        Some(row as usize)
+        // The text of a literal row is normal, so what equals it is as well.
+        let row = self.find_whole(path).or_else(|| self.search(path, NONE, arguments));
+        row.map(|row| row as usize)
     }
 
+    /// Finds a row without arguments that is answered by no earlier row.
     fn find_whole(&self, path: &[u8]) -> Option<u32> {
-        self.edges.find(Key { from: WHOLE, before: path, after: None })
+        if self.whole_paths.may_hold(path) { self.edges.find(WHOLE, path) } else { None }
     }
 
-    /// Searches the rows before `limit`, but for those without arguments.
+    /// Finds a row before `limit`, among all but those without arguments.
     fn search(&self, path: &[u8], limit: u32, arguments: &mut Arguments) -> Option<u32> {
-        // Positions and lengths are held in 32 bits.
+        // Positions are held in 32 bits.
         if path.len() >= u32::MAX as usize {
             return None;
         }
-        let row = self.walk(path, limit, || {});
-        let earlier = self.regexes.iter().take_while(|(regex, _)| *regex < row);
-        for (regex, matcher) in earlier {
-            if matcher.matches(path, arguments) {
-                return Some(*regex);
-            }
+        let split = self.slashes.split(path);
+        if split.has_percent
+            && let Some(normal) = normalise(path)
+        {
+            return self.search_normal(&normal, limit, arguments);
+        }
+
+        let mut row = limit;
+        if path.starts_with(b"/") {
+            row = self.walk(ROOT, Rest { path, bounds: split.bounds }, row, &mut || {});
+        }
+        if !self.regexes.is_empty()
+            && let Some(regex) = self.find_regex(path, row, arguments)
+        {
+            return Some(regex);
         }
         if row == limit {
             return None;
         }
-        for place in &self.places[row as usize] {
-            arguments.push(Some(self.range(*place, path)));
-        }
+        let places = self.places[row as usize].iter();
+        arguments.set(places.map(|place| place.range(path, split.bounds)));
         Some(row)
     }
+
+    /// Searches for a path that came in another spelling than the normal one.
+    #[cold]
+    fn search_normal(
+        &self,
+        normal: &Normalised,
+        limit: u32,
+        arguments: &mut Arguments,
+    ) -> Option<u32> {
+        let path = &*normal.bytes;
+        let row = self.find_whole(path).or_else(|| self.search(path, limit, arguments))?;
+        arguments.map_positions(|position| normal.origin(position));
+        Some(row)
+    }
+
+    /// Finds a regex of a row before `limit`.
+    #[inline(never)]
+    fn find_regex(&self, path: &[u8], limit: u32, arguments: &mut Arguments) -> Option<u32> {
+        let mut earlier = self.regexes.iter().take_while(|(row, _)| *row < limit);
+        earlier.find(|(_, matcher)| matcher.matches(path, arguments)).map(|(row, _)| *row)
+    }
+}
+
+/// A path, and the bounds of those of its segments that are left.
+#[derive(Clone, Copy)]
+struct Rest<'a> {
+    path: &'a [u8],
+    bounds: &'a [Cell<u32>],
 }
 
 /// The trie.
 impl Index {
-    /// Returns the first row with a pattern of segments and arguments that matches `path`,
-    /// or `limit` if there is none before it. Calls `visited` for each node visited.
-    fn walk(&self, path: &[u8], limit: u32, mut visited: impl FnMut()) -> u32 {
-        let Some(count) = self.split(path) else {
-            return limit;
-        };
-        let mut best = limit;
-        let mut pending = self.pending.borrow_mut();
-        pending.clear();
-        pending.push(Visit { node: 0, depth: 0 });
-        while let Some(Visit { node, depth }) = pending.pop() {
-            let id = node;
+    /// Returns the lowest row before `best` whose pattern begins with what leads to node `id`,
+    /// and then matches what is left of the path; `best` if there is none. Calls `visited`
+    /// for each node.
+    // Always, since it is nearly all of `search`, and the compiler hesitates: through `fork`
+    // it calls itself.
+    #[inline(always)]
+    fn walk(
+        &self,
+        mut id: u32,
+        Rest { path, mut bounds }: Rest<'_>,
+        mut best: u32,
+        visited: &mut impl FnMut(),
+    ) -> u32 {
+        loop {
             let node = &self.nodes[id as usize];
             if node.lowest >= best {
-                continue;
+                return best;
             }
             visited();
-            if depth == count {
-                best = best.min(node.end);
+            let [slash, next, ..] = bounds else {
+                return best.min(node.end);
+            };
+            let range = segment(slash, next);
+            bounds = &bounds[1..];
+            if node.has_only_argument && !range.is_empty() {
+                id = node.argument;
                 continue;
             }
-            let (start, end) = self.segment(depth);
-            if start < path.len() {
-                best = best.min(node.rest);
+
+            if node.rest < best && range.start < path.len() {
+                best = node.rest;
             }
-            let segment = &path[start..end];
-            let depth = depth + 1;
-            if node.argument != NONE && !segment.is_empty() {
-                pending.push(Visit { node: node.argument, depth });
+            let segment = &path[range];
+            let literal = if node.has_literals { self.edges.find(id, segment) } else { None };
+            let argument = if segment.is_empty() { NONE } else { node.argument };
+            let may_fork = !node.parts.is_empty() || (literal.is_some() && argument != NONE);
+            if may_fork {
+                return self.fork(id, literal, segment, Rest { path, bounds }, best, visited);
             }
-            for around in &node.around {
-                if let Some(key) = around.split(id, segment)
-                    && let Some(node) = self.edges.find(key)
-                {
-                    pending.push(Visit { node, depth });
-                }
+            id = literal.unwrap_or(argument);
+            if id == NONE {
+                return best;
             }
-            if node.has_literals {
-                let key = Key { from: id, before: segment, after: None };
-                if let Some(node) = self.edges.find(key) {
-                    pending.push(Visit { node, depth });
-                }
+        }
+    }
+
+    /// Walks on to each node to which `segment` leads from node `id`, one of which is
+    /// `literal`; otherwise as [`walk`](Self::walk).
+    ///
+    /// It calls itself no deeper than the longest pattern has segments.
+    #[inline(never)]
+    fn fork(
+        &self,
+        id: u32,
+        literal: Option<u32>,
+        segment: &[u8],
+        rest: Rest<'_>,
+        mut best: u32,
+        visited: &mut impl FnMut(),
+    ) -> u32 {
+        let node = &self.nodes[id as usize];
+        if let Some(literal) = literal {
+            best = self.walk(literal, rest, best, visited);
+        }
+        for part in &node.parts {
+            if part.lowest < best
+                && let Some(next) = self.follow(part, segment)
+            {
+                best = self.walk(next, rest, best, visited);
             }
+        }
+        if node.argument != NONE && !segment.is_empty() {
+            best = self.walk(node.argument, rest, best, visited);
         }
         best
     }
 
-    /// Notes where the segments of `path` begin, and returns how many there are, or just more
-    /// than any pattern has. `None` if it does not begin with a slash.
-    fn split(&self, path: &[u8]) -> Option<u32> {
-        if path.first() != Some(&b'/') {
+    /// Returns where an argument leads that is a part of `segment`.
+    fn follow(&self, part: &Part, segment: &[u8]) -> Option<u32> {
+        let (before, rest) = segment.split_at_checked(part.around.before as usize)?;
+        let length = rest.len().checked_sub(part.around.after as usize)?;
+        let (argument, after) = rest.split_at(length);
+        // In `%2F` there is no argument before the text `F`.
+        if argument.is_empty() || is_in_escape(rest, length) {
             return None;
         }
-        let (last, starts) = self.starts.split_last()?;
-        let mut count = 0;
-        for (start, slash) in starts.iter().zip(memchr_iter(b'/', path)) {
-            start.set(slash as u32 + 1);
-            count += 1;
-        }
-        // As if a slash followed.
-        let end = starts.get(count).unwrap_or(last);
-        end.set(path.len() as u32 + 1);
-        Some(count as u32)
-    }
-
-    /// Returns where segment `depth` of the path that was split begins and ends.
-    fn segment(&self, depth: u32) -> (usize, usize) {
-        let depth = depth as usize;
-        (self.starts[depth].get() as usize, self.starts[depth + 1].get() as usize - 1)
-    }
-
-    fn range(&self, place: Place, path: &[u8]) -> std::ops::Range<usize> {
-        let (start, end) = self.segment(place.segment);
-        match place.around {
-            Some(Around { before, after }) => start + before as usize..end - after as usize,
-            None => start..path.len(),
-        }
+        let origin = self.edges.find(part.origin, before)?;
+        self.edges.find(origin, after)
     }
 }
 
-/// The making.
-impl Index {
-    fn insert(&mut self, row: u32, pattern: &Segments) -> Vec<Place> {
-        let mut places = Vec::new();
-        let mut node = 0;
-        for (depth, segment) in (0..).zip(pattern.segments()) {
-            let lowest = &mut self.nodes[node as usize].lowest;
-            *lowest = row.min(*lowest);
-            match segment {
-                Segment::Literal(text) => {
-                    self.nodes[node as usize].has_literals = true;
-                    let key = Key { from: node, before: text.as_bytes(), after: None };
-                    node = self.follow(key);
-                }
-                Segment::Argument { before, after } => {
-                    let around = Around { before: before.len() as u32, after: after.len() as u32 };
-                    places.push(Place { segment: depth, around: Some(around) });
-                    node = self.follow_argument(node, before.as_bytes(), after.as_bytes(), around);
-                }
-                Segment::Rest => {
-                    places.push(Place { segment: depth, around: None });
-                    let rest = &mut self.nodes[node as usize].rest;
-                    *rest = row.min(*rest);
-                    return places;
-                }
-            }
-        }
-        let end = &mut self.nodes[node as usize];
-        end.end = row.min(end.end);
-        end.lowest = row.min(end.lowest);
-        places
-    }
-
-    /// Returns the node to which `key` leads.
-    fn follow(&mut self, key: Key<'_>) -> u32 {
-        self.edges.find(key).unwrap_or_else(|| {
-            let node = self.add_node();
-            self.edges.insert(key, node);
-            node
-        })
-    }
-
-    /// Returns the node to which an argument leads.
-    fn follow_argument(&mut self, from: u32, before: &[u8], after: &[u8], around: Around) -> u32 {
-        if around != Around::NOTHING {
-            let known = &mut self.nodes[from as usize].around;
-            if !known.contains(&around) {
-                known.push(around);
-            }
-            return self.follow(Key { from, before, after: Some(after) });
-        }
-        if self.nodes[from as usize].argument == NONE {
-            self.nodes[from as usize].argument = self.add_node();
-        }
-        self.nodes[from as usize].argument
-    }
-
-    fn add_node(&mut self) -> u32 {
-        self.nodes.push(Node::EMPTY);
-        self.nodes.len() as u32 - 1
-    }
-
-    /// Adds a row without arguments, unless it never answers.
-    fn insert_whole(&mut self, row: u32, path: &[u8]) {
-        if self.find_whole(path).is_none()
-            && self.search(path, row, &mut Arguments::new()).is_none()
-        {
-            self.edges.insert(Key { from: WHOLE, before: path, after: None }, row);
-        }
+impl Place {
+    /// Returns the range of the argument in `path`.
+    fn range(&self, path: &[u8], bounds: &[Cell<u32>]) -> Option<Range<usize>> {
+        let [slash, next, ..] = bounds.get(self.segment as usize..)? else {
+            return None;
+        };
+        let Range { start, end } = segment(slash, next);
+        let end = if self.takes_rest { path.len() } else { end };
+        Some(start + self.around.before as usize..end - self.around.after as usize)
     }
 }
 
-impl Node {
-    const EMPTY: Self = Self {
-        lowest: NONE,
-        end: NONE,
-        rest: NONE,
-        argument: NONE,
-        has_literals: false,
-        around: Vec::new(),
-    };
-}
+/// The lengths and last bytes of some texts, so that most others need not be hashed: in paths
+/// with arguments, the last byte is often that of one.
+#[derive(Debug, Default)]
+struct Sketch([u64; Self::WORDS]);
 
-impl Around {
-    const NOTHING: Self = Self { before: 0, after: 0 };
+impl Sketch {
+    const WORDS: usize = 16;
 
-    /// Splits off a `segment` what stands around an argument in it, as the key of an edge
-    /// from node `from`; `None` if nothing remains for the argument.
-    fn split(self, from: u32, segment: &[u8]) -> Option<Key<'_>> {
-        let (before, rest) = segment.split_at_checked(self.before as usize)?;
-        let length = rest.len().checked_sub(self.after as usize)?;
-        let (argument, after) = rest.split_at(length);
-        let matches = !argument.is_empty() && !is_in_escape(rest, length);
-        matches.then_some(Key { from, before, after: Some(after) })
+    fn insert(&mut self, text: &[u8]) {
+        let (word, bit) = Self::place(text);
+        self.0[word] |= bit;
+    }
+
+    fn may_hold(&self, text: &[u8]) -> bool {
+        let (word, bit) = Self::place(text);
+        self.0[word] & bit != 0
+    }
+
+    fn place(text: &[u8]) -> (usize, u64) {
+        let last = usize::from(text.last().copied().unwrap_or_default());
+        // The factor keeps letters after one length apart from digits after the next.
+        ((text.len() * 7 + (last >> 6)) % Self::WORDS, 1 << (last % 64))
     }
 }
 

@@ -25,6 +25,7 @@ impl Pattern {
     ///   byte. It is the whole last segment.
     /// - `{{` and `}}` stand for a brace.
     ///
+    /// Case counts, and so does each slash: `/a`, `/a/` and `//a` are three patterns.
     /// A name is made of letters, digits and `_`, and does not begin with a digit.
     ///
     /// # Errors

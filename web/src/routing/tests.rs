@@ -234,8 +234,6 @@ fn path_for(row: &Row, arguments: &[String]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
-
     #[test]
     fn the_index_agrees_with_a_linear_scan(
         table in prop::collection::vec(row(), 0..12),

@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use futures_lite::StreamExt;
+use squall_runtime::process::task_id;
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, log, timeout};
 
@@ -24,7 +25,11 @@ pub(super) fn on_signals(handle: HTTPServer, worker: Rc<Worker>) -> io::Result<(
         servers.len() == 1
     });
     if first {
-        let signals = Signals::new([SIGTERM, SIGINT])?;
+        // A worker is told by its supervisor. Ctrl-C reaches both, and is the supervisor's.
+        let signals = match task_id() {
+            Some(_) => Signals::new([SIGTERM])?,
+            None => Signals::new([SIGTERM, SIGINT])?,
+        };
         IOLoop::current().spawn_callback(watch(signals));
     }
     Ok(())
@@ -45,7 +50,9 @@ async fn watch(mut signals: Signals) {
         }
     });
     let at_once = async {
-        signals.next().await;
+        // A supervisor that is told twice kills its workers. What comes twice to a worker went to
+        // the whole group as well.
+        while signals.next().await.is_some() && task_id().is_some() {}
         log::warn(log::GENERAL, format_args!("a second signal: the requests in flight are cut"));
     };
     futures_lite::future::or(async { drop(drain.await) }, at_once).await;

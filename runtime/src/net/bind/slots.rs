@@ -51,9 +51,37 @@ thread_local! {
 /// served by that one.
 ///
 /// Without a fork, dropping them stops listening.
+///
+/// # Examples
+///
+/// ```
+/// use squall_runtime::{IOLoop, Listener, TcpStream, bind_sockets};
+///
+/// let sockets = bind_sockets("127.0.0.1:0")?;
+/// let address = sockets.local_addrs()[0];
+/// // Here, a server of several processes forks.
+/// IOLoop::current().run_sync(async {
+///     for listener in sockets.into_listeners()? {
+///         match listener {
+///             Listener::Tcp(listener) => {
+///                 let client = TcpStream::connect(address).await?;
+///                 let (_, peer) = listener.accept().await?;
+///                 assert_eq!(client.local_addr()?, peer);
+///             }
+///             Listener::Unix(_) => unreachable!("an IP address was bound"),
+///         }
+///     }
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
 pub struct Sockets(pub(super) Rc<[Bound]>);
 
 /// A listening socket of this process.
+///
+/// # Examples
+///
+/// See [`Sockets`].
 #[derive(Debug)]
 pub enum Listener {
     /// Takes TCP connections.
@@ -74,6 +102,14 @@ impl Sockets {
 
     /// The IP addresses that are listened on, IPv4 first, with the port the system chose where
     /// 0 was asked for. Empty for a Unix socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sockets = squall_runtime::bind_sockets("127.0.0.1:0")?;
+    /// println!("listening on http://{}", sockets.local_addrs()[0]);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let address = |bound: &Bound| match bound.place {
@@ -89,6 +125,10 @@ impl Sockets {
     /// # Errors
     ///
     /// Fails if the process has no file descriptor left, or if the system refuses to listen.
+    ///
+    /// # Examples
+    ///
+    /// See [`Sockets`].
     pub fn into_listeners(self) -> io::Result<Vec<Listener>> {
         self.0.iter().map(|bound| bound.listener(SLOT.get())).collect()
     }

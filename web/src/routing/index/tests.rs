@@ -1,4 +1,5 @@
 use super::*;
+use crate::routing::Pattern;
 
 fn table(rows: &[&str]) -> Index {
     let patterns: Vec<_> = rows.iter().map(|row| pattern(row)).collect();
@@ -49,6 +50,15 @@ fn of_equal_rows_the_first_wins() {
     assert_eq!(row(&table(&["/x", "/{*a}", "/{*b}"]), "/a"), Some(1));
     assert_eq!(row(&table(&["/x", "/v{a}", "/v{b}"]), "/va"), Some(1));
     assert_eq!(row(&table(&["~/x", "~/.*", "~/a"]), "/a"), Some(1));
+}
+
+#[test]
+fn of_many_equal_rows_the_first_wins() {
+    let rows: Vec<_> = (0..300).map(|at| format!("/row{}", at % 100)).collect();
+    let index = table(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    for at in 0..100 {
+        assert_eq!(row(&index, &format!("/row{at}")), Some(at));
+    }
 }
 
 #[test]
@@ -208,7 +218,8 @@ fn more_arguments_than_are_held_inline_are_found() {
 /// How many nodes of the trie are visited for `path`.
 fn visits(index: &Index, path: &str) -> usize {
     let mut visits = 0;
-    index.walk(path.as_bytes(), NONE, || visits += 1);
+    let bounds = index.slashes.split(path.as_bytes()).bounds;
+    index.walk(ROOT, Rest { path: path.as_bytes(), bounds }, NONE, &mut || visits += 1);
     visits
 }
 
@@ -274,6 +285,17 @@ fn the_worst_table_makes_a_lookup_visit_each_node_once() {
     for path in ["/a".repeat(10), "/a".repeat(9) + "/b", "/a".repeat(9) + "/", "/a".repeat(11)] {
         assert!(visits(&index, &path) <= index.nodes.len(), "{path}");
     }
+}
+
+#[test]
+fn patterns_may_branch_at_each_of_many_segments() {
+    let row = |at: usize| format!("{}/{{x}}/b", "/a".repeat(at));
+    let rows: Vec<_> = (0..200).map(row).rev().collect();
+    let index = table(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    let path = "/a".repeat(201) + "/b";
+    assert_eq!(find(&index, &path), None);
+    assert!(visits(&index, &path) <= index.nodes.len());
+    assert_eq!(find(&index, "/a/a/a/b"), Some((197, vec!["a"])));
 }
 
 #[test]

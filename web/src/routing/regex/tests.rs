@@ -45,15 +45,19 @@ fn a_regex_may_end_with_a_comment() {
 
 #[test]
 fn a_regex_with_more_than_literal_text_outside_of_its_groups_is_not_reversed() {
-    let texts =
-        [r"/\d", "/a*", "/a+/b", "/[ab]", "/a|/b", "/(?:a)", "/(?i)a", "/a{2}", "/a$b|c", "/(a)*"];
+    let texts = [
+        r"/\d", r"/\<a", "/a*", "/a+/b", "/[ab]", "/a|/b", "/(?:a)", "/(?i)a", "/a{2}", "/a$b|c",
+        "/(a)*",
+    ];
     for text in texts {
         let regex = parse(text);
         let arguments = vec!["a"; regex.argument_count()];
         assert_eq!(regex.reverse(&arguments), Err(ReverseError::irreversible()), "{text}");
     }
-    // Groups in groups.
-    assert_eq!(parse("/((a)b)").reverse(&["ab", "a"]), Err(ReverseError::irreversible()));
+    // Groups in groups, and as many others.
+    for text in ["/((a)b)", "/(?:a)((b))"] {
+        assert_eq!(parse(text).reverse(&["ab", "a"]), Err(ReverseError::irreversible()), "{text}");
+    }
 }
 
 #[test]
@@ -72,25 +76,29 @@ fn the_literal_prefix_ends_before_the_first_thing_that_varies() {
     assert_eq!(prefix("/a.b"), "/a");
     assert_eq!(prefix("/ab?c"), "/a");
     assert_eq!(prefix("/a(b)?c"), "/a");
-    for text in ["/a|/b", "(?i)/a", "/a*", ".*", "(?x) /a # b", r"/a\d", "/a(?x: )|b", "(/a)|b"] {
+    for text in
+        [r"/\<a", "/a|/b", "(?i)/a", "/a*", ".*", "(?x) /a # b", r"/a\d", "/a(?x: )|b", "(/a)|b"]
+    {
         assert_eq!(prefix(text), "", "{text}");
     }
 }
 
 #[test]
 fn the_end_of_a_group_is_found() {
-    assert_eq!(prefix(r"/a([)]|\)|\[|[^]|]|[\]|](?:|)(|))|b"), "");
-    assert_eq!(parse(r"/a([)]|\)|[^]|])/b").reverse(&[")"]).unwrap(), "/a)/b");
+    let reverse = |text: &str, argument: &str| parse(text).reverse(&[argument]).unwrap();
+    assert_eq!(reverse(r"/a([)]|\)|[^]|])/b", ")"), "/a)/b");
+    assert_eq!(reverse("/a([])]+)/b", ")"), "/a)/b");
+    assert_eq!(reverse("/a([^])]+)/b", "(("), "/a%28%28/b");
+    assert_eq!(reverse(r"/a(\[|(?:b|(?:c))+)/d", "bc"), "/abc/d");
+    assert_eq!(prefix(r"/a([)]|\)|\[|[^]|]|[\]|](?:|)(?:|))|b"), "");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
-
     #[test]
     fn the_prefix_hides_no_match(
         text in prop_oneof![
-            r"[/ab()\[\]|?*+.^$\\{}:,2x#-]{0,14}",
-            r"/?(a|b|/|\(a|\(b|\)|\)\?|\||\[a|\[\^|\]|\(\?:|\(\?x\)|\(\?i\)|\\\(|\\\)|#|\?|\.){0,10}",
+            "[/ab()\\[\\]|?*+.^$\\\\{}:,2x#<\n-]{0,14}",
+            r"/?(a|b|/|\(a|\(b|\)|\)\?|\||\[a|\[\^|\]|\(\?:|\(\?x\)|\(\?i\)|\\\(|\\\)|#|\n|\?|\.){0,12}",
         ],
         paths in prop::collection::vec("[/abA().|#?]{0,6}", 1..8),
     ) {

@@ -1,10 +1,8 @@
 //! Where a request head ends, however its bytes arrive.
 
-use memchr::{memchr, memchr_iter};
-
-use super::error::HeadError;
-use super::field::{is_token_byte, is_value_byte};
-use super::version;
+use super::super::scan::{self, TOKEN};
+use super::request_line::later_minor_version;
+use super::{Head, HeadError, explain};
 
 /// Blank lines before a request that are skipped. Old clients send one after a body (RFC
 /// 9112 §2.2); nobody has a reason to send more than a few.
@@ -50,6 +48,11 @@ impl HeadSearch {
         self.searched == 0
     }
 
+    /// How many bytes need not be looked at again.
+    pub(crate) fn searched(&self) -> usize {
+        self.searched as usize
+    }
+
     /// What is wrong with a head that is not complete in `bytes`, the most that it may have:
     /// its target, or the whole of it is too long.
     pub(crate) fn too_large(&self, bytes: &[u8]) -> HeadError {
@@ -57,34 +60,41 @@ impl HeadSearch {
         if self.line as usize > start {
             return HeadError::TooLarge;
         }
-        match memchr(b' ', &bytes[start..]) {
-            Some(_) => HeadError::TargetTooLong,
-            None => HeadError::RequestLine,
+        match bytes[start..].contains(&b' ') {
+            true => HeadError::TargetTooLong,
+            false => HeadError::RequestLine,
         }
     }
 
     fn search(&mut self, bytes: &[u8]) -> Result<Found, HeadError> {
-        let length = u32::try_from(bytes.len()).map_err(|_| HeadError::TooLarge)?;
+        // Positions have 32 bits.
+        let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
         let start = skip_blank_lines(bytes)?;
         let mut line = start.max(self.line as usize);
+        let mut at = start.max(self.searched());
         let in_request_line = line == start;
-        let from = start.max(self.searched as usize);
-        let mut first_line = None;
-
-        for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
-            if newline == line + 1 && bytes[line] == b'\r' {
-                *self = Self::default();
-                return Ok(Found::Head { start, end: newline + 1 });
+        loop {
+            at = bytes.len() - scan::skip_text(&bytes[at..]).len();
+            match bytes[at..] {
+                [b'\t', ..] => at += 1,
+                [b'\r', b'\n', ..] if at == line && line > start => {
+                    *self = Self::default();
+                    return Ok(Found::Head { start, end: at + 2 });
+                }
+                [b'\r', b'\n', ..] => {
+                    at += 2;
+                    line = at;
+                }
+                [] | [b'\r'] => break,
+                [b'\r' | b'\n', ..] => return Err(HeadError::LineEnd),
+                _ => return Err(HeadError::FieldValue),
             }
-            line = newline + 1;
-            first_line.get_or_insert(start..line);
         }
-
-        if in_request_line && let Some(first_line) = first_line {
-            check_first_line(&bytes[first_line])?;
+        if in_request_line && line > start {
+            // Once for each head, and only if it does not arrive at once.
+            check_request_line(&bytes[start..line])?;
         }
-        check_new_bytes(bytes, from)?;
-        *self = Self { searched: length, line: u32::try_from(line).unwrap_or(length) };
+        *self = Self { searched: at as u32, line: line as u32 };
         Ok(Found::Incomplete)
     }
 }
@@ -101,39 +111,20 @@ fn skip_blank_lines(bytes: &[u8]) -> Result<usize, HeadError> {
     match bytes[start..] {
         [] | [b'\r'] => Ok(start),
         [b'\r' | b'\n', ..] => Err(HeadError::LineEnd),
-        [byte, ..] if is_token_byte(byte) => Ok(start),
+        [byte, ..] if scan::is(byte, TOKEN) => Ok(start),
         _ => Err(HeadError::NotHttp),
     }
 }
 
-/// Checks the request line, once, when it has arrived and the rest of the head has not.
-fn check_first_line(line: &[u8]) -> Result<(), HeadError> {
-    if !line.ends_with(b"\r\n") {
-        return Err(HeadError::LineEnd);
-    }
+#[cold]
+fn check_request_line(lines: &[u8]) -> Result<(), HeadError> {
     let mut request = httparse::Request::new(&mut []);
-    match request.parse(line) {
-        Ok(_) => Ok(()),
-        Err(httparse::Error::Version) => version::minor_of_unknown(&request, line).map(|_| ()),
-        Err(error) => Err(error.into()),
+    match request.parse(lines) {
+        // That there is no place for fields shows that the line before them is sound.
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+            Head::new().take_in_request_line(lines, &request)
+        }
+        Err(httparse::Error::Version) => later_minor_version(lines).map(|_| ()),
+        Err(error) => Err(explain(error, lines)),
     }
-}
-
-/// Checks for bytes that no head can hold in what follows `from`.
-fn check_new_bytes(bytes: &[u8], from: usize) -> Result<(), HeadError> {
-    let possible = |byte: u8| is_value_byte(byte) || byte == b'\r' || byte == b'\n';
-    if !bytes[from..].iter().fold(true, |all, &byte| all & possible(byte)) {
-        return Err(HeadError::FieldValue);
-    }
-    // From one byte earlier: the CR may have been the last byte of the previous search.
-    let from = from.saturating_sub(1);
-    let alone = |at: usize| bytes.get(from + at + 1).is_some_and(|&next| next != b'\n');
-    if memchr_iter(b'\r', &bytes[from..]).any(alone) {
-        return Err(HeadError::LineEnd);
-    }
-    let bare = |at: usize| from + at == 0 || bytes[from + at - 1] != b'\r';
-    if memchr_iter(b'\n', &bytes[from..]).any(bare) {
-        return Err(HeadError::LineEnd);
-    }
-    Ok(())
 }

@@ -1,0 +1,309 @@
+//! Tasks and the threads around them.
+
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::*;
+use crate::testing::{on_thread, run};
+use crate::{AsyncFd, Deadline, IOLoop, Task, sleep, yield_now};
+
+/// Tells where it is dropped.
+struct DropsAt(mpsc::Sender<thread::ThreadId>);
+
+impl Drop for DropsAt {
+    fn drop(&mut self) {
+        let _nobody_listens = self.0.send(thread::current().id());
+    }
+}
+
+/// A task that hands out its waker and holds `guard` for ever.
+fn spawn_pending<G: 'static>(guard: G) -> (Task<()>, mpsc::Receiver<Waker>) {
+    let (sender, receiver) = mpsc::channel();
+    let task = IOLoop::current().spawn(async move {
+        let _guard = guard;
+        poll_fn(|cx| {
+            let _nobody_listens = sender.send(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+        .await;
+    });
+    (task, receiver)
+}
+
+#[test]
+fn a_task_that_another_thread_wakes_runs_at_home() {
+    run(async {
+        let (sender, wakers) = mpsc::channel::<Waker>();
+        let other = thread::spawn(move || wakers.recv().unwrap().wake());
+        let mut polled_at = Vec::new();
+        poll_fn(|cx| {
+            polled_at.push(thread::current().id());
+            let _second = sender.send(cx.waker().clone());
+            if polled_at.len() == 2 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        other.join().unwrap();
+        assert_eq!(polled_at, [thread::current().id(); 2]);
+    });
+}
+
+#[test]
+fn wakes_by_other_threads_are_never_missed() {
+    const WAKES: usize = 2000;
+    run(async {
+        let handle = IOLoop::current().handle();
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let (seen, sent) = (Arc::clone(&arrived), Arc::new(Mutex::new(())));
+        let other = thread::spawn(move || {
+            for wake in 0..WAKES {
+                let arrived = Arc::clone(&arrived);
+                let sent = Arc::clone(&sent);
+                handle
+                    .add_callback(move || {
+                        let _lock = sent.lock().unwrap();
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                    })
+                    .unwrap();
+                // Sometimes the loop is asleep by the next one, sometimes it is not.
+                for _ in 0..wake % 64 {
+                    thread::yield_now();
+                }
+            }
+        });
+        while seen.load(Ordering::SeqCst) < WAKES {
+            sleep(Duration::from_millis(1)).await;
+        }
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn the_last_waker_dropped_elsewhere_drops_nothing_there() {
+    let (sender, dropped_at) = mpsc::channel();
+    let home = thread::spawn(move || {
+        let (task, wakers) = spawn_pending(DropsAt(sender));
+        task.detach();
+        run(yield_now());
+        let waker = wakers.recv().unwrap();
+        thread::spawn(move || drop(waker)).join().unwrap();
+        run(yield_now());
+        thread::current().id()
+    });
+    assert_eq!(home.join().unwrap(), dropped_at.recv().unwrap());
+}
+
+#[test]
+fn a_cancelled_task_is_dropped_by_the_next_turn_wherever_the_handle_was() {
+    let (sender, dropped_at) = mpsc::channel();
+    let (task, _wakers) = spawn_pending(DropsAt(sender));
+    run(yield_now());
+    assert!(dropped_at.try_recv().is_err());
+    drop(task);
+    run(yield_now());
+    assert_eq!(dropped_at.try_recv().unwrap(), thread::current().id());
+
+    let (sender, dropped_at) = mpsc::channel();
+    let (task, _wakers) = spawn_pending(DropsAt(sender));
+    run(yield_now());
+    thread::spawn(move || drop(task)).join().unwrap();
+    run(yield_now());
+    assert_eq!(dropped_at.try_recv().unwrap(), thread::current().id());
+}
+
+#[test]
+fn tasks_are_dropped_at_home_when_their_thread_ends() {
+    let (sender, dropped_at) = mpsc::channel();
+    let home = thread::spawn(move || {
+        // One that has run, one that was woken, one that has never run, one inside of another.
+        let (pending, wakers) = spawn_pending(DropsAt(sender.clone()));
+        let (woken, wakers_of_woken) = spawn_pending(DropsAt(sender.clone()));
+        run(yield_now());
+        wakers_of_woken.recv().unwrap().wake();
+        let (new, _) = spawn_pending((DropsAt(sender.clone()), woken));
+        new.detach();
+        pending.detach();
+        // Wakers that outlive the loop.
+        drop(thread::spawn(move || wakers.recv().unwrap().wake()).join());
+        thread::current().id()
+    });
+    let home = home.join().unwrap();
+    let dropped_at: Vec<_> = dropped_at.iter().collect();
+    assert_eq!(dropped_at, [home; 3]);
+}
+
+#[test]
+fn a_wake_after_the_loop_has_ended_does_nothing() {
+    let (waker, handle) = thread::spawn(|| {
+        let (task, wakers) = spawn_pending(());
+        task.detach();
+        run(yield_now());
+        (wakers.recv().unwrap(), IOLoop::current().handle())
+    })
+    .join()
+    .unwrap();
+    waker.wake_by_ref();
+    drop(waker.clone());
+    waker.wake();
+    assert!(handle.add_callback(|| panic!("the loop is gone")).is_err());
+}
+
+#[test]
+fn a_loop_may_end_while_other_threads_wake_its_tasks() {
+    for _ in 0..50 {
+        let (sender, dropped_at) = mpsc::channel();
+        let (waker_sender, wakers) = mpsc::channel::<Waker>();
+        let ended = Arc::new(AtomicBool::new(false));
+        let others_end = Arc::clone(&ended);
+        let other = thread::spawn(move || {
+            let wakers: Vec<Waker> = wakers.iter().collect();
+            while !others_end.load(Ordering::SeqCst) {
+                wakers.iter().for_each(Waker::wake_by_ref);
+            }
+        });
+        let home = thread::spawn(move || {
+            let guards = (0..20).map(|_| spawn_pending(DropsAt(sender.clone())));
+            let tasks: Vec<_> = guards.collect();
+            run(yield_now());
+            for (task, wakers) in tasks {
+                task.detach();
+                waker_sender.send(wakers.recv().unwrap()).unwrap();
+            }
+            drop(waker_sender);
+            run(sleep(Duration::from_millis(1)));
+            thread::current().id()
+        });
+        let home = home.join().unwrap();
+        ended.store(true, Ordering::SeqCst);
+        other.join().unwrap();
+        assert_eq!(dropped_at.iter().collect::<Vec<_>>(), [home; 20]);
+    }
+}
+
+#[test]
+fn a_waker_in_a_thread_local_may_outlive_the_loop() {
+    struct WakesAtTheEnd(RefCell<Vec<Waker>>);
+
+    impl Drop for WakesAtTheEnd {
+        fn drop(&mut self) {
+            for waker in self.0.take() {
+                waker.wake_by_ref();
+                drop(waker);
+            }
+        }
+    }
+
+    thread_local! {
+        static BEFORE: WakesAtTheEnd = const { WakesAtTheEnd(RefCell::new(Vec::new())) };
+        static AFTER: WakesAtTheEnd = const { WakesAtTheEnd(RefCell::new(Vec::new())) };
+    }
+
+    on_thread("loop", || {
+        // Destroyed after the loop, because it was made before.
+        BEFORE.with(|wakers| assert!(wakers.0.borrow().is_empty()));
+        let (task, wakers) = spawn_pending(());
+        task.detach();
+        run(yield_now());
+        let waker = wakers.recv().unwrap();
+        BEFORE.with(|wakers| wakers.0.borrow_mut().push(waker.clone()));
+        AFTER.with(|wakers| wakers.0.borrow_mut().push(waker));
+    });
+}
+
+#[test]
+fn what_tasks_hold_can_be_dropped_at_the_end_of_the_thread() {
+    let far = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&far);
+    on_thread("loop", || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        kept.lock().unwrap().replace(writer);
+        let io_loop = IOLoop::current();
+        io_loop.spawn_callback(async move {
+            let reader = AsyncFd::new(reader).unwrap();
+            let deadline = Deadline::new();
+            deadline.set(IOLoop::current().time() + Duration::from_secs(60));
+            let _nap = IOLoop::current().spawn(sleep(Duration::from_secs(60)));
+            let _later = IOLoop::current().call_later(Duration::from_secs(60), || ());
+            struct SpawnsAtTheEnd;
+            impl Drop for SpawnsAtTheEnd {
+                fn drop(&mut self) {
+                    IOLoop::current().spawn(pending::<()>()).detach();
+                    IOLoop::current().add_callback(|| panic!("it is too late for that"));
+                }
+            }
+            let _spawns = SpawnsAtTheEnd;
+            reader.readable().await.unwrap();
+        });
+        run(sleep(Duration::from_millis(2)));
+    });
+    let mut writer = far.lock().unwrap().take().unwrap();
+    let error = std::io::Write::write(&mut writer, b"x").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "the reader is closed");
+}
+
+#[test]
+fn tasks_run_in_the_order_in_which_they_were_woken_and_once_per_turn() {
+    let order = Rc::new(RefCell::new(Vec::new()));
+    for name in ["a", "b", "c"] {
+        let order = Rc::clone(&order);
+        IOLoop::current().spawn_callback(async move {
+            for _ in 0..2 {
+                order.borrow_mut().push(name);
+                yield_now().await;
+            }
+        });
+    }
+    run(sleep(Duration::from_millis(1)));
+    assert_eq!(order.borrow().concat(), "abcabc");
+}
+
+#[test]
+fn finished_tasks_leave_no_trace() {
+    on_thread("loop", || {
+        run(async {
+            for _ in 0..1000 {
+                IOLoop::current().spawn(async {}).await.unwrap();
+            }
+        });
+        LOCAL.with(|local| {
+            assert!(local.tasks.borrow().is_empty());
+            assert!(local.tasks.borrow().end() < 3, "places are used again");
+        });
+    });
+}
+
+#[test]
+fn a_task_costs_little_more_than_its_future() {
+    // async-task: state, awaiter, vtable, metadata, and a flag; then the thread's id.
+    assert_eq!(size_of::<Origin>(), 16);
+    assert!(size_of::<Spawned<pending_future::Of64>>() <= 64 + 16);
+
+    mod pending_future {
+        pub(super) type Of64 = std::future::Ready<[u64; 8]>;
+    }
+}
+
+#[test]
+fn the_count_of_turns_is_not_disturbed_by_a_task_that_wakes_itself() {
+    let polls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&polls);
+    let task = IOLoop::current().spawn(poll_fn(move |cx| {
+        count.set(count.get() + 1);
+        // Twice is as good as once.
+        cx.waker().wake_by_ref();
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    }));
+    run(async {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    });
+    drop(task);
+    assert!((9..=11).contains(&polls.get()), "polled {} times in ten turns", polls.get());
+}

@@ -1,0 +1,123 @@
+//! Every interleaving of a loop that falls asleep with threads that wake it, tried by loom:
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p squall-runtime --release --test loom`
+#![cfg(loom)]
+
+use std::collections::VecDeque;
+
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+
+use wake::Signal;
+
+// The same source that the executor is built from, with loom's atomics beneath.
+#[path = "../src/executor/wake.rs"]
+mod wake;
+
+mod atomic {
+    pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
+}
+
+/// What the loop shares with other threads: as `executor::Remote`, with a plain queue in place
+/// of the lock-free one, and an eventfd made of a flag.
+struct Remote {
+    queue: Mutex<VecDeque<u32>>,
+    signal: Signal,
+    rung: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Remote {
+    fn new() -> Self {
+        Self {
+            queue: Mutex::new(VecDeque::new()),
+            signal: Signal::new(),
+            rung: Mutex::new(false),
+            bell: Condvar::new(),
+        }
+    }
+
+    fn send(&self, message: u32) {
+        self.queue.lock().unwrap().push_back(message);
+        if self.signal.announce() {
+            *self.rung.lock().unwrap() = true;
+            self.bell.notify_one();
+        }
+    }
+
+    /// Receives messages as the loop does, until there were `count`. Sleeps in between; loom
+    /// reports a deadlock if nobody rings.
+    fn receive(&self, count: usize) -> Vec<u32> {
+        let mut received = Vec::new();
+        loop {
+            if self.signal.take() {
+                loop {
+                    let next = self.queue.lock().unwrap().pop_front();
+                    let Some(message) = next else { break };
+                    received.push(message);
+                }
+            }
+            if received.len() == count {
+                return received;
+            }
+            if self.signal.park() {
+                let mut rung = self.rung.lock().unwrap();
+                while !*rung {
+                    rung = self.bell.wait(rung).unwrap();
+                }
+                // An eventfd that tells of each write once.
+                *rung = false;
+                drop(rung);
+                self.signal.unpark();
+            }
+        }
+    }
+}
+
+/// The names begin with `loom`, so that `cargo test loom` runs these and nothing else.
+mod loom_model {
+    use super::*;
+
+    #[test]
+    fn a_wake_by_another_thread_is_never_missed() {
+        loom::model(|| {
+            let remote = Arc::new(Remote::new());
+            let sender = Arc::clone(&remote);
+            let thread = thread::spawn(move || {
+                sender.send(1);
+                sender.send(2);
+            });
+            assert_eq!(remote.receive(2), [1, 2]);
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn two_threads_that_wake_at_once_are_both_heard() {
+        loom::model(|| {
+            let remote = Arc::new(Remote::new());
+            let threads = [1, 2].map(|message| {
+                let sender = Arc::clone(&remote);
+                thread::spawn(move || sender.send(message))
+            });
+            let mut received = remote.receive(2);
+            received.sort_unstable();
+            assert_eq!(received, [1, 2]);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_bell_that_was_rung_once_too_often_does_no_harm() {
+        loom::model(|| {
+            let remote = Arc::new(Remote::new());
+            *remote.rung.lock().unwrap() = true;
+            let sender = Arc::clone(&remote);
+            let thread = thread::spawn(move || sender.send(1));
+            assert_eq!(remote.receive(1), [1]);
+            thread.join().unwrap();
+        });
+    }
+}

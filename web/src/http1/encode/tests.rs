@@ -1,0 +1,323 @@
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER, TRANSFER_ENCODING};
+use proptest::prelude::*;
+
+use super::*;
+
+const DAY: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+fn pair(name: &str, value: &str) -> (HeaderName, HeaderValue) {
+    (name.parse().unwrap(), value.parse().unwrap())
+}
+
+/// An ordinary response, of which tests change a part.
+fn ordinary(headers: &[(HeaderName, HeaderValue)]) -> ResponseHead<'_> {
+    ResponseHead {
+        status: StatusCode::OK,
+        reason: None,
+        headers,
+        framing: ResponseFraming::Length(13),
+        connection: ConnectionHeader::Implied,
+        date: DAY,
+        etag: None,
+        server: true,
+    }
+}
+
+fn text(head: &ResponseHead<'_>) -> String {
+    let mut out = Vec::new();
+    encode_head(&mut out, head);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn an_ordinary_response() {
+    let headers = [pair("content-type", "text/html; charset=UTF-8")];
+    let etag = ETag::of(b"Hello, world!");
+    let head = ResponseHead { etag: Some(&etag), ..ordinary(&headers) };
+    let etag = str::from_utf8(etag.as_bytes()).unwrap();
+    let server = concat!("Server: Squall/", env!("CARGO_PKG_VERSION"), "\r\n");
+    assert_eq!(
+        text(&head),
+        format!(
+            "HTTP/1.1 200 OK\r\n{server}Content-Type: text/html; charset=UTF-8\r\n\
+             Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nEtag: {etag}\r\nContent-Length: 13\r\n\r\n"
+        )
+    );
+}
+
+#[test]
+fn what_is_there_is_kept() {
+    let mut out = b"the response before".to_vec();
+    encode_head(&mut out, &ordinary(&[]));
+    assert!(out.starts_with(b"the response beforeHTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn status_lines() {
+    let line = |status: u16, reason| {
+        let status = StatusCode::from_u16(status).unwrap();
+        let text = text(&ResponseHead { status, reason, ..ordinary(&[]) });
+        text.split("\r\n").next().unwrap().to_owned()
+    };
+    assert_eq!(line(200, None), "HTTP/1.1 200 OK");
+    assert_eq!(line(200, Some("Fine")), "HTTP/1.1 200 Fine");
+    assert_eq!(line(200, Some("")), "HTTP/1.1 200 ");
+    assert_eq!(line(404, None), "HTTP/1.1 404 Not Found");
+    assert_eq!(line(418, Some("Caf\u{e9}")), "HTTP/1.1 418 Caf\u{e9}");
+    assert_eq!(line(599, None), "HTTP/1.1 599 Unknown");
+    for reason in ["a\r\nSet-Cookie: b", "a\nb", "a\0", "\x7f"] {
+        assert_eq!(line(404, Some(reason)), "HTTP/1.1 404 Not Found", "{reason:?}");
+        assert_eq!(line(599, Some(reason)), "HTTP/1.1 599 Unknown", "{reason:?}");
+    }
+}
+
+#[test]
+fn framings() {
+    let lines = |framing| text(&ResponseHead { framing, server: false, ..ordinary(&[]) });
+    let start = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    for (framing, line) in [
+        (ResponseFraming::Length(0), "Content-Length: 0\r\n"),
+        (ResponseFraming::Length(9), "Content-Length: 9\r\n"),
+        (ResponseFraming::Length(10), "Content-Length: 10\r\n"),
+        (ResponseFraming::Length(u64::MAX), "Content-Length: 18446744073709551615\r\n"),
+        (ResponseFraming::Chunked, "Transfer-Encoding: chunked\r\n"),
+        (ResponseFraming::UntilClose, ""),
+        (ResponseFraming::None, ""),
+    ] {
+        assert_eq!(lines(framing), format!("{start}{line}\r\n"));
+    }
+}
+
+#[test]
+fn the_framing_follows_from_version_status_and_length() {
+    use ResponseFraming::{Chunked, Length, None as Bodiless, UntilClose};
+    let (http10, http11) = (Version::Http10, Version::Http11);
+    for (version, status, length, framing) in [
+        (http11, 200, Some(3), Length(3)),
+        (http11, 200, None, Chunked),
+        (http10, 200, Some(3), Length(3)),
+        (http10, 200, None, UntilClose),
+        (http11, 404, Some(0), Length(0)),
+        (http11, 205, Some(0), Length(0)),
+        (http11, 204, Some(0), Bodiless),
+        (http11, 204, None, Bodiless),
+        (http11, 304, Some(3), Bodiless),
+        (http11, 103, None, Bodiless),
+        (http10, 304, None, Bodiless),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(ResponseFraming::of(version, status, length), framing, "{version:?} {status}");
+    }
+}
+
+#[test]
+fn connection_headers() {
+    let last_lines = |connection| {
+        let text = text(&ResponseHead { connection, ..ordinary(&[]) });
+        text.split_once("Content-Length: 13\r\n").unwrap().1.to_owned()
+    };
+    assert_eq!(last_lines(ConnectionHeader::Implied), "\r\n");
+    assert_eq!(last_lines(ConnectionHeader::Close), "Connection: close\r\n\r\n");
+    assert_eq!(last_lines(ConnectionHeader::KeepAlive), "Connection: Keep-Alive\r\n\r\n");
+    assert_eq!(last_lines(ConnectionHeader::Upgrade), "Connection: Upgrade\r\n\r\n");
+
+    let of = ConnectionHeader::of;
+    assert_eq!(of(Version::Http11, true), ConnectionHeader::Implied);
+    assert_eq!(of(Version::Http11, false), ConnectionHeader::Close);
+    assert_eq!(of(Version::Http10, true), ConnectionHeader::KeepAlive);
+    assert_eq!(of(Version::Http10, false), ConnectionHeader::Implied);
+}
+
+#[test]
+fn a_handlers_own_date_and_server_win() {
+    let headers = [pair("server", "Mine"), pair("x-a", "b"), pair("date", "today")];
+    assert_eq!(
+        text(&ordinary(&headers)),
+        "HTTP/1.1 200 OK\r\nServer: Mine\r\nX-A: b\r\nDate: today\r\nContent-Length: 13\r\n\r\n"
+    );
+    let head = ResponseHead { server: false, ..ordinary(&[]) };
+    assert!(!text(&head).contains("Server"));
+}
+
+#[test]
+fn what_governs_the_connection_is_not_the_handlers_to_say() {
+    let headers = [
+        pair("content-length", "1"),
+        pair("x-a", "b"),
+        pair("transfer-encoding", "gzip"),
+        pair("connection", "close"),
+    ];
+    let text = text(&ResponseHead { server: false, ..ordinary(&headers) });
+    assert_eq!(
+        text,
+        "HTTP/1.1 200 OK\r\nX-A: b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 13\r\n\r\n"
+    );
+}
+
+#[test]
+fn a_wish_to_close_is_found() {
+    assert!(!asks_to_close(&[]));
+    assert!(!asks_to_close(&[pair("connection", "keep-alive"), pair("x", "close")]));
+    assert!(asks_to_close(&[pair("connection", "close")]));
+    assert!(asks_to_close(&[pair("connection", "x"), pair("connection", "a, CLOSE")]));
+}
+
+#[test]
+fn names_are_capitalised() {
+    for (name, line) in [
+        ("content-type", "Content-Type: a"),
+        ("set-cookie", "Set-Cookie: a"),
+        ("etag", "Etag: a"),
+        ("www-authenticate", "Www-Authenticate: a"),
+        ("x-request-id", "X-Request-Id: a"),
+        ("x--y-", "X--Y-: a"),
+        ("1x", "1x: a"),
+    ] {
+        let headers = [pair(name, "a")];
+        assert!(text(&ordinary(&headers)).contains(&format!("\r\n{line}\r\n")), "{name}");
+    }
+}
+
+#[test]
+fn the_table_of_names_is_right() {
+    for name in [
+        "age",
+        "vary",
+        "etag",
+        "link",
+        "allow",
+        "expires",
+        "location",
+        "set-cookie",
+        "retry-after",
+        "content-type",
+        "cache-control",
+        "content-range",
+        "accept-ranges",
+        "last-modified",
+        "content-encoding",
+        "content-language",
+        "content-disposition",
+        "content-security-policy",
+        "strict-transport-security",
+        "x-content-type-options",
+        "x-frame-options",
+        "access-control-allow-origin",
+    ] {
+        let mut out = Vec::new();
+        capitalise(&mut out, name);
+        assert_eq!(capitalised(name).map(str::as_bytes), Some(out.as_slice()));
+    }
+}
+
+#[test]
+fn chunks() {
+    for (len, start) in [
+        (1, "1"),
+        (9, "9"),
+        (10, "a"),
+        (15, "f"),
+        (16, "10"),
+        (255, "ff"),
+        (4096, "1000"),
+        (usize::MAX, "ffffffffffffffff"),
+    ] {
+        let mut out = Vec::new();
+        chunk_start(&mut out, len);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{start}\r\n"));
+    }
+}
+
+#[test]
+fn informational_responses_and_trailers() {
+    let mut out = Vec::new();
+    let headers = [pair("link", "</a.css>; rel=preload"), pair("content-length", "3")];
+    encode_informational(&mut out, StatusCode::EARLY_HINTS, &headers);
+    assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n");
+    out.clear();
+    encode_informational(&mut out, StatusCode::CONTINUE, &[]);
+    assert_eq!(out, CONTINUE);
+    out.clear();
+    encode_trailers(&mut out, &[pair("x-sum", "1"), pair("transfer-encoding", "x")]);
+    assert_eq!(out, b"0\r\nX-Sum: 1\r\n\r\n");
+    out.clear();
+    encode_trailers(&mut out, &[]);
+    assert_eq!(out, LAST_CHUNK);
+}
+
+fn any_header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
+    let standard = prop::sample::select(vec![
+        CONTENT_TYPE,
+        SERVER,
+        DATE,
+        CONNECTION,
+        CONTENT_LENGTH,
+        TRANSFER_ENCODING,
+    ]);
+    let own = "[!#-'*+.^_`|~0-9A-Za-z-]{1,30}".prop_map(|name| name.parse().unwrap());
+    let value = "([!-~][ -~\t]{0,60}[!-~])?".prop_map(|value| value.parse().unwrap());
+    (prop_oneof![standard, own], value)
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_parses_back(
+        status in 100..1000_u16,
+        reason in prop::option::of("[ -~]{0,20}"),
+        headers in prop::collection::vec(any_header(), 0..10),
+        length in any::<u64>(),
+        server in any::<bool>(),
+    ) {
+        let head = ResponseHead {
+            status: StatusCode::from_u16(status).unwrap(),
+            reason: reason.as_deref(),
+            framing: ResponseFraming::Length(length),
+            server,
+            ..ordinary(&headers)
+        };
+        let text = text(&head);
+        let mut fields = [httparse::EMPTY_HEADER; 32];
+        let mut response = httparse::Response::new(&mut fields);
+        prop_assert_eq!(response.parse(text.as_bytes()), Ok(httparse::Status::Complete(text.len())));
+        prop_assert_eq!((response.version, response.code), (Some(1), Some(status)));
+        if let Some(reason) = reason {
+            prop_assert_eq!(response.reason, Some(reason.as_str()));
+        }
+
+        let values = |name: &str| {
+            let fields = response.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+            fields.map(|field| field.value.to_vec()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(values("content-length"), [length.to_string().into_bytes()]);
+        prop_assert!(values("transfer-encoding").is_empty() && values("connection").is_empty());
+        prop_assert!(!values("date").is_empty());
+        prop_assert!(!server || !values("server").is_empty());
+
+        let sent = headers.iter().filter(|(name, _)| role(name) != Role::Governed);
+        for (name, _) in sent.clone() {
+            let expected = sent.clone().filter(|(other, _)| other == name);
+            let expected: Vec<_> = expected.map(|(_, value)| value.as_bytes().to_vec()).collect();
+            prop_assert_eq!(values(name.as_str()), expected);
+        }
+    }
+
+    #[test]
+    fn chunks_are_read_back(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..100), 0..6)) {
+        use super::super::body::{Decoded, Decoder};
+        use super::super::framing::Framing;
+        let mut out = Vec::new();
+        for piece in &pieces {
+            chunk_start(&mut out, piece.len());
+            out.extend_from_slice(piece);
+            out.extend_from_slice(CHUNK_END);
+        }
+        out.extend_from_slice(LAST_CHUNK);
+        let (mut decoder, mut rest, mut body) = (Decoder::new(Framing::Chunked), out.as_slice(), Vec::new());
+        while let Decoded::Data { skip, len } = decoder.decode(rest).unwrap() {
+            body.extend_from_slice(&rest[skip..skip + len]);
+            rest = &rest[skip + len..];
+        }
+        prop_assert!(decoder.is_done());
+        prop_assert_eq!(body, pieces.concat());
+    }
+}

@@ -1,0 +1,86 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn a_tag_is_the_hash_in_quotes() {
+    // The known answer of XXH3 with 128 bits for nothing.
+    assert_eq!(ETag::of(b"").as_bytes(), b"\"99aa06d3014798d86001c324468d497f\"");
+}
+
+#[test]
+fn digits() {
+    for number in [0, 1, 9, 10, 15, 16, 0x0123_4567, 0x89ab_cdef, 0x9a9a_a9a9, u32::MAX] {
+        assert_eq!(hex(number), *format!("{number:08x}").as_bytes());
+    }
+}
+
+#[test]
+fn none_match() {
+    for (fields, matches) in [
+        (vec![], false),
+        (vec!["\"a\""], true),
+        (vec!["W/\"a\""], true),
+        (vec!["\"b\""], false),
+        (vec!["\"A\""], false),
+        (vec!["*"], true),
+        (vec![" * "], true),
+        (vec!["\"*\""], false),
+        (vec!["\"b\", \"a\""], true),
+        (vec!["\"b\",\"a\""], true),
+        (vec!["  \"b\" ,\t W/\"a\"  "], true),
+        (vec![",, \"a\""], true),
+        (vec!["\"b\"", "\"a\""], true),
+        (vec!["\"b\"", "*"], true),
+        (vec!["\"b, \"a\""], false),
+        (vec!["\"b,\"a\""], false),
+        (vec!["\"x\\\", \"a\""], true),
+        (vec![""], false),
+        (vec!["a"], false),
+        (vec!["a, \"a\""], true),
+        (vec!["\"a"], false),
+        (vec!["\"a\"b"], false),
+        (vec!["b\"a\""], false),
+        (vec!["w/\"a\""], false),
+        (vec!["W/ \"a\""], false),
+        (vec!["\"b\" \"a\""], false),
+        (vec!["\""], false),
+        (vec!["W/"], false),
+        (vec![","], false),
+        (vec!["*, \"b\""], false),
+    ] {
+        let lines = || fields.iter().map(|field| field.as_bytes());
+        assert_eq!(if_none_match(lines(), b"\"a\""), matches, "{fields:?}");
+        assert_eq!(if_none_match(lines(), b"W/\"a\""), matches, "{fields:?}, ours weak");
+    }
+}
+
+#[test]
+fn an_element_may_hold_a_comma() {
+    assert!(if_none_match([b"\"b\", \"a,c\"".as_slice()], b"\"a,c\""));
+    assert!(!if_none_match([b"\"b,\"a\",c\"".as_slice()], b"\"a\""));
+}
+
+proptest! {
+    #[test]
+    fn pieces_have_the_tag_of_the_whole(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..8)) {
+        let whole = ETag::of(&pieces.concat());
+        prop_assert_eq!(ETag::of_pieces(pieces.iter().map(Vec::as_slice)), whole);
+    }
+
+    #[test]
+    fn any_field_is_survived(field in "[\"a,W/* \t]{0,40}") {
+        let _ = if_none_match([field.as_bytes()], b"\"a\"");
+    }
+
+    #[test]
+    fn a_tag_in_a_list_is_found(
+        before in prop::collection::vec("(W/)?\"[!#-~]{0,9}\"", 0..5),
+        after in prop::collection::vec("(W/)?\"[!#-~]{0,9}\"", 0..5),
+    ) {
+        let tag = ETag::of(b"x");
+        let text = str::from_utf8(tag.as_bytes()).unwrap().to_owned();
+        let list = [before, vec![text], after].concat().join(", ");
+        prop_assert!(if_none_match([list.as_bytes()], tag.as_bytes()));
+    }
+}

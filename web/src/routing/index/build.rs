@@ -1,0 +1,152 @@
+//! The making of the index.
+
+use super::{Around, Index, NONE, Node, Part, Place, ROOT, Sketch, WHOLE};
+use crate::routing::arguments::Arguments;
+use crate::routing::edges::Edges;
+use crate::routing::pattern::Pattern;
+use crate::routing::segments::{Segment, Segments};
+use crate::routing::slashes::Slashes;
+
+impl Index {
+    /// Makes an index of the `patterns` of a table; the first is row 0.
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Self {
+        let mut index = Self {
+            edges: Edges::new(),
+            nodes: vec![Node::EMPTY],
+            origins: 0,
+            whole_paths: Sketch::default(),
+            places: Vec::new(),
+            regexes: Vec::new(),
+            slashes: Slashes::new(0),
+        };
+        let mut longest = 0;
+        let mut literals = Vec::new();
+        for (row, pattern) in (0..).zip(patterns) {
+            let mut places = Vec::new();
+            match pattern {
+                Pattern::Regex(regex) => index.regexes.push((row, regex.matcher())),
+                Pattern::Segments(segments) => match segments.literal() {
+                    Some(path) => literals.push((row, path)),
+                    None => {
+                        longest = longest.max(segments.segments().len());
+                        places = index.insert(row, segments);
+                    }
+                },
+            }
+            index.places.push(places.into());
+        }
+        for node in &mut index.nodes {
+            let others = node.has_literals || node.rest != NONE || !node.parts.is_empty();
+            node.has_only_argument = node.argument != NONE && !others;
+        }
+        index.slashes = Slashes::new(longest + 1);
+        // Last, since they are looked up among the others.
+        for (row, path) in literals {
+            index.insert_whole(row, path.as_bytes());
+        }
+        index
+    }
+
+    /// Adds a row with arguments, which comes after all that were added, and returns where
+    /// the arguments are.
+    fn insert(&mut self, row: u32, pattern: &Segments) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut id = ROOT;
+        for (depth, segment) in (0..).zip(pattern.segments()) {
+            let node = &mut self.nodes[id as usize];
+            node.lowest = node.lowest.min(row);
+            match segment {
+                Segment::Literal(text) => {
+                    node.has_literals = true;
+                    id = self.insert_edge(id, text, Self::add_node);
+                }
+                Segment::Argument { before, after } => {
+                    let around = Around { before: before.len() as u32, after: after.len() as u32 };
+                    places.push(Place { segment: depth, around, takes_rest: false });
+                    id = match around {
+                        Around::NOTHING => self.insert_argument(id),
+                        around => {
+                            let origin = self.insert_part(id, around, row);
+                            let origin = self.insert_edge(origin, before, Self::add_origin);
+                            self.insert_edge(origin, after, Self::add_node)
+                        }
+                    };
+                }
+                Segment::Rest => {
+                    node.rest = node.rest.min(row);
+                    let around = Around::NOTHING;
+                    places.push(Place { segment: depth, around, takes_rest: true });
+                    return places;
+                }
+            }
+        }
+        let last = &mut self.nodes[id as usize];
+        last.lowest = last.lowest.min(row);
+        last.end = last.end.min(row);
+        places
+    }
+
+    /// Adds a row without arguments, unless an earlier row answers its path.
+    fn insert_whole(&mut self, row: u32, path: &[u8]) {
+        let is_new = self.find_whole(path).is_none();
+        if is_new && self.search(path, row, &mut Arguments::new()).is_none() {
+            self.whole_paths.insert(path);
+            self.edges.insert(WHOLE, path, row);
+        }
+    }
+
+    /// Returns where an argument leads that is the whole segment.
+    fn insert_argument(&mut self, from: u32) -> u32 {
+        if self.nodes[from as usize].argument == NONE {
+            self.nodes[from as usize].argument = self.add_node();
+        }
+        self.nodes[from as usize].argument
+    }
+
+    /// Returns the origin of the text before and after an argument of `row`.
+    fn insert_part(&mut self, from: u32, around: Around, row: u32) -> u32 {
+        let mut parts = self.nodes[from as usize].parts.iter();
+        if let Some(part) = parts.find(|part| part.around == around) {
+            return part.origin;
+        }
+        let origin = self.add_origin();
+        self.nodes[from as usize].parts.push(Part { lowest: row, around, origin });
+        origin
+    }
+
+    /// Returns where `text` leads, which is to what `add` returns if it led nowhere.
+    fn insert_edge(&mut self, from: u32, text: &str, add: impl FnOnce(&mut Self) -> u32) -> u32 {
+        self.edges.find(from, text.as_bytes()).unwrap_or_else(|| {
+            let to = add(self);
+            self.edges.insert(from, text.as_bytes(), to);
+            to
+        })
+    }
+
+    fn add_node(&mut self) -> u32 {
+        self.nodes.push(Node::EMPTY);
+        self.nodes.len() as u32 - 1
+    }
+
+    /// Returns an origin of edges that is no node.
+    fn add_origin(&mut self) -> u32 {
+        self.origins += 1;
+        WHOLE - self.origins
+    }
+}
+
+impl Node {
+    const EMPTY: Self = Self {
+        lowest: NONE,
+        end: NONE,
+        rest: NONE,
+        argument: NONE,
+        has_literals: false,
+        has_only_argument: false,
+        parts: Vec::new(),
+    };
+}
+
+impl Around {
+    const NOTHING: Self = Self { before: 0, after: 0 };
+}
