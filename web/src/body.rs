@@ -43,6 +43,7 @@ use crate::error::{Result, bad_request};
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
 /// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
 /// for a client that stops sending.
+#[must_use = "a body is read by `.await`, or piece by piece by `next`"]
 pub struct Body {
     connection: Rc<Connection>,
     /// The request of the connection that this is the body of.
@@ -165,6 +166,7 @@ impl IntoFuture for Body {
 }
 
 /// The future of a whole [`Body`].
+#[must_use = "a future does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct WholeBody {
     body: Body,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::chunk::Chunk;
+use crate::chunk::IntoChunk;
 use crate::connection::upgrade::Upgraded;
 use crate::context::Context;
 use crate::context::exchange::Progress;
@@ -23,10 +23,10 @@ impl Context {
     /// # Errors
     ///
     /// [`ResponseError::Finished`] after [`finish`](Self::finish).
-    pub fn write<'a>(&mut self, chunk: impl Into<Chunk<'a>>) -> Result {
+    pub fn write<'a>(&mut self, chunk: impl IntoChunk<'a>) -> Result {
         match self.exchange.response.progress {
             Progress::Open | Progress::Streaming { .. } => {
-                self.exchange.response.body.push(chunk.into());
+                self.exchange.response.body.push(chunk.into_chunk());
                 Ok(())
             }
             Progress::Complete | Progress::Finished | Progress::Broken => {
