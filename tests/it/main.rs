@@ -23,8 +23,12 @@ mod header_block;
 mod host;
 /// What is too large, too many or too long: heads, headers, targets, bodies.
 mod limits;
+/// Faults at random: each is answered, and harms nobody else.
+mod malformed;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
+/// Clients that take too long over a head or a body, or say nothing.
+mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 

@@ -277,7 +277,7 @@ impl Connection {
             if !buffers.input.read_head(head, &self.worker.settings.head)? {
                 return Ok(false);
             }
-            buffers.body.begin(head, self.worker.settings.max_body_size);
+            buffers.body.begin(head);
             self.restart(Phase::Handler);
             Ok(true)
         })

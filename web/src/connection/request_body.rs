@@ -88,12 +88,9 @@ impl Default for RequestBody {
 }
 
 impl RequestBody {
-    /// Begins with the body of the request of `head`; `limit` as
-    /// [`set_limit`](Self::set_limit).
-    pub(crate) fn begin(&mut self, head: &Head, limit: u64) {
+    pub(crate) fn begin(&mut self, head: &Head) {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
-        self.limit = limit;
         self.received = 0;
         self.waited = Duration::ZERO;
         self.waiting_since = None;
