@@ -78,6 +78,17 @@ impl Context {
 
     /// The path argument at `position`, counted from 0, percent-decoded and parsed.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, regex};
+    /// async fn archive(cx: &mut Context) -> Result {
+    ///     let (year, month): (u16, u8) = (cx.path_argument_at(0)?, cx.path_argument_at(1)?);
+    ///     cx.write(format!("{month}/{year}"))
+    /// }
+    ///
+    /// let app = Application::new([regex(r"/(\d{4})-(\d\d)", get(archive))]);
+    /// assert_eq!(TestClient::new(app).get("/1999-07").send().text(), "7/1999");
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`path_argument`](Self::path_argument).
@@ -133,6 +144,18 @@ impl Context {
     }
 
     /// All arguments called `name`, those of the query first.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn tags(cx: &mut Context) -> Result {
+    ///     let tags = cx.arguments("tag")?;
+    ///     cx.json(&tags)
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(tags))]));
+    /// assert_eq!(client.get("/?tag=a&tag=b%20c").send().text(), r#"["a","b c"]"#);
+    /// assert_eq!(client.get("/").send().text(), "[]");
+    /// ```
     ///
     /// # Errors
     ///
