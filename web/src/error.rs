@@ -60,8 +60,8 @@ impl<E: StandardError> From<E> for Error {
 
 /// An error that `?` takes in a handler: whatever implements [`std::error::Error`].
 ///
-/// Nothing else does, and there is nothing to implement. The trait is there for what the
-/// compiler says of an error that is none.
+/// For an error of your own, implement that. This trait is there for what the compiler says of an
+/// error that is none; [`Or500`] takes those.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a standard error",
     label = "no `std::error::Error`: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`"

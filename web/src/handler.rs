@@ -169,6 +169,37 @@ pub trait RequestHandler: Clone {
     }
 
     /// Runs last, after the response is complete.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, RequestHandler, Result, route};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Counted {
+    ///     failures: Rc<Cell<u32>>,
+    /// }
+    ///
+    /// impl RequestHandler for Counted {
+    ///     async fn get(&mut self, cx: &mut Context) -> Result {
+    ///         let page: u32 = cx.argument_as("page")?;
+    ///         cx.write(page.to_string())
+    ///     }
+    ///
+    ///     fn on_finish(&mut self, cx: &mut Context) {
+    ///         if cx.status().is_client_error() {
+    ///             self.failures.set(self.failures.get() + 1);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let counted = Counted::default();
+    /// let client = TestClient::new(Application::new([route("/", counted.clone())]));
+    /// client.get("/?page=1").send();
+    /// client.get("/?page=one").send();
+    /// assert_eq!(counted.failures.get(), 1);
+    /// ```
     fn on_finish(&mut self, _cx: &mut Context) {}
 }
 

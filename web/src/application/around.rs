@@ -5,7 +5,9 @@ use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
 
-/// Middleware, its type erased.
+/// Middleware, its type erased: an `async` function of a context and a [`Next`].
+///
+/// Made by [`Application::around`](crate::Application::around), seldom named.
 pub trait Around {
     /// Answers the request, with the help of `next` or without.
     fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result>;

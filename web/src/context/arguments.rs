@@ -20,8 +20,33 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What an argument of a request can be parsed as: whatever implements [`FromStr`].
 ///
-/// There is nothing to implement but `FromStr`. The trait is there for what the compiler says
+/// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
 /// of a type that cannot be parsed, or that nobody named.
+///
+/// ```
+/// use std::str::FromStr;
+///
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// struct Hex(u32);
+///
+/// impl FromStr for Hex {
+///     type Err = std::num::ParseIntError;
+///
+///     fn from_str(text: &str) -> Result<Self, Self::Err> {
+///         u32::from_str_radix(text, 16).map(Self)
+///     }
+/// }
+///
+/// async fn show(cx: &mut Context, id: Hex) -> Result {
+///     cx.write(id.0.to_string())
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/{id}", get(show))]));
+/// assert_eq!(client.get("/ff").send().text(), "255");
+/// assert_eq!(client.get("/fg").send().status(), 404);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "an argument of a request cannot be parsed as `{Self}`",
     label = "`{Self}` does not implement `FromStr`",

@@ -149,6 +149,16 @@ impl Context {
     /// the client has reset the connection.
     ///
     /// Asked of the system each time: keep it rather than ask twice.
+    ///
+    /// ```
+    /// # use squall::{Context, Result};
+    /// async fn whoami(cx: &mut Context) -> Result {
+    ///     match cx.remote_ip() {
+    ///         Some(ip) => cx.write(ip.to_string()),
+    ///         None => cx.write("somebody on this machine"),
+    ///     }
+    /// }
+    /// ```
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.connection.stream.peer_addr()
     }
