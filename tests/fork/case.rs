@@ -16,8 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use squall_runtime::{IOLoop, Listener, Sockets};
 
-/// How long anything may take that should happen at once.
-pub const SOON: Duration = Duration::from_secs(10);
+pub use crate::http::SOON;
 
 /// A case that runs.
 pub struct Case {
@@ -97,20 +96,26 @@ impl Server {
     /// found once only.
     #[track_caller]
     pub fn expect(&self, text: &str) -> String {
-        let mut seen = self.seen.borrow_mut();
-        let old = seen.iter().position(|line| line.contains(text)).map(|index| seen.remove(index));
-        let until = Instant::now() + SOON;
-        let mut line = old.unwrap_or_default();
-        while !line.contains(text) {
-            let left = until.saturating_duration_since(Instant::now());
-            let next = self.lines.recv_timeout(left);
-            let next = next.unwrap_or_else(|error| panic!("no line with `{text}`: {error}"));
-            let other = std::mem::replace(&mut line, next);
-            if !other.is_empty() {
-                seen.push(other);
-            }
-        }
+        let line = self.expect_line(|line| line.contains(text));
+        let line = line.unwrap_or_else(|error| panic!("no line with `{text}`: {error}"));
         line.split_once(text).map(|(_, after)| after.to_owned()).unwrap()
+    }
+
+    /// Waits for a line like this.
+    pub fn expect_line(&self, is_it: impl Fn(&str) -> bool) -> Result<String, RecvTimeoutError> {
+        let mut seen = self.seen.borrow_mut();
+        if let Some(index) = seen.iter().position(|line| is_it(line)) {
+            return Ok(seen.remove(index));
+        }
+        let until = Instant::now() + SOON;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left)?;
+            if is_it(&line) {
+                return Ok(line);
+            }
+            seen.push(line);
+        }
     }
 
     /// As `expect`, for a number.
@@ -133,9 +138,28 @@ impl Server {
         self.number("port ").try_into().unwrap()
     }
 
+    /// The process that was started: the supervisor, if there are workers.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// The processes that it has started, and that have not ended.
+    pub fn children(&self) -> Vec<Pid> {
+        let parent = self.pid().to_string();
+        let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let process = entry.unwrap().file_name().to_str()?.parse().ok()?;
+            // It may have ended since.
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+            let (state, its_parent) = (fields.next()?, fields.next()?);
+            (state != "Z" && its_parent == parent).then_some(Pid::from_raw(process))
+        });
+        processes.collect()
+    }
+
     /// Signals the supervisor.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
     }
 
     /// Waits until the server and all its workers have ended; how the server did, and the lines

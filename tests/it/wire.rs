@@ -13,7 +13,7 @@ mod client;
 mod log;
 mod response;
 
-pub use client::Client;
+pub use client::{Client, Ending};
 pub use response::{Response, split};
 
 use log::Log;

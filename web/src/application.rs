@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::context::Context;
+use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::endpoint::Endpoint;
 use crate::error::{HTTPError, Result};
@@ -147,6 +148,8 @@ impl Application {
         };
         cx.set_target(target);
         let Target::Route(row) = target else {
+            // What a connection has from its last request must not hold for this one.
+            cx.apply(None, &RouteOptions::default());
             if *cx.method() == Method::CONNECT {
                 cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
             }

@@ -1,4 +1,4 @@
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use squall_runtime::process::ForkOptions;
-use squall_runtime::{BindAddress, IOLoop, Sockets, Task, bind_sockets};
+use squall_runtime::{BindAddress, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
 use crate::settings::Settings;
@@ -78,8 +78,13 @@ struct Shared {
     addresses: RefCell<Vec<SocketAddr>>,
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
-    accepting: RefCell<Vec<Task<()>>>,
-    stopped: Cell<bool>,
+    accepting: RefCell<Vec<Accepting>>,
+}
+
+/// A listener, and the task that accepts its connections.
+struct Accepting {
+    listener: Rc<Listener>,
+    task: Task<()>,
 }
 
 type Build = Box<dyn FnOnce() -> Application>;
@@ -115,7 +120,6 @@ impl HTTPServer {
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
-            stopped: Cell::new(false),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -205,13 +209,31 @@ impl HTTPServer {
         self.serve(sockets)
     }
 
-    /// Stops listening. Connections that are open are served on.
+    /// Stops listening, from one of the next turns of the loop on. Connections that are there
+    /// are served on.
     ///
-    /// With workers, this process's share of the connections waits for it to end.
+    /// In a worker, its share of the connections goes to the other workers; that of a Unix
+    /// socket, which they share, does so anyway.
     pub fn stop(&self) {
-        self.shared.stopped.set(true);
-        self.shared.accepting.take();
+        let stopping = self.stop_accepting();
+        // There may be no loop yet, and must not be one before a fork.
+        if self.shared.service.get().is_some() {
+            IOLoop::current().spawn_callback(stopping);
+        }
+    }
+
+    /// Accepts what has connected, and then no more.
+    fn stop_accepting(&self) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
+        let accepting = self.shared.accepting.take();
+        let service = self.shared.service.get().cloned();
+        async move {
+            let Some(service) = service else { return };
+            for Accepting { listener, task } in accepting {
+                drop(task);
+                accept::accept_last(&service, &listener).await;
+            }
+        }
     }
 
     fn keep(&self, sockets: Sockets) {
@@ -222,8 +244,10 @@ impl HTTPServer {
     fn serve(&self, sockets: Sockets) -> io::Result<()> {
         let service = self.service()?;
         for listener in sockets.into_listeners()? {
-            let accepting = accept::accept(self.clone(), Rc::clone(&service), listener);
-            self.shared.accepting.borrow_mut().push(IOLoop::current().spawn(accepting));
+            let listener = Rc::new(listener);
+            let accepting = accept::accept(self.clone(), Rc::clone(&service), Rc::clone(&listener));
+            let task = IOLoop::current().spawn(accepting);
+            self.shared.accepting.borrow_mut().push(Accepting { listener, task });
         }
         Ok(())
     }

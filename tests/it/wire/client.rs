@@ -1,7 +1,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc;
+use std::time::Duration;
 
+use socket2::SockRef;
 use squall_runtime::IOLoopHandle;
 
 use super::response::{Response, parse};
@@ -76,6 +78,16 @@ impl Client {
     pub fn finish(&mut self) {
         // It fails if the server has reset the connection.
         let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection at once (RST).
+    pub fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// The socket, for who looks at it from elsewhere.
+    pub fn socket(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
     }
 
     /// Receives one response, interim ones included.

@@ -41,12 +41,9 @@ async fn watch(mut signals: Signals) {
     }
     let drain = IOLoop::current().spawn(async {
         let servers = SERVERS.with_borrow(Clone::clone);
-        for (handle, worker) in &servers {
-            handle.stop();
-            worker.begin_drain();
-        }
-        for (_, worker) in &servers {
-            finish(worker).await;
+        let ends = servers.into_iter().map(|server| IOLoop::current().spawn(end(server)));
+        for end in ends.collect::<Vec<_>>() {
+            drop(end.await);
         }
     });
     let at_once = async {
@@ -59,7 +56,9 @@ async fn watch(mut signals: Signals) {
     IOLoop::current().stop();
 }
 
-async fn finish(worker: &Worker) {
+async fn end((handle, worker): (HTTPServer, Rc<Worker>)) {
+    worker.begin_drain();
+    handle.stop_accepting().await;
     if timeout(worker.settings.shutdown_timeout, worker.drained()).await.is_err() {
         let left = worker.connection_count();
         log::warn(log::GENERAL, format_args!("{left} connections are cut: they took too long"));

@@ -90,6 +90,41 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
+impl Listener {
+    /// Has the system refuse further clients, or, in a worker, send them to the other workers.
+    ///
+    /// Dropping the listener is not enough in a worker: the supervisor keeps the socket open for
+    /// the one that may take the worker's place, which listens on it again. Connections that
+    /// nobody has accepted are lost, so that one should accept them before.
+    ///
+    /// A socket that the workers share, such as a Unix socket, is left to the others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
+    ///
+    /// let sockets = bind_sockets("127.0.0.1:0")?;
+    /// let address = sockets.local_addrs()[0];
+    /// IOLoop::current().run_sync(async {
+    ///     let listeners = sockets.into_listeners()?;
+    ///     listeners.iter().for_each(|listener| listener.stop_listening());
+    ///     let error = TcpStream::connect(address).await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn stop_listening(&self) {
+        if let Self::Tcp(listener) = self
+            && SPREADS
+        {
+            // It fails if that was done before.
+            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+        }
+    }
+}
+
 impl Sockets {
     pub(super) fn register(bound: Vec<Bound>) -> Self {
         let bound: Rc<[Bound]> = bound.into();
