@@ -10,6 +10,16 @@ use crate::routing::{Pattern, PatternError};
 /// One row of the route table of an [`Application`](crate::Application).
 ///
 /// Made by [`route`] or [`regex()`]; its methods change how requests to it are treated.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, post, route};
+///
+/// let upload = route("/upload", post(async || "stored")).name("upload").max_body_size(3);
+/// let client = TestClient::new(Application::new([upload]));
+/// assert_eq!(client.post("/upload").body("abc").send().text(), "stored");
+/// assert_eq!(client.post("/upload").body("abcd").send().status(), 413);
+/// ```
 pub struct Route {
     pub(crate) pattern: Result<Rc<Pattern>, PatternError>,
     pub(crate) text: String,
