@@ -5,12 +5,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, killpg, raise};
 use nix::unistd::{Pid, getpgrp};
-use squall::HTTPServer;
+use squall::{Application, HTTPServer, get, post, route};
 use squall_runtime::signal::{SIGINT, Signals};
+use squall_runtime::yield_now;
 
-use super::{application, connection_to, sender, serve};
+use super::{Gate, application, connection_to, hold, sender, serve};
 use crate::case::{Case, SOON, Server, has, signal_set, suspend};
 use crate::http::Connection;
 
@@ -263,6 +264,40 @@ pub fn a_second_order_cuts_what_one_process_serves(case: &Case) {
     }
     held.response().expect_err("nobody has released it");
     server.expect("WARN squall::general: a second signal: the requests in flight are cut");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+/// `timeout`, for one, signals a process and then its whole group.
+pub fn an_order_that_comes_twice_at_once_is_one(case: &Case) {
+    let server = case.server(|| {
+        let twice = async || {
+            for _ in 0..2 {
+                raise(Signal::SIGTERM).unwrap();
+                // The first one has been seen when the second one comes.
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            }
+        };
+        let gate = Gate::default();
+        let (held, opened) = (gate.clone(), gate);
+        let app = Application::new([
+            route("/hold", get(async move || hold(&held).await)),
+            route("/release", post(async move || opened.open())),
+            route("/stop", post(twice)),
+        ]);
+        serve(&HTTPServer::new(app).drain_idle(SOON), 1)
+    });
+    let port = server.port();
+    serving(&server, 1);
+    let mut held = held(&server, port);
+    let [mut stop, mut release] = [(); 2].map(|()| Connection::open(port).unwrap());
+    for (connection, target) in [(&mut stop, "/stop"), (&mut release, "/release")] {
+        connection.send("POST", target, "", b"").unwrap();
+        assert_eq!(connection.response().unwrap().status(), 200);
+    }
+    assert_last(&mut held);
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
