@@ -13,6 +13,8 @@ mod guard;
 mod harness;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/program.rs"]
+mod program;
 mod server;
 mod signals;
 mod workers;
