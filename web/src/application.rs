@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::context::Context;
+use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::endpoint::Endpoint;
 use crate::error::{HTTPError, Result};
@@ -146,7 +147,14 @@ impl Application {
             None => Target::NotFound,
         };
         cx.set_target(target);
-        let Target::Route(row) = target else { return };
+        let Target::Route(row) = target else {
+            // What a connection has from its last request must not hold for this one.
+            cx.apply(None, &RouteOptions::default());
+            if *cx.method() == Method::CONNECT {
+                cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
+            }
+            return;
+        };
         let route = &self.routes[row];
         cx.apply(route.pattern.as_ref().ok().cloned(), &route.options);
         let allowed = route.endpoint.allowed(cx);
@@ -187,7 +195,7 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Answers where no route matches.
+/// Answers where no route matches, which is always so for CONNECT: its target is no path.
 struct NotFound;
 
 impl Endpoint for NotFound {
@@ -195,8 +203,8 @@ impl Endpoint for NotFound {
         &[]
     }
 
-    fn call<'a>(&'a self, _: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(async { Err(HTTPError::NOT_FOUND.into()) })
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(async { cx.admission().and(Err(HTTPError::NOT_FOUND.into())) })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{Result, bad_request};
 ///
 /// [`next`](Self::next) gives it piece by piece: nothing is received before it is asked for,
 /// so that a handler that is slow to take the body holds back the client, not the memory of
-/// the server.
+/// the server. A piece is what has come, whether the client sent it in chunks or not.
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -43,6 +43,7 @@ use crate::error::{Result, bad_request};
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
 /// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
 /// for a client that stops sending.
+#[must_use = "a body is read by `.await`, or piece by piece by `next`"]
 pub struct Body {
     connection: Rc<Connection>,
     /// The request of the connection that this is the body of.
@@ -117,11 +118,10 @@ impl Body {
             self.given = true;
             return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
         }
-        let mut piece = Bytes::new();
-        let read =
-            self.connection.poll_body(task, &mut |data| piece = Bytes::copy_from_slice(data));
+        let mut piece = Vec::new();
+        let read = self.connection.poll_body(task, &mut |data| piece.extend_from_slice(data));
         match ready!(read) {
-            Ok(true) => Poll::Ready(Some(Ok(piece))),
+            Ok(true) => Poll::Ready(Some(Ok(piece.into()))),
             Ok(false) => {
                 self.given = true;
                 Poll::Ready(None)
@@ -134,7 +134,7 @@ impl Body {
     }
 
     fn fail(&self, failure: BodyFailure) -> crate::Error {
-        self.connection.with(|buffers| buffers.body.fail());
+        self.connection.with(|buffers| buffers.body.fail(failure));
         self.connection.set_linger();
         failure.error().into()
     }
@@ -166,6 +166,7 @@ impl IntoFuture for Body {
 }
 
 /// The future of a whole [`Body`].
+#[must_use = "a future does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct WholeBody {
     body: Body,

@@ -26,6 +26,28 @@ pub(crate) enum Kind<'a> {
     Text(Text),
 }
 
+/// What can be written to a response: all that a [`Chunk`] is made from.
+///
+/// There is nothing to implement: implement `From` for [`Chunk`]. The trait is there for what
+/// the compiler says of a value that is neither text nor bytes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written to a response",
+    label = "neither text nor bytes",
+    note = "write a `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes` or `Text`; make text of a number by `.to_string()`",
+    note = "for a value as JSON: `cx.json(&value)`; for what has to be waited for: `.await?`"
+)]
+pub trait IntoChunk<'a> {
+    /// Makes a chunk of the value.
+    fn into_chunk(self) -> Chunk<'a>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, T: Into<Chunk<'a>>> IntoChunk<'a> for T {
+    fn into_chunk(self) -> Chunk<'a> {
+        self.into()
+    }
+}
+
 impl Chunk<'_> {
     /// The bytes of the chunk.
     pub fn as_bytes(&self) -> &[u8] {

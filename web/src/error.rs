@@ -49,10 +49,30 @@ impl Error {
     }
 }
 
-impl<E: StdError + 'static> From<E> for Error {
+impl<E: StandardError> From<E> for Error {
     #[track_caller]
     fn from(cause: E) -> Self {
-        Self { cause: Box::new(cause), location: Location::caller() }
+        Self { cause: cause.into_boxed(), location: Location::caller() }
+    }
+}
+
+/// An error that `?` takes in a handler: whatever implements [`std::error::Error`].
+///
+/// Nothing else does, and there is nothing to implement. The trait is there for what the
+/// compiler says of an error that is none.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a standard error",
+    label = "no `std::error::Error`: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`"
+)]
+pub trait StandardError: 'static {
+    /// Erases the type.
+    fn into_boxed(self) -> Box<dyn StdError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + 'static> StandardError for E {
+    fn into_boxed(self) -> Box<dyn StdError> {
+        Box::new(self)
     }
 }
 

@@ -141,8 +141,10 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
     if let Err(error) = result
         && cx.begin_error(&error)
     {
-        handler.write_error(cx, &error)?;
-        cx.complete()?;
+        let written = handler.write_error(cx, &error).and_then(|()| cx.complete());
+        if let Err(error) = written {
+            cx.answer_failure(&error);
+        }
     }
     handler.on_finish(cx);
     Ok(())

@@ -8,7 +8,7 @@ use crate::routing::{Pattern, PatternError};
 
 /// One row of the route table of an [`Application`](crate::Application).
 ///
-/// Made by [`route`] or [`regex`]; its methods change how requests to it are treated.
+/// Made by [`route`] or [`regex()`]; its methods change how requests to it are treated.
 pub struct Route {
     pub(crate) pattern: Result<Rc<Pattern>, PatternError>,
     pub(crate) text: String,

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// Why a [`Task`] has no output: it was cancelled, or it panicked.
+/// Why a [`Task`](crate::Task) has no output: it was cancelled, or it panicked.
 ///
 /// ```
 /// use squall_runtime::IOLoop;

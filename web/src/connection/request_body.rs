@@ -21,12 +21,13 @@ pub(crate) struct RequestBody {
     /// The most bytes that may come, as a setting has it.
     limit: u64,
     received: u64,
-    /// The client waits for `100 Continue`.
+    /// The client waits for `100 Continue`, or another sign, before it sends the body: without
+    /// one it may leave the body out.
     awaits_continue: bool,
     /// All of it, if it was collected.
     whole: Option<Bytes>,
     /// It could not be read to its end, and nothing can follow it.
-    failed: bool,
+    failure: Option<BodyFailure>,
 }
 
 /// Why a body cannot be read to its end.
@@ -74,7 +75,7 @@ impl Default for RequestBody {
             received: 0,
             awaits_continue: false,
             whole: None,
-            failed: false,
+            failure: None,
         }
     }
 }
@@ -84,8 +85,8 @@ impl RequestBody {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
-        self.failed = false;
-        self.awaits_continue = head.expect == Expect::Continue && !self.decoder.is_done();
+        self.failure = None;
+        self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
         self.whole = self.decoder.is_done().then(Bytes::new);
     }
 
@@ -103,8 +104,13 @@ impl RequestBody {
         matches!(self.framing, Framing::Length(length) if length > self.limit)
     }
 
-    pub(crate) fn fail(&mut self) {
-        self.failed = true;
+    /// Notes that the response begins: it is too late for `100 Continue`.
+    pub(crate) fn answer_begins(&mut self) {
+        self.awaits_continue = false;
+    }
+
+    pub(crate) fn fail(&mut self, failure: BodyFailure) {
+        self.failure = Some(failure);
     }
 
     pub(crate) fn whole(&self) -> Option<&Bytes> {
@@ -120,15 +126,46 @@ impl RequestBody {
     pub(crate) fn can_be_drained(&self) -> bool {
         self.is_done()
             || !self.awaits_continue
-                && !self.failed
+                && self.failure.is_none()
                 && match self.framing {
                     Framing::Length(length) => length - self.received <= DRAIN_LIMIT,
                     Framing::None | Framing::Chunked => true,
                 }
     }
 
-    /// Takes what there is of the body out of `input`.
+    /// Takes what there is of the body out of `input`: what came together is given out
+    /// together, however many chunks it is in.
     pub(crate) fn read(
+        &mut self,
+        input: &mut Input,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Step, BodyFailure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let mut first = None;
+        loop {
+            match self.read_chunk(input, sink) {
+                Ok(Step::Data) => first = Some(Step::Data),
+                Ok(step) => return Ok(first.unwrap_or(step)),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    // What is wrong behind good data is told when that has been taken.
+                    return first.ok_or(failure);
+                }
+            }
+        }
+    }
+
+    /// What is announced counts: it is refused before it comes.
+    fn check_size(&self) -> Result<(), BodyFailure> {
+        match self.received.saturating_add(self.decoder.announced()) > self.limit {
+            true => Err(BodyFailure::TooLarge),
+            false => Ok(()),
+        }
+    }
+
+    fn read_chunk(
         &mut self,
         input: &mut Input,
         sink: &mut dyn FnMut(&[u8]),
@@ -137,15 +174,15 @@ impl RequestBody {
             match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
                 Decoded::Data { skip, len } => {
                     self.received += len as u64;
-                    // What is announced counts: it is refused before it comes.
-                    if self.received + self.decoder.announced() > self.limit {
-                        return Err(BodyFailure::TooLarge);
-                    }
+                    self.check_size()?;
                     sink(&input.unread()[skip..skip + len]);
                     input.consume(skip + len);
                     return Ok(Step::Data);
                 }
-                Decoded::Skip(0) => return Ok(Step::Starved),
+                Decoded::Skip(0) => {
+                    self.check_size()?;
+                    return Ok(Step::Starved);
+                }
                 Decoded::Skip(skip) => input.consume(skip),
                 Decoded::Done { skip } => {
                     input.consume(skip);

@@ -99,10 +99,7 @@ impl Worker {
 
     /// Cuts the connections that are left.
     pub(crate) fn abort(&self) {
-        self.each_connection(|connection| {
-            // It fails if the client was faster.
-            let _ = connection.stream.shutdown(std::net::Shutdown::Both);
-        });
+        self.each_connection(|connection| connection.stream.reset());
     }
 
     fn each_connection(&self, act: impl Fn(&Connection)) {

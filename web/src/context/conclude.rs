@@ -26,8 +26,11 @@ pub(crate) enum Conclusion {
     Drain,
     /// It ends, once the response is sent.
     Close,
-    /// It ends at once: the response is cut short, and must not look whole.
+    /// It ends at once: the response is cut short.
     Abort,
+    /// It is broken off: the response is cut short, and its end would look like that of the
+    /// body.
+    Reset,
     Upgrade(Serve),
 }
 
@@ -38,21 +41,42 @@ impl Context {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
             Outcome::Panicked(panic) => self.answer_panic(&*panic),
-            Outcome::Gone => return Conclusion::Abort,
+            Outcome::Gone => return self.conclude_gone(),
         }
-        if let Err(error) = self.complete() {
+        // Middleware may have changed what the handler had completed.
+        if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
             self.answer_error(&error);
         }
-        self.send_rest();
+        if let Err(error) = self.send_rest() {
+            self.log_error(&error);
+        }
         self.log_access();
         if self.exchange.response.progress == Progress::Broken {
-            return Conclusion::Abort;
+            return self.conclude_cut();
         }
         match self.exchange.upgrade.take() {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
             None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
             None => Conclusion::Drain,
+        }
+    }
+
+    /// The client takes what was finished before it left, but nothing else.
+    fn conclude_gone(&self) -> Conclusion {
+        match self.exchange.response.progress {
+            Progress::Finished => {
+                self.log_access();
+                Conclusion::Close
+            }
+            _ => self.conclude_cut(),
+        }
+    }
+
+    fn conclude_cut(&self) -> Conclusion {
+        match self.is_head_sent() && self.ends_with_connection() {
+            true => Conclusion::Reset,
+            false => Conclusion::Abort,
         }
     }
 
@@ -68,7 +92,9 @@ impl Context {
         self.exchange.head.clear();
         self.exchange.head.keep_alive = false;
         self.answer_error(&error.into());
-        self.send_rest();
+        if let Err(error) = self.send_rest() {
+            self.log_error(&error);
+        }
         self.log_access();
     }
 
@@ -77,8 +103,18 @@ impl Context {
         if !self.begin_error(error) {
             return;
         }
-        if self.write_error_page().and_then(|()| self.complete()).is_err() {
-            self.exchange.response.progress = Progress::Broken;
+        if let Err(error) = self.write_error_page().and_then(|()| self.complete()) {
+            self.answer_failure(&error);
+        }
+    }
+
+    /// Answers with nothing but a 500, because the page of another error could not be written.
+    pub(crate) fn answer_failure(&mut self, error: &Error) {
+        if self.begin_error(error) {
+            let response = &mut self.exchange.response;
+            response.clear();
+            response.status = StatusCode::INTERNAL_SERVER_ERROR;
+            response.progress = Progress::Complete;
         }
     }
 
@@ -92,12 +128,15 @@ impl Context {
     }
 
     /// Puts `error` in the place of what was written, and logs it. `false`: the head has been
-    /// sent, and only the end of the connection can tell the client.
+    /// sent, and only the end of the connection can tell the client; or all of the response has,
+    /// and stays as it is.
     pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
         self.log_error(error);
         self.exchange.upgrade = None;
         if self.is_head_sent() {
-            self.exchange.response.progress = Progress::Broken;
+            if self.exchange.response.progress != Progress::Finished {
+                self.exchange.response.progress = Progress::Broken;
+            }
             return false;
         }
         let response = &mut self.exchange.response;
@@ -105,8 +144,10 @@ impl Context {
         response.progress = Progress::Open;
         response.status = error.status();
         if let Some(error) = error.http() {
-            response.reason = error.reason().map(str::to_owned);
             response.headers.extend_from_slice(error.headers());
+            if let Some(reason) = error.reason() {
+                self.set_reason(reason.to_owned());
+            }
         }
         true
     }

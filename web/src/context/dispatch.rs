@@ -51,7 +51,7 @@ impl Context {
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);
         } else if too_large {
-            self.refuse(HTTPError::PAYLOAD_TOO_LARGE);
+            self.refuse_body(BodyFailure::TooLarge);
         }
     }
 

@@ -73,17 +73,22 @@ impl Context {
     }
 
     /// All headers of the request; the map is built when it is first asked for.
+    ///
+    /// A map holds at most 24,576 names. Where the server's
+    /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left
+    /// out; [`header`](Self::header) finds them all.
     pub fn headers(&self) -> &HeaderMap {
         self.exchange.cache.headers.get_or_init(|| {
             self.connection.with(|buffers| {
                 let head = buffers.input.head();
                 let fields = &self.exchange.head.fields;
-                let mut headers = HeaderMap::with_capacity(fields.len());
+                let mut headers = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
                 for field in fields {
                     let name = HeaderName::from_bytes(field.name.of(head));
                     let value = HeaderValue::from_bytes(field.value.of(head));
                     if let (Ok(name), Ok(value)) = (name, value) {
-                        headers.append(name, value);
+                        // It fails where the map is full.
+                        let _ = headers.try_append(name, value);
                     }
                 }
                 headers

@@ -5,12 +5,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::chunk::Chunk;
+use crate::chunk::IntoChunk;
 use crate::connection::upgrade::Upgraded;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
+use crate::http1::field::is_reason_phrase;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -22,10 +23,10 @@ impl Context {
     /// # Errors
     ///
     /// [`ResponseError::Finished`] after [`finish`](Self::finish).
-    pub fn write<'a>(&mut self, chunk: impl Into<Chunk<'a>>) -> Result {
+    pub fn write<'a>(&mut self, chunk: impl IntoChunk<'a>) -> Result {
         match self.exchange.response.progress {
             Progress::Open | Progress::Streaming { .. } => {
-                self.exchange.response.body.push(chunk.into());
+                self.exchange.response.body.push(chunk.into_chunk());
                 Ok(())
             }
             Progress::Complete | Progress::Finished | Progress::Broken => {
@@ -75,7 +76,13 @@ impl Context {
     /// A phrase that may not stand there (a control character in it) becomes `Unknown`.
     pub fn set_status_with_reason(&mut self, status: StatusCode, reason: impl Into<String>) {
         self.set_status(status);
-        self.exchange.response.reason = Some(reason.into());
+        self.set_reason(reason.into());
+    }
+
+    /// What cannot stand on a status line does not get onto the page of an error either.
+    pub(super) fn set_reason(&mut self, reason: String) {
+        let reason = if is_reason_phrase(&reason) { reason } else { "Unknown".to_owned() };
+        self.exchange.response.reason = Some(reason);
     }
 
     /// The status of the response as it stands.
@@ -192,8 +199,7 @@ impl Context {
             return Err(ResponseError::Finished.into());
         }
         self.complete()?;
-        self.send_rest();
-        Ok(())
+        self.send_rest()
     }
 
     /// Whether the response is complete: nothing can be written to it.
@@ -303,6 +309,8 @@ pub enum ResponseError {
     HeadSent,
     /// This status is not one of an informational response.
     NotInformational(StatusCode),
+    /// A response of this status comes before another one, and cannot be the last.
+    NotFinal(StatusCode),
     /// A response of this status has no body (RFC 9110 §6.4.1).
     NoBodyAllowed(StatusCode),
     /// The `Content-Length` that was set is not a number.
@@ -323,6 +331,9 @@ impl fmt::Display for ResponseError {
             Self::HeadSent => write!(f, "the head of the response has been sent"),
             Self::NotInformational(status) => {
                 write!(f, "{} is not the status of an informational response", status.as_u16())
+            }
+            Self::NotFinal(status) => {
+                write!(f, "{} is not the status of a final response", status.as_u16())
             }
             Self::NoBodyAllowed(status) => {
                 write!(f, "a response of status {} has no body", status.as_u16())

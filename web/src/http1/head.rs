@@ -150,6 +150,9 @@ impl Head {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
+        // What is beyond the limit is not looked at, so that a head that is too large is told as
+        // that however its bytes arrive.
+        let bytes = &bytes[..bytes.len().min(limits.max_head_size)];
         if search.is_new() && bytes.first().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
             match self.parse_front(bytes, limits) {
                 Ok(end) => return Ok(Some(0..end)),
@@ -243,8 +246,18 @@ impl Head {
     /// that it may be taken for (RFC 9110 §2.5).
     #[cold]
     fn parse_later_version(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
+        // Half a version is no wrong one: what is answered must not depend on how it arrives.
+        if !bytes.contains(&b'\n') {
+            return Err(Stop::Incomplete);
+        }
         let minor = request_line::later_minor_version(bytes)?;
-        let mut bytes = bytes.to_vec();
+        // Only the head is copied, not all the requests that may be behind it.
+        let end = match HeadSearch::default().find(bytes) {
+            Found::Head { end, .. } => end,
+            Found::Incomplete => return Err(Stop::Incomplete),
+            Found::Malformed(error) => return Err(error.into()),
+        };
+        let mut bytes = bytes[..end].to_vec();
         bytes[minor] = b'1';
         self.parse_front(&bytes, limits)
     }

@@ -36,21 +36,11 @@ impl Arguments {
         Self(Spans::Inline { length: 0, spans: [Span::ABSENT; INLINE] })
     }
 
-    /// Returns the number of arguments of the row, absent ones included.
-    pub(crate) fn len(&self) -> usize {
-        self.spans().len()
-    }
-
     /// Returns the range of the path that argument `index` matched, in bytes; `None` if it
     /// is an optional group that matched nothing, or if there is no such argument.
     pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
         let span = self.spans().get(index)?;
         (span.start != u32::MAX).then_some(span.start as usize..span.end as usize)
-    }
-
-    /// Returns all arguments in order, as [`range`](Self::range) does.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
-        (0..self.len()).map(|index| self.range(index))
     }
 
     pub(super) fn clear(&mut self) {
@@ -96,6 +86,19 @@ impl Arguments {
             Spans::Inline { length, spans } => &spans[..*length as usize],
             Spans::Heap(spans) => spans,
         }
+    }
+}
+
+#[cfg(test)]
+impl Arguments {
+    /// Returns the number of arguments of the row, absent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.spans().len()
+    }
+
+    /// Returns all arguments in order, as [`range`](Self::range) does.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
+        (0..self.len()).map(|index| self.range(index))
     }
 }
 

@@ -19,7 +19,7 @@ struct Slot {
     /// Of the text: see [`word`].
     word: u64,
     from: u32,
-    /// [`Slot::EMPTY`] leads to [`NOWHERE`].
+    /// [`NOWHERE`] if the slot is empty.
     to: u32,
     text: Box<[u8]>,
 }
@@ -56,9 +56,10 @@ impl Edges {
         word: u64,
         is_equal: impl Fn(&Slot) -> bool,
     ) -> Option<u32> {
-        let mut hash = hash(from, text.len(), word);
+        let mask = self.slots.len() - 1;
+        let mut at = hash(from, text.len(), word) & mask;
         loop {
-            let slot = &self.slots[hash & (self.slots.len() - 1)];
+            let slot = &self.slots[at];
             let is_alike = slot.word == word && slot.from == from && slot.text.len() == text.len();
             if slot.to == NOWHERE {
                 return None;
@@ -66,7 +67,7 @@ impl Edges {
             if is_alike && is_equal(slot) {
                 return Some(slot.to);
             }
-            hash += 1;
+            at = (at + 1) & mask;
         }
     }
 

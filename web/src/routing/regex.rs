@@ -87,7 +87,8 @@ impl RegexPattern {
 /// Matches paths by a regular expression.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    /// Each path that matches begins so. Comparing it costs a tenth of running the regex.
+    /// Each path that matches begins so. Comparing it takes some 30 instructions, and running a
+    /// regex that fails after a few bytes 550.
     prefix: Box<[u8]>,
     regex: Regex,
     /// Kept, so that matching does not allocate.

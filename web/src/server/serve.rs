@@ -36,6 +36,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
             Conclusion::Drain | Conclusion::Close => break,
             Conclusion::Abort => return,
+            Conclusion::Reset => return connection.stream.reset(),
             Conclusion::Upgrade(serve) => return upgrade::hand_over(connection, serve).await,
         }
         connection.end_request();
@@ -51,16 +52,19 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            if connection.queued() < OUTPUT_HIGH_WATER {
-                match begin_request(service, connection) {
-                    Ok(None) => {}
-                    Ok(request) => return Poll::Ready(request),
-                    Err(error) => {
-                        let reason = error.to_string();
-                        let error = HTTPError::new(error.status()).with_log_message(reason);
-                        refuse(service, connection, error);
-                        return Poll::Ready(None);
-                    }
+            if connection.queued() >= OUTPUT_HIGH_WATER
+                && ready!(connection.poll_output(task)).is_err()
+            {
+                return Poll::Ready(None);
+            }
+            match begin_request(service, connection) {
+                Ok(None) => {}
+                Ok(request) => return Poll::Ready(request),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let error = HTTPError::new(error.status()).with_log_message(reason);
+                    refuse(service, connection, error);
+                    return Poll::Ready(None);
                 }
             }
             // What was answered leaves before more is waited for.

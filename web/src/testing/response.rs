@@ -4,7 +4,7 @@ use crate::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use crate::http1::body::{Decoded, Decoder};
 use crate::http1::head::Framing;
 
-/// A response to a [`TestClient`], whole.
+/// A response to a [`TestClient`](crate::testing::TestClient), whole.
 #[derive(Clone, Debug)]
 pub struct TestResponse {
     status: StatusCode,

@@ -64,8 +64,8 @@ pub(super) fn parse(head: impl AsRef<[u8]>) -> Result<Parsed, HeadError> {
     let bytes = head.as_ref();
     let whole = at_once(bytes);
     let ways = [
-        ("byte by byte", piece_by_piece(bytes, 1)),
-        ("in threes", piece_by_piece(bytes, 3)),
+        ("byte by byte", in_pieces(bytes, 1..bytes.len())),
+        ("in threes", in_pieces(bytes, (3..bytes.len()).step_by(3))),
         (
             "with another behind it",
             at_once(&[bytes, b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"].concat()),
@@ -74,13 +74,21 @@ pub(super) fn parse(head: impl AsRef<[u8]>) -> Result<Parsed, HeadError> {
         ("searched, then parsed", searched(bytes)),
     ];
     for (way, other) in ways {
-        match (&whole, &other) {
-            (Ok(whole), Ok(other)) => assert_eq!(whole.appearance(), other.appearance(), "{way}"),
-            (Err(whole), Err(other)) => assert_eq!(whole.status(), other.status(), "{way}"),
-            _ => panic!("{way}: {other:?} instead of {whole:?}"),
-        }
+        agree(&whole, &other, way);
+    }
+    for cut in 1..bytes.len().min(200) {
+        agree(&whole, &in_pieces(bytes, [cut]), &format!("cut after {cut} bytes"));
     }
     whole
+}
+
+#[track_caller]
+fn agree(one: &Result<Parsed, HeadError>, other: &Result<Parsed, HeadError>, way: &str) {
+    match (one, other) {
+        (Ok(one), Ok(other)) => assert_eq!(one.appearance(), other.appearance(), "{way}"),
+        (Err(one), Err(other)) => assert_eq!(one.status(), other.status(), "{way}"),
+        _ => panic!("{way}: {other:?} instead of {one:?}"),
+    }
 }
 
 /// Parses `lines` after a request line and `Host`.
@@ -96,9 +104,10 @@ fn at_once(bytes: &[u8]) -> Result<Parsed, HeadError> {
     Ok(Parsed { head, bytes: bytes[range].to_vec() })
 }
 
-fn piece_by_piece(bytes: &[u8], size: usize) -> Result<Parsed, HeadError> {
+/// Reads `bytes` as they arrive in pieces that end at `cuts`.
+fn in_pieces(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> Result<Parsed, HeadError> {
     let (mut head, mut search) = (Head::new(), HeadSearch::default());
-    for end in (0..bytes.len()).step_by(size).skip(1) {
+    for end in cuts {
         assert_eq!(head.read(&mut search, &bytes[..end], &LIMITS)?, None, "after {end} bytes");
     }
     let read = head.read(&mut search, bytes, &LIMITS)?;

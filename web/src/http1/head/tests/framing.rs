@@ -63,6 +63,7 @@ fn equal_lengths_are_one() {
     }
     for lines in [
         "Content-Length: 3\r\nContent-Length: 4",
+        "Content-Length: 4\r\nContent-Length: 3",
         "Content-Length: 3, 4",
         "Content-Length: 3,",
         "Content-Length: ,3",
@@ -170,6 +171,8 @@ fn the_connection_is_kept_by_version_and_options() {
         ("1.1", "Connection: close, foo\r\n", false),
         ("1.1", "Connection: foo,\tClose\r\n", false),
         ("1.1", "Connection: foo\r\nConnection: close\r\n", false),
+        ("1.1", "Connection: close, other\r\n", false),
+        ("1.0", "Connection: keep-alive, tenletters\r\n", true),
         ("1.1", "Connection: keep-alive, close\r\n", false),
         ("1.1", "Connection: close\r\nConnection: keep-alive\r\n", false),
         ("1.1", "Connection: keep-alive\r\n", true),
@@ -198,6 +201,7 @@ fn an_upgrade_is_offered_by_two_fields() {
     for (version, lines, offered) in [
         ("1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n", true),
         ("1.1", "Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\n", true),
+        ("1.1", "Connection: upgrade, sevenup\r\nUpgrade: websocket\r\n", true),
         ("1.1", "Upgrade: websocket\r\n", false),
         ("1.1", "Connection: Upgrade\r\n", false),
         ("1.0", "Connection: Upgrade\r\nUpgrade: websocket\r\n", false),
