@@ -11,6 +11,7 @@ const RUNTIME: &[&[&str]] = &[
     &["task", "io_loop", "fd"],
     &["net", "signal", "periodic", "blocking"],
     &["process"],
+    &["testing"],
 ];
 
 const WEB: &[&[&str]] = &[

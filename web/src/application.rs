@@ -1,7 +1,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use squall_runtime::timeout;
+
 use crate::context::Context;
+use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::endpoint::Endpoint;
 use crate::error::{HTTPError, Result};
@@ -140,17 +143,20 @@ impl Application {
     /// Finds what answers the request of `cx`, and refuses at once what can be refused
     /// without its body.
     pub(crate) fn find(&self, cx: &mut Context) {
-        if *cx.method() == Method::CONNECT {
-            // Its target is no resource of ours, but a host to reach (RFC 9110 §9.3.6).
-            return cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
-        }
         let target = match cx.find_row(&self.index) {
             Some(row) => Target::Route(row),
             None if cx.is_for_server() => Target::Options,
             None => Target::NotFound,
         };
         cx.set_target(target);
-        let Target::Route(row) = target else { return };
+        let Target::Route(row) = target else {
+            // What a connection has from its last request must not hold for this one.
+            cx.apply(None, &RouteOptions::default());
+            if *cx.method() == Method::CONNECT {
+                cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
+            }
+            return;
+        };
         let route = &self.routes[row];
         cx.apply(route.pattern.as_ref().ok().cloned(), &route.options);
         let allowed = route.endpoint.allowed(cx);
@@ -168,11 +174,20 @@ impl Application {
 
     /// Answers the request of `cx`.
     pub(crate) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        let limit = cx.handler_timeout();
         let endpoint = self.endpoint(cx.target());
-        if self.around.is_empty() {
-            endpoint.call(cx)
-        } else {
-            Next::new(&self.around, endpoint).call(cx)
+        let answer = match self.around.is_empty() {
+            true => endpoint.call(cx),
+            false => Next::new(&self.around, endpoint).call(cx),
+        };
+        match limit {
+            None => answer,
+            Some(limit) => Box::pin(async move {
+                timeout(limit, answer).await.unwrap_or_else(|_| {
+                    let message = format!("the handler took longer than {limit:?}");
+                    Err(HTTPError::SERVICE_UNAVAILABLE.with_log_message(message).into())
+                })
+            }),
         }
     }
 
@@ -191,7 +206,7 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Answers where no route matches.
+/// Answers where no route matches, which is always so for CONNECT: its target is no path.
 struct NotFound;
 
 impl Endpoint for NotFound {

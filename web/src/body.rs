@@ -19,7 +19,7 @@ use crate::error::{Result, bad_request};
 ///
 /// [`next`](Self::next) gives it piece by piece: nothing is received before it is asked for,
 /// so that a handler that is slow to take the body holds back the client, not the memory of
-/// the server.
+/// the server. A piece is what has come, whether the client sent it in chunks or not.
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -43,6 +43,7 @@ use crate::error::{Result, bad_request};
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
 /// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
 /// for a client that stops sending.
+#[must_use = "a body is read by `.await`, or piece by piece by `next`"]
 pub struct Body {
     connection: Rc<Connection>,
     /// The request of the connection that this is the body of.
@@ -91,6 +92,25 @@ impl Body {
 
     /// All of it, as a form (`application/x-www-form-urlencoded`) in the shape of a `T`.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// #[derive(serde::Deserialize)]
+    /// struct Letter {
+    ///     to: String,
+    ///     #[serde(default)]
+    ///     urgent: bool,
+    /// }
+    ///
+    /// async fn send(cx: &mut Context) -> Result {
+    ///     let letter: Letter = cx.body().form().await?;
+    ///     cx.write(format!("{}, urgent: {}", letter.to, letter.urgent))
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", post(send))]));
+    /// assert_eq!(client.post("/").body("to=Ada&urgent=true").send().text(), "Ada, urgent: true");
+    /// assert_eq!(client.post("/").body("urgent=true").send().status(), 400);
+    /// ```
+    ///
     /// # Errors
     ///
     /// 400 if it does not fit the type; and those of reading it.
@@ -117,11 +137,10 @@ impl Body {
             self.given = true;
             return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
         }
-        let mut piece = Bytes::new();
-        let read =
-            self.connection.poll_body(task, &mut |data| piece = Bytes::copy_from_slice(data));
+        let mut piece = Vec::new();
+        let read = self.connection.poll_body(task, &mut |data| piece.extend_from_slice(data));
         match ready!(read) {
-            Ok(true) => Poll::Ready(Some(Ok(piece))),
+            Ok(true) => Poll::Ready(Some(Ok(piece.into()))),
             Ok(false) => {
                 self.given = true;
                 Poll::Ready(None)
@@ -134,7 +153,7 @@ impl Body {
     }
 
     fn fail(&self, failure: BodyFailure) -> crate::Error {
-        self.connection.with(|buffers| buffers.body.fail());
+        self.connection.with(|buffers| buffers.body.fail(failure));
         self.connection.set_linger();
         failure.error().into()
     }
@@ -166,6 +185,7 @@ impl IntoFuture for Body {
 }
 
 /// The future of a whole [`Body`].
+#[must_use = "a future does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct WholeBody {
     body: Body,

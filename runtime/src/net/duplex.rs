@@ -232,7 +232,7 @@ impl DuplexStream {
     /// })?;
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn reset(self) {
+    pub fn reset(&self) {
         self.outgoing.reset();
         self.incoming.reset();
     }

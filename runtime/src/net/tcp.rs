@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, sockopt};
 
@@ -292,6 +293,52 @@ impl TcpStream {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.0.shutdown(how)
     }
+
+    /// Breaks the connection off: what is under way may be lost, and the other side gets
+    /// [`io::ErrorKind::ConnectionReset`], so that it cannot take this for the end of the
+    /// stream.
+    ///
+    /// At once on Linux; elsewhere when the stream is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use futures_lite::AsyncReadExt;
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut server, _address) = listener.accept().await?;
+    ///     client.reset()?;
+    ///     drop(client);
+    ///     let error = server.read(&mut [0; 16]).await.unwrap_err();
+    ///     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn reset(&self) -> io::Result<()> {
+        // Closing it is to be a reset, whether or not that can be done sooner.
+        sockopt::set_socket_linger(&self.0, Some(Duration::ZERO))?;
+        reset_at_once(&self.0)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn reset_at_once(socket: impl AsFd) -> io::Result<()> {
+    Ok(rustix::net::connect_unspec(socket)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reset_at_once(_: impl AsFd) -> io::Result<()> {
+    Ok(())
 }
 
 stream_traits!(TcpStream);

@@ -16,7 +16,11 @@ const LINGER_BYTES: usize = 256 * 1024;
 /// resets the connection, and the response is lost with it (RFC 9112 §9.6).
 pub(crate) async fn close(connection: &Connection) {
     let sent = std::future::poll_fn(|task| connection.poll_output(task)).await;
-    if sent.is_err() || !connection.must_linger() {
+    if sent.is_err() {
+        // A client that was only slow must not take what it has for all.
+        return connection.stream.reset();
+    }
+    if !connection.must_linger() {
         return;
     }
     if connection.stream.shutdown(Shutdown::Write).is_err() {

@@ -1,4 +1,5 @@
 use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -9,6 +10,7 @@ use crate::http::StatusCode;
 use crate::http1::body::{BodyError, Decoded, Decoder};
 use crate::http1::encode::CONTINUE;
 use crate::http1::head::{Expect, Framing, Head};
+use crate::settings::Settings;
 
 /// An unread body of at most so many bytes is read away, to keep the connection.
 const DRAIN_LIMIT: u64 = 64 * 1024;
@@ -21,12 +23,16 @@ pub(crate) struct RequestBody {
     /// The most bytes that may come, as a setting has it.
     limit: u64,
     received: u64,
-    /// The client waits for `100 Continue`.
+    /// How long it was waited for so far, and since when it is waited for now.
+    waited: Duration,
+    waiting_since: Option<Instant>,
+    /// The client waits for `100 Continue`, or another sign, before it sends the body: without
+    /// one it may leave the body out.
     awaits_continue: bool,
     /// All of it, if it was collected.
     whole: Option<Bytes>,
     /// It could not be read to its end, and nothing can follow it.
-    failed: bool,
+    failure: Option<BodyFailure>,
 }
 
 /// Why a body cannot be read to its end.
@@ -72,9 +78,11 @@ impl Default for RequestBody {
             framing: Framing::None,
             limit: 0,
             received: 0,
+            waited: Duration::ZERO,
+            waiting_since: None,
             awaits_continue: false,
             whole: None,
-            failed: false,
+            failure: None,
         }
     }
 }
@@ -84,13 +92,26 @@ impl RequestBody {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
-        self.failed = false;
-        self.awaits_continue = head.expect == Expect::Continue && !self.decoder.is_done();
+        self.waited = Duration::ZERO;
+        self.waiting_since = None;
+        self.failure = None;
+        self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
         self.whole = self.decoder.is_done().then(Bytes::new);
     }
 
     pub(crate) fn clear(&mut self) {
         self.whole = None;
+    }
+
+    /// How long the next bytes may take: not longer than a pause may be, and not so long that
+    /// all of them came too slowly on average.
+    pub(crate) fn patience(&self, settings: &Settings) -> Option<Duration> {
+        let pause = settings.body_timeout?;
+        let Some(seconds) = self.received.checked_div(settings.min_body_rate) else {
+            return Some(pause);
+        };
+        let in_all = Duration::from_secs(seconds).saturating_add(pause);
+        Some(in_all.saturating_sub(self.waited).min(pause))
     }
 
     /// The most bytes that may come; more is answered with 413.
@@ -103,16 +124,22 @@ impl RequestBody {
         matches!(self.framing, Framing::Length(length) if length > self.limit)
     }
 
-    pub(crate) fn fail(&mut self) {
-        self.failed = true;
+    /// Notes that the response begins: it is too late for `100 Continue`.
+    pub(crate) fn answer_begins(&mut self) {
+        self.awaits_continue = false;
+    }
+
+    pub(crate) fn fail(&mut self, failure: BodyFailure) {
+        self.failure = Some(failure);
     }
 
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         self.whole.as_ref()
     }
 
+    /// Whether it has been read to its end, so that what follows is the next request.
     pub(crate) fn is_done(&self) -> bool {
-        self.decoder.is_done()
+        self.failure.is_none() && self.decoder.is_done()
     }
 
     /// Whether the connection can be kept although the body was not read: the rest is short,
@@ -120,15 +147,46 @@ impl RequestBody {
     pub(crate) fn can_be_drained(&self) -> bool {
         self.is_done()
             || !self.awaits_continue
-                && !self.failed
+                && self.failure.is_none()
                 && match self.framing {
                     Framing::Length(length) => length - self.received <= DRAIN_LIMIT,
                     Framing::None | Framing::Chunked => true,
                 }
     }
 
-    /// Takes what there is of the body out of `input`.
+    /// Takes what there is of the body out of `input`: what came together is given out
+    /// together, however many chunks it is in.
     pub(crate) fn read(
+        &mut self,
+        input: &mut Input,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Step, BodyFailure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let mut first = None;
+        loop {
+            match self.read_chunk(input, sink) {
+                Ok(Step::Data) => first = Some(Step::Data),
+                Ok(step) => return Ok(first.unwrap_or(step)),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    // What is wrong behind good data is told when that has been taken.
+                    return first.ok_or(failure);
+                }
+            }
+        }
+    }
+
+    /// What is announced counts: it is refused before it comes.
+    fn check_size(&self) -> Result<(), BodyFailure> {
+        match self.received.saturating_add(self.decoder.announced()) > self.limit {
+            true => Err(BodyFailure::TooLarge),
+            false => Ok(()),
+        }
+    }
+
+    fn read_chunk(
         &mut self,
         input: &mut Input,
         sink: &mut dyn FnMut(&[u8]),
@@ -137,15 +195,15 @@ impl RequestBody {
             match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
                 Decoded::Data { skip, len } => {
                     self.received += len as u64;
-                    // What is announced counts: it is refused before it comes.
-                    if self.received + self.decoder.announced() > self.limit {
-                        return Err(BodyFailure::TooLarge);
-                    }
+                    self.check_size()?;
                     sink(&input.unread()[skip..skip + len]);
                     input.consume(skip + len);
                     return Ok(Step::Data);
                 }
-                Decoded::Skip(0) => return Ok(Step::Starved),
+                Decoded::Skip(0) => {
+                    self.check_size()?;
+                    return Ok(Step::Starved);
+                }
                 Decoded::Skip(skip) => input.consume(skip),
                 Decoded::Done { skip } => {
                     input.consume(skip);
@@ -180,10 +238,10 @@ impl Connection {
                 Step::Starved => {}
             }
             match self.poll_fill(task) {
-                Poll::Ready(Ok(count)) if count > 0 => self.restart(Phase::Body),
+                Poll::Ready(Ok(count)) if count > 0 => self.end_wait_for_body(),
                 Poll::Ready(_) => return Poll::Ready(Err(BodyFailure::Gone)),
                 Poll::Pending => {
-                    self.enter(Phase::Body);
+                    self.begin_wait_for_body();
                     if self.poll_deadline(task).is_ready() {
                         return Poll::Ready(Err(BodyFailure::TimedOut));
                     }
@@ -191,6 +249,24 @@ impl Connection {
                 }
             }
         }
+    }
+
+    fn begin_wait_for_body(&self) {
+        let now = self.worker.now();
+        self.with(|buffers| {
+            buffers.body.waiting_since.get_or_insert(now);
+        });
+        self.enter(Phase::Body);
+    }
+
+    fn end_wait_for_body(&self) {
+        let now = self.worker.now();
+        self.with(|buffers| {
+            if let Some(since) = buffers.body.waiting_since.take() {
+                buffers.body.waited += now.saturating_duration_since(since);
+            }
+        });
+        self.enter(Phase::Handler);
     }
 
     /// Reads the whole body into the buffers.

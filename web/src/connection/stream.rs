@@ -53,6 +53,20 @@ impl Stream {
         }
     }
 
+    /// Breaks the connection off, so that the client cannot take this for its regular end. Over
+    /// a Unix socket there is no other end than that.
+    pub(crate) fn reset(&self) {
+        // It fails if the connection is broken already.
+        let _ = match self {
+            Self::Tcp(stream) => stream.reset(),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Self::Memory(stream) => {
+                stream.reset();
+                Ok(())
+            }
+        };
+    }
+
     /// The other end, where it has an address: asked of the system each time, because few
     /// requests want it and an idle connection should not hold it.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {

@@ -26,8 +26,11 @@ pub(crate) enum Conclusion {
     Drain,
     /// It ends, once the response is sent.
     Close,
-    /// It ends at once: the response is cut short, and must not look whole.
+    /// It ends at once: the response is cut short.
     Abort,
+    /// It is broken off: the response is cut short, and its end would look like that of the
+    /// body.
+    Reset,
     Upgrade(Serve),
 }
 
@@ -38,21 +41,42 @@ impl Context {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
             Outcome::Panicked(panic) => self.answer_panic(&*panic),
-            Outcome::Gone => return Conclusion::Abort,
+            Outcome::Gone => return self.conclude_gone(),
         }
-        if let Err(error) = self.complete() {
+        // Middleware may have changed what the handler had completed.
+        if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
             self.answer_error(&error);
         }
-        self.send_rest();
+        if let Err(error) = self.send_rest() {
+            self.log_error(&error);
+        }
         self.log_access();
         if self.exchange.response.progress == Progress::Broken {
-            return Conclusion::Abort;
+            return self.conclude_cut();
         }
         match self.exchange.upgrade.take() {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
             None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
             None => Conclusion::Drain,
+        }
+    }
+
+    /// The client takes what was finished before it left, but nothing else.
+    fn conclude_gone(&self) -> Conclusion {
+        match self.exchange.response.progress {
+            Progress::Finished => {
+                self.log_access();
+                Conclusion::Close
+            }
+            _ => self.conclude_cut(),
+        }
+    }
+
+    fn conclude_cut(&self) -> Conclusion {
+        match self.is_head_sent() && self.ends_with_connection() {
+            true => Conclusion::Reset,
+            false => Conclusion::Abort,
         }
     }
 
@@ -64,12 +88,20 @@ impl Context {
     }
 
     /// Answers what is no request at all; the connection ends with it.
+    ///
+    /// One line of the log tells of it: there is no method and no path for the access log, and
+    /// whatever its status is, the fault is the client's.
     pub(crate) fn answer_refusal(&mut self, error: HTTPError) {
         self.exchange.head.clear();
         self.exchange.head.keep_alive = false;
-        self.answer_error(&error.into());
-        self.send_rest();
-        self.log_access();
+        log::warn(log::GENERAL, format_args!("no request from {}: {error}", self.client()));
+        if !self.put_error(&error.into()) {
+            return;
+        }
+        let written = self.write_error_page().and_then(|()| self.complete());
+        if let Err(error) = written.and_then(|()| self.send_rest()) {
+            self.log_error(&error);
+        }
     }
 
     /// Writes the standard page of `error`, if it is not too late for it.
@@ -77,8 +109,18 @@ impl Context {
         if !self.begin_error(error) {
             return;
         }
-        if self.write_error_page().and_then(|()| self.complete()).is_err() {
-            self.exchange.response.progress = Progress::Broken;
+        if let Err(error) = self.write_error_page().and_then(|()| self.complete()) {
+            self.answer_failure(&error);
+        }
+    }
+
+    /// Answers with nothing but a 500, because the page of another error could not be written.
+    pub(crate) fn answer_failure(&mut self, error: &Error) {
+        if self.begin_error(error) {
+            let response = &mut self.exchange.response;
+            response.clear();
+            response.status = StatusCode::INTERNAL_SERVER_ERROR;
+            response.progress = Progress::Complete;
         }
     }
 
@@ -92,12 +134,19 @@ impl Context {
     }
 
     /// Puts `error` in the place of what was written, and logs it. `false`: the head has been
-    /// sent, and only the end of the connection can tell the client.
+    /// sent, and only the end of the connection can tell the client; or all of the response has,
+    /// and stays as it is.
     pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
         self.log_error(error);
+        self.put_error(error)
+    }
+
+    fn put_error(&mut self, error: &Error) -> bool {
         self.exchange.upgrade = None;
         if self.is_head_sent() {
-            self.exchange.response.progress = Progress::Broken;
+            if self.exchange.response.progress != Progress::Finished {
+                self.exchange.response.progress = Progress::Broken;
+            }
             return false;
         }
         let response = &mut self.exchange.response;
@@ -105,8 +154,10 @@ impl Context {
         response.progress = Progress::Open;
         response.status = error.status();
         if let Some(error) = error.http() {
-            response.reason = error.reason().map(str::to_owned);
             response.headers.extend_from_slice(error.headers());
+            if let Some(reason) = error.reason() {
+                self.set_reason(reason.to_owned());
+            }
         }
         true
     }
@@ -140,6 +191,11 @@ impl Context {
         self.write_access_line(level, status);
     }
 
+    /// The address of the client, as it stands in the log.
+    fn client(&self) -> String {
+        self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string())
+    }
+
     #[cold]
     fn write_access_line(
         &self,
@@ -150,7 +206,7 @@ impl Context {
         let (code, method, path) = (status.as_u16(), self.method(), self.path());
         let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
         let (query, milliseconds) = (self.query(), took.as_secs_f64() * 1000.0);
-        let client = self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+        let client = self.client();
         level(
             log::ACCESS,
             format_args!("{code} {method} {path}{mark}{query} ({client}) {milliseconds:.2}ms"),

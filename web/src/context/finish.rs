@@ -4,14 +4,14 @@ use crate::connection::upgrade::Serve;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::context::response::ResponseError;
-use crate::error::{HTTPError, Result};
+use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::encode::{
     CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, asks_to_close,
     chunk_start, encode_head, encode_trailers,
 };
 use crate::http1::etag::{ETag, if_none_match};
-use crate::http1::field::is_reason_phrase;
+use crate::http1::head::Version;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 
@@ -25,10 +25,22 @@ impl Context {
 
     /// Checks that what was written is a response, after which the body cannot be changed.
     pub(crate) fn complete(&mut self) -> Result {
-        if self.exchange.response.progress != Progress::Open {
+        if self.exchange.response.progress == Progress::Open {
+            self.check_whole()?;
+            self.exchange.response.progress = Progress::Complete;
+        }
+        Ok(())
+    }
+
+    /// Checks that what was written is a response, if nothing of it has left.
+    pub(super) fn check_whole(&self) -> Result {
+        let response = &self.exchange.response;
+        if self.is_head_sent() {
             return Ok(());
         }
-        let response = &self.exchange.response;
+        if response.status.is_informational() && self.exchange.upgrade.is_none() {
+            return Err(ResponseError::NotFinal(response.status).into());
+        }
         let written = response.body.len() as u64;
         if is_bodiless(response.status) && written > 0 {
             return Err(ResponseError::NoBodyAllowed(response.status).into());
@@ -41,26 +53,25 @@ impl Context {
         {
             return Err(ResponseError::WrongLength { declared, written }.into());
         }
-        self.exchange.response.progress = Progress::Complete;
         Ok(())
     }
 
     /// Queues what has been written, the head before it if it has not left yet.
     pub(super) fn send_written(&mut self) -> Result {
         if self.exchange.response.progress == Progress::Complete {
-            self.send_rest();
-            return Ok(());
+            return self.send_rest();
         }
         if self.exchange.response.progress == Progress::Open {
             let status = self.status();
             if is_bodiless(status) {
                 self.complete()?;
-                self.send_rest();
-                return Ok(());
+                return self.send_rest();
             }
             let declared = self.declared_length()?;
             let framing = ResponseFraming::of(self.exchange.head.version, status, declared);
-            self.exchange.response.promised = declared;
+            // Of a response to HEAD there is nothing to be kept.
+            let to_head = *self.method() == Method::HEAD;
+            self.exchange.response.promised = declared.filter(|_| !to_head);
             let chunked = framing == ResponseFraming::Chunked;
             self.send_head(framing, None);
             self.exchange.response.progress = Progress::Streaming { chunked };
@@ -76,13 +87,11 @@ impl Context {
         if written == 0 {
             return Ok(());
         }
-        if let Some(promised) = &mut response.promised {
+        if let Some(promised) = response.promised {
             let Some(left) = promised.checked_sub(written) else {
-                let declared = *promised;
-                response.progress = Progress::Broken;
-                return Err(ResponseError::WrongLength { declared, written }.into());
+                return Err(self.break_promise(promised, written));
             };
-            *promised = left;
+            response.promised = Some(left);
         }
         if self.exchange.head.method == Method::HEAD {
             response.body.clear();
@@ -101,14 +110,13 @@ impl Context {
     }
 
     /// Queues the end of the response, or all of it if nothing has left yet.
-    pub(super) fn send_rest(&mut self) {
+    pub(super) fn send_rest(&mut self) -> Result {
         match self.exchange.response.progress {
             Progress::Complete => self.send_whole(),
             Progress::Streaming { chunked } => {
-                let sent = self.send_piece();
-                if sent.is_err() || self.exchange.response.promised.is_some_and(|left| left > 0) {
-                    self.exchange.response.progress = Progress::Broken;
-                    return;
+                self.send_piece()?;
+                if let Some(left) = self.exchange.response.promised.filter(|left| *left > 0) {
+                    return Err(self.break_promise(left, 0));
                 }
                 if chunked && self.exchange.head.method != Method::HEAD {
                     self.send_last_chunk();
@@ -117,6 +125,15 @@ impl Context {
             }
             Progress::Open | Progress::Finished | Progress::Broken => {}
         }
+        Ok(())
+    }
+
+    /// The client was promised `left` bytes more than it has been sent, but `written` are all
+    /// there is, or too many.
+    fn break_promise(&mut self, left: u64, written: u64) -> Error {
+        self.exchange.response.progress = Progress::Broken;
+        let declared = self.declared_length().ok().flatten().unwrap_or(left);
+        ResponseError::WrongLength { declared, written: declared - left + written }.into()
     }
 
     fn send_last_chunk(&self) {
@@ -131,9 +148,7 @@ impl Context {
 
     fn send_whole(&mut self) {
         let etag = self.automatic_etag();
-        if let Some(etag) = &etag
-            && self.client_has(etag)
-        {
+        if self.client_has(etag.as_ref()) {
             self.become_not_modified();
         }
         let (status, version) = (self.status(), self.exchange.head.version);
@@ -162,10 +177,9 @@ impl Context {
             Some(_) => ConnectionHeader::Upgrade,
             None => ConnectionHeader::of(self.exchange.head.version, response.keep_alive),
         };
-        let reason = response.reason.as_deref();
         let head = ResponseHead {
             status: response.status,
-            reason: reason.map(|reason| if is_reason_phrase(reason) { reason } else { "Unknown" }),
+            reason: response.reason.as_deref(),
             headers: &response.headers,
             framing,
             connection,
@@ -173,13 +187,23 @@ impl Context {
             etag,
             server: true,
         };
-        self.connection.with(|buffers| buffers.output.append(|out| encode_head(out, &head)));
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_head(out, &head));
+        });
+    }
+
+    /// Whether the end of the connection is that of the body, once the head has left.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        let response = &self.exchange.response;
+        self.exchange.head.version == Version::Http10 && response.promised.is_none()
     }
 
     fn keeps_alive(&self, framing: ResponseFraming) -> bool {
         self.exchange.head.keep_alive
             && framing != ResponseFraming::UntilClose
             && !self.connection.worker.is_draining()
+            && !self.connection.is_at_last_request()
             && !asks_to_close(&self.exchange.response.headers)
             && self.connection.with(|buffers| buffers.body.can_be_drained())
     }
@@ -194,11 +218,15 @@ impl Context {
         length.map(Some).ok_or_else(|| ResponseError::InvalidLength.into())
     }
 
+    /// Whether the response is what a client may keep and ask for again by its tag.
+    fn may_be_had(&self) -> bool {
+        self.status() == StatusCode::OK && matches!(*self.method(), Method::GET | Method::HEAD)
+    }
+
     /// The tag of the body, where the framework makes one: for a whole 200 to GET or HEAD.
     fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
-        let wanted = response.status == StatusCode::OK
-            && matches!(*self.method(), Method::GET | Method::HEAD)
+        let wanted = self.may_be_had()
             && !response.body.is_empty()
             && response.header(&header::ETAG).is_none();
         wanted.then(|| match response.body.one_slice() {
@@ -207,10 +235,20 @@ impl Context {
         })
     }
 
-    fn client_has(&self, etag: &ETag) -> bool {
+    /// Whether the client has what would be sent: under the tag of the framework, or else that
+    /// of the handler.
+    fn client_has(&self, automatic: Option<&ETag>) -> bool {
+        let etag = match automatic {
+            Some(etag) => Some(etag.as_bytes().as_slice()),
+            None if self.may_be_had() => {
+                self.exchange.response.header(&header::ETAG).map(HeaderValue::as_bytes)
+            }
+            None => None,
+        };
+        let Some(etag) = etag else { return false };
         self.connection.with(|buffers| {
             let fields = self.exchange.head.fields(buffers.input.head(), "if-none-match");
-            if_none_match(fields, etag.as_bytes())
+            if_none_match(fields, etag)
         })
     }
 

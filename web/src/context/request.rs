@@ -11,6 +11,17 @@ use crate::text::Text;
 
 impl Context {
     /// The method of the request.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn about(cx: &mut Context) -> Result {
+    ///     cx.write(format!("{} {} of {}, asking {}", cx.method(), cx.path(), cx.host(), cx.query()))
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/here", get(about))]));
+    /// let response = client.get("/here?a=b").header("Host", "example.org").send();
+    /// assert_eq!(response.text(), "GET /here of example.org, asking a=b");
+    /// ```
     pub fn method(&self) -> &Method {
         &self.exchange.head.method
     }
@@ -73,17 +84,35 @@ impl Context {
     }
 
     /// All headers of the request; the map is built when it is first asked for.
+    ///
+    /// It borrows from the context: what is to be written of it is copied before.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn count(cx: &mut Context) -> Result {
+    ///     let count = cx.headers().get_all("x-tag").iter().count();
+    ///     cx.write(count.to_string())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(count))]));
+    /// assert_eq!(client.get("/").header("X-Tag", "a").header("X-Tag", "b").send().text(), "2");
+    /// ```
+    ///
+    /// A map holds at most 24,576 names. Where the server's
+    /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left
+    /// out; [`header`](Self::header) finds them all.
     pub fn headers(&self) -> &HeaderMap {
         self.exchange.cache.headers.get_or_init(|| {
             self.connection.with(|buffers| {
                 let head = buffers.input.head();
                 let fields = &self.exchange.head.fields;
-                let mut headers = HeaderMap::with_capacity(fields.len());
+                let mut headers = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
                 for field in fields {
                     let name = HeaderName::from_bytes(field.name.of(head));
                     let value = HeaderValue::from_bytes(field.value.of(head));
                     if let (Ok(name), Ok(value)) = (name, value) {
-                        headers.append(name, value);
+                        // It fails where the map is full.
+                        let _ = headers.try_append(name, value);
                     }
                 }
                 headers
@@ -93,6 +122,18 @@ impl Context {
 
     /// The pattern of the route that answers, as it stands in the table; `None` where no route
     /// does. For logs and metrics: there are as many as routes, however many paths are asked for.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// let app = Application::new([route("/user/{id}", get(async || "somebody"))]);
+    /// let app = app.around(async |cx, next| {
+    ///     next.run(cx).await?;
+    ///     let pattern = cx.route_pattern().unwrap_or_default();
+    ///     cx.set_header("X-Route", pattern.as_str())
+    /// });
+    /// let response = TestClient::new(app).get("/user/7").send();
+    /// assert_eq!(response.header("x-route"), Some("/user/{id}"));
+    /// ```
     pub fn route_pattern(&self) -> Option<Text> {
         self.with_pattern(|pattern| Text::from(pattern.text().to_owned()))
     }
@@ -108,6 +149,16 @@ impl Context {
     /// the client has reset the connection.
     ///
     /// Asked of the system each time: keep it rather than ask twice.
+    ///
+    /// ```
+    /// # use squall::{Context, Result};
+    /// async fn whoami(cx: &mut Context) -> Result {
+    ///     match cx.remote_ip() {
+    ///         Some(ip) => cx.write(ip.to_string()),
+    ///         None => cx.write("somebody on this machine"),
+    ///     }
+    /// }
+    /// ```
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.connection.stream.peer_addr()
     }

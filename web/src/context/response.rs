@@ -5,12 +5,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::chunk::Chunk;
+use crate::chunk::IntoChunk;
 use crate::connection::upgrade::Upgraded;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
+use crate::http1::field::is_reason_phrase;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -22,10 +23,10 @@ impl Context {
     /// # Errors
     ///
     /// [`ResponseError::Finished`] after [`finish`](Self::finish).
-    pub fn write<'a>(&mut self, chunk: impl Into<Chunk<'a>>) -> Result {
+    pub fn write<'a>(&mut self, chunk: impl IntoChunk<'a>) -> Result {
         match self.exchange.response.progress {
             Progress::Open | Progress::Streaming { .. } => {
-                self.exchange.response.body.push(chunk.into());
+                self.exchange.response.body.push(chunk.into_chunk());
                 Ok(())
             }
             Progress::Complete | Progress::Finished | Progress::Broken => {
@@ -64,6 +65,18 @@ impl Context {
 
     /// Sets the status of the response; it is 200 otherwise.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, StatusCode, post, route};
+    /// async fn create(cx: &mut Context) -> Result {
+    ///     cx.set_status(StatusCode::CREATED);
+    ///     cx.set_header("Location", "/stories/7")?;
+    ///     cx.write("stored")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", post(create))])).post("/").send();
+    /// assert_eq!((response.status(), response.header("location")), (StatusCode::CREATED, Some("/stories/7")));
+    /// ```
+    ///
     /// Without effect once the head has been [flushed](Self::flush).
     pub fn set_status(&mut self, status: StatusCode) {
         self.exchange.response.status = status;
@@ -75,7 +88,13 @@ impl Context {
     /// A phrase that may not stand there (a control character in it) becomes `Unknown`.
     pub fn set_status_with_reason(&mut self, status: StatusCode, reason: impl Into<String>) {
         self.set_status(status);
-        self.exchange.response.reason = Some(reason.into());
+        self.set_reason(reason.into());
+    }
+
+    /// What cannot stand on a status line does not get onto the page of an error either.
+    pub(super) fn set_reason(&mut self, reason: String) {
+        let reason = if is_reason_phrase(&reason) { reason } else { "Unknown".to_owned() };
+        self.exchange.response.reason = Some(reason);
     }
 
     /// The status of the response as it stands.
@@ -88,6 +107,23 @@ impl Context {
     /// `Date` and `Server` replace those of the server; of `Connection` only `close` counts;
     /// `Content-Length` is a promise that is kept or the connection is closed;
     /// `Transfer-Encoding` is the server's to decide, and ignored.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn page(cx: &mut Context) -> Result {
+    ///     cx.set_header("Content-Type", "text/plain")?;
+    ///     cx.set_header("X-Count", 7)?;
+    ///     cx.add_header("Link", "</style.css>; rel=preload")?;
+    ///     cx.add_header("Link", "</code.js>; rel=preload")?;
+    ///     cx.clear_header("x-count");
+    ///     assert_eq!(cx.response_header("content-type").unwrap(), "text/plain");
+    ///     cx.write("two links")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(page))])).get("/").send();
+    /// assert_eq!(response.headers().get_all("link").iter().count(), 2);
+    /// assert_eq!(response.header("x-count"), None);
+    /// ```
     ///
     /// # Errors
     ///
@@ -155,6 +191,16 @@ impl Context {
 
     /// Sends the client to `url` with 302 Found, and finishes the response.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn old(cx: &mut Context) -> Result {
+    ///     cx.redirect("/new")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/old", get(old))])).get("/old").send();
+    /// assert_eq!((response.status().as_u16(), response.header("location")), (302, Some("/new")));
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`redirect_with`](Self::redirect_with).
@@ -183,6 +229,19 @@ impl Context {
     /// A handler seldom needs it: when it returns, its response is finished. Called earlier,
     /// it lets the client have the response while the handler goes on.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn quick(cx: &mut Context) -> Result {
+    ///     cx.write("noted")?;
+    ///     cx.finish()?;
+    ///     assert!(cx.is_finished() && cx.write("too late").is_err());
+    ///     Ok(()) // What takes long goes before this, or into a task of its own.
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(quick))]));
+    /// assert_eq!(client.get("/").send().text(), "noted");
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ResponseError`] if the response is finished already, or cannot be sent as it is: a
@@ -192,8 +251,7 @@ impl Context {
             return Err(ResponseError::Finished.into());
         }
         self.complete()?;
-        self.send_rest();
-        Ok(())
+        self.send_rest()
     }
 
     /// Whether the response is complete: nothing can be written to it.
@@ -303,6 +361,8 @@ pub enum ResponseError {
     HeadSent,
     /// This status is not one of an informational response.
     NotInformational(StatusCode),
+    /// A response of this status comes before another one, and cannot be the last.
+    NotFinal(StatusCode),
     /// A response of this status has no body (RFC 9110 §6.4.1).
     NoBodyAllowed(StatusCode),
     /// The `Content-Length` that was set is not a number.
@@ -323,6 +383,9 @@ impl fmt::Display for ResponseError {
             Self::HeadSent => write!(f, "the head of the response has been sent"),
             Self::NotInformational(status) => {
                 write!(f, "{} is not the status of an informational response", status.as_u16())
+            }
+            Self::NotFinal(status) => {
+                write!(f, "{} is not the status of a final response", status.as_u16())
             }
             Self::NoBodyAllowed(status) => {
                 write!(f, "a response of status {} has no body", status.as_u16())

@@ -150,6 +150,9 @@ impl Head {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
+        // What is beyond the limit is not looked at, so that a head that is too large is told as
+        // that however its bytes arrive.
+        let bytes = &bytes[..bytes.len().min(limits.max_head_size)];
         if search.is_new() && bytes.first().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
             match self.parse_front(bytes, limits) {
                 Ok(end) => return Ok(Some(0..end)),

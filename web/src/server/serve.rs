@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::context::conclude::Conclusion;
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
-use crate::server::drive::drive;
+use crate::server::drive::{drive, guard};
 use crate::server::service::Service;
 
 /// With more than this waiting to be sent, the next request of a pipeline waits as well.
@@ -19,7 +19,8 @@ const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
     while let Some(mut cx) = next_request(&service, &connection).await {
-        service.application.find(&mut cx);
+        let application = &service.application;
+        let found = guard(|| application.find(&mut cx));
         if cx.wants_whole_body()
             && let Err(failure) = connection.collect_body().await
         {
@@ -28,7 +29,10 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             }
             cx.refuse_body(failure);
         }
-        let outcome = drive(&connection, service.application.call(&mut cx)).await;
+        let outcome = match found.and_then(|()| guard(|| application.call(&mut cx))) {
+            Ok(handler) => drive(&connection, handler).await,
+            Err(panicked) => panicked,
+        };
         let conclusion = cx.conclude(outcome);
         service.release(cx);
         match conclusion {
@@ -36,6 +40,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
             Conclusion::Drain | Conclusion::Close => break,
             Conclusion::Abort => return,
+            Conclusion::Reset => return connection.stream.reset(),
             Conclusion::Upgrade(serve) => return upgrade::hand_over(connection, serve).await,
         }
         connection.end_request();
@@ -51,16 +56,19 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            if connection.queued() < OUTPUT_HIGH_WATER {
-                match begin_request(service, connection) {
-                    Ok(None) => {}
-                    Ok(request) => return Poll::Ready(request),
-                    Err(error) => {
-                        let reason = error.to_string();
-                        let error = HTTPError::new(error.status()).with_log_message(reason);
-                        refuse(service, connection, error);
-                        return Poll::Ready(None);
-                    }
+            if connection.queued() >= OUTPUT_HIGH_WATER
+                && ready!(connection.poll_output(task)).is_err()
+            {
+                return Poll::Ready(None);
+            }
+            match begin_request(service, connection) {
+                Ok(None) => {}
+                Ok(request) => return Poll::Ready(request),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let error = HTTPError::new(error.status()).with_log_message(reason);
+                    refuse(service, connection, error);
+                    return Poll::Ready(None);
                 }
             }
             // What was answered leaves before more is waited for.
