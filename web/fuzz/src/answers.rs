@@ -86,7 +86,8 @@ fn head(bytes: &[u8]) -> Option<(Answer, usize)> {
 
 /// How many bytes the body is long.
 fn with_body(mut answer: Answer, bytes: &[u8], method: &str) -> (Answer, usize) {
-    let count = |name: &str| answer.fields.iter().filter(|f| f.0.eq_ignore_ascii_case(name)).count();
+    let count =
+        |name: &str| answer.fields.iter().filter(|f| f.0.eq_ignore_ascii_case(name)).count();
     assert!(count("content-length") <= 1 && count("transfer-encoding") <= 1, "{answer:?}");
     let length = answer.value("content-length").map(|value| decimal(value).expect("a length"));
     let chunked = answer.value("transfer-encoding").map(|coding| assert_eq!(coding, b"chunked"));

@@ -5,8 +5,8 @@
 pub fn cuts(choice: [u8; 3], length: usize) -> Vec<usize> {
     let [first, second, third] = choice.map(usize::from);
     let mut cuts: Vec<usize> = match first {
-        255 => (1..length.min(200)).collect(),
-        250..=254 => (1..length).step_by(first - 248).take(200).collect(),
+        255 => (1..length.min(100)).collect(),
+        250..=254 => (1..length).step_by(first - 248).take(50).collect(),
         // The third is counted from the end, where heads and bodies end.
         _ => vec![first, first + second, length.saturating_sub(third)],
     };

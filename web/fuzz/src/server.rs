@@ -10,9 +10,6 @@ use squall_runtime::{DuplexStream, yield_now};
 /// By then a server has ended every connection. Of virtual time, of which there is enough.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// How many turns of the loop the server has between two pieces.
-const TURNS: usize = 3;
-
 pub const SMALL_BODY: u64 = 16;
 
 /// What a client does in the end.
@@ -72,7 +69,9 @@ async fn rest(cx: &mut Context) -> Result {
 async fn say(cx: &mut Context) -> Result {
     let word = cx.argument("word")?;
     cx.set_header("X-Host", cx.host().as_str())?;
-    cx.set_header("X-Word", word.as_str())?;
+    if cx.set_header("X-Word", word.as_str()).is_err() {
+        cx.set_status(StatusCode::BAD_REQUEST);
+    }
     cx.write(word)?;
     let count = cx.headers().len();
     cx.write(count.to_string())
@@ -107,9 +106,8 @@ async fn talk(stream: DuplexStream, pieces: &[&[u8]], end: End, received: &mut V
         for piece in pieces {
             // A server that has refused a request need not take the rest.
             let _ = (&stream).write_all(piece).await;
-            for _ in 0..TURNS {
-                yield_now().await;
-            }
+            // The server has a turn of the loop for each.
+            yield_now().await;
         }
         if end == End::Finish {
             let _ = (&stream).close().await;
