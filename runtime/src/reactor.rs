@@ -210,7 +210,19 @@ pub(crate) fn wait_for(
     waker: &Waker,
 ) -> io::Result<()> {
     REACTOR.with(|reactor| {
-        reactor.rearm(fd, key, direction)?;
+        let rearm = {
+            let mut sources = reactor.sources.borrow_mut();
+            let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
+            source.ready.clear(direction.ready());
+            let watched = source.watched.contains(direction);
+            if watched && source.is_waited_for_by(direction, waker) {
+                return Ok(());
+            }
+            !watched
+        };
+        if rearm {
+            reactor.rearm(fd, key, direction)?;
+        }
         reactor.remember(key, direction, waker);
         Ok(())
     })
@@ -218,7 +230,15 @@ pub(crate) fn wait_for(
 
 /// Wakes `waker` at the next event that concerns reading, and leaves readiness as it is.
 pub(crate) fn listen(key: Key, waker: &Waker) {
-    REACTOR.with(|reactor| reactor.remember(key, Direction::Read, waker));
+    REACTOR.with(|reactor| {
+        let known = match reactor.sources.borrow_mut().at_mut(key.index()) {
+            Some(source) => source.is_waited_for_by(Direction::Read, waker),
+            None => true,
+        };
+        if !known {
+            reactor.remember(key, Direction::Read, waker);
+        }
+    });
 }
 
 /// Removes a source. If not `closing`, the descriptor may live on, and events of it must end.
@@ -278,15 +298,12 @@ impl Reactor {
         generation
     }
 
-    /// Clears readiness, and sees to it that the system will tell when it is there again.
+    /// Has the system tell when a descriptor is ready.
+    #[cold]
     fn rearm(&self, fd: BorrowedFd<'_>, key: Key, direction: Direction) -> io::Result<()> {
         let (trigger, from, to) = {
             let mut sources = self.sources.borrow_mut();
             let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
-            source.ready.clear(direction.ready());
-            if source.watched.contains(direction) {
-                return Ok(());
-            }
             let from = source.watched;
             source.watched = from.with(direction);
             (source.trigger, from, source.watched)
@@ -301,13 +318,6 @@ impl Reactor {
     /// Makes `waker` the one that is woken. Wakers are cloned, dropped and woken while nothing is
     /// borrowed: they may run anybody's code.
     fn remember(&self, key: Key, direction: Direction, waker: &Waker) {
-        let known = match self.sources.borrow_mut().at_mut(key.index()) {
-            Some(source) => source.waiting(direction).as_ref().is_some_and(|w| w.will_wake(waker)),
-            None => true,
-        };
-        if known {
-            return;
-        }
         let waker = waker.clone();
         let old = match self.sources.borrow_mut().at_mut(key.index()) {
             Some(source) => source.waiting(direction).replace(waker),
