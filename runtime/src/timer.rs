@@ -108,9 +108,10 @@ pub(crate) fn read_clock() -> Instant {
     TIMERS.with(Timers::read)
 }
 
-/// Wakes those whose time has come.
-pub(crate) fn wake_due() {
+/// Begins a turn: reads the clock, and wakes those whose time has come.
+pub(crate) fn begin_turn() {
     TIMERS.with(|timers| {
+        timers.read();
         loop {
             let mut wheel = timers.wheel.borrow_mut();
             let Some(index) = wheel.expire(timers.tick.get()) else { return };
