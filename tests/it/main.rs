@@ -13,6 +13,8 @@ mod arguments;
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
+/// How many connections there may be, what one of them may ask for, and how long all may take.
+mod connection_limits;
 /// Bodies whose length is said, and what is no length.
 mod content_length;
 /// `Expect: 100-continue`, and expectations that are not met.
