@@ -21,11 +21,8 @@ pub type Row = (&'static str, fn(&Case));
 
 /// A row for each function, named by its path.
 macro_rules! rows {
-    ($($module:ident::$case:ident,)*) => {
-        &[$((
-            concat!(stringify!($module), "::", stringify!($case)),
-            crate::$module::$case as fn(&crate::case::Case),
-        ),)*]
+    ($($case:path,)*) => {
+        &[$((stringify!($case), $case as fn(&crate::case::Case)),)*]
     };
 }
 pub(crate) use rows;

@@ -11,6 +11,11 @@ mod bind;
 mod case;
 mod guard;
 mod harness;
+#[path = "../support/http.rs"]
+mod http;
+#[path = "../support/program.rs"]
+mod program;
+mod server;
 mod signals;
 mod workers;
 
@@ -30,6 +35,34 @@ const CASES: &[harness::Row] = harness::rows![
     guard::a_loop_is_named_by_where_it_was_made,
     guard::a_second_thread_is_named,
     guard::a_worker_does_not_fork_again,
+    server::load::a_killed_worker_loses_only_what_it_was_serving,
+    server::load::each_worker_serves_a_share_of_the_connections,
+    server::load::nobody_serves_after_the_supervisor_was_killed,
+    server::start::a_core_that_may_not_be_used_gets_no_worker,
+    server::start::a_loop_is_refused_by_its_line,
+    server::start::a_panic_costs_the_worker_nothing_but_the_request,
+    server::start::a_port_that_is_served_is_refused_by_its_number,
+    server::start::a_thread_is_refused_by_its_name,
+    server::start::a_worker_that_aborts_is_replaced,
+    server::start::as_many_workers_as_asked_for,
+    server::start::as_many_workers_as_cores,
+    server::start::each_worker_builds_its_application,
+    server::start::one_process_does_not_fork,
+    server::start::what_precedes_start_runs_once_and_what_follows_in_each_worker,
+    server::stop::a_second_order_cuts_what_one_process_serves,
+    server::stop::an_idle_connection_is_closed_after_a_while,
+    server::stop::an_order_that_comes_twice_at_once_is_one,
+    server::stop::each_server_of_a_process_has_a_limit_of_its_own,
+    server::stop::one_process_answers_what_waits_to_be_accepted,
+    server::stop::one_process_cuts_what_takes_too_long,
+    server::stop::one_process_finishes_at_ctrl_c,
+    server::stop::one_process_finishes_at_sigint,
+    server::stop::one_process_finishes_at_sigterm,
+    server::stop::workers_answer_what_waits_to_be_accepted,
+    server::stop::workers_cut_what_takes_too_long,
+    server::stop::workers_finish_at_ctrl_c,
+    server::stop::workers_finish_at_sigint,
+    server::stop::workers_finish_at_sigterm,
     signals::a_second_order_to_stop_kills,
     signals::a_suspended_worker_is_stopped_as_well,
     signals::a_worker_that_does_not_stop_is_killed_in_the_end,

@@ -43,6 +43,7 @@ use crate::error::{Result, bad_request};
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
 /// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
 /// for a client that stops sending.
+#[must_use = "a body is read by `.await`, or piece by piece by `next`"]
 pub struct Body {
     connection: Rc<Connection>,
     /// The request of the connection that this is the body of.
@@ -90,6 +91,25 @@ impl Body {
     }
 
     /// All of it, as a form (`application/x-www-form-urlencoded`) in the shape of a `T`.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// #[derive(serde::Deserialize)]
+    /// struct Letter {
+    ///     to: String,
+    ///     #[serde(default)]
+    ///     urgent: bool,
+    /// }
+    ///
+    /// async fn send(cx: &mut Context) -> Result {
+    ///     let letter: Letter = cx.body().form().await?;
+    ///     cx.write(format!("{}, urgent: {}", letter.to, letter.urgent))
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", post(send))]));
+    /// assert_eq!(client.post("/").body("to=Ada&urgent=true").send().text(), "Ada, urgent: true");
+    /// assert_eq!(client.post("/").body("urgent=true").send().status(), 400);
+    /// ```
     ///
     /// # Errors
     ///
@@ -165,6 +185,7 @@ impl IntoFuture for Body {
 }
 
 /// The future of a whole [`Body`].
+#[must_use = "a future does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct WholeBody {
     body: Body,

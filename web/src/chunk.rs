@@ -26,6 +26,48 @@ pub(crate) enum Kind<'a> {
     Text(Text),
 }
 
+/// What can be written to a response: all that a [`Chunk`] is made from.
+///
+/// To write a type of your own, implement `From` for [`Chunk`]. This trait is there for what the
+/// compiler says of a value that is neither text nor bytes.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Chunk, Context, Result, get, route};
+///
+/// struct Bold(&'static str);
+///
+/// impl From<Bold> for Chunk<'_> {
+///     fn from(bold: Bold) -> Self {
+///         format!("<b>{}</b>", bold.0).into()
+///     }
+/// }
+///
+/// async fn hello(cx: &mut Context) -> Result {
+///     cx.write(Bold("hello"))
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/", get(hello))]));
+/// assert_eq!(client.get("/").send().text(), "<b>hello</b>");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written to a response",
+    label = "neither text nor bytes",
+    note = "write a `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes` or `Text`; make text of a number by `.to_string()`",
+    note = "for a value as JSON: `cx.json(&value)`; for what has to be waited for: `.await?`"
+)]
+pub trait IntoChunk<'a> {
+    /// Makes a chunk of the value.
+    fn into_chunk(self) -> Chunk<'a>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, T: Into<Chunk<'a>>> IntoChunk<'a> for T {
+    fn into_chunk(self) -> Chunk<'a> {
+        self.into()
+    }
+}
+
 impl Chunk<'_> {
     /// The bytes of the chunk.
     pub fn as_bytes(&self) -> &[u8] {

@@ -15,6 +15,7 @@ mod request;
 mod response;
 pub(crate) mod target;
 
+pub use arguments::FromArgument;
 pub use response::ResponseError;
 
 use exchange::Exchange;

@@ -22,6 +22,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.status(), StatusCode::NOT_FOUND);
 /// let error = Error::from("x".parse::<u8>().unwrap_err());
 /// assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+/// assert_eq!(error.location().file(), file!());
 /// ```
 pub struct Error {
     cause: Box<dyn StdError>,
@@ -49,10 +51,30 @@ impl Error {
     }
 }
 
-impl<E: StdError + 'static> From<E> for Error {
+impl<E: StandardError> From<E> for Error {
     #[track_caller]
     fn from(cause: E) -> Self {
-        Self { cause: Box::new(cause), location: Location::caller() }
+        Self { cause: cause.into_boxed(), location: Location::caller() }
+    }
+}
+
+/// An error that `?` takes in a handler: whatever implements [`std::error::Error`].
+///
+/// For an error of your own, implement that. This trait is there for what the compiler says of an
+/// error that is none; [`Or500`] takes those.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a standard error",
+    label = "no `std::error::Error`: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`"
+)]
+pub trait StandardError: 'static {
+    /// Erases the type.
+    fn into_boxed(self) -> Box<dyn StdError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + 'static> StandardError for E {
+    fn into_boxed(self) -> Box<dyn StdError> {
+        Box::new(self)
     }
 }
 
@@ -135,6 +157,18 @@ impl HTTPError {
     ///
     /// A reason that may not stand on a status line (a control character in it) is replaced
     /// by `Unknown`, so that a client's text can be passed here.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, HTTPError, Result, get, route};
+    ///
+    /// async fn brew() -> Result {
+    ///     Err(HTTPError::CONFLICT.with_reason("Out of Coffee"))?
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(brew))])).get("/").send();
+    /// assert!(response.text().contains("409: Out of Coffee"));
+    /// ```
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.reason = Some(reason.into());

@@ -1,8 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::str::FromStr;
 
-use crate::context::Context;
+use crate::context::{Context, FromArgument};
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::Result;
 use crate::http::Method;
@@ -139,6 +138,20 @@ impl Functions {
 
     /// Answers `method`, which may be one of the user's own, with `function` as well. Of two
     /// functions for one method the later counts.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Method, get, put, route};
+    ///
+    /// let purge = Method::from_bytes(b"PURGE").unwrap();
+    /// let cached = get(async || "cached").put(async || "stored").on(purge.clone(), async || "gone");
+    /// let client = TestClient::new(Application::new([
+    ///     route("/", cached),
+    ///     route("/drop", put(async || "taken").delete(async || "dropped")),
+    /// ]));
+    /// assert_eq!(client.request(purge, "/").send().text(), "gone");
+    /// assert_eq!(client.delete("/drop").send().text(), "dropped");
+    /// ```
     #[must_use]
     pub fn on<F, A>(mut self, method: Method, function: F) -> Self
     where
@@ -187,6 +200,7 @@ impl Endpoint for Functions {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoEndpoint<kind::Functions> for Functions {
     fn into_endpoint(self) -> Box<dyn Endpoint> {
         Box::new(self)
@@ -228,7 +242,10 @@ where
 /// all. `A` is inferred, and keeps apart functions of different arity.
 #[diagnostic::on_unimplemented(
     message = "this is not a function that a route can call",
-    label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments"
+    label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments",
+    note = "what it returns may not borrow from the context: a `String` for a `&str`",
+    note = "a closure is `async |cx: &mut Context| ...`, not `|cx| async {{ ... }}`",
+    note = "a `RequestHandler` is its own row: `route(\"/\", Handler)`, without `get`"
 )]
 pub trait Function<A>: 'static {
     /// What the function returns.
@@ -242,7 +259,8 @@ pub trait Function<A>: 'static {
 #[derive(Debug)]
 pub struct Nothing;
 
-#[diagnostic::do_not_recommend]
+// No `do_not_recommend` on these: rustc says of a closure that moves or changes what it has
+// captured that it is no `AsyncFn`, and where.
 impl<F, R> Function<Nothing> for F
 where
     F: AsyncFn() -> R + 'static,
@@ -254,7 +272,6 @@ where
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<F, R> Function<()> for F
 where
     F: AsyncFn(&mut Context) -> R + 'static,
@@ -266,7 +283,6 @@ where
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<F, A, R> Function<(A,)> for F
 where
     F: AsyncFn(&mut Context, A) -> R + 'static,
@@ -278,7 +294,6 @@ where
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<F, A, B, R> Function<(A, B)> for F
 where
     F: AsyncFn(&mut Context, A, B) -> R + 'static,
@@ -290,7 +305,6 @@ where
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<F, A, B, C, R> Function<(A, B, C)> for F
 where
     F: AsyncFn(&mut Context, A, B, C) -> R + 'static,
@@ -331,7 +345,7 @@ impl PathArgs for () {
     }
 }
 
-impl<A: FromStr + 'static> PathArgs for (A,) {
+impl<A: FromArgument + 'static> PathArgs for (A,) {
     const COUNT: usize = 1;
 
     fn from_path(cx: &Context) -> Result<Self> {
@@ -339,7 +353,7 @@ impl<A: FromStr + 'static> PathArgs for (A,) {
     }
 }
 
-impl<A: FromStr + 'static, B: FromStr + 'static> PathArgs for (A, B) {
+impl<A: FromArgument + 'static, B: FromArgument + 'static> PathArgs for (A, B) {
     const COUNT: usize = 2;
 
     fn from_path(cx: &Context) -> Result<Self> {
@@ -347,7 +361,9 @@ impl<A: FromStr + 'static, B: FromStr + 'static> PathArgs for (A, B) {
     }
 }
 
-impl<A: FromStr + 'static, B: FromStr + 'static, C: FromStr + 'static> PathArgs for (A, B, C) {
+impl<A: FromArgument + 'static, B: FromArgument + 'static, C: FromArgument + 'static> PathArgs
+    for (A, B, C)
+{
     const COUNT: usize = 3;
 
     fn from_path(cx: &Context) -> Result<Self> {

@@ -1,4 +1,120 @@
-//! Squall: a web framework and the server under it, on a single-threaded event loop.
+//! Squall is a web framework and the server under it: Tornado's idea, in Rust. One thread with an
+//! event loop serves thousands of connections, and `start(0)` makes one such process per core.
+//!
+//! ```no_run
+//! use std::io;
+//!
+//! use squall::{Application, Context, HTTPServer, IOLoop, RequestHandler, Result, route};
+//!
+//! #[derive(Clone)]
+//! struct MainHandler;
+//!
+//! impl RequestHandler for MainHandler {
+//!     async fn get(&mut self, cx: &mut Context) -> Result {
+//!         cx.write("Hello, world")
+//!     }
+//! }
+//!
+//! fn main() -> io::Result<()> {
+//!     let app = Application::new([route("/", MainHandler)]);
+//!     HTTPServer::new(app).bind(8000)?.start(0)?; // one process per core
+//!     IOLoop::current().start()
+//! }
+//! ```
+//!
+//! The same application in a test, without a socket and without waiting:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use squall::testing::TestClient;
+//! use squall::{Application, Context, HTTPError, Result, get, route, sleep};
+//!
+//! async fn greet(cx: &mut Context, name: String) -> Result {
+//!     if name == "Mallory" {
+//!         Err(HTTPError::FORBIDDEN)?;
+//!     }
+//!     sleep(Duration::from_secs(3600)).await; // The client's clock jumps.
+//!     cx.write(format!("Hello, {name}"))
+//! }
+//!
+//! let client = TestClient::new(Application::new([route("/greet/{name}", get(greet))]));
+//! assert_eq!(client.get("/greet/Ada").send().text(), "Hello, Ada");
+//! assert_eq!(client.get("/greet/Mallory").send().status(), 403);
+//! assert_eq!(client.post("/greet/Ada").send().status(), 405);
+//! ```
+//!
+//! # Where to begin
+//!
+//! | to | see |
+//! |---|---|
+//! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], [`Functions`], [`Respond`] |
+//! | say which request goes where | [`route()`], [`regex()`], [`Route`], [`Application`] |
+//! | read the request, write the response | [`Context`], [`Body`], [`Text`] |
+//! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
+//! | do something around all handlers | [`Application::around`] |
+//! | serve, and set limits and time-outs | [`HTTPServer`] |
+//! | wait, or go on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
+//! | leave HTTP for another protocol | [`Context::upgrade`] |
+//! | test | [`testing::TestClient`] |
+//!
+//! # The life of a request
+//!
+//! 1. Its head is received and parsed. What is no request, or could be read in two ways, is
+//!    refused, and the connection with it.
+//! 2. The first row of the table that matches the path is found. What the head alone shows to be
+//!    wrong is refused before the body is sent: 404, 405, 413, 417.
+//! 3. The body is received, up to [`max_body_size`](HTTPServer::max_body_size); not if the route
+//!    [streams](Route::stream_request_body) it: then the handler reads it.
+//! 4. The [middleware](Application::around) is called, and inside of it the handler. Of a
+//!    [`RequestHandler`] a clone is made, and lives as long as the request: `prepare` is called,
+//!    then the method; `write_error` if either fails; `on_finish`, when the response is complete.
+//! 5. The response gets what it lacks: `Content-Length`, `Date`, `Server`, an `ETag`, or a 304 in its
+//!    place. It leaves together with the others of a pipeline, and the connection waits for the next
+//!    request.
+//!
+//! # What to know
+//!
+//! **A worker is one thread.** Nothing has to be `Send` or `Sync`: what requests share is an
+//! `Rc<RefCell<_>>` or a `Cell`, and no other request runs between two `await`s. Do not hold a
+//! borrow of a `RefCell` *across* an `await`: others run there, and panic if they borrow as well.
+//!
+//! **Never block.** While a handler computes or waits without `await`, its whole worker waits with
+//! it: every connection, every timer. [`sleep`], not `std::thread::sleep`; what blocks or computes
+//! for long goes to [`IOLoop::run_in_executor`].
+//!
+//! **Cancellation is drop.** When the client leaves, its handler is dropped at the `await` where it
+//! is, and what comes after never runs: clean up in `Drop`, and give what must be done to
+//! [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled.
+//!
+//! **A handler is a prototype.** The value in the table serves no request; its clones do. A field
+//! is shared by them if it is an `Rc`, and otherwise begins each request anew. A `Vec` is copied for
+//! each request, and what is pushed to it is gone after.
+//!
+//! **Workers share nothing.** [`start`](HTTPServer::start) forks: what stands before it in `main`
+//! runs once, what stands after it in each worker. Before it, bind and read the configuration, but
+//! make no thread and no [`IOLoop`] (a [`sleep`] or a socket makes one as well): `start` refuses
+//! then, and says what is in the way. Each worker has its own copy of all state; what belongs to
+//! all of them belongs into a database. [`HTTPServer::with`] builds the application in the worker.
+//!
+//! **Errors are values.** `?` makes a 500 of any standard error: the log gets the cause and the
+//! line, the client neither. A panic is a 500 as well, and the worker lives on.
+//!
+//! # Layout
+//!
+//! From the bottom to the top; no module uses one that stands below it in this list.
+//!
+//! - `text`, `pool`, `local_future`, [`http`]: what all use, and the names of the `http` crate.
+//! - `http1`, `routing`, `chunk`: pure. Bytes to heads, bodies and back; paths to rows.
+//! - `error`, `settings`.
+//! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
+//!   of a process share.
+//! - `body`, `context`: what a handler sees of request and response, by what is asked of it.
+//! - `endpoint`: the seam between table and user; `handler`, `function` and `respond` stand behind
+//!   it. `handler.rs`, `execute`, is the life of a request inside a handler.
+//! - `route`, `application`: the table and the middleware.
+//! - `server`: accepts and serves; `server/serve.rs`, `serve`, is the life of a connection.
+//! - [`testing`]: the same server on streams in memory.
 
 #![forbid(unsafe_code)]
 
@@ -27,11 +143,11 @@ mod text;
 pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use body::{Body, WholeBody};
 pub use bytes::Bytes;
-pub use chunk::Chunk;
+pub use chunk::{Chunk, IntoChunk};
 pub use connection::upgrade::Upgraded;
-pub use context::{Context, ResponseError};
+pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
-pub use error::{Error, HTTPError, Or500, Result};
+pub use error::{Error, HTTPError, Or500, Result, StandardError};
 pub use function::{Function, Functions, Nothing, PathArgs, delete, get, patch, post, put};
 pub use handler::RequestHandler;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -44,6 +160,6 @@ pub use text::Text;
 
 // What users need of the runtime:
 pub use squall_runtime::{
-    BindAddress, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut, bind_sockets, log,
-    process, sleep, timeout,
+    BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut,
+    bind_sockets, log, process, sleep, timeout,
 };

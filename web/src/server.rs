@@ -1,4 +1,4 @@
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use squall_runtime::process::ForkOptions;
-use squall_runtime::{BindAddress, IOLoop, Sockets, Task, bind_sockets};
+use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
 use crate::settings::Settings;
@@ -44,7 +44,21 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// # Settings
 ///
 /// Each has a method that takes and returns the server, to be called before
-/// [`start`](Self::start): `HTTPServer::new(app).max_body_size(1 << 20).bind(8000)?`.
+/// [`start`](Self::start). A time-out is a `Duration`, or `None` for none.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use squall::{Application, HTTPServer};
+/// # let app = Application::new([]);
+/// HTTPServer::new(app)
+///     .max_body_size(1 << 20)
+///     .max_header_size(16 << 10)
+///     .idle_connection_timeout(Duration::from_secs(10))
+///     .body_timeout(None)
+///     .bind(8000)?
+///     .start(1)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # The end
 ///
@@ -64,8 +78,13 @@ struct Shared {
     addresses: RefCell<Vec<SocketAddr>>,
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
-    accepting: RefCell<Vec<Task<()>>>,
-    stopped: Cell<bool>,
+    accepting: RefCell<Vec<Accepting>>,
+}
+
+/// A listener, and the task that accepts its connections.
+struct Accepting {
+    listener: Rc<Listener>,
+    task: Task<()>,
 }
 
 type Build = Box<dyn FnOnce() -> Application>;
@@ -101,7 +120,6 @@ impl HTTPServer {
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
-            stopped: Cell::new(false),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -120,7 +138,38 @@ impl HTTPServer {
         Ok(self)
     }
 
+    /// Listens on `address` as `options` say: the backlog, probes of silent connections, who may
+    /// connect to a Unix socket.
+    ///
+    /// ```no_run
+    /// use squall::{Application, BindOptions, HTTPServer};
+    ///
+    /// let server = HTTPServer::new(Application::new([]));
+    /// server.bind_with(&BindOptions::new().unix_mode(0o660), "/run/squall.sock")?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(
+        &self,
+        options: &BindOptions,
+        address: impl Into<BindAddress>,
+    ) -> io::Result<&Self> {
+        self.keep(options.bind_sockets(address)?);
+        Ok(self)
+    }
+
     /// The addresses that are listened on over TCP.
+    ///
+    /// ```
+    /// # use squall::{Application, HTTPServer};
+    /// let server = HTTPServer::new(Application::new([]));
+    /// server.bind("127.0.0.1:0")?;
+    /// assert_ne!(server.local_addrs()[0].port(), 0, "the system has chosen one");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.shared.addresses.borrow().clone()
     }
@@ -183,13 +232,31 @@ impl HTTPServer {
         self.serve(sockets)
     }
 
-    /// Stops listening. Connections that are open are served on.
+    /// Stops listening, from one of the next turns of the loop on. Connections that are there
+    /// are served on.
     ///
-    /// With workers, this process's share of the connections waits for it to end.
+    /// In a worker, its share of the connections goes to the other workers; that of a Unix
+    /// socket, which they share, does so anyway.
     pub fn stop(&self) {
-        self.shared.stopped.set(true);
-        self.shared.accepting.take();
+        let stopping = self.stop_accepting();
+        // There may be no loop yet, and must not be one before a fork.
+        if self.shared.service.get().is_some() {
+            IOLoop::current().spawn_callback(stopping);
+        }
+    }
+
+    /// Accepts what has connected, and then no more.
+    fn stop_accepting(&self) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
+        let accepting = self.shared.accepting.take();
+        let service = self.shared.service.get().cloned();
+        async move {
+            let Some(service) = service else { return };
+            for Accepting { listener, task } in accepting {
+                drop(task);
+                accept::accept_last(&service, &listener).await;
+            }
+        }
     }
 
     fn keep(&self, sockets: Sockets) {
@@ -200,8 +267,10 @@ impl HTTPServer {
     fn serve(&self, sockets: Sockets) -> io::Result<()> {
         let service = self.service()?;
         for listener in sockets.into_listeners()? {
-            let accepting = accept::accept(self.clone(), Rc::clone(&service), listener);
-            self.shared.accepting.borrow_mut().push(IOLoop::current().spawn(accepting));
+            let listener = Rc::new(listener);
+            let accepting = accept::accept(self.clone(), Rc::clone(&service), Rc::clone(&listener));
+            let task = IOLoop::current().spawn(accepting);
+            self.shared.accepting.borrow_mut().push(Accepting { listener, task });
         }
         Ok(())
     }
@@ -226,6 +295,13 @@ impl HTTPServer {
 impl Application {
     /// Serves the application on `address` in this process: [`HTTPServer::new`] and
     /// [`listen`](HTTPServer::listen).
+    ///
+    /// ```no_run
+    /// # use squall::{Application, IOLoop, get, route};
+    /// Application::new([route("/", get(async || "Hello, world"))]).listen(8000)?;
+    /// IOLoop::current().start()
+    /// # ?; Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

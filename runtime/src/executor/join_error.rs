@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// Why a [`Task`] has no output: it was cancelled, or it panicked.
+/// Why a [`Task`](crate::Task) has no output: it was cancelled, or it panicked.
 ///
 /// ```
 /// use squall_runtime::IOLoop;
@@ -42,6 +42,15 @@ impl JoinError {
     }
 
     /// Returns what the task panicked with, for [`std::panic::resume_unwind`].
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// let task = IOLoop::current().spawn(async { panic!("no luck") });
+    /// let error = IOLoop::current().run_sync(task)?.unwrap_err();
+    /// assert_eq!(error.into_panic().downcast_ref(), Some(&"no luck"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Panics
     ///

@@ -18,6 +18,53 @@ const MAX_FIELDS: usize = 1000;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// What an argument of a request can be parsed as: whatever implements [`FromStr`].
+///
+/// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
+/// of a type that cannot be parsed, or that nobody named.
+///
+/// ```
+/// use std::str::FromStr;
+///
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// struct Hex(u32);
+///
+/// impl FromStr for Hex {
+///     type Err = std::num::ParseIntError;
+///
+///     fn from_str(text: &str) -> Result<Self, Self::Err> {
+///         u32::from_str_radix(text, 16).map(Self)
+///     }
+/// }
+///
+/// async fn show(cx: &mut Context, id: Hex) -> Result {
+///     cx.write(id.0.to_string())
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/{id}", get(show))]));
+/// assert_eq!(client.get("/ff").send().text(), "255");
+/// assert_eq!(client.get("/fg").send().status(), 404);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "an argument of a request cannot be parsed as `{Self}`",
+    label = "`{Self}` does not implement `FromStr`",
+    note = "numbers, `bool`, `String` (not `&str`) and all else that implements `FromStr` can be parsed",
+    note = "where no type is named, name one: `let id: u64 = cx.path_argument(\"id\")?`"
+)]
+pub trait FromArgument: Sized {
+    /// Parses the argument, which is decoded; `None` if it is none of this type.
+    fn from_argument(argument: &str) -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromStr> FromArgument for T {
+    fn from_argument(argument: &str) -> Option<Self> {
+        argument.parse().ok()
+    }
+}
+
 impl Context {
     /// The path argument called `name`, percent-decoded and parsed.
     ///
@@ -44,7 +91,7 @@ impl Context {
     /// expression did not match; 400 if it is not UTF-8; 500 if the route has no argument of
     /// that name.
     #[track_caller]
-    pub fn path_argument<T: FromStr>(&self, name: &str) -> Result<T> {
+    pub fn path_argument<T: FromArgument>(&self, name: &str) -> Result<T> {
         let position = self.with_pattern(|pattern| {
             pattern.argument_names().iter().position(|other| other == name)
         });
@@ -56,16 +103,27 @@ impl Context {
 
     /// The path argument at `position`, counted from 0, percent-decoded and parsed.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, regex};
+    /// async fn archive(cx: &mut Context) -> Result {
+    ///     let (year, month): (u16, u8) = (cx.path_argument_at(0)?, cx.path_argument_at(1)?);
+    ///     cx.write(format!("{month}/{year}"))
+    /// }
+    ///
+    /// let app = Application::new([regex(r"/(\d{4})-(\d\d)", get(archive))]);
+    /// assert_eq!(TestClient::new(app).get("/1999-07").send().text(), "7/1999");
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`path_argument`](Self::path_argument).
-    pub fn path_argument_at<T: FromStr>(&self, position: usize) -> Result<T> {
+    pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
         let range = self.exchange.arguments.range(position).ok_or(HTTPError::NOT_FOUND)?;
         let path = self.exchange.head.path;
         self.connection.with(|buffers| {
             let raw = &path.of(buffers.input.head())[range];
             let text = decode_argument(raw).map_err(|InvalidUtf8| not_utf8("a path argument"))?;
-            text.parse().map_err(|_| HTTPError::NOT_FOUND.into())
+            T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
         })
     }
 
@@ -103,14 +161,26 @@ impl Context {
     /// # Errors
     ///
     /// As [`argument`](Self::argument), and 400 if it does not parse as a `T`.
-    pub fn argument_as<T: FromStr>(&self, name: &str) -> Result<T> {
-        self.argument(name)?.parse().map_err(|_| {
+    pub fn argument_as<T: FromArgument>(&self, name: &str) -> Result<T> {
+        T::from_argument(&self.argument(name)?).ok_or_else(|| {
             let message = format!("the argument {name:?} is not valid");
             HTTPError::BAD_REQUEST.with_log_message(message).into()
         })
     }
 
     /// All arguments called `name`, those of the query first.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn tags(cx: &mut Context) -> Result {
+    ///     let tags = cx.arguments("tag")?;
+    ///     cx.json(&tags)
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(tags))]));
+    /// assert_eq!(client.get("/?tag=a&tag=b%20c").send().text(), r#"["a","b c"]"#);
+    /// assert_eq!(client.get("/").send().text(), "[]");
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
 use std::io;
 use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use squall_runtime::{Listener, log, sleep};
+use squall_runtime::{Listener, log, sleep, yield_now};
 
 use crate::connection::stream::Stream;
 use crate::server::{HTTPServer, Service};
@@ -14,9 +15,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Accepts connections until the server is stopped; each is served by a task of its own.
 ///
 /// It holds a handle of the server, so that one whose handles are all dropped goes on.
-pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: Listener) {
+pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: Rc<Listener>) {
     loop {
-        match next(&listener).await {
+        service.worker.room().await;
+        match std::future::poll_fn(|task| poll_next(&listener, task)).await {
             Ok(stream) => service.open(stream),
             Err(error) => {
                 log::error(log::GENERAL, format_args!("cannot accept a connection: {error}"));
@@ -26,9 +28,32 @@ pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: 
     }
 }
 
-async fn next(listener: &Listener) -> io::Result<Stream> {
+/// Stops listening: whoever has connected by now is served, whoever comes later is refused.
+///
+/// The system has no way to say both at once, so that a client in between is reset.
+pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener) {
+    // A task may not do everything in one go.
+    while accept_waiting(service, listener).await {
+        yield_now().await;
+    }
+    listener.stop_listening();
+}
+
+/// Whether there was a connection.
+fn accept_waiting(service: &Rc<Service>, listener: &Listener) -> impl Future<Output = bool> {
+    std::future::poll_fn(|task| {
+        let mut any = false;
+        while let Poll::Ready(Ok(stream)) = poll_next(listener, task) {
+            service.open(stream);
+            any = true;
+        }
+        Poll::Ready(any)
+    })
+}
+
+fn poll_next(listener: &Listener, task: &mut TaskContext<'_>) -> Poll<io::Result<Stream>> {
     match listener {
-        Listener::Tcp(listener) => Ok(Stream::Tcp(listener.accept().await?.0)),
-        Listener::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+        Listener::Tcp(listener) => listener.poll_accept(task).map_ok(|new| Stream::Tcp(new.0)),
+        Listener::Unix(listener) => listener.poll_accept(task).map_ok(|new| Stream::Unix(new.0)),
     }
 }

@@ -1,0 +1,121 @@
+//! Whole servers, as their clients see them.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::process::{abort, id};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use nix::unistd::Pid;
+use squall::process::task_id;
+use squall::{Application, Context, HTTPServer, IOLoop, get, post, route, sleep};
+
+use crate::case::announce;
+use crate::http::{Connection, Response};
+
+pub mod load;
+pub mod start;
+pub mod stop;
+
+/// Serves in so many processes, at a port of the system's choice.
+fn serve(server: &HTTPServer, processes: usize) -> io::Result<()> {
+    server.bind("127.0.0.1:0")?;
+    println!("port {}", server.local_addrs()[0].port());
+    server.start(processes)?;
+    match task_id() {
+        Some(worker) => announce(worker),
+        None => println!("this is the only process, {}", id()),
+    }
+    IOLoop::current().start()
+}
+
+/// What most of these servers serve.
+fn application() -> Application {
+    let gate = Gate::default();
+    let (held, opened) = (gate.clone(), gate);
+    let release = async move || {
+        opened.open();
+        who().await
+    };
+    Application::new([
+        route("/", get(who)),
+        route("/sleep/{milliseconds}", get(sleeper)),
+        route("/hold", get(async move || hold(&held).await)),
+        route("/release", post(release)),
+        route("/panic", get(panics)),
+        route("/abort", get(aborts)),
+    ])
+}
+
+async fn who() -> String {
+    let worker = task_id().map_or_else(|| "none".to_owned(), |worker| worker.to_string());
+    format!("{worker} {}", id())
+}
+
+async fn sleeper(_cx: &mut Context, milliseconds: u64) -> String {
+    sleep(Duration::from_millis(milliseconds)).await;
+    who().await
+}
+
+/// Answers once the gate is open.
+async fn hold(gate: &Gate) -> String {
+    println!("held");
+    gate.passed().await;
+    who().await
+}
+
+async fn panics() {
+    panic!("as it was asked to");
+}
+
+async fn aborts() {
+    abort();
+}
+
+/// Holds requests until another one lets them go.
+#[derive(Clone, Default)]
+struct Gate {
+    is_open: Rc<Cell<bool>>,
+    held: Rc<RefCell<Vec<Waker>>>,
+}
+
+impl Gate {
+    fn open(&self) {
+        self.is_open.set(true);
+        self.held.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn passed(&self) -> impl Future<Output = ()> {
+        poll_fn(|cx| {
+            if self.is_open.get() {
+                return Poll::Ready(());
+            }
+            self.held.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+/// The number and process id of who has sent this.
+#[track_caller]
+fn sender(response: &Response) -> (Option<usize>, Pid) {
+    assert_eq!(response.status(), 200, "{response:?}");
+    let text = response.text();
+    let (worker, pid) = text.split_once(' ').unwrap();
+    (worker.parse().ok(), Pid::from_raw(pid.parse().unwrap()))
+}
+
+/// A connection to a certain worker, which one finds by trying.
+#[track_caller]
+fn connection_to(port: u16, worker: Pid) -> Connection {
+    // All of so many go to the other of two workers once in 10^30 times.
+    for _ in 0..100 {
+        let mut connection = Connection::open(port).unwrap();
+        if sender(&connection.get("/").unwrap()).1 == worker {
+            return connection;
+        }
+    }
+    panic!("no connection reaches the worker {worker}")
+}

@@ -1,0 +1,330 @@
+//! The graceful end: all that was accepted is answered, and nobody is left.
+
+use std::io::ErrorKind;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg, raise};
+use nix::unistd::{Pid, getpgrp};
+use squall::{Application, HTTPServer, get, post, route};
+use squall_runtime::signal::{SIGINT, Signals};
+use squall_runtime::yield_now;
+
+use super::{Gate, application, connection_to, hold, sender, serve};
+use crate::case::{Case, SOON, Server, has, signal_set, suspend};
+use crate::http::{Connection, Response};
+
+/// How many requests wait for their response when the order to stop comes.
+const HELD: usize = 16;
+
+/// How many clients send one request after the other meanwhile.
+const BUSY: usize = 8;
+
+/// Less than any wait here takes, for what is to be cut.
+const SHORT: Duration = Duration::from_millis(200);
+
+pub fn workers_finish_at_sigterm(case: &Case) {
+    finishes(case, 2, |server| server.signal(Signal::SIGTERM));
+}
+
+pub fn one_process_finishes_at_sigterm(case: &Case) {
+    finishes(case, 1, |server| server.signal(Signal::SIGTERM));
+}
+
+pub fn workers_finish_at_sigint(case: &Case) {
+    if is_interruptible() {
+        finishes(case, 2, |server| server.signal(Signal::SIGINT));
+    }
+}
+
+pub fn one_process_finishes_at_sigint(case: &Case) {
+    if is_interruptible() {
+        finishes(case, 1, |server| server.signal(Signal::SIGINT));
+    }
+}
+
+pub fn workers_finish_at_ctrl_c(case: &Case) {
+    if is_interruptible() {
+        finishes(case, 2, |_| ctrl_c());
+    }
+}
+
+pub fn one_process_finishes_at_ctrl_c(case: &Case) {
+    if is_interruptible() {
+        finishes(case, 1, |_| ctrl_c());
+    }
+}
+
+/// As a terminal does: to the whole group, of which the server is a part.
+fn ctrl_c() {
+    // And this process is another, which goes on.
+    let _caught = Signals::new([SIGINT]).unwrap();
+    killpg(getpgrp(), Signal::SIGINT).unwrap();
+}
+
+fn is_interruptible() -> bool {
+    let ignored = has(signal_set("SigIgn"), Signal::SIGINT);
+    if ignored {
+        println!("these tests run in the background, where Ctrl-C is ignored");
+    }
+    !ignored
+}
+
+/// A server that is told to stop answers what it has accepted, some of it busy and some idle
+/// connections, and ends with status 0.
+fn finishes(case: &Case, processes: usize, order: impl FnOnce(&Server)) {
+    let patient = |app| HTTPServer::new(app).drain_idle(SOON);
+    let server = case.server(|| serve(&patient(application()), processes));
+    let port = server.port();
+    let serving = serving(&server, processes);
+    let to_each = || serving.iter().map(|&pid| connection_to(port, pid)).collect::<Vec<_>>();
+    let (witnesses, idle) = (to_each(), to_each());
+    let held: Vec<_> = (0..HELD).map(|_| held(&server, port)).collect();
+    let busy: Vec<_> = (0..BUSY).map(|_| Busy::start(port)).collect();
+    busy.iter().for_each(Busy::await_answers);
+
+    order(&server);
+    witnesses.into_iter().for_each(await_the_last);
+    await_refusal(port);
+    // They end by a response that says so, or this panics.
+    busy.into_iter().for_each(|busy| busy.client.join().unwrap());
+    for mut connection in idle {
+        connection.send("POST", "/release", "", b"").unwrap();
+        assert_last(&mut connection);
+    }
+    for mut connection in held {
+        let sender = assert_last(&mut connection);
+        assert!(serving.contains(&sender));
+    }
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+/// Who answers: the workers, or the one process there is. All of them listen.
+#[track_caller]
+fn serving(server: &Server, processes: usize) -> Vec<Pid> {
+    match processes {
+        1 => vec![Pid::from_raw(server.number("this is the only process, "))],
+        _ => (0..processes).map(|id| server.worker(id)).collect(),
+    }
+}
+
+/// A connection with a request that waits in its handler.
+#[track_caller]
+fn held(server: &Server, port: u16) -> Connection {
+    let mut connection = Connection::open(port).unwrap();
+    connection.send("GET", "/hold", "", b"").unwrap();
+    server.expect("held");
+    connection
+}
+
+/// Sends requests until one is answered as the last: its server has begun to stop.
+#[track_caller]
+fn await_the_last(mut connection: Connection) {
+    while !is_last(&connection.get("/").expect("each request is answered")) {}
+    assert_ended(&mut connection);
+}
+
+/// Connects until that is refused.
+#[track_caller]
+fn await_refusal(port: u16) {
+    let start = Instant::now();
+    let connect = || Connection::open(port).map(drop).map_err(|error| error.kind());
+    while connect() != Err(ErrorKind::ConnectionRefused) {
+        assert!(start.elapsed() < SOON, "it listens");
+    }
+}
+
+/// The response is there, and says that it is the last, which it is. Returns who has sent it.
+#[track_caller]
+fn assert_last(connection: &mut Connection) -> Pid {
+    let response = connection.response().expect("what was accepted is answered");
+    assert!(is_last(&response), "{response:?}");
+    assert_ended(connection);
+    sender(&response).1
+}
+
+/// Whether its server says that it will answer no further request.
+fn is_last(response: &Response) -> bool {
+    response.header("Connection") == Some("close")
+}
+
+#[track_caller]
+fn assert_ended(connection: &mut Connection) {
+    let end = connection.response().map(drop).map_err(|error| error.kind());
+    assert_eq!(end, Err(ErrorKind::UnexpectedEof));
+}
+
+/// A client that is never idle for long.
+struct Busy {
+    client: JoinHandle<()>,
+    answers: Receiver<()>,
+}
+
+impl Busy {
+    fn start(port: u16) -> Self {
+        let (sender, answers) = mpsc::channel();
+        let client = thread::spawn(move || {
+            let mut connection = Connection::open(port).unwrap();
+            loop {
+                let response = connection.get("/sleep/5").expect("each request is answered");
+                assert_eq!(response.status(), 200);
+                if is_last(&response) {
+                    return assert_ended(&mut connection);
+                }
+                let _ = sender.send(());
+            }
+        });
+        Self { client, answers }
+    }
+
+    #[track_caller]
+    fn await_answers(&self) {
+        for _ in 0..3 {
+            self.answers.recv_timeout(SOON).expect("it is answered");
+        }
+    }
+}
+
+pub fn workers_answer_what_waits_to_be_accepted(case: &Case) {
+    answers_what_waits(case, 2);
+}
+
+pub fn one_process_answers_what_waits_to_be_accepted(case: &Case) {
+    answers_what_waits(case, 1);
+}
+
+fn answers_what_waits(case: &Case, processes: usize) {
+    let server =
+        case.server(|| serve(&HTTPServer::new(application()).drain_idle(SHORT), processes));
+    let port = server.port();
+    let serving = serving(&server, processes);
+    serving.iter().copied().for_each(suspend);
+    // More than a loop takes in one turn.
+    let mut waiting: Vec<_> = (0..400).map(|_| Connection::open(port).unwrap()).collect();
+    for connection in &mut waiting {
+        connection.send("GET", "/", "", b"").unwrap();
+    }
+    server.signal(Signal::SIGTERM);
+    // A supervisor does this by itself.
+    server.signal(Signal::SIGCONT);
+    for mut connection in waiting {
+        let response = connection.response().expect("who has connected is answered");
+        assert_eq!(response.status(), 200);
+        assert_ended(&mut connection);
+    }
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn an_idle_connection_is_closed_after_a_while(case: &Case) {
+    let server = case.server(|| serve(&HTTPServer::new(application()).drain_idle(SHORT), 2));
+    let port = server.port();
+    let mut idle: Vec<_> =
+        serving(&server, 2).into_iter().map(|pid| connection_to(port, pid)).collect();
+    let start = Instant::now();
+    server.signal(Signal::SIGTERM);
+    idle.iter_mut().for_each(assert_ended);
+    assert!(start.elapsed() >= SHORT);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn workers_cut_what_takes_too_long(case: &Case) {
+    cuts(case, 2);
+}
+
+pub fn one_process_cuts_what_takes_too_long(case: &Case) {
+    cuts(case, 1);
+}
+
+fn cuts(case: &Case, processes: usize) {
+    let hasty = |app| HTTPServer::new(app).shutdown_timeout(SHORT);
+    let server = case.server(|| serve(&hasty(application()), processes));
+    let port = server.port();
+    serving(&server, processes);
+    let mut held = held(&server, port);
+    let start = Instant::now();
+    server.signal(Signal::SIGTERM);
+    held.response().expect_err("nobody has released it");
+    assert!(start.elapsed() >= SHORT);
+    server.expect("WARN squall::general: 1 connections are cut: they took too long");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn a_second_order_cuts_what_one_process_serves(case: &Case) {
+    let server = case.server(|| serve(&HTTPServer::new(application()), 1));
+    let port = server.port();
+    serving(&server, 1);
+    let mut held = held(&server, port);
+    let start = Instant::now();
+    loop {
+        server.signal(Signal::SIGTERM);
+        if server.has_ended_within(Duration::from_millis(20)) {
+            break;
+        }
+        assert!(start.elapsed() < SOON);
+    }
+    held.response().expect_err("nobody has released it");
+    server.expect("WARN squall::general: a second signal: the requests in flight are cut");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+/// `timeout`, for one, signals a process and then its whole group.
+pub fn an_order_that_comes_twice_at_once_is_one(case: &Case) {
+    let server = case.server(|| {
+        let twice = async || {
+            for _ in 0..2 {
+                raise(Signal::SIGTERM).unwrap();
+                // The first one has been seen when the second one comes.
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            }
+        };
+        let gate = Gate::default();
+        let (held, opened) = (gate.clone(), gate);
+        let app = Application::new([
+            route("/hold", get(async move || hold(&held).await)),
+            route("/release", post(async move || opened.open())),
+            route("/stop", post(twice)),
+        ]);
+        serve(&HTTPServer::new(app).drain_idle(SOON), 1)
+    });
+    let port = server.port();
+    serving(&server, 1);
+    let mut held = held(&server, port);
+    let [mut stop, mut release] = [(); 2].map(|()| Connection::open(port).unwrap());
+    for (connection, target) in [(&mut stop, "/stop"), (&mut release, "/release")] {
+        connection.send("POST", target, "", b"").unwrap();
+        assert_eq!(connection.response().unwrap().status(), 200);
+    }
+    assert_last(&mut held);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
+    let server = case.server(|| {
+        let patient = HTTPServer::new(application()).drain_idle(SOON);
+        patient.listen("127.0.0.1:0")?;
+        println!("patient at {}", patient.local_addrs()[0].port());
+        serve(&HTTPServer::new(application()).shutdown_timeout(SHORT), 1)
+    });
+    let (port, patient) = (server.port(), server.number("patient at ").try_into().unwrap());
+    serving(&server, 1);
+    let (mut cut, mut answered) = (held(&server, port), held(&server, patient));
+    let mut release = Connection::open(patient).unwrap();
+    release.get("/").unwrap();
+    server.signal(Signal::SIGTERM);
+    cut.response().expect_err("nobody has released it");
+    server.expect("1 connections are cut: they took too long");
+    release.send("POST", "/release", "", b"").unwrap();
+    assert_last(&mut release);
+    assert_last(&mut answered);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
