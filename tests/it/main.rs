@@ -13,6 +13,8 @@ mod arguments;
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
+/// How many connections there may be, what one of them may ask for, and how long all may take.
+mod connection_limits;
 /// Bodies whose length is said, and what is no length.
 mod content_length;
 /// `Expect: 100-continue`, and expectations that are not met.
@@ -32,6 +34,8 @@ mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 
+/// What becomes of errors and panics.
+mod errors;
 /// The tags of bodies, and clients that have the body already.
 mod etag;
 /// Responses that are complete before their handler is.
@@ -42,8 +46,14 @@ mod half_close_and_reset;
 mod interim_and_trailers;
 /// When a connection is kept, and when it ends after a response.
 mod keep_alive;
+/// Which methods a resource has, and what the others are answered.
+mod methods;
+/// What stands around the handlers.
+mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
+/// Responses that send the client elsewhere.
+mod redirects;
 /// Where the body of a response ends, and how the client can tell.
 mod response_framing;
 /// Which headers a response has, and what may stand in them.
