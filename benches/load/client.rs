@@ -29,11 +29,11 @@ pub(crate) async fn open(
     bytes: &'static [u8],
 ) -> io::Result<Vec<TcpStream>> {
     let opened = Rc::new(RefCell::new(Vec::with_capacity(count)));
-    let each = |task| count / OPENING + usize::from(task < count % OPENING);
     all((0..OPENING).map(|task| {
         let opened = Rc::clone(&opened);
+        let share = count / OPENING + usize::from(task < count % OPENING);
         async move {
-            for _ in 0..each(task) {
+            for _ in 0..share {
                 let mut connection = TcpStream::connect(address).await?;
                 connection.write_all(bytes).await?;
                 opened.borrow_mut().push(connection);

@@ -11,7 +11,7 @@ use crate::server::Server;
 const CONNECTIONS: usize = 10_000;
 
 const HEAD: &[u8; 100] = b"GET /a/path/of/some/length HTTP/1.1\r\nHost: localhost\r\n\
-    User-Agent: bench\r\nAccept: text/html,applic";
+    User-Agent: bench\r\nAccept: text/html,applicati";
 
 pub(crate) async fn run() -> io::Result<()> {
     let server = Server::spawn()?;

@@ -67,8 +67,8 @@ async fn reset_many(
             1 => yield_now().await,
             2 => sleep(Duration::from_millis(random.below(20) as u64)).await,
             _ => {
-                let read = connection.read(&mut [0; 4096]);
-                let _ = timeout(Duration::from_millis(20), read).await;
+                let mut some = [0; 4096];
+                let _ = timeout(Duration::from_millis(20), connection.read(&mut some)).await;
             }
         }
         connection.reset()?;

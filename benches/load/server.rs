@@ -12,7 +12,7 @@ use squall::{Application, Bytes, Context, HTTPServer, IOLoop, Result, get, post,
 /// How long the handler of `/upload` does not read.
 pub(crate) const REST: Duration = Duration::from_secs(5);
 
-static BIG: [u8; 4 << 20] = [b'a'; 4 << 20];
+static BIG: [u8; 512 << 10] = [b'a'; 512 << 10];
 
 /// Serves until it is killed, with at most so many descriptors if that is said.
 pub(crate) fn serve(descriptors: Option<&String>) -> io::Result<()> {

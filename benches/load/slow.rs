@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use socket2::SockRef;
 use squall::{IOLoop, Task, sleep};
 use squall_runtime::TcpStream;
 
@@ -14,6 +15,9 @@ use crate::server::Server;
 const CLIENTS: usize = 2_000;
 const MEASURED: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(2);
+
+/// Less room at the client's end, or the system would take whole responses in.
+const SMALL: usize = 8 * 1024;
 
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
 const BODY: &[u8] = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n";
@@ -50,6 +54,7 @@ pub(crate) async fn run() -> io::Result<()> {
 async fn trickle(mut connection: TcpStream, index: usize, reads: bool) {
     // Not all at the same moment.
     sleep(Duration::from_millis(index as u64 / 2)).await;
+    let _ = SockRef::from(&connection).set_recv_buffer_size(SMALL);
     loop {
         let done = match reads {
             true => connection.read(&mut [0; 256]).await.is_ok_and(|count| count > 0),
