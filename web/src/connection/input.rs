@@ -60,7 +60,7 @@ impl Input {
     /// Room for what is received next, at least one byte.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         let shared = Rc::strong_count(&self.buffer) > 1;
-        if !shared && self.is_empty() && matches!(self.head, HeadPlace::None) {
+        if !shared && self.is_empty() && !matches!(self.head, HeadPlace::InBuffer(_)) {
             self.start = 0;
             self.end = 0;
         }
