@@ -58,3 +58,9 @@ mod redirects;
 mod response_framing;
 /// Which headers a response has, and what may stand in them.
 mod response_headers;
+/// A loop on a thread of its own, for servers that listen in other ways.
+mod running;
+/// Servers as their program sees them: where they listen, and how they end.
+mod servers;
+/// Serving over Unix sockets.
+mod unix_sockets;

@@ -32,7 +32,7 @@ pub enum Ending {
 
 impl Client {
     #[track_caller]
-    pub(super) fn connect(address: SocketAddr, io_loop: IOLoopHandle) -> Self {
+    pub fn connect(address: SocketAddr, io_loop: IOLoopHandle) -> Self {
         let stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
