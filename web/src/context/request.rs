@@ -198,7 +198,7 @@ impl Context {
         self.exchange.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
-    fn text(&self, range: Range) -> Text {
+    pub(super) fn text(&self, range: Range) -> Text {
         self.connection.with(|buffers| buffers.input.text(range))
     }
 }

@@ -69,8 +69,7 @@ impl TestClient {
     #[track_caller]
     pub fn of(server: &HTTPServer) -> Self {
         IOLoop::current().use_virtual_time();
-        let service = server.clone().handle_signals(false).service();
-        Self { service: service.expect("a server without signals needs nothing of the system") }
+        Self { service: server.service_without_signals() }
     }
 
     /// A `GET` of `target`, which is a path with or without a query.
