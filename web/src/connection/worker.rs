@@ -58,8 +58,7 @@ impl Worker {
     }
 
     pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
-        buffers.end_request();
-        buffers.input.reset();
+        buffers.reset();
         self.buffers.give(buffers);
     }
 
