@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use crate::connection::request_body::BodyFailure;
-use crate::connection::{Connection, HeadProgress};
+use crate::connection::{Connection, HeadProgress, Phase};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
 use crate::context::conclude::Conclusion;
@@ -56,9 +56,11 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            if connection.queued() >= OUTPUT_HIGH_WATER
-                && ready!(connection.poll_output(task)).is_err()
-            {
+            // A client that has been waited for takes all there is before it is given more:
+            // each response would give it more time.
+            let must_send =
+                connection.queued() >= OUTPUT_HIGH_WATER || connection.phase() == Phase::Sending;
+            if must_send && ready!(connection.poll_output(task)).is_err() {
                 return Poll::Ready(None);
             }
             match begin_request(service, connection) {
