@@ -274,7 +274,7 @@ impl Context {
         if self.is_head_sent() {
             return Err(ResponseError::HeadSent.into());
         }
-        if !self.is_http11() || !self.connection.with(|buffers| buffers.body.is_done()) {
+        if !self.exchange.head.upgrade || !self.connection.with(|buffers| buffers.body.is_none()) {
             Err(HTTPError::BAD_REQUEST.with_log_message("this request cannot be upgraded"))?;
         }
         self.set_status(StatusCode::SWITCHING_PROTOCOLS);

@@ -277,7 +277,8 @@ impl Context {
     /// # Errors
     ///
     /// [`ResponseError`] if the response is finished, or its head has been flushed; 400 to a
-    /// request of HTTP/1.0 or with a body, which cannot be followed by another protocol.
+    /// request that does not offer to go on with another protocol (`Connection: upgrade` and an
+    /// `Upgrade` header), one of HTTP/1.0 and one with a body.
     pub fn upgrade<F>(&mut self, serve: F) -> Result
     where
         F: AsyncFnOnce(Upgraded) + 'static,
