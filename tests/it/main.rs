@@ -28,6 +28,8 @@ mod request_line;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 
+/// Clients that read slowly, or not at all.
+mod back_pressure;
 /// What becomes of errors and panics.
 mod errors;
 /// The tags of bodies, and clients that have the body already.
@@ -58,3 +60,5 @@ mod running;
 mod servers;
 /// Serving over Unix sockets.
 mod unix_sockets;
+/// Connections that go on with another protocol.
+mod upgrade;
