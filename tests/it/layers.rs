@@ -26,7 +26,7 @@ const WEB: &[&[&str]] = &[
     &["route"],
     &["application"],
     &["server"],
-    &["testing"],
+    &["testing", "fuzzing"],
 ];
 
 #[test]

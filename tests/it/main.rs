@@ -13,6 +13,8 @@ mod arguments;
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
+/// How many connections there may be, what one of them may ask for, and how long all may take.
+mod connection_limits;
 /// Bodies whose length is said, and what is no length.
 mod content_length;
 /// `Expect: 100-continue`, and expectations that are not met.
@@ -23,8 +25,12 @@ mod header_block;
 mod host;
 /// What is too large, too many or too long: heads, headers, targets, bodies.
 mod limits;
+/// Faults at random: each is answered, and harms nobody else.
+mod malformed;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
+/// Clients that take too long over a head or a body, or say nothing.
+mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 

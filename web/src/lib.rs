@@ -126,6 +126,9 @@ mod context;
 mod endpoint;
 mod error;
 mod function;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 pub mod http;
 mod http1;
@@ -160,6 +163,6 @@ pub use text::Text;
 
 // What users need of the runtime:
 pub use squall_runtime::{
-    BindAddress, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut, bind_sockets, log,
-    process, sleep, timeout,
+    BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut,
+    bind_sockets, log, process, sleep, timeout,
 };

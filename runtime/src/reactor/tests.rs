@@ -113,6 +113,18 @@ fn a_connection_that_nobody_accepts_does_not_keep_the_loop_awake() {
 }
 
 #[test]
+fn a_bell_ends_the_wait_as_often_as_it_is_rung_and_no_more_often() {
+    on_both_systems(|| {
+        let bell = prepare().unwrap().unwrap();
+        for _ in 0..3 {
+            rustix::io::write(&bell, &1_u64.to_ne_bytes()).unwrap();
+            wait(None).unwrap();
+            assert!(waits_in(Duration::from_millis(10)) < 4);
+        }
+    });
+}
+
+#[test]
 fn an_event_for_a_source_that_was_removed_does_not_reach_its_successor() {
     thread_local! {
         static SECOND: RefCell<Option<(UnixStream, Key)>> = const { RefCell::new(None) };
@@ -208,4 +220,23 @@ fn generations_never_meet_the_keys_with_a_meaning_of_their_own() {
 fn an_idle_source_is_small() {
     assert_eq!(size_of::<Source>(), 40);
     assert_eq!(Slab::<Source>::new().slot_size(), 40, "a slot of the slab costs nothing more");
+}
+
+#[test]
+fn a_waker_that_panics_does_not_deafen_the_reactor() {
+    on_both_systems(|| {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let key = register(near.as_fd(), Trigger::Edge).unwrap();
+        let panics = waker_of(|| panic!("in wake"));
+        wait_for(near.as_fd(), key, Direction::Read, &panics).unwrap();
+        far.write_all(b"x").unwrap();
+        let panicked = std::panic::catch_unwind(|| wait(None));
+        assert!(panicked.is_err());
+        let (waker, woken) = counter();
+        wait_for(near.as_fd(), key, Direction::Read, &waker).unwrap();
+        far.write_all(b"x").unwrap();
+        wait(None).unwrap();
+        assert_eq!(count(&woken), 1);
+        remove(near.as_fd(), key, false);
+    });
 }
