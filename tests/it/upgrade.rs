@@ -325,6 +325,7 @@ fn a_protocol_that_panics_ends_its_connection_and_no_other() {
 fn the_other_protocol_knows_its_client_and_hears_of_its_end() {
     async fn listen(mut stream: Upgraded, teller: Teller) {
         assert!(stream.remote_addr().unwrap().ip().is_loopback());
+        teller.tell("listens");
         let end = stream.read(&mut [0]).await.map_err(|error| error.kind());
         teller.tell(match end {
             Ok(0) => "finished",
@@ -343,6 +344,7 @@ fn the_other_protocol_knows_its_client_and_hears_of_its_end() {
     let mut client = server.connect();
     client.send(REQUEST);
     client.response();
+    events.expect("listens");
     client.finish();
     events.expect("finished");
     assert_eq!(client.rest_and_ending(), (Vec::new(), Ending::Closed));
@@ -350,6 +352,7 @@ fn the_other_protocol_knows_its_client_and_hears_of_its_end() {
     let mut client = server.connect();
     client.send(REQUEST);
     client.response();
+    events.expect("listens");
     client.reset();
     events.expect("reset");
 }
