@@ -34,6 +34,8 @@ mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 
+/// Clients that read slowly, or not at all.
+mod back_pressure;
 /// What becomes of errors and panics.
 mod errors;
 /// The tags of bodies, and clients that have the body already.
@@ -64,3 +66,5 @@ mod running;
 mod servers;
 /// Serving over Unix sockets.
 mod unix_sockets;
+/// Connections that go on with another protocol.
+mod upgrade;

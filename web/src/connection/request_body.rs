@@ -146,6 +146,11 @@ impl RequestBody {
         self.failure = Some(failure);
     }
 
+    /// Whether the request has none, not even one that was read.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.framing, Framing::None | Framing::Length(0))
+    }
+
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         self.whole.as_ref()
     }

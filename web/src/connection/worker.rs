@@ -59,12 +59,7 @@ impl Worker {
     }
 
     pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
-        buffers.end_request();
-        buffers.input.reset();
-        // What a client did not take must not go to another.
-        buffers.output.clear();
-        // Of a connection that ended before all was sent, which is nobody else's to receive.
-        buffers.output.clear();
+        buffers.reset();
         self.buffers.give(buffers);
     }
 

@@ -277,14 +277,11 @@ impl Context {
         if self.is_head_sent() {
             return Err(ResponseError::HeadSent.into());
         }
-        if !self.is_http11() || !self.connection.with(|buffers| buffers.body.is_done()) {
+        if !self.exchange.head.upgrade || !self.connection.with(|buffers| buffers.body.is_none()) {
             Err(HTTPError::BAD_REQUEST.with_log_message("this request cannot be upgraded"))?;
         }
-        let Some(protocol) = self.exchange.response.header(&header::UPGRADE).cloned() else {
+        if self.exchange.response.header(&header::UPGRADE).is_none() {
             return Err(ResponseError::NoProtocol.into());
-        };
-        if !self.exchange.head.upgrade {
-            Err(HTTPError::new(StatusCode::UPGRADE_REQUIRED).with_header("upgrade", protocol))?;
         }
         self.set_status(StatusCode::SWITCHING_PROTOCOLS);
         self.exchange.response.body.clear();

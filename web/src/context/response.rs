@@ -329,8 +329,8 @@ impl Context {
     /// # Errors
     ///
     /// [`ResponseError`] if the response is finished, its head has been flushed, or no `Upgrade`
-    /// header is set; 426 to a request that does not ask for another protocol; 400 to one of
-    /// HTTP/1.0 or with a body, which cannot be followed by another.
+    /// header is set; 400 to a request that does not offer to go on with another protocol
+    /// (`Connection: upgrade` and an `Upgrade` header), one of HTTP/1.0 and one with a body.
     pub fn upgrade<F>(&mut self, serve: F) -> Result
     where
         F: AsyncFnOnce(Upgraded) + 'static,
