@@ -220,6 +220,10 @@ impl Connection {
         self.flags.get().half_close
     }
 
+    pub(crate) fn set_handed_over(&self) {
+        self.change(|flags| flags.handed_over = true);
+    }
+
     /// Notes that the client may not have sent all it is about to send.
     pub(crate) fn set_linger(&self) {
         self.change(|flags| flags.linger = true);
@@ -290,7 +294,6 @@ impl Connection {
     /// Forgets the request and its time-outs, for a protocol that is not HTTP.
     fn let_go(&self) {
         self.end_request();
-        self.change(|flags| flags.handed_over = true);
         self.enter(Phase::New);
         self.held.borrow_mut().rest(&self.worker);
     }

@@ -45,7 +45,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
             Conclusion::Abort => return,
             Conclusion::Reset => return connection.stream.reset(),
             Conclusion::Upgrade(serve) => {
-                return upgrade::hand_over(Rc::clone(&connection), serve).await;
+                return upgrade::hand_over(connection.release(), serve).await;
             }
         }
         connection.end_request();
@@ -55,6 +55,14 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
 
 /// Ends the connection together with its task, whoever else still holds it.
 pub(super) struct Serving(pub(super) Rc<Connection>);
+
+impl Serving {
+    /// Leaves the end of the connection to who is given it.
+    fn release(self) -> Rc<Connection> {
+        self.0.set_handed_over();
+        Rc::clone(&self.0)
+    }
+}
 
 impl Deref for Serving {
     type Target = Rc<Connection>;
