@@ -131,6 +131,7 @@ pub mod http;
 mod http1;
 mod local_future;
 mod pool;
+mod proxy;
 mod respond;
 mod route;
 mod routing;
