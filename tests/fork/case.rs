@@ -1,14 +1,12 @@
 //! What cases are written with: servers in processes of their own, and clients.
 
-use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, exit, id};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::process::{Command, exit, id};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_lite::io::BufReader as AsyncBufReader;
 use futures_lite::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -17,6 +15,7 @@ use nix::unistd::Pid;
 use squall_runtime::{IOLoop, Listener, Sockets};
 
 pub use crate::http::SOON;
+use crate::program::Program;
 
 /// A case that runs.
 pub struct Case {
@@ -42,7 +41,9 @@ impl Case {
             }
             exit(i32::from(result.is_err()));
         }
-        Server::start(self.name)
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--case", self.name, "--server"]);
+        Server::start(command)
     }
 }
 
@@ -61,63 +62,11 @@ pub fn bit(signal: Signal) -> u64 {
     1 << (signal as u64 - 1)
 }
 
-/// A server's process, with all its workers. Dropping it kills them.
-pub struct Server {
-    child: Child,
-    lines: Receiver<String>,
-    /// Lines that came while another one was awaited.
-    seen: RefCell<Vec<String>>,
-}
+/// A server's process, with all its workers.
+pub type Server = Program;
 
+/// What only these servers tell of themselves.
 impl Server {
-    fn start(case: &str) -> Self {
-        let (reader, writer) = io::pipe().unwrap();
-        let child = Command::new(env::current_exe().unwrap())
-            .args(["--case", case, "--server"])
-            .stdout(writer.try_clone().unwrap())
-            .stderr(writer)
-            .spawn()
-            .unwrap();
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(reader).lines() {
-                let line = line.unwrap();
-                // Shown if the case fails.
-                eprintln!("server: {line}");
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines, seen: RefCell::default() }
-    }
-
-    /// Waits for a line that contains `text`, and returns what comes after it. Every line is
-    /// found once only.
-    #[track_caller]
-    pub fn expect(&self, text: &str) -> String {
-        let line = self.expect_line(|line| line.contains(text));
-        let line = line.unwrap_or_else(|error| panic!("no line with `{text}`: {error}"));
-        line.split_once(text).map(|(_, after)| after.to_owned()).unwrap()
-    }
-
-    /// Waits for a line like this.
-    pub fn expect_line(&self, is_it: impl Fn(&str) -> bool) -> Result<String, RecvTimeoutError> {
-        let mut seen = self.seen.borrow_mut();
-        if let Some(index) = seen.iter().position(|line| is_it(line)) {
-            return Ok(seen.remove(index));
-        }
-        let until = Instant::now() + SOON;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left)?;
-            if is_it(&line) {
-                return Ok(line);
-            }
-            seen.push(line);
-        }
-    }
-
     /// As `expect`, for a number.
     #[track_caller]
     pub fn number(&self, text: &str) -> i32 {
@@ -138,11 +87,6 @@ impl Server {
         self.number("port ").try_into().unwrap()
     }
 
-    /// The process that was started: the supervisor, if there are workers.
-    pub fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
-    }
-
     /// The processes that it has started, and that have not ended.
     pub fn children(&self) -> Vec<Pid> {
         let parent = self.pid().to_string();
@@ -155,38 +99,6 @@ impl Server {
             (state != "Z" && its_parent == parent).then_some(Pid::from_raw(process))
         });
         processes.collect()
-    }
-
-    /// Signals the supervisor.
-    pub fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).unwrap();
-    }
-
-    /// Waits until the server and all its workers have ended; how the server did, and the lines
-    /// that nobody has expected.
-    #[track_caller]
-    pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
-        assert!(self.has_ended_within(SOON), "the server is still running, or a worker is");
-        (self.child.wait().unwrap(), self.seen.take())
-    }
-
-    /// Whether nobody has the standard output open any more, and so no process is left.
-    pub fn has_ended_within(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.seen.borrow_mut().push(line),
-                Err(RecvTimeoutError::Disconnected) => return true,
-                Err(RecvTimeoutError::Timeout) => return false,
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -13,6 +13,8 @@ mod guard;
 mod harness;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/program.rs"]
+mod program;
 mod server;
 mod signals;
 mod workers;
@@ -49,6 +51,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::start::what_precedes_start_runs_once_and_what_follows_in_each_worker,
     server::stop::a_second_order_cuts_what_one_process_serves,
     server::stop::an_idle_connection_is_closed_after_a_while,
+    server::stop::an_order_that_comes_twice_at_once_is_one,
     server::stop::each_server_of_a_process_has_a_limit_of_its_own,
     server::stop::one_process_answers_what_waits_to_be_accepted,
     server::stop::one_process_cuts_what_takes_too_long,

@@ -7,6 +7,10 @@ mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
 mod wire;
 
+/// The arguments of a query, a form and a path, and how they are decoded.
+mod arguments;
+/// Bodies of any size, whole and in pieces; those that nobody reads, and those that end early.
+mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
 /// Bodies whose length is said, and what is no length.
@@ -19,11 +23,17 @@ mod header_block;
 mod host;
 /// What is too large, too many or too long: heads, headers, targets, bodies.
 mod limits;
+/// Faults at random: each is answered, and harms nobody else.
+mod malformed;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
+/// Clients that take too long over a head or a body, or say nothing.
+mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 
+/// What becomes of errors and panics.
+mod errors;
 /// The tags of bodies, and clients that have the body already.
 mod etag;
 /// Responses that are complete before their handler is.
@@ -34,8 +44,14 @@ mod half_close_and_reset;
 mod interim_and_trailers;
 /// When a connection is kept, and when it ends after a response.
 mod keep_alive;
+/// Which methods a resource has, and what the others are answered.
+mod methods;
+/// What stands around the handlers.
+mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
+/// Responses that send the client elsewhere.
+mod redirects;
 /// Where the body of a response ends, and how the client can tell.
 mod response_framing;
 /// Which headers a response has, and what may stand in them.

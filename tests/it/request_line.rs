@@ -55,12 +55,22 @@ fn a_refusal_is_exactly_these_bytes() {
 }
 
 #[test]
-fn a_refusal_is_logged_with_its_reason_and_the_address_of_the_client() {
-    let server = server();
-    server.refuses(400, "junk", "asdf\r\n\r\n");
-    let log = server.log();
-    assert!(log.iter().any(|line| line.contains("malformed request line")), "{log:#?}");
-    assert!(log.iter().any(|line| line.contains("127.0.0.1")), "{log:#?}");
+fn a_refusal_is_one_line_of_the_log_with_the_client_and_the_reason() {
+    let rows = [
+        (400, "asdf\r\n\r\n", "HTTP 400: Bad Request (malformed request line)"),
+        (400, "GET / HTTP/1.1\r\n\r\n", "HTTP 400: Bad Request (no Host field)"),
+        (
+            505,
+            "GET / HTTP/2.0\r\n\r\n",
+            "HTTP 505: HTTP Version Not Supported (HTTP version not supported)",
+        ),
+    ];
+    for (status, request, reason) in rows {
+        let server = server();
+        server.refuses(status, reason, request);
+        let line = format!("WARN squall::general: no request from 127.0.0.1: {reason}");
+        assert_eq!(server.log(), [line.clone(), line], "whole, then byte by byte");
+    }
 }
 
 #[test]

@@ -86,9 +86,4 @@ impl Response {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into()
     }
-
-    /// Whether no further request will be answered.
-    pub fn is_last(&self) -> bool {
-        self.header("Connection") == Some("close")
-    }
 }

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use squall_runtime::timeout;
+
 use crate::context::Context;
 use crate::context::options::RouteOptions;
 use crate::context::target::Target;
@@ -172,11 +174,20 @@ impl Application {
 
     /// Answers the request of `cx`.
     pub(crate) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        let limit = cx.handler_timeout();
         let endpoint = self.endpoint(cx.target());
-        if self.around.is_empty() {
-            endpoint.call(cx)
-        } else {
-            Next::new(&self.around, endpoint).call(cx)
+        let answer = match self.around.is_empty() {
+            true => endpoint.call(cx),
+            false => Next::new(&self.around, endpoint).call(cx),
+        };
+        match limit {
+            None => answer,
+            Some(limit) => Box::pin(async move {
+                timeout(limit, answer).await.unwrap_or_else(|_| {
+                    let message = format!("the handler took longer than {limit:?}");
+                    Err(HTTPError::SERVICE_UNAVAILABLE.with_log_message(message).into())
+                })
+            }),
         }
     }
 

@@ -92,6 +92,25 @@ impl Body {
 
     /// All of it, as a form (`application/x-www-form-urlencoded`) in the shape of a `T`.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// #[derive(serde::Deserialize)]
+    /// struct Letter {
+    ///     to: String,
+    ///     #[serde(default)]
+    ///     urgent: bool,
+    /// }
+    ///
+    /// async fn send(cx: &mut Context) -> Result {
+    ///     let letter: Letter = cx.body().form().await?;
+    ///     cx.write(format!("{}, urgent: {}", letter.to, letter.urgent))
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", post(send))]));
+    /// assert_eq!(client.post("/").body("to=Ada&urgent=true").send().text(), "Ada, urgent: true");
+    /// assert_eq!(client.post("/").body("urgent=true").send().status(), 400);
+    /// ```
+    ///
     /// # Errors
     ///
     /// 400 if it does not fit the type; and those of reading it.

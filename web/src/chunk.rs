@@ -28,8 +28,28 @@ pub(crate) enum Kind<'a> {
 
 /// What can be written to a response: all that a [`Chunk`] is made from.
 ///
-/// There is nothing to implement: implement `From` for [`Chunk`]. The trait is there for what
-/// the compiler says of a value that is neither text nor bytes.
+/// To write a type of your own, implement `From` for [`Chunk`]. This trait is there for what the
+/// compiler says of a value that is neither text nor bytes.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Chunk, Context, Result, get, route};
+///
+/// struct Bold(&'static str);
+///
+/// impl From<Bold> for Chunk<'_> {
+///     fn from(bold: Bold) -> Self {
+///         format!("<b>{}</b>", bold.0).into()
+///     }
+/// }
+///
+/// async fn hello(cx: &mut Context) -> Result {
+///     cx.write(Bold("hello"))
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/", get(hello))]));
+/// assert_eq!(client.get("/").send().text(), "<b>hello</b>");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written to a response",
     label = "neither text nor bytes",

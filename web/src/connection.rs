@@ -108,6 +108,12 @@ impl Connection {
         self.request.get()
     }
 
+    /// Whether no more requests are taken after the one that is being served.
+    pub(crate) fn is_at_last_request(&self) -> bool {
+        let most = self.worker.settings.max_requests;
+        most.is_some_and(|most| self.request() >= most.saturating_sub(1))
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
     }
@@ -134,7 +140,7 @@ impl Connection {
             Phase::Idle if self.worker.is_draining() => Some(settings.drain_idle),
             Phase::Idle => settings.idle_connection_timeout,
             Phase::Head => settings.header_timeout,
-            Phase::Body => settings.body_timeout,
+            Phase::Body => self.with(|buffers| buffers.body.patience(settings)),
             Phase::Sending => settings.write_timeout,
             Phase::New | Phase::Handler => None,
             Phase::Closing => Some(close::LINGER),

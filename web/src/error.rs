@@ -22,6 +22,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.status(), StatusCode::NOT_FOUND);
 /// let error = Error::from("x".parse::<u8>().unwrap_err());
 /// assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+/// assert_eq!(error.location().file(), file!());
 /// ```
 pub struct Error {
     cause: Box<dyn StdError>,
@@ -58,8 +60,8 @@ impl<E: StandardError> From<E> for Error {
 
 /// An error that `?` takes in a handler: whatever implements [`std::error::Error`].
 ///
-/// Nothing else does, and there is nothing to implement. The trait is there for what the
-/// compiler says of an error that is none.
+/// For an error of your own, implement that. This trait is there for what the compiler says of an
+/// error that is none; [`Or500`] takes those.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a standard error",
     label = "no `std::error::Error`: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`"
@@ -155,6 +157,18 @@ impl HTTPError {
     ///
     /// A reason that may not stand on a status line (a control character in it) is replaced
     /// by `Unknown`, so that a client's text can be passed here.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, HTTPError, Result, get, route};
+    ///
+    /// async fn brew() -> Result {
+    ///     Err(HTTPError::CONFLICT.with_reason("Out of Coffee"))?
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(brew))])).get("/").send();
+    /// assert!(response.text().contains("409: Out of Coffee"));
+    /// ```
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.reason = Some(reason.into());

@@ -138,6 +138,20 @@ impl Functions {
 
     /// Answers `method`, which may be one of the user's own, with `function` as well. Of two
     /// functions for one method the later counts.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Method, get, put, route};
+    ///
+    /// let purge = Method::from_bytes(b"PURGE").unwrap();
+    /// let cached = get(async || "cached").put(async || "stored").on(purge.clone(), async || "gone");
+    /// let client = TestClient::new(Application::new([
+    ///     route("/", cached),
+    ///     route("/drop", put(async || "taken").delete(async || "dropped")),
+    /// ]));
+    /// assert_eq!(client.request(purge, "/").send().text(), "gone");
+    /// assert_eq!(client.delete("/drop").send().text(), "dropped");
+    /// ```
     #[must_use]
     pub fn on<F, A>(mut self, method: Method, function: F) -> Self
     where

@@ -102,6 +102,31 @@ pub trait RequestHandler: Clone {
     ///
     /// The body has been read by then, unless the route
     /// [streams](crate::Route::stream_request_body) it.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, HTTPError, RequestHandler, Result, Text, route};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Profile {
+    ///     user: Text,
+    /// }
+    ///
+    /// impl RequestHandler for Profile {
+    ///     async fn prepare(&mut self, cx: &mut Context) -> Result {
+    ///         self.user = cx.header("x-user").ok_or(HTTPError::UNAUTHORIZED)?;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn get(&mut self, cx: &mut Context) -> Result {
+    ///         cx.write(&self.user)
+    ///     }
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", Profile::default())]));
+    /// assert_eq!(client.get("/").header("X-User", "ada").send().text(), "ada");
+    /// assert_eq!(client.get("/").send().status(), 401);
+    /// ```
     fn prepare(&mut self, _cx: &mut Context) -> impl Future<Output = Result> {
         async { Ok(()) }
     }
@@ -114,6 +139,27 @@ pub trait RequestHandler: Clone {
     /// It is not called if the head of the response had been [flushed](Context::flush): then
     /// the connection is cut, which is all that can still tell the client.
     ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, Error, HTTPError, RequestHandler, Result, route};
+    ///
+    /// #[derive(Clone)]
+    /// struct Api;
+    ///
+    /// impl RequestHandler for Api {
+    ///     async fn get(&mut self, _: &mut Context) -> Result {
+    ///         Err(HTTPError::NOT_FOUND)?
+    ///     }
+    ///
+    ///     fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
+    ///         cx.json(&[error.status().as_u16()])
+    ///     }
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", Api)])).get("/").send();
+    /// assert_eq!((response.status().as_u16(), response.text()), (404, "[404]".into()));
+    /// ```
+    ///
     /// # Errors
     ///
     /// An error here is logged, and the response is a 500 without a body.
@@ -123,6 +169,37 @@ pub trait RequestHandler: Clone {
     }
 
     /// Runs last, after the response is complete.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, RequestHandler, Result, route};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Counted {
+    ///     failures: Rc<Cell<u32>>,
+    /// }
+    ///
+    /// impl RequestHandler for Counted {
+    ///     async fn get(&mut self, cx: &mut Context) -> Result {
+    ///         let page: u32 = cx.argument_as("page")?;
+    ///         cx.write(page.to_string())
+    ///     }
+    ///
+    ///     fn on_finish(&mut self, cx: &mut Context) {
+    ///         if cx.status().is_client_error() {
+    ///             self.failures.set(self.failures.get() + 1);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let counted = Counted::default();
+    /// let client = TestClient::new(Application::new([route("/", counted.clone())]));
+    /// client.get("/?page=1").send();
+    /// client.get("/?page=one").send();
+    /// assert_eq!(counted.failures.get(), 1);
+    /// ```
     fn on_finish(&mut self, _cx: &mut Context) {}
 }
 

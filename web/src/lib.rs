@@ -161,6 +161,6 @@ pub use text::Text;
 
 // What users need of the runtime:
 pub use squall_runtime::{
-    BindAddress, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut, bind_sockets, log,
-    process, sleep, timeout,
+    BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut,
+    bind_sockets, log, process, sleep, timeout,
 };

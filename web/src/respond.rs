@@ -21,6 +21,24 @@ use crate::text::Text;
 /// let response = TestClient::new(Application::new([route("/", get(created))])).get("/").send();
 /// assert_eq!((response.status(), response.text()), (StatusCode::CREATED, "made".into()));
 /// ```
+///
+/// A type of your own says itself how it is written:
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Respond, Result, get, route};
+///
+/// struct Json<T>(T);
+///
+/// impl<T: serde::Serialize> Respond for Json<T> {
+///     fn respond(self, cx: &mut Context) -> Result {
+///         cx.json(&self.0)
+///     }
+/// }
+///
+/// let app = Application::new([route("/", get(async || Json([1, 2])))]);
+/// assert_eq!(TestClient::new(app).get("/").send().text(), "[1,2]");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a response",
     label = "cannot be written as a response",

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::context::options::RouteOptions;
 use crate::endpoint::{Endpoint, IntoEndpoint};
@@ -9,6 +10,16 @@ use crate::routing::{Pattern, PatternError};
 /// One row of the route table of an [`Application`](crate::Application).
 ///
 /// Made by [`route`] or [`regex()`]; its methods change how requests to it are treated.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, post, route};
+///
+/// let upload = route("/upload", post(async || "stored")).name("upload").max_body_size(3);
+/// let client = TestClient::new(Application::new([upload]));
+/// assert_eq!(client.post("/upload").body("abc").send().text(), "stored");
+/// assert_eq!(client.post("/upload").body("abcd").send().status(), 413);
+/// ```
 pub struct Route {
     pub(crate) pattern: Result<Rc<Pattern>, PatternError>,
     pub(crate) text: String,
@@ -100,6 +111,14 @@ impl Route {
     #[must_use]
     pub fn max_body_size(mut self, bytes: u64) -> Self {
         self.options.max_body_size = Some(bytes);
+        self
+    }
+
+    /// How long a handler of this route may take, in place of the
+    /// [server's setting](crate::HTTPServer::handler_timeout).
+    #[must_use]
+    pub fn handler_timeout(mut self, timeout: Duration) -> Self {
+        self.options.handler_timeout = Some(timeout);
         self
     }
 

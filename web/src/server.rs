@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use squall_runtime::process::ForkOptions;
-use squall_runtime::{BindAddress, IOLoop, Listener, Sockets, Task, bind_sockets};
+use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
 use crate::settings::Settings;
@@ -44,7 +44,21 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// # Settings
 ///
 /// Each has a method that takes and returns the server, to be called before
-/// [`start`](Self::start): `HTTPServer::new(app).max_body_size(1 << 20).bind(8000)?`.
+/// [`start`](Self::start). A time-out is a `Duration`, or `None` for none.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use squall::{Application, HTTPServer};
+/// # let app = Application::new([]);
+/// HTTPServer::new(app)
+///     .max_body_size(1 << 20)
+///     .max_header_size(16 << 10)
+///     .idle_connection_timeout(Duration::from_secs(10))
+///     .body_timeout(None)
+///     .bind(8000)?
+///     .start(1)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # The end
 ///
@@ -124,7 +138,38 @@ impl HTTPServer {
         Ok(self)
     }
 
+    /// Listens on `address` as `options` say: the backlog, probes of silent connections, who may
+    /// connect to a Unix socket.
+    ///
+    /// ```no_run
+    /// use squall::{Application, BindOptions, HTTPServer};
+    ///
+    /// let server = HTTPServer::new(Application::new([]));
+    /// server.bind_with(&BindOptions::new().unix_mode(0o660), "/run/squall.sock")?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(
+        &self,
+        options: &BindOptions,
+        address: impl Into<BindAddress>,
+    ) -> io::Result<&Self> {
+        self.keep(options.bind_sockets(address)?);
+        Ok(self)
+    }
+
     /// The addresses that are listened on over TCP.
+    ///
+    /// ```
+    /// # use squall::{Application, HTTPServer};
+    /// let server = HTTPServer::new(Application::new([]));
+    /// server.bind("127.0.0.1:0")?;
+    /// assert_ne!(server.local_addrs()[0].port(), 0, "the system has chosen one");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.shared.addresses.borrow().clone()
     }
@@ -250,6 +295,13 @@ impl HTTPServer {
 impl Application {
     /// Serves the application on `address` in this process: [`HTTPServer::new`] and
     /// [`listen`](HTTPServer::listen).
+    ///
+    /// ```no_run
+    /// # use squall::{Application, IOLoop, get, route};
+    /// Application::new([route("/", get(async || "Hello, world"))]).listen(8000)?;
+    /// IOLoop::current().start()
+    /// # ?; Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -43,6 +43,15 @@ impl JoinError {
 
     /// Returns what the task panicked with, for [`std::panic::resume_unwind`].
     ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// let task = IOLoop::current().spawn(async { panic!("no luck") });
+    /// let error = IOLoop::current().run_sync(task)?.unwrap_err();
+    /// assert_eq!(error.into_panic().downcast_ref(), Some(&"no luck"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if the task was cancelled; ask [`is_panic`](Self::is_panic) first.

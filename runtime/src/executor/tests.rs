@@ -216,6 +216,33 @@ fn a_waker_in_a_thread_local_may_outlive_the_loop() {
 }
 
 #[test]
+fn what_is_spawned_after_the_end_of_the_loop_is_dropped() {
+    struct SpawnsAtTheEnd(Cell<Option<(IOLoop, DropsAt)>>);
+
+    impl Drop for SpawnsAtTheEnd {
+        fn drop(&mut self) {
+            if let Some((io_loop, guard)) = self.0.take() {
+                io_loop.spawn_callback(async move { drop(guard) });
+            }
+        }
+    }
+
+    thread_local! {
+        static AT_THE_END: SpawnsAtTheEnd = const { SpawnsAtTheEnd(Cell::new(None)) };
+    }
+
+    let (sender, dropped_at) = mpsc::channel();
+    let home = thread::spawn(move || {
+        // Destroyed after the loop, because it is made before.
+        AT_THE_END.with(|at_the_end| at_the_end.0.take());
+        let io_loop = IOLoop::current();
+        AT_THE_END.with(|at_the_end| at_the_end.0.set(Some((io_loop, DropsAt(sender)))));
+        thread::current().id()
+    });
+    assert_eq!(home.join().unwrap(), dropped_at.try_recv().unwrap());
+}
+
+#[test]
 fn what_tasks_hold_can_be_dropped_at_the_end_of_the_thread() {
     let far = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&far);

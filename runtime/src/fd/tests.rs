@@ -56,7 +56,7 @@ fn a_fin_that_arrives_with_data_is_seen() {
         settle().await;
         // One edge for both, while the reader waits.
         far.write_all(b"request").unwrap();
-        drop(far);
+        far.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(reader.await.unwrap().unwrap(), b"request");
         assert_eq!(read::<64>(&near).await.unwrap(), b"");
     });

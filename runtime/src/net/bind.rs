@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -20,6 +21,7 @@ pub(crate) use slots::Slots;
 pub use slots::{Listener, Sockets};
 
 use slots::Bound;
+use tcp::Inherited;
 
 /// How many connections may wait in a listener's queue: each worker has a queue of its own.
 ///
@@ -72,11 +74,13 @@ pub fn bind_sockets(address: impl Into<BindAddress>) -> io::Result<Sockets> {
 pub struct BindOptions {
     backlog: i32,
     reuse_port: bool,
+    inherited: Inherited,
     unix_mode: u32,
 }
 
 impl BindOptions {
-    /// The defaults: a backlog of 4096, no port shared, Unix sockets for their owner only.
+    /// The defaults: a backlog of 4096, no port shared, small packets sent at once and no
+    /// probes on accepted connections, Unix sockets for their owner only.
     ///
     /// # Examples
     ///
@@ -89,7 +93,8 @@ impl BindOptions {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self { backlog: BACKLOG, reuse_port: false, unix_mode: UNIX_MODE }
+        let inherited = Inherited { nodelay: true, keep_alive: None };
+        Self { backlog: BACKLOG, reuse_port: false, inherited, unix_mode: UNIX_MODE }
     }
 
     /// Sets how many connections may wait to be accepted, per listener and so per worker.
@@ -131,6 +136,45 @@ impl BindOptions {
     #[must_use]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
+        self
+    }
+
+    /// Sets whether what is written to an accepted TCP connection leaves at once
+    /// (`TCP_NODELAY`) rather than waiting for more to fill a packet. Default `true`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let sockets = BindOptions::new().nodelay(false).bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.inherited.nodelay = nodelay;
+        self
+    }
+
+    /// Has the system probe an accepted TCP connection on which nothing has come for `idle`
+    /// (`SO_KEEPALIVE`), so that one whose client has vanished without a word ends in an error.
+    /// Default `None`: no probes. In seconds; parts of one count for nothing.
+    ///
+    /// It is for connections that may be silent for long and must not be closed for it; all
+    /// others have time-outs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let sockets = BindOptions::new().keep_alive(Duration::from_secs(60)).bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn keep_alive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.inherited.keep_alive = idle.into();
         self
     }
 
@@ -206,11 +250,11 @@ impl BindOptions {
             if address.port() == 0 {
                 address.set_port(chosen);
             }
-            match tcp::listen(address, self.reuse_port, self.backlog) {
+            match tcp::listen(address, self.reuse_port, self.backlog, self.inherited) {
                 Ok(socket) => {
                     let local = tcp::local_addr(&socket)?;
                     chosen = local.port();
-                    bound.push(Bound::tcp(local, self.backlog, socket));
+                    bound.push(Bound::tcp(local, self.backlog, self.inherited, socket));
                 }
                 // IPv4 came first. If that is there, a machine without IPv6 is no error.
                 Err(error)

@@ -113,6 +113,18 @@ fn a_connection_that_nobody_accepts_does_not_keep_the_loop_awake() {
 }
 
 #[test]
+fn a_bell_ends_the_wait_as_often_as_it_is_rung_and_no_more_often() {
+    on_both_systems(|| {
+        let bell = prepare().unwrap().unwrap();
+        for _ in 0..3 {
+            rustix::io::write(&bell, &1_u64.to_ne_bytes()).unwrap();
+            wait(None).unwrap();
+            assert!(waits_in(Duration::from_millis(10)) < 4);
+        }
+    });
+}
+
+#[test]
 fn an_event_for_a_source_that_was_removed_does_not_reach_its_successor() {
     thread_local! {
         static SECOND: RefCell<Option<(UnixStream, Key)>> = const { RefCell::new(None) };

@@ -5,14 +5,15 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, killpg, raise};
 use nix::unistd::{Pid, getpgrp};
-use squall::HTTPServer;
+use squall::{Application, HTTPServer, get, post, route};
 use squall_runtime::signal::{SIGINT, Signals};
+use squall_runtime::yield_now;
 
-use super::{application, connection_to, sender, serve};
+use super::{Gate, application, connection_to, hold, sender, serve};
 use crate::case::{Case, SOON, Server, has, signal_set, suspend};
-use crate::http::Connection;
+use crate::http::{Connection, Response};
 
 /// How many requests wait for their response when the order to stop comes.
 const HELD: usize = 16;
@@ -121,7 +122,7 @@ fn held(server: &Server, port: u16) -> Connection {
 /// Sends requests until one is answered as the last: its server has begun to stop.
 #[track_caller]
 fn await_the_last(mut connection: Connection) {
-    while !connection.get("/").expect("each request is answered").is_last() {}
+    while !is_last(&connection.get("/").expect("each request is answered")) {}
     assert_ended(&mut connection);
 }
 
@@ -139,9 +140,14 @@ fn await_refusal(port: u16) {
 #[track_caller]
 fn assert_last(connection: &mut Connection) -> Pid {
     let response = connection.response().expect("what was accepted is answered");
-    assert!(response.is_last(), "{response:?}");
+    assert!(is_last(&response), "{response:?}");
     assert_ended(connection);
     sender(&response).1
+}
+
+/// Whether its server says that it will answer no further request.
+fn is_last(response: &Response) -> bool {
+    response.header("Connection") == Some("close")
 }
 
 #[track_caller]
@@ -164,7 +170,7 @@ impl Busy {
             loop {
                 let response = connection.get("/sleep/5").expect("each request is answered");
                 assert_eq!(response.status(), 200);
-                if response.is_last() {
+                if is_last(&response) {
                     return assert_ended(&mut connection);
                 }
                 let _ = sender.send(());
@@ -263,6 +269,40 @@ pub fn a_second_order_cuts_what_one_process_serves(case: &Case) {
     }
     held.response().expect_err("nobody has released it");
     server.expect("WARN squall::general: a second signal: the requests in flight are cut");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+/// `timeout`, for one, signals a process and then its whole group.
+pub fn an_order_that_comes_twice_at_once_is_one(case: &Case) {
+    let server = case.server(|| {
+        let twice = async || {
+            for _ in 0..2 {
+                raise(Signal::SIGTERM).unwrap();
+                // The first one has been seen when the second one comes.
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            }
+        };
+        let gate = Gate::default();
+        let (held, opened) = (gate.clone(), gate);
+        let app = Application::new([
+            route("/hold", get(async move || hold(&held).await)),
+            route("/release", post(async move || opened.open())),
+            route("/stop", post(twice)),
+        ]);
+        serve(&HTTPServer::new(app).drain_idle(SOON), 1)
+    });
+    let port = server.port();
+    serving(&server, 1);
+    let mut held = held(&server, port);
+    let [mut stop, mut release] = [(); 2].map(|()| Connection::open(port).unwrap());
+    for (connection, target) in [(&mut stop, "/stop"), (&mut release, "/release")] {
+        connection.send("POST", target, "", b"").unwrap();
+        assert_eq!(connection.response().unwrap().status(), 200);
+    }
+    assert_last(&mut held);
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }

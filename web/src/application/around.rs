@@ -5,7 +5,9 @@ use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
 
-/// Middleware, its type erased.
+/// Middleware, its type erased: an `async` function of a context and a [`Next`].
+///
+/// Made by [`Application::around`](crate::Application::around), seldom named.
 pub trait Around {
     /// Answers the request, with the help of `next` or without.
     fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result>;
@@ -21,6 +23,20 @@ where
 }
 
 /// What comes after a piece of middleware: the next one, or the handler.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Next, Result, get, route};
+///
+/// async fn no_store(cx: &mut Context, next: Next<'_>) -> Result {
+///     next.run(cx).await?;
+///     cx.set_header("Cache-Control", "no-store")
+/// }
+///
+/// let app = Application::new([route("/", get(async || "42"))]).around(no_store);
+/// let response = TestClient::new(app).get("/").send();
+/// assert_eq!(response.header("cache-control"), Some("no-store"));
+/// ```
 pub struct Next<'a> {
     rest: &'a [Box<dyn Around>],
     endpoint: &'a dyn Endpoint,

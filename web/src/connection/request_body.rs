@@ -1,4 +1,5 @@
 use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -9,6 +10,7 @@ use crate::http::StatusCode;
 use crate::http1::body::{BodyError, Decoded, Decoder};
 use crate::http1::encode::CONTINUE;
 use crate::http1::head::{Expect, Framing, Head};
+use crate::settings::Settings;
 
 /// An unread body of at most so many bytes is read away, to keep the connection.
 const DRAIN_LIMIT: u64 = 64 * 1024;
@@ -21,6 +23,9 @@ pub(crate) struct RequestBody {
     /// The most bytes that may come, as a setting has it.
     limit: u64,
     received: u64,
+    /// How long it was waited for so far, and since when it is waited for now.
+    waited: Duration,
+    waiting_since: Option<Instant>,
     /// The client waits for `100 Continue`, or another sign, before it sends the body: without
     /// one it may leave the body out.
     awaits_continue: bool,
@@ -73,6 +78,8 @@ impl Default for RequestBody {
             framing: Framing::None,
             limit: 0,
             received: 0,
+            waited: Duration::ZERO,
+            waiting_since: None,
             awaits_continue: false,
             whole: None,
             failure: None,
@@ -85,6 +92,8 @@ impl RequestBody {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
+        self.waited = Duration::ZERO;
+        self.waiting_since = None;
         self.failure = None;
         self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
         self.whole = self.decoder.is_done().then(Bytes::new);
@@ -92,6 +101,17 @@ impl RequestBody {
 
     pub(crate) fn clear(&mut self) {
         self.whole = None;
+    }
+
+    /// How long the next bytes may take: not longer than a pause may be, and not so long that
+    /// all of them came too slowly on average.
+    pub(crate) fn patience(&self, settings: &Settings) -> Option<Duration> {
+        let pause = settings.body_timeout?;
+        let Some(seconds) = self.received.checked_div(settings.min_body_rate) else {
+            return Some(pause);
+        };
+        let in_all = Duration::from_secs(seconds).saturating_add(pause);
+        Some(in_all.saturating_sub(self.waited).min(pause))
     }
 
     /// The most bytes that may come; more is answered with 413.
@@ -117,8 +137,9 @@ impl RequestBody {
         self.whole.as_ref()
     }
 
+    /// Whether it has been read to its end, so that what follows is the next request.
     pub(crate) fn is_done(&self) -> bool {
-        self.decoder.is_done()
+        self.failure.is_none() && self.decoder.is_done()
     }
 
     /// Whether the connection can be kept although the body was not read: the rest is short,
@@ -217,10 +238,10 @@ impl Connection {
                 Step::Starved => {}
             }
             match self.poll_fill(task) {
-                Poll::Ready(Ok(count)) if count > 0 => self.restart(Phase::Body),
+                Poll::Ready(Ok(count)) if count > 0 => self.end_wait_for_body(),
                 Poll::Ready(_) => return Poll::Ready(Err(BodyFailure::Gone)),
                 Poll::Pending => {
-                    self.enter(Phase::Body);
+                    self.begin_wait_for_body();
                     if self.poll_deadline(task).is_ready() {
                         return Poll::Ready(Err(BodyFailure::TimedOut));
                     }
@@ -228,6 +249,24 @@ impl Connection {
                 }
             }
         }
+    }
+
+    fn begin_wait_for_body(&self) {
+        let now = self.worker.now();
+        self.with(|buffers| {
+            buffers.body.waiting_since.get_or_insert(now);
+        });
+        self.enter(Phase::Body);
+    }
+
+    fn end_wait_for_body(&self) {
+        let now = self.worker.now();
+        self.with(|buffers| {
+            if let Some(since) = buffers.body.waiting_since.take() {
+                buffers.body.waited += now.saturating_duration_since(since);
+            }
+        });
+        self.enter(Phase::Handler);
     }
 
     /// Reads the whole body into the buffers.

@@ -40,7 +40,8 @@ impl Worker {
     }
 
     pub(super) fn forget(&self, connection: usize) {
-        self.connections.borrow_mut().remove(connection);
+        let waiting = self.connections.borrow_mut().remove(connection);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// The time of the loop: that of the turn it is in.
@@ -69,6 +70,21 @@ impl Worker {
     }
 }
 
+/// How many connections there may be.
+impl Worker {
+    /// Waits until there may be one more.
+    pub(crate) fn room(&self) -> impl Future<Output = ()> {
+        std::future::poll_fn(|task: &mut TaskContext<'_>| {
+            let mut connections = self.connections.borrow_mut();
+            if self.settings.max_connections.is_none_or(|most| connections.count < most) {
+                return Poll::Ready(());
+            }
+            connections.waiting.push(task.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
 /// The graceful end.
 impl Worker {
     pub(crate) fn is_draining(&self) -> bool {
@@ -88,7 +104,7 @@ impl Worker {
             if connections.count == 0 {
                 return Poll::Ready(());
             }
-            connections.on_last = Some(task.waker().clone());
+            connections.waiting.push(task.waker().clone());
             Poll::Pending
         })
     }
@@ -121,7 +137,8 @@ struct Connections {
     list: Vec<Weak<Connection>>,
     free: Vec<usize>,
     count: usize,
-    on_last: Option<Waker>,
+    /// Who waits for there to be fewer.
+    waiting: Vec<Waker>,
 }
 
 impl Connections {
@@ -135,16 +152,13 @@ impl Connections {
         self.list.len() - 1
     }
 
-    fn remove(&mut self, key: usize) {
-        let Some(place) = self.list.get_mut(key) else { return };
+    /// Removes one, and returns who waited for it.
+    fn remove(&mut self, key: usize) -> Vec<Waker> {
+        let Some(place) = self.list.get_mut(key) else { return Vec::new() };
         *place = Weak::new();
         self.free.push(key);
         self.count -= 1;
-        if self.count == 0
-            && let Some(waker) = self.on_last.take()
-        {
-            waker.wake();
-        }
+        std::mem::take(&mut self.waiting)
     }
 }
 

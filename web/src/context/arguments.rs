@@ -20,8 +20,33 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What an argument of a request can be parsed as: whatever implements [`FromStr`].
 ///
-/// There is nothing to implement but `FromStr`. The trait is there for what the compiler says
+/// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
 /// of a type that cannot be parsed, or that nobody named.
+///
+/// ```
+/// use std::str::FromStr;
+///
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// struct Hex(u32);
+///
+/// impl FromStr for Hex {
+///     type Err = std::num::ParseIntError;
+///
+///     fn from_str(text: &str) -> Result<Self, Self::Err> {
+///         u32::from_str_radix(text, 16).map(Self)
+///     }
+/// }
+///
+/// async fn show(cx: &mut Context, id: Hex) -> Result {
+///     cx.write(id.0.to_string())
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/{id}", get(show))]));
+/// assert_eq!(client.get("/ff").send().text(), "255");
+/// assert_eq!(client.get("/fg").send().status(), 404);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "an argument of a request cannot be parsed as `{Self}`",
     label = "`{Self}` does not implement `FromStr`",
@@ -78,6 +103,17 @@ impl Context {
 
     /// The path argument at `position`, counted from 0, percent-decoded and parsed.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, regex};
+    /// async fn archive(cx: &mut Context) -> Result {
+    ///     let (year, month): (u16, u8) = (cx.path_argument_at(0)?, cx.path_argument_at(1)?);
+    ///     cx.write(format!("{month}/{year}"))
+    /// }
+    ///
+    /// let app = Application::new([regex(r"/(\d{4})-(\d\d)", get(archive))]);
+    /// assert_eq!(TestClient::new(app).get("/1999-07").send().text(), "7/1999");
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`path_argument`](Self::path_argument).
@@ -133,6 +169,18 @@ impl Context {
     }
 
     /// All arguments called `name`, those of the query first.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn tags(cx: &mut Context) -> Result {
+    ///     let tags = cx.arguments("tag")?;
+    ///     cx.json(&tags)
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(tags))]));
+    /// assert_eq!(client.get("/?tag=a&tag=b%20c").send().text(), r#"["a","b c"]"#);
+    /// assert_eq!(client.get("/").send().text(), "[]");
+    /// ```
     ///
     /// # Errors
     ///

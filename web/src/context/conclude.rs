@@ -88,14 +88,20 @@ impl Context {
     }
 
     /// Answers what is no request at all; the connection ends with it.
+    ///
+    /// One line of the log tells of it: there is no method and no path for the access log, and
+    /// whatever its status is, the fault is the client's.
     pub(crate) fn answer_refusal(&mut self, error: HTTPError) {
         self.exchange.head.clear();
         self.exchange.head.keep_alive = false;
-        self.answer_error(&error.into());
-        if let Err(error) = self.send_rest() {
+        log::warn(log::GENERAL, format_args!("no request from {}: {error}", self.client()));
+        if !self.put_error(&error.into()) {
+            return;
+        }
+        let written = self.write_error_page().and_then(|()| self.complete());
+        if let Err(error) = written.and_then(|()| self.send_rest()) {
             self.log_error(&error);
         }
-        self.log_access();
     }
 
     /// Writes the standard page of `error`, if it is not too late for it.
@@ -132,6 +138,10 @@ impl Context {
     /// and stays as it is.
     pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
         self.log_error(error);
+        self.put_error(error)
+    }
+
+    fn put_error(&mut self, error: &Error) -> bool {
         self.exchange.upgrade = None;
         if self.is_head_sent() {
             if self.exchange.response.progress != Progress::Finished {
@@ -181,6 +191,11 @@ impl Context {
         self.write_access_line(level, status);
     }
 
+    /// The address of the client, as it stands in the log.
+    fn client(&self) -> String {
+        self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string())
+    }
+
     #[cold]
     fn write_access_line(
         &self,
@@ -191,7 +206,7 @@ impl Context {
         let (code, method, path) = (status.as_u16(), self.method(), self.path());
         let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
         let (query, milliseconds) = (self.query(), took.as_secs_f64() * 1000.0);
-        let client = self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+        let client = self.client();
         level(
             log::ACCESS,
             format_args!("{code} {method} {path}{mark}{query} ({client}) {milliseconds:.2}ms"),

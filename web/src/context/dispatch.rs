@@ -2,6 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::connection::request_body::BodyFailure;
 use crate::context::Context;
@@ -77,6 +78,12 @@ impl Context {
             && self.exchange.refusal.is_none()
             && !self.exchange.options.streams_request_body
             && !self.connection.with(|buffers| buffers.body.is_done())
+    }
+
+    /// How long the handler may take.
+    pub(crate) fn handler_timeout(&self) -> Option<Duration> {
+        let setting = self.connection.worker.settings.handler_timeout;
+        self.exchange.options.handler_timeout.or(setting)
     }
 
     /// Whether the handler may be asked.

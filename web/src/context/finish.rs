@@ -203,6 +203,7 @@ impl Context {
         self.exchange.head.keep_alive
             && framing != ResponseFraming::UntilClose
             && !self.connection.worker.is_draining()
+            && !self.connection.is_at_last_request()
             && !asks_to_close(&self.exchange.response.headers)
             && self.connection.with(|buffers| buffers.body.can_be_drained())
     }

@@ -11,6 +11,17 @@ use crate::text::Text;
 
 impl Context {
     /// The method of the request.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn about(cx: &mut Context) -> Result {
+    ///     cx.write(format!("{} {} of {}, asking {}", cx.method(), cx.path(), cx.host(), cx.query()))
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/here", get(about))]));
+    /// let response = client.get("/here?a=b").header("Host", "example.org").send();
+    /// assert_eq!(response.text(), "GET /here of example.org, asking a=b");
+    /// ```
     pub fn method(&self) -> &Method {
         &self.exchange.head.method
     }
@@ -74,6 +85,19 @@ impl Context {
 
     /// All headers of the request; the map is built when it is first asked for.
     ///
+    /// It borrows from the context: what is to be written of it is copied before.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn count(cx: &mut Context) -> Result {
+    ///     let count = cx.headers().get_all("x-tag").iter().count();
+    ///     cx.write(count.to_string())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(count))]));
+    /// assert_eq!(client.get("/").header("X-Tag", "a").header("X-Tag", "b").send().text(), "2");
+    /// ```
+    ///
     /// A map holds at most 24,576 names. Where the server's
     /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left
     /// out; [`header`](Self::header) finds them all.
@@ -98,6 +122,18 @@ impl Context {
 
     /// The pattern of the route that answers, as it stands in the table; `None` where no route
     /// does. For logs and metrics: there are as many as routes, however many paths are asked for.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// let app = Application::new([route("/user/{id}", get(async || "somebody"))]);
+    /// let app = app.around(async |cx, next| {
+    ///     next.run(cx).await?;
+    ///     let pattern = cx.route_pattern().unwrap_or_default();
+    ///     cx.set_header("X-Route", pattern.as_str())
+    /// });
+    /// let response = TestClient::new(app).get("/user/7").send();
+    /// assert_eq!(response.header("x-route"), Some("/user/{id}"));
+    /// ```
     pub fn route_pattern(&self) -> Option<Text> {
         self.with_pattern(|pattern| Text::from(pattern.text().to_owned()))
     }
@@ -113,6 +149,16 @@ impl Context {
     /// the client has reset the connection.
     ///
     /// Asked of the system each time: keep it rather than ask twice.
+    ///
+    /// ```
+    /// # use squall::{Context, Result};
+    /// async fn whoami(cx: &mut Context) -> Result {
+    ///     match cx.remote_ip() {
+    ///         Some(ip) => cx.write(ip.to_string()),
+    ///         None => cx.write("somebody on this machine"),
+    ///     }
+    /// }
+    /// ```
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.connection.stream.peer_addr()
     }

@@ -65,6 +65,18 @@ impl Context {
 
     /// Sets the status of the response; it is 200 otherwise.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, StatusCode, post, route};
+    /// async fn create(cx: &mut Context) -> Result {
+    ///     cx.set_status(StatusCode::CREATED);
+    ///     cx.set_header("Location", "/stories/7")?;
+    ///     cx.write("stored")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", post(create))])).post("/").send();
+    /// assert_eq!((response.status(), response.header("location")), (StatusCode::CREATED, Some("/stories/7")));
+    /// ```
+    ///
     /// Without effect once the head has been [flushed](Self::flush).
     pub fn set_status(&mut self, status: StatusCode) {
         self.exchange.response.status = status;
@@ -95,6 +107,23 @@ impl Context {
     /// `Date` and `Server` replace those of the server; of `Connection` only `close` counts;
     /// `Content-Length` is a promise that is kept or the connection is closed;
     /// `Transfer-Encoding` is the server's to decide, and ignored.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn page(cx: &mut Context) -> Result {
+    ///     cx.set_header("Content-Type", "text/plain")?;
+    ///     cx.set_header("X-Count", 7)?;
+    ///     cx.add_header("Link", "</style.css>; rel=preload")?;
+    ///     cx.add_header("Link", "</code.js>; rel=preload")?;
+    ///     cx.clear_header("x-count");
+    ///     assert_eq!(cx.response_header("content-type").unwrap(), "text/plain");
+    ///     cx.write("two links")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(page))])).get("/").send();
+    /// assert_eq!(response.headers().get_all("link").iter().count(), 2);
+    /// assert_eq!(response.header("x-count"), None);
+    /// ```
     ///
     /// # Errors
     ///
@@ -162,6 +191,16 @@ impl Context {
 
     /// Sends the client to `url` with 302 Found, and finishes the response.
     ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn old(cx: &mut Context) -> Result {
+    ///     cx.redirect("/new")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/old", get(old))])).get("/old").send();
+    /// assert_eq!((response.status().as_u16(), response.header("location")), (302, Some("/new")));
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`redirect_with`](Self::redirect_with).
@@ -189,6 +228,19 @@ impl Context {
     ///
     /// A handler seldom needs it: when it returns, its response is finished. Called earlier,
     /// it lets the client have the response while the handler goes on.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn quick(cx: &mut Context) -> Result {
+    ///     cx.write("noted")?;
+    ///     cx.finish()?;
+    ///     assert!(cx.is_finished() && cx.write("too late").is_err());
+    ///     Ok(()) // What takes long goes before this, or into a task of its own.
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(quick))]));
+    /// assert_eq!(client.get("/").send().text(), "noted");
+    /// ```
     ///
     /// # Errors
     ///

@@ -6,6 +6,11 @@ use crate::context::conclude::Outcome;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
 
+/// Calls code of the user that is no future: the clone of a handler, a method that makes one.
+pub(super) fn guard<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Outcome> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(Outcome::Panicked)
+}
+
 /// Runs a handler to its end.
 ///
 /// It is polled before anything is sent, so that a response that is ready at once leaves

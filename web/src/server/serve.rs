@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::context::conclude::Conclusion;
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
-use crate::server::drive::drive;
+use crate::server::drive::{drive, guard};
 use crate::server::service::Service;
 
 /// With more than this waiting to be sent, the next request of a pipeline waits as well.
@@ -19,7 +19,8 @@ const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
     while let Some(mut cx) = next_request(&service, &connection).await {
-        service.application.find(&mut cx);
+        let application = &service.application;
+        let found = guard(|| application.find(&mut cx));
         if cx.wants_whole_body()
             && let Err(failure) = connection.collect_body().await
         {
@@ -28,7 +29,10 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             }
             cx.refuse_body(failure);
         }
-        let outcome = drive(&connection, service.application.call(&mut cx)).await;
+        let outcome = match found.and_then(|()| guard(|| application.call(&mut cx))) {
+            Ok(handler) => drive(&connection, handler).await,
+            Err(panicked) => panicked,
+        };
         let conclusion = cx.conclude(outcome);
         service.release(cx);
         match conclusion {

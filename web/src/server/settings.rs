@@ -53,6 +53,50 @@ impl HTTPServer {
         self.set(|settings| settings.body_timeout = timeout.into())
     }
 
+    /// How fast a body must come on average, in bytes per second, not counting what the handler
+    /// takes; a client that is slower for longer than the
+    /// [`body_timeout`](Self::body_timeout) is answered with 408. Default: 240. 0 is no limit.
+    ///
+    /// It ends clients that send a byte now and then, and never pause for long enough.
+    #[must_use]
+    pub fn min_body_rate(self, bytes_per_second: u64) -> Self {
+        self.set(|settings| settings.min_body_rate = bytes_per_second)
+    }
+
+    /// How long a handler may take, from the moment its request is complete (or its head, if
+    /// the route streams the body); then it is dropped at its `await`, and the client answered
+    /// with 503. A response whose head has been flushed is cut. Default: no limit. A
+    /// [route](crate::Route::handler_timeout) may have its own.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, HTTPServer, get, route, sleep};
+    /// use std::time::Duration;
+    ///
+    /// let app = Application::new([route("/", get(async || sleep(Duration::from_secs(60)).await))]);
+    /// let server = HTTPServer::new(app).handler_timeout(Duration::from_secs(10));
+    /// assert_eq!(TestClient::of(&server).get("/").send().status(), 503);
+    /// ```
+    #[must_use]
+    pub fn handler_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.handler_timeout = timeout.into())
+    }
+
+    /// How many requests a connection may make; the response to the last says
+    /// `Connection: close`. Default: no limit.
+    #[must_use]
+    pub fn max_requests_per_connection(self, requests: impl Into<Option<u32>>) -> Self {
+        self.set(|settings| settings.max_requests = requests.into())
+    }
+
+    /// How many connections each process serves at once; more wait in the system until one
+    /// ends. Default: no limit but that of the process on descriptors, at which accepting
+    /// pauses as well.
+    #[must_use]
+    pub fn max_connections(self, connections: impl Into<Option<usize>>) -> Self {
+        self.set(|settings| settings.max_connections = connections.into())
+    }
+
     /// How long a client may take nothing of a response that is waiting for it; then the
     /// connection is cut. Default: 60 seconds.
     #[must_use]

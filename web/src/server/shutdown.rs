@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
 use squall_runtime::process::task_id;
@@ -11,6 +12,10 @@ use squall_runtime::{IOLoop, log, timeout};
 
 use crate::connection::worker::Worker;
 use crate::server::HTTPServer;
+
+/// Orders that come this close to each other are one: `timeout`, for one, signals a process and
+/// then its whole group.
+const ONE_ORDER: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// The servers that a signal ends; all of them, before the loop stops.
@@ -39,6 +44,7 @@ async fn watch(mut signals: Signals) {
     if signals.next().await.is_none() {
         return;
     }
+    let ordered = Instant::now();
     let drain = IOLoop::current().spawn(async {
         let servers = SERVERS.with_borrow(Clone::clone);
         let ends = servers.into_iter().map(|server| IOLoop::current().spawn(end(server)));
@@ -49,7 +55,9 @@ async fn watch(mut signals: Signals) {
     let at_once = async {
         // A supervisor that is told twice kills its workers. What comes twice to a worker went to
         // the whole group as well.
-        while signals.next().await.is_some() && task_id().is_some() {}
+        while signals.next().await.is_some()
+            && (task_id().is_some() || ordered.elapsed() < ONE_ORDER)
+        {}
         log::warn(log::GENERAL, format_args!("a second signal: the requests in flight are cut"));
     };
     futures_lite::future::or(async { drop(drain.await) }, at_once).await;

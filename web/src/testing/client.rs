@@ -169,6 +169,14 @@ impl TestConnection {
     }
 
     /// Says that nothing more will be sent (FIN).
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application};
+    /// let mut connection = TestClient::new(Application::new([])).connect();
+    /// connection.send("GET / HTTP/1.1\r\nHo");
+    /// connection.finish();
+    /// assert_eq!(connection.receive_to_end(), b"", "nobody is there to be answered");
+    /// ```
     #[track_caller]
     pub fn finish(&mut self) {
         let _ = run(self.stream.close());

@@ -6,6 +6,18 @@ use crate::http::Method;
 use crate::testing::{TestClient, TestResponse};
 
 /// A request of a [`TestClient`], not sent yet.
+///
+/// ```
+/// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+/// async fn save(cx: &mut Context) -> Result {
+///     let name = cx.argument("name")?;
+///     cx.write(format!("{name} of {}", cx.header("x-team").unwrap_or_default()))
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/", post(save))]));
+/// let request = client.post("/").header("X-Team", "engines").form(&[("name", "Ada")]);
+/// assert_eq!(request.send().text(), "Ada of engines");
+/// ```
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct TestRequest<'a> {

@@ -5,6 +5,19 @@ use crate::http1::body::{Decoded, Decoder};
 use crate::http1::head::Framing;
 
 /// A response to a [`TestClient`](crate::testing::TestClient), whole.
+///
+/// ```
+/// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+/// async fn list(cx: &mut Context) -> Result {
+///     cx.json(&["a", "b"])
+/// }
+///
+/// let response = TestClient::new(Application::new([route("/", get(list))])).get("/").send();
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(response.header("content-type"), Some("application/json; charset=UTF-8"));
+/// assert_eq!(response.json::<Vec<String>>(), ["a", "b"]);
+/// assert!(response.is_complete() && response.body().len() == 9);
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestResponse {
     status: StatusCode,

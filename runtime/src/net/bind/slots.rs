@@ -25,6 +25,7 @@ use std::rc::{Rc, Weak};
 use socket2::Socket;
 
 use super::super::{TcpListener, UnixListener};
+use super::tcp::Inherited;
 use super::{BindAddress, named, tcp};
 
 /// Whether the system spreads connections over the sockets of a port.
@@ -148,7 +149,7 @@ impl Sockets {
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let address = |bound: &Bound| match bound.place {
-            Place::Tcp(address) => Some(address),
+            Place::Tcp(address, _) => Some(address),
             Place::Unix(_) => None,
         };
         self.0.iter().filter_map(address).collect()
@@ -184,13 +185,19 @@ pub(super) struct Bound {
 }
 
 enum Place {
-    Tcp(SocketAddr),
+    Tcp(SocketAddr, Inherited),
     Unix(PathBuf),
 }
 
 impl Bound {
-    pub(super) fn tcp(address: SocketAddr, backlog: i32, socket: Socket) -> Self {
-        Self { place: Place::Tcp(address), backlog, slots: RefCell::new(vec![socket]) }
+    pub(super) fn tcp(
+        address: SocketAddr,
+        backlog: i32,
+        inherited: Inherited,
+        socket: Socket,
+    ) -> Self {
+        let place = Place::Tcp(address, inherited);
+        Self { place, backlog, slots: RefCell::new(vec![socket]) }
     }
 
     pub(super) fn unix(path: PathBuf, backlog: i32, socket: Socket) -> Self {
@@ -199,7 +206,7 @@ impl Bound {
 
     /// Binds further sockets until there is one for each of `count` slots.
     fn open(&self, count: usize) -> io::Result<()> {
-        let Place::Tcp(address) = self.place else { return Ok(()) };
+        let Place::Tcp(address, inherited) = self.place else { return Ok(()) };
         let mut slots = self.slots.borrow_mut();
         if !SPREADS || slots.len() >= count {
             return Ok(());
@@ -207,7 +214,7 @@ impl Bound {
         let more = |slots: &mut Vec<Socket>| {
             slots[0].set_reuse_port(true)?;
             while slots.len() < count {
-                slots.push(tcp::bind(address, true)?);
+                slots.push(tcp::bind(address, true, inherited)?);
             }
             Ok(())
         };
@@ -222,7 +229,7 @@ impl Bound {
             let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
             socket.listen(self.backlog)?;
             Ok(match self.place {
-                Place::Tcp(_) => Listener::Tcp(net::TcpListener::from(socket).try_into()?),
+                Place::Tcp(..) => Listener::Tcp(net::TcpListener::from(socket).try_into()?),
                 Place::Unix(_) => Listener::Unix(unix::net::UnixListener::from(socket).try_into()?),
             })
         };
@@ -251,7 +258,7 @@ impl fmt::Debug for Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp(address, _) => address.fmt(f),
             Self::Unix(path) => BindAddress::Path(path.clone()).fmt(f),
         }
     }

@@ -2,12 +2,29 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+/// How long after a probe that was not answered the next one is sent.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What is set on a listener for the connections that it accepts, which inherit it: one system
+/// call less for each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inherited {
+    pub(super) nodelay: bool,
+    pub(super) keep_alive: Option<Duration>,
+}
 
 /// Binds `address` and listens on it.
-pub(super) fn listen(address: SocketAddr, reuse_port: bool, backlog: i32) -> io::Result<Socket> {
-    let socket = bind(address, reuse_port)?;
+pub(super) fn listen(
+    address: SocketAddr,
+    reuse_port: bool,
+    backlog: i32,
+    inherited: Inherited,
+) -> io::Result<Socket> {
+    let socket = bind(address, reuse_port, inherited)?;
     socket.listen(backlog)?;
     Ok(socket)
 }
@@ -16,13 +33,20 @@ pub(super) fn listen(address: SocketAddr, reuse_port: bool, backlog: i32) -> io:
 ///
 /// IPv6 sockets take no IPv4 connections: these have a socket of their own, so that a client's
 /// address never looks like `::ffff:192.0.2.1`.
-pub(super) fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+pub(super) fn bind(
+    address: SocketAddr,
+    reuse_port: bool,
+    inherited: Inherited,
+) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // A restarted server must not wait until the connections of the last one are forgotten.
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit this: one system call less for each connection.
-    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_nodelay(inherited.nodelay)?;
+    if let Some(idle) = inherited.keep_alive {
+        let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
+        socket.set_tcp_keepalive(&probes)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }

@@ -1,0 +1,328 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use squall::testing::TestClient;
+use squall::{Application, Body, Context, HTTPServer, IOLoop, Method, Result};
+use squall::{get, post, route, sleep};
+
+use crate::wire::Server;
+
+async fn echo(cx: &mut Context) -> Result {
+    cx.write(cx.body().await?)
+}
+
+async fn echo_pieces(cx: &mut Context) -> Result {
+    let mut body = cx.body();
+    while let Some(piece) = body.next().await {
+        cx.write(piece?)?;
+    }
+    Ok(())
+}
+
+async fn page() -> &'static str {
+    "page"
+}
+
+/// `/buffered` and `/streamed` answer with the body; `/ignored` does not look at it, `/begun`
+/// takes one piece of it.
+fn application() -> Application {
+    async fn first_piece(cx: &mut Context) -> Result {
+        cx.body().next().await.transpose()?;
+        cx.write("page")
+    }
+    Application::new([
+        route("/", get(page)),
+        route("/buffered", post(echo)),
+        route("/streamed", post(echo_pieces)).stream_request_body(),
+        route("/ignored", post(page)).stream_request_body(),
+        route("/begun", post(first_piece)).stream_request_body(),
+    ])
+}
+
+/// `size` bytes, no two stretches of which are the same.
+fn body_of(size: usize) -> Vec<u8> {
+    (0_u32..).flat_map(|number| format!("{number};").into_bytes()).take(size).collect()
+}
+
+fn with_length(path: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn with_chunks(path: &str, body: &[u8], size: usize) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut request = head.into_bytes();
+    for chunk in body.chunks(size) {
+        request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        request.extend_from_slice(chunk);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
+    request
+}
+
+#[test]
+fn a_body_of_any_size_arrives_as_it_was_sent() {
+    let server = Server::start(application);
+    for size in [0, 1, 100, 8191, 8192, 8193, 65_535, 65_536, 65_537, 500_000] {
+        let body = body_of(size);
+        for path in ["/buffered", "/streamed"] {
+            let requests = [
+                with_length(path, &body),
+                with_chunks(path, &body, 1000),
+                with_chunks(path, &body, 100_000),
+            ];
+            for request in requests {
+                let what = format!("{size} bytes to {path}");
+                assert!(server.serves(&what, request).body == body, "{what}");
+            }
+        }
+    }
+    let body = body_of(3000);
+    for path in ["/buffered", "/streamed"] {
+        let response = server.serves("chunks of one byte", with_chunks(path, &body, 1));
+        assert!(response.body == body);
+    }
+}
+
+#[test]
+fn what_needs_no_body_is_answered_before_it_has_come() {
+    let rows = [
+        (404, "no such page", "/nowhere", "POST"),
+        (405, "no such method", "/buffered", "GET"),
+        (405, "a method nobody has", "/buffered", "FOO"),
+        (204, "the options of a page", "/buffered", "OPTIONS"),
+        (200, "a page that does not look", "/ignored", "POST"),
+    ];
+    let framings = [
+        ("Content-Length: 10\r\n", "0123456789"),
+        ("Transfer-Encoding: chunked\r\n", "a\r\n0123456789\r\n0\r\n\r\n"),
+    ];
+    let server = Server::start(application);
+    for (status, what, path, method) in rows {
+        for (lines, body) in framings {
+            let mut client = server.connect();
+            client.send(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
+            let response = client.response();
+            assert_eq!(response.status, status, "{what}");
+            assert_eq!(response.header("connection"), None, "{what}");
+            // The rest is short enough to be read away, and the connection goes on behind it.
+            client.send_slowly(body);
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.response().text(), "page", "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_short_body_that_is_not_read_is_read_away() {
+    let server = Server::start(application);
+    for path in ["/ignored", "/begun", "/nowhere"] {
+        for size in [1, 1000, 64 * 1024] {
+            for request in
+                [with_length(path, &body_of(size)), with_chunks(path, &body_of(size), 1000)]
+            {
+                let exchange = server.exchange(request);
+                assert_eq!(exchange.responses.len(), 1, "{size} bytes to {path}");
+                assert!(exchange.kept, "{size} bytes to {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_body_that_is_not_read_ends_the_connection() {
+    let server = Server::start(application);
+    let body = body_of(100_000);
+    for path in ["/ignored", "/nowhere"] {
+        // Its length tells that it is long.
+        let exchange = server.exchange(with_length(path, &body));
+        assert_eq!(exchange.only().header("connection"), Some("close"), "{path}");
+        assert!(!exchange.kept, "{path}");
+        // In chunks nothing tells, and nothing was promised.
+        let exchange = server.exchange(with_chunks(path, &body, 1000));
+        assert_eq!(exchange.responses.len(), 1, "{path}");
+        assert!(!exchange.kept, "{path}");
+    }
+}
+
+#[test]
+fn a_body_with_a_fault_that_is_not_read_ends_the_connection() {
+    let server = Server::start(application);
+    for path in ["/ignored", "/begun", "/nowhere"] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+             3\r\nabc\r\nxyz\r\n0\r\n\r\n"
+        );
+        let mut client = server.connect();
+        client.send(format!("{request}GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(client.responses().len(), 1, "{path}");
+    }
+}
+
+/// Records how each body ended: its length, or the status of the error.
+fn recording() -> (Server, Arc<Mutex<Vec<String>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&seen);
+    let server = Server::start(move || {
+        let handler = async move |cx: &mut Context| {
+            let body = cx.body().await;
+            let ended = body.as_ref().map(|body| format!("{} bytes", body.len()));
+            let ended = ended.unwrap_or_else(|error| error.status().to_string());
+            record.lock().unwrap().push(ended);
+            cx.write(body?)
+        };
+        Application::new([
+            route("/buffered", post(handler.clone())),
+            route("/streamed", post(handler)).stream_request_body(),
+        ])
+    });
+    (server, seen)
+}
+
+#[test]
+fn half_a_body_is_no_body() {
+    let framings = [
+        ("Content-Length: 5\r\n", ""),
+        ("Content-Length: 5\r\n", "a"),
+        ("Transfer-Encoding: chunked\r\n", ""),
+        ("Transfer-Encoding: chunked\r\n", "5\r\na"),
+        ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX: y\r\n"),
+    ];
+    let (server, seen) = recording();
+    for (lines, begin) in framings {
+        let mut client = server.connect();
+        client.send(format!("POST /buffered HTTP/1.1\r\nHost: a\r\n{lines}\r\n{begin}"));
+        client.finish();
+        assert_eq!(client.rest(), b"", "there is nothing to answer");
+        assert_eq!(seen.lock().unwrap()[..], [""; 0], "no handler is called");
+    }
+    for (lines, begin) in framings {
+        let mut client = server.connect();
+        client.send(format!("POST /streamed HTTP/1.1\r\nHost: a\r\n{lines}\r\n{begin}"));
+        client.finish();
+        client.rest();
+        let ended = seen.lock().unwrap().pop();
+        assert_eq!(ended.as_deref(), Some("400 Bad Request"), "after {begin:?}");
+    }
+    let mut client = server.connect();
+    client.send(with_length("/streamed", b"abcde"));
+    assert_eq!(client.response().text(), "abcde");
+    assert_eq!(seen.lock().unwrap().pop().as_deref(), Some("5 bytes"));
+}
+
+#[test]
+fn a_body_that_was_kept_is_not_that_of_the_next_request() {
+    let server = Server::start(|| {
+        let kept: Rc<RefCell<Option<Body>>> = Rc::default();
+        let keep = async move |cx: &mut Context| {
+            let before = kept.borrow_mut().replace(cx.body());
+            if let Some(mut before) = before {
+                let piece = before.next().await.transpose()?;
+                cx.write(format!("{piece:?} "))?;
+            }
+            cx.write(cx.body().await?)
+        };
+        Application::new([
+            route("/buffered", post(keep.clone())),
+            route("/streamed", post(keep)).stream_request_body(),
+        ])
+    });
+    for path in ["/buffered", "/streamed"] {
+        let mut client = server.connect();
+        client.send(with_length(path, b"abc"));
+        client.response();
+        client.send(with_length(path, b"def"));
+        assert_eq!(client.response().text(), "None def", "{path}");
+    }
+}
+
+#[test]
+fn middleware_reads_a_body_that_no_route_takes() {
+    let server = Server::start(|| {
+        Application::new([]).around(async |cx, next| {
+            if *cx.method() != Method::POST {
+                return next.run(cx).await;
+            }
+            cx.write(cx.body().await?)
+        })
+    });
+    for request in [with_length("/nowhere", b"abc"), with_chunks("/nowhere", b"abc", 1)] {
+        assert_eq!(server.serves("a body", request).text(), "abc");
+    }
+}
+
+/// What the server does not take, the client cannot send: it waits, as long as it has to.
+#[test]
+fn a_handler_that_does_not_read_holds_back_the_client() {
+    const LATER: Duration = Duration::from_secs(10);
+    async fn sleep_then_count(cx: &mut Context) -> Result {
+        sleep(LATER).await;
+        let mut body = cx.body();
+        let mut count = 0;
+        while let Some(piece) = body.next().await {
+            let piece = piece?;
+            assert!(piece.len() <= 64 * 1024, "no more is given out than was received at once");
+            count += piece.len();
+        }
+        cx.write(count.to_string())
+    }
+    let application = Application::new([route("/", post(sleep_then_count)).stream_request_body()]);
+    let client = TestClient::of(&HTTPServer::new(application).body_timeout(None));
+    let io_loop = IOLoop::current();
+    let began = io_loop.time();
+    let mut connection = client.connect();
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    connection.send(body_of(1000));
+    assert_eq!(io_loop.time(), began, "a little is taken at once");
+    connection.send(body_of(999_000));
+    assert_eq!(io_loop.time(), began + LATER, "much is taken when the handler takes it");
+    assert!(connection.receive_until("1000000").ends_with("\r\n\r\n1000000"));
+    assert_eq!(io_loop.time(), began + LATER);
+}
+
+/// One client's chunks are work without end; the others must not wait for their end.
+#[test]
+fn a_flood_of_small_chunks_does_not_keep_the_server_from_others() {
+    async fn discard(cx: &mut Context) -> Result {
+        let mut body = cx.body();
+        while let Some(piece) = body.next().await {
+            piece?;
+        }
+        Ok(())
+    }
+    let server = Server::with(|| {
+        let application = Application::new([
+            route("/", get(page)),
+            route("/discard", post(discard)).stream_request_body(),
+        ]);
+        HTTPServer::new(application).max_body_size(u64::MAX)
+    });
+    let mut flood = server.connect();
+    let head = "POST /discard HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    flood.send(head);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let flooding = thread::spawn(move || {
+        let chunks = "1\r\nx\r\n".repeat(50_000);
+        while !stopped.load(Ordering::Relaxed) {
+            flood.send(&chunks);
+        }
+        flood.send("0\r\n\r\n");
+        flood.response().status
+    });
+    let mut client = server.connect();
+    for _ in 0..20 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.response().text(), "page");
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(flooding.join().unwrap(), 200);
+}

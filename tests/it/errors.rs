@@ -1,0 +1,465 @@
+use squall::{
+    Application, Context, Error, HTTPError, HeaderValue, Or500, RequestHandler, Result, StatusCode,
+    get, route,
+};
+
+use crate::events::{Gate, Teller, events};
+use crate::wire::Server;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// What a handler can do that is tested here.
+type Act = fn(&mut Context) -> Result;
+
+/// A server that does `act` in a function at `/`, and in a handler at `/handler`.
+fn acting(act: Act) -> Server {
+    #[derive(Clone)]
+    struct Acting(Act);
+
+    impl RequestHandler for Acting {
+        async fn get(&mut self, cx: &mut Context) -> Result {
+            self.0(cx)
+        }
+    }
+    Server::start(move || {
+        Application::new([
+            route("/", get(async move |cx: &mut Context| act(cx))),
+            route("/handler", Acting(act)),
+        ])
+    })
+}
+
+/// The lines that are not of the access log.
+fn logged(server: &Server) -> Vec<String> {
+    server.log().into_iter().filter(|line| !line.contains(" squall::access:")).collect()
+}
+
+fn page(status: &str) -> String {
+    format!("<html><title>{status}</title><body>{status}</body></html>")
+}
+
+#[test]
+fn an_error_with_a_status_is_answered_with_its_page() {
+    let cases: [(Act, &str); 6] = [
+        (|_| Err(HTTPError::NOT_FOUND)?, "404 Not Found"),
+        (|_| Err(HTTPError::new(StatusCode::IM_A_TEAPOT))?, "418 I'm a teapot"),
+        (|_| Err(HTTPError::SERVICE_UNAVAILABLE)?, "503 Service Unavailable"),
+        (|_| Err(HTTPError::new(StatusCode::from_u16(599)?))?, "599 Unknown"),
+        (|_| Err(HTTPError::GONE.with_reason("Sold <out>"))?, "410 Sold <out>"),
+        (
+            |cx| {
+                cx.set_status(StatusCode::CREATED);
+                cx.set_header("X-Dropped", "1")?;
+                cx.set_header("Content-Length", "3")?;
+                cx.set_header("Content-Type", "text/plain")?;
+                cx.write("thrown away")?;
+                Err(HTTPError::CONFLICT)?
+            },
+            "409 Conflict",
+        ),
+    ];
+    for (act, line) in cases {
+        let server = acting(act);
+        let (code, reason) = line.split_once(' ').unwrap();
+        let shown = reason.replace('\'', "&#39;").replace('<', "&lt;").replace('>', "&gt;");
+        let page = page(&format!("{code}: {shown}"));
+        for path in ["/", "/handler"] {
+            let exchange = server.exchange(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            let expected = format!(
+                "HTTP/1.1 {line}\r\nServer: Squall/0.1.0\r\n\
+                 Content-Type: text/html; charset=UTF-8\r\nDate:\r\nContent-Length: {}\r\n\r\n{page}",
+                page.len(),
+            );
+            assert_eq!(exchange.only().raw, expected);
+            assert!(exchange.kept);
+        }
+    }
+}
+
+#[test]
+fn headers_of_an_error_are_sent_with_it() {
+    let server = acting(|_| {
+        Err(HTTPError::UNAUTHORIZED
+            .with_header("WWW-Authenticate", "Basic realm=\"a\"")
+            .with_header("WWW-Authenticate", "Bearer")
+            .with_header("X-Own", HeaderValue::from_static("1")))?
+    });
+    for path in ["/", "/handler"] {
+        let exchange = server.exchange(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let response = exchange.only();
+        assert_eq!(response.header_values("www-authenticate"), ["Basic realm=\"a\"", "Bearer"]);
+        assert_eq!(response.header("x-own"), Some("1"));
+    }
+}
+
+#[test]
+fn what_is_for_the_log_goes_to_the_log_alone() {
+    let server = acting(|_| Err(HTTPError::FORBIDDEN.with_log_message("a secret"))?);
+    let exchange = server.exchange(GET);
+    assert_eq!(exchange.only().text(), page("403: Forbidden"));
+    let line = "WARN squall::general: GET /: HTTP 403: Forbidden (a secret)";
+    assert_eq!(logged(&server), [line; 2], "once for each of the two requests");
+}
+
+#[test]
+fn an_error_of_the_client_without_a_message_is_only_in_the_access_log() {
+    let server = acting(|_| Err(HTTPError::FORBIDDEN)?);
+    server.exchange(GET);
+    assert_eq!(logged(&server), Vec::<String>::new());
+    let access = |line: &String| line.starts_with("WARN squall::access: 403 GET / (127.0.0.1) ");
+    assert_eq!(server.log().iter().filter(|line| access(line)).count(), 2);
+}
+
+#[test]
+fn any_other_error_is_a_500_that_tells_the_client_nothing() {
+    let cases: [(Act, &str); 5] = [
+        (|_| Ok(drop("x".parse::<u8>()?)), "invalid digit found in string"),
+        (|_| Err(std::io::Error::other("the disk is full"))?, "the disk is full"),
+        (|_| Ok(drop(std::fs::read("/nonexistent/file")?)), "No such file or directory"),
+        (|_| Err("just text").or_500(), "just text"),
+        (
+            |_| {
+                let boxed: Result<(), Box<dyn std::error::Error>> = Err("boxed".into());
+                boxed.or_500()
+            },
+            "boxed",
+        ),
+    ];
+    for (act, text) in cases {
+        let server = acting(act);
+        for path in ["/", "/handler"] {
+            let exchange = server.exchange(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            assert_eq!(exchange.only().text(), page("500: Internal Server Error"));
+            assert!(exchange.kept);
+            assert!(!exchange.only().raw.contains(text));
+        }
+        let lines = logged(&server);
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        for line in lines {
+            let start = "ERROR squall::application: GET /";
+            assert!(line.starts_with(start) && line.contains(text), "{line}");
+            assert!(line.contains(", at tests/it/errors.rs:"), "the line of the `?`: {line}");
+        }
+    }
+}
+
+#[test]
+fn an_error_tells_its_causes_to_the_log() {
+    #[derive(Debug)]
+    struct Outer(std::num::ParseIntError);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the table is broken")
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let server = acting(|_| Ok(drop("x".parse::<u8>().map_err(Outer)?)));
+    server.exchange(GET);
+    let causes = "the table is broken: invalid digit found in string";
+    assert!(logged(&server)[0].contains(causes), "{:?}", server.log());
+}
+
+/// A handler whose parts fail as the request asks for, and tell when they are called.
+#[derive(Clone)]
+struct Failing {
+    teller: Teller,
+    gate: Gate,
+}
+
+impl Failing {
+    fn part(&self, cx: &mut Context, name: &'static str) -> Result {
+        self.teller.tell(name);
+        if cx.header("x-panic").as_deref() == Some(name) {
+            panic!("panic in {name}");
+        }
+        if cx.header("x-fail").as_deref() == Some(name) {
+            Err(HTTPError::CONFLICT.with_log_message(format!("error in {name}")))?;
+        }
+        Ok(())
+    }
+}
+
+impl RequestHandler for Failing {
+    async fn prepare(&mut self, cx: &mut Context) -> Result {
+        self.part(cx, "prepare")
+    }
+
+    async fn get(&mut self, cx: &mut Context) -> Result {
+        cx.write("hello")?;
+        self.part(cx, "get")?;
+        if cx.header("x-flush").is_some() {
+            cx.flush().await?;
+        }
+        squall_runtime::yield_now().await;
+        self.part(cx, "get, later")
+    }
+
+    async fn post(&mut self, cx: &mut Context) -> Result {
+        self.gate.passed().await;
+        cx.write("waited")
+    }
+
+    fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
+        cx.set_header("X-Page", "own")?;
+        cx.write(format!("sorry, {}", error.status().as_u16()))?;
+        self.part(cx, "write_error")
+    }
+
+    fn on_finish(&mut self, cx: &mut Context) {
+        // It has nobody to return an error to.
+        self.teller.tell("on_finish");
+        if cx.header("x-panic").as_deref() == Some("on_finish") {
+            panic!("panic in on_finish");
+        }
+    }
+}
+
+#[test]
+fn the_parts_of_a_handler_are_called_as_far_as_it_gets() {
+    let (teller, events) = events();
+    let failing = Failing { teller, gate: Gate::default() };
+    let server = Server::start(move || Application::new([route("/", failing)]));
+    let hello = (200, "hello");
+    let own = (409, "sorry, 409");
+    let whole = ["prepare", "get", "get, later", "on_finish"];
+    let cases = [
+        ("", hello, &whole[..]),
+        ("X-Fail: prepare\r\n", own, &["prepare", "write_error", "on_finish"]),
+        ("X-Fail: get\r\n", own, &["prepare", "get", "write_error", "on_finish"]),
+        (
+            "X-Fail: get, later\r\n",
+            own,
+            &["prepare", "get", "get, later", "write_error", "on_finish"],
+        ),
+        (
+            "X-Fail: get\r\nX-Panic: write_error\r\n",
+            (500, PAGE_500),
+            &["prepare", "get", "write_error"],
+        ),
+        ("X-Panic: prepare\r\n", (500, PAGE_500), &["prepare"]),
+        ("X-Panic: get\r\n", (500, PAGE_500), &["prepare", "get"]),
+        ("X-Panic: get, later\r\n", (500, PAGE_500), &["prepare", "get", "get, later"]),
+        ("X-Panic: on_finish\r\n", (500, PAGE_500), &whole),
+    ];
+    for (headers, (status, text), parts) in cases {
+        let exchange = server.exchange(format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
+        let response = exchange.only();
+        assert_eq!((response.status, response.text()), (status, text), "{headers:?}");
+        assert_eq!(response.header("x-page"), (status == 409).then_some("own"), "{headers:?}");
+        assert!(exchange.kept, "{headers:?}");
+        assert_eq!(events.so_far(), [parts, parts].concat(), "{headers:?}, two requests");
+        if headers.contains("X-Panic") {
+            let panics = logged(&server);
+            let panic = headers.rsplit(": ").next().unwrap().trim_end();
+            let message = format!("panic: panic in {panic}");
+            assert!(panics.last().unwrap().contains(&message), "{panics:?}");
+        }
+    }
+}
+
+const PAGE_500: &str = "<html><title>500: Internal Server Error</title>\
+    <body>500: Internal Server Error</body></html>";
+
+#[test]
+fn a_write_error_that_fails_leaves_an_empty_500() {
+    #[derive(Clone)]
+    struct Twice(Teller);
+
+    impl RequestHandler for Twice {
+        async fn get(&mut self, _: &mut Context) -> Result {
+            Err(HTTPError::NOT_FOUND.with_header("X-First", "1"))?
+        }
+
+        fn write_error(&mut self, cx: &mut Context, _: &Error) -> Result {
+            cx.write("half a page")?;
+            match cx.header("x-how").as_deref() {
+                Some("http") => Err(HTTPError::CONFLICT.with_header("X-Second", "1"))?,
+                Some("other") => Err(std::io::Error::other("a template is missing"))?,
+                Some("length") => cx.set_header("Content-Length", "1")?,
+                _ => cx.set_status(StatusCode::NO_CONTENT),
+            }
+            Ok(())
+        }
+
+        fn on_finish(&mut self, cx: &mut Context) {
+            assert_eq!(cx.status(), 500);
+            self.0.tell("on_finish");
+        }
+    }
+    let (teller, events) = events();
+    let server = Server::start(|| Application::new([route("/", Twice(teller))]));
+    for how in ["http", "other", "length", "status"] {
+        let exchange =
+            server.exchange(format!("GET / HTTP/1.1\r\nHost: a\r\nX-How: {how}\r\n\r\n"));
+        let expected = "HTTP/1.1 500 Internal Server Error\r\nServer: Squall/0.1.0\r\nDate:\r\n\
+            Content-Length: 0\r\n\r\n";
+        assert_eq!(exchange.only().raw, expected, "{how}");
+        assert!(exchange.kept);
+        assert_eq!(events.so_far(), ["on_finish"; 2]);
+    }
+    assert!(logged(&server).iter().any(|line| line.contains("a template is missing")));
+}
+
+#[test]
+fn write_error_knows_the_error() {
+    #[derive(Clone)]
+    struct Curious;
+
+    impl RequestHandler for Curious {
+        async fn get(&mut self, cx: &mut Context) -> Result {
+            match cx.header("x-how") {
+                Some(_) => Err(HTTPError::GONE.with_reason("Sold").with_header("X-A", "1"))?,
+                None => Ok(drop("x".parse::<u8>()?)),
+            }
+        }
+
+        fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
+            let what = match error.downcast_ref::<HTTPError>() {
+                Some(error) => error.reason().unwrap_or_default(),
+                None if error.downcast_ref::<std::num::ParseIntError>().is_some() => "a number",
+                None => "unknown",
+            };
+            cx.json(&(what, error.status().as_u16(), cx.status().as_u16()))
+        }
+    }
+    let server = Server::start(|| Application::new([route("/", Curious)]));
+    let json = "application/json; charset=UTF-8";
+    for (header, text) in [("", "[\"a number\",500,500]"), ("X-How: 1\r\n", "[\"Sold\",410,410]")] {
+        let exchange = server.exchange(format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n"));
+        let response = exchange.only();
+        assert_eq!((response.text(), response.header("content-type")), (text, Some(json)));
+    }
+}
+
+#[test]
+fn what_fails_behind_a_flush_cuts_the_connection() {
+    let (teller, events) = events();
+    let failing = Failing { teller, gate: Gate::default() };
+    let server = Server::start(move || Application::new([route("/", failing)]));
+    for how in ["X-Fail", "X-Panic"] {
+        let mut client = server.connect();
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX-Flush: 1\r\n{how}: get, later\r\n\r\n");
+        client.send(request.repeat(2));
+        let text = String::from_utf8(client.rest_and_ending().0).unwrap();
+        assert!(text.ends_with("\r\n\r\n5\r\nhello\r\n"), "{text}");
+        let parts = ["prepare", "get", "get, later"];
+        let last: &[&str] = if how == "X-Fail" { &["on_finish"] } else { &[] };
+        assert_eq!(events.so_far(), [&parts, last].concat(), "write_error is not called");
+    }
+}
+
+#[test]
+fn a_panic_is_no_trouble_to_others() {
+    let (teller, _events) = events();
+    let gate = Gate::default();
+    let failing = Failing { teller, gate: gate.clone() };
+    let server = Server::start(move || Application::new([route("/", failing)]));
+    let mut waiting = server.connect();
+    waiting.send("POST / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut idle = server.connect();
+    idle.send(GET);
+    assert_eq!(idle.response().text(), "hello");
+    for part in ["prepare", "get", "get, later", "on_finish"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Panic: {part}\r\n\r\n");
+        assert_eq!(server.exchange(request).statuses(), [500]);
+    }
+    gate.open();
+    assert_eq!(waiting.response().text(), "waited");
+    idle.send(GET);
+    assert_eq!(idle.response().text(), "hello");
+}
+
+#[test]
+fn a_panic_with_anything_is_a_500() {
+    let acts: [Act; 4] = [
+        |_| std::panic::panic_any(7),
+        |cx| panic!("text {}", cx.path()),
+        |_| Ok(drop(None::<()>.unwrap())),
+        |cx| {
+            cx.set_header("X-Dropped", "1")?;
+            cx.write("thrown away")?;
+            panic!("after all was written")
+        },
+    ];
+    for act in acts {
+        let server = acting(act);
+        for path in ["/", "/handler"] {
+            let exchange = server.exchange(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            assert_eq!(exchange.only().text(), PAGE_500);
+            assert_eq!(exchange.only().header("x-dropped"), None);
+            assert!(exchange.kept);
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_cannot_even_begin_is_a_500() {
+    struct NoClone;
+
+    impl Clone for NoClone {
+        fn clone(&self) -> Self {
+            panic!("no clone")
+        }
+    }
+
+    impl RequestHandler for NoClone {
+        async fn get(&mut self, _: &mut Context) -> Result {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone)]
+    struct NoFuture;
+
+    impl RequestHandler for NoFuture {
+        fn get(&mut self, _: &mut Context) -> impl Future<Output = Result> {
+            panic!("no future");
+            #[expect(unreachable_code, reason = "it tells the type")]
+            std::future::ready(Ok(()))
+        }
+    }
+    let server =
+        Server::start(|| Application::new([route("/clone", NoClone), route("/future", NoFuture)]));
+    for path in ["/clone", "/future"] {
+        let exchange = server.exchange(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(exchange.only().text(), PAGE_500, "{path}");
+        assert!(exchange.kept);
+    }
+}
+
+#[test]
+fn each_request_has_a_line_in_the_access_log() {
+    let server = acting(|cx| match cx.header("x-status") {
+        Some(status) => Err(HTTPError::new(StatusCode::from_bytes(status.as_bytes())?))?,
+        None => cx.write("hello"),
+    });
+    let mut client = server.connect();
+    for (target, status) in [("/", "200"), ("/?a=b&c", "404"), ("/handler?", "503"), ("/x", "404")]
+    {
+        let header =
+            if status == "200" { String::new() } else { format!("X-Status: {status}\r\n") };
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{header}\r\n"));
+        assert_eq!(client.response().status.to_string(), status);
+    }
+    client.send("junk\r\n\r\n");
+    client.response();
+    let lines = server.log().into_iter().filter(|line| line.contains("squall::access"));
+    let lines: Vec<String> =
+        lines.map(|line| line[..line.find(") ").unwrap() + 1].to_owned()).collect();
+    let expected = [
+        "INFO squall::access: 200 GET / (127.0.0.1)",
+        "WARN squall::access: 404 GET /?a=b&c (127.0.0.1)",
+        "ERROR squall::access: 503 GET /handler? (127.0.0.1)",
+        "WARN squall::access: 404 GET /x (127.0.0.1)",
+    ];
+    assert_eq!(lines[..4], expected);
+    assert_eq!(lines.len(), 5);
+    assert!(lines[4].starts_with("WARN squall::access: 400 "), "{lines:?}");
+}
