@@ -15,6 +15,7 @@ pub(crate) mod buffers;
 pub(crate) mod close;
 pub(crate) mod input;
 pub(crate) mod output;
+pub(crate) mod relay;
 pub(crate) mod request_body;
 pub(crate) mod stream;
 pub(crate) mod upgrade;

@@ -50,10 +50,10 @@ pub(crate) fn read<'a>(
         ClientHeader::Forwarded => forwarded::read(fields, trusted),
         ClientHeader::Named(name) => Claims {
             address: last_untrusted(values(fields.clone(), name.as_str()), trusted),
-            ..x_headers::read(fields, trusted)
+            ..x_headers::read(&fields, trusted)
         },
         ClientHeader::Usual if x_headers::are_in(fields.clone()) => {
-            x_headers::read(fields, trusted)
+            x_headers::read(&fields, trusted)
         }
         ClientHeader::Usual => forwarded::read(fields, trusted),
     }

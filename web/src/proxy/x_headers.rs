@@ -19,7 +19,7 @@ pub(super) fn are_in<'a>(mut fields: impl Iterator<Item = Field<'a>>) -> bool {
 }
 
 pub(super) fn read<'a>(
-    fields: impl DoubleEndedIterator<Item = Field<'a>> + Clone,
+    fields: &(impl DoubleEndedIterator<Item = Field<'a>> + Clone),
     trusted: &TrustedProxies,
 ) -> Claims<'a> {
     let all = |name| values(fields.clone(), name);

@@ -11,6 +11,7 @@ use crate::context::conclude::Conclusion;
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
 use crate::server::drive::{drive, guard};
+use crate::server::relayed::read_proxy_header;
 use crate::server::service::Service;
 
 /// With more than this waiting to be sent, the next request of a pipeline waits as well.
@@ -18,6 +19,9 @@ const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
+    if service.worker.settings.proxy_protocol && !read_proxy_header(&service, &connection).await {
+        return close::close(&connection).await;
+    }
     while let Some(mut cx) = next_request(&service, &connection).await {
         let application = &service.application;
         let found = guard(|| application.find(&mut cx));
@@ -79,9 +83,7 @@ fn next_request(
                 HeadProgress::Received => {}
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
-                    let reason = "the head was not complete in time";
-                    let error = HTTPError::REQUEST_TIMEOUT.with_log_message(reason);
-                    refuse(service, connection, error);
+                    refuse_slow(service, connection);
                     return Poll::Ready(None);
                 }
             }
@@ -106,8 +108,14 @@ fn begin_request(
     Ok(Some(cx))
 }
 
+/// Answers a client that takes too long for a head.
+pub(super) fn refuse_slow(service: &Service, connection: &Rc<Connection>) {
+    let reason = "the head was not complete in time";
+    refuse(service, connection, HTTPError::REQUEST_TIMEOUT.with_log_message(reason));
+}
+
 /// Answers what is no request. The connection ends after it.
-fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
+pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
     connection.end_request();
     connection.set_linger();
     let mut cx = service.lease(connection);

@@ -134,7 +134,7 @@ impl HTTPServer {
         self.set(|settings| settings.handle_signals = handle)
     }
 
-    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.shared.settings.borrow_mut());
         self
     }
