@@ -5,7 +5,6 @@
 //! sleeps on.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -45,7 +44,11 @@ struct Local {
     /// The address of the `Remote` of this thread's loop, or 0. A task that finds the address of
     /// its own here is at home.
     home: Cell<usize>,
-    ready: RefCell<VecDeque<Runnable>>,
+    /// The tasks to run on the next turn. A turn takes them all at once, so two vectors that
+    /// change places serve better than one ring.
+    ready: RefCell<Vec<Runnable>>,
+    /// The other vector; it is empty, and kept for the sake of its capacity.
+    spare: Cell<Vec<Runnable>>,
     /// All tasks that are not done, so that they can be dropped when the thread ends.
     tasks: RefCell<Slab<Waker>>,
     /// Where the task that runs now was spawned.
@@ -60,7 +63,8 @@ thread_local! {
     static LOCAL: ManuallyDrop<Local> = const {
         ManuallyDrop::new(Local {
             home: Cell::new(0),
-            ready: RefCell::new(VecDeque::new()),
+            ready: RefCell::new(Vec::new()),
+            spare: Cell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
             running: Cell::new(None),
             closing: Cell::new(false),
@@ -99,7 +103,7 @@ where
         if let Some(place) = local.tasks.borrow_mut().at_mut(index) {
             *place = waker;
         }
-        local.ready.borrow_mut().push_back(runnable);
+        local.ready.borrow_mut().push(runnable);
         task.fallible()
     })
 }
@@ -109,7 +113,7 @@ where
 fn schedule(runnable: Runnable) {
     LOCAL.with(|local| {
         if local.home.get() == Arc::as_ptr(&runnable.metadata().remote).addr() {
-            local.ready.borrow_mut().push_back(runnable);
+            local.ready.borrow_mut().push(runnable);
         } else {
             send_home(runnable);
         }
@@ -125,15 +129,14 @@ fn send_home(runnable: Runnable) {
 /// Runs each task that is in the queue now, once. What they wake waits for the next turn.
 pub(crate) fn run_ready() {
     LOCAL.with(|local| {
-        let count = local.ready.borrow().len();
-        for _ in 0..count {
-            let next = local.ready.borrow_mut().pop_front();
-            let Some(runnable) = next else { break };
+        let mut runnables = local.ready.replace(local.spare.take());
+        for runnable in runnables.drain(..) {
             local.running.set(Some(runnable.metadata().spawned_at));
             budget::refill();
             runnable.run();
         }
         local.running.set(None);
+        local.spare.set(runnables);
     });
 }
 
@@ -150,7 +153,7 @@ pub(crate) fn receive(remote: &Arc<Remote>) {
     while let Some(message) = remote.receive() {
         match message {
             Message::Run(runnable) => {
-                LOCAL.with(|local| local.ready.borrow_mut().push_back(runnable));
+                LOCAL.with(|local| local.ready.borrow_mut().push(runnable));
             }
             Message::Call(callback, site) => spawn(remote, site, async { callback() }).detach(),
         }
@@ -191,7 +194,8 @@ pub(crate) fn shut_down(remote: &Remote) {
         while let Some(message) = remote.receive() {
             drop(message);
         }
-        local.ready.replace(VecDeque::new());
+        local.ready.replace(Vec::new());
+        local.spare.set(Vec::new());
         local.tasks.replace(Slab::new());
         local.home.set(0);
     });
@@ -211,7 +215,7 @@ fn wake_all(local: &Local) {
 /// Drops what is in the two queues. Dropping a `Runnable` drops the task's future.
 fn drop_ready(local: &Local, remote: &Remote) {
     loop {
-        let next = local.ready.borrow_mut().pop_front();
+        let next = local.ready.borrow_mut().pop();
         if let Some(runnable) = next {
             drop(runnable);
         } else if let Some(message) = remote.receive() {

@@ -45,6 +45,9 @@ pub struct AsyncFd<T: AsFd> {
     /// Empty only while it is dropped or given back.
     io: Option<T>,
     mode: Mode,
+    /// A write has blocked, and the reactor is to be asked before the next one. Most descriptors
+    /// never come to that.
+    write_blocked: Cell<bool>,
     /// Where the reactor keeps what it knows of it; `Key::NONE` before it is registered.
     key: Cell<Key>,
     /// The key means nothing to another thread.
@@ -129,7 +132,13 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     fn with_mode(io: T, mode: Mode) -> Self {
-        Self { io: Some(io), mode, key: Cell::new(Key::NONE), not_send: PhantomData }
+        Self {
+            io: Some(io),
+            mode,
+            write_blocked: Cell::new(false),
+            key: Cell::new(Key::NONE),
+            not_send: PhantomData,
+        }
     }
 
     /// The descriptor itself. Operations on it that would block fail with
@@ -394,7 +403,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         ready!(budget::poll_left(cx));
-        if reactor::is_ready(self.key.get(), direction) {
+        if self.may_be_ready(direction) {
             loop {
                 match operation(self.get_ref()) {
                     Ok(result) => {
@@ -413,12 +422,26 @@ impl<T: AsFd> AsyncFd<T> {
 
     fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
         ready!(budget::poll_left(cx));
-        if reactor::is_ready(self.key.get(), direction) && self.is_ready_now(direction)? {
+        if self.may_be_ready(direction) && self.is_ready_now(direction)? {
             budget::spend();
             return Poll::Ready(Ok(()));
         }
         self.wait_for(cx, direction)?;
         Poll::Pending
+    }
+
+    /// Whether an attempt is worth while, as far as the reactor knows.
+    #[inline]
+    fn may_be_ready(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Read => reactor::is_ready(self.key.get(), direction),
+            Direction::Write if self.write_blocked.get() => {
+                let ready = reactor::is_ready(self.key.get(), direction);
+                self.write_blocked.set(!ready);
+                ready
+            }
+            Direction::Write => true,
+        }
     }
 
     /// Asks the system: what the reactor believes may be out of date.
@@ -438,6 +461,9 @@ impl<T: AsFd> AsyncFd<T> {
     /// Makes the task wait for the next event.
     fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
         self.register()?;
+        if direction == Direction::Write {
+            self.write_blocked.set(true);
+        }
         reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())
     }
 

@@ -87,8 +87,8 @@
 //!   across an `await` makes whoever borrows it meanwhile panic.
 //! - **Nothing here is `Send`** but [`IOLoopHandle`]: sockets, tasks and timers belong to the thread
 //!   that made them.
-//! - **No loop before the fork.** [`IOLoop::current`], a [`sleep`] or a socket makes the loop of its
-//!   thread; [`process::fork_processes`] refuses then, for all workers would share its epoll.
+//! - **No loop before the fork.** [`IOLoop::current`], a socket or an [`AsyncFd`] makes the loop of
+//!   its thread; [`process::fork_processes`] refuses then, for all workers would share its epoll.
 //! - **One waits per direction.** A second task that waits to read from the same socket takes the
 //!   place of the first.
 //! - **The end of the thread** drops its tasks where they wait. The end of `run_sync` does not: they

@@ -49,9 +49,9 @@ trait System {
     /// Ends what `add` began. If `closing`, the descriptor will be closed right after this.
     fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool);
 
-    /// Sleeps until something happens or `timeout` is over, and adds what has happened to `events`.
-    /// A signal may end it early.
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
+    /// Sleeps until something happens or `timeout` is over, and tells what has happened: nothing,
+    /// if a signal ended it early. Holds no borrow when it tells, and returns how often it did.
+    fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize>;
 
     /// Whether it knows edges, and with them tells of a peer that has finished.
     fn has_edges(&self) -> bool;
@@ -106,8 +106,6 @@ struct Reactor {
     system: OnceCell<Box<dyn System>>,
     /// The other end of the bell, until the loop asks for it.
     bell: Cell<Option<OwnedFd>>,
-    /// The events of a turn; kept for the sake of its capacity.
-    events: Cell<Vec<Event>>,
     open: Cell<Open>,
 }
 
@@ -120,7 +118,6 @@ thread_local! {
             generation: Cell::new(0),
             system: OnceCell::new(),
             bell: Cell::new(None),
-            events: Cell::new(Vec::new()),
             open: Cell::new(open),
         }
     };
@@ -152,17 +149,7 @@ pub(crate) fn use_portable() {
 /// Sleeps until a descriptor is ready or `timeout` is over, and wakes those who waited. Returns
 /// the number of events.
 pub(crate) fn wait(timeout: Option<Duration>) -> io::Result<usize> {
-    REACTOR.with(|reactor| {
-        let mut events = reactor.events.take();
-        events.clear();
-        let waited = reactor.system()?.wait(timeout, &mut events);
-        for event in &events {
-            reactor.dispatch(*event);
-        }
-        let count = events.len();
-        reactor.events.set(events);
-        waited.map(|()| count)
-    })
+    REACTOR.with(|reactor| reactor.system()?.wait(timeout, &mut |event| reactor.dispatch(event)))
 }
 
 /// Says whether an operation is worth trying.
@@ -210,7 +197,19 @@ pub(crate) fn wait_for(
     waker: &Waker,
 ) -> io::Result<()> {
     REACTOR.with(|reactor| {
-        reactor.rearm(fd, key, direction)?;
+        let rearm = {
+            let mut sources = reactor.sources.borrow_mut();
+            let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
+            source.ready.clear(direction.ready());
+            let watched = source.watched.contains(direction);
+            if watched && source.is_waited_for_by(direction, waker) {
+                return Ok(());
+            }
+            !watched
+        };
+        if rearm {
+            reactor.rearm(fd, key, direction)?;
+        }
         reactor.remember(key, direction, waker);
         Ok(())
     })
@@ -218,7 +217,15 @@ pub(crate) fn wait_for(
 
 /// Wakes `waker` at the next event that concerns reading, and leaves readiness as it is.
 pub(crate) fn listen(key: Key, waker: &Waker) {
-    REACTOR.with(|reactor| reactor.remember(key, Direction::Read, waker));
+    REACTOR.with(|reactor| {
+        let known = match reactor.sources.borrow_mut().at_mut(key.index()) {
+            Some(source) => source.is_waited_for_by(Direction::Read, waker),
+            None => true,
+        };
+        if !known {
+            reactor.remember(key, Direction::Read, waker);
+        }
+    });
 }
 
 /// Removes a source. If not `closing`, the descriptor may live on, and events of it must end.
@@ -235,16 +242,19 @@ pub(crate) fn tells_finish() -> bool {
 }
 
 impl Reactor {
+    #[inline]
     fn system(&self) -> io::Result<&dyn System> {
-        if self.system.get().is_none() {
-            let (system, bell) = (self.open.get())()?;
-            self.bell.set(Some(bell));
-            drop(self.system.set(system));
-        }
         match self.system.get() {
             Some(system) => Ok(&**system),
-            None => Err(io::ErrorKind::Unsupported.into()),
+            None => self.open_system(),
         }
+    }
+
+    #[cold]
+    fn open_system(&self) -> io::Result<&dyn System> {
+        let (system, bell) = (self.open.get())()?;
+        self.bell.set(Some(bell));
+        Ok(&**self.system.get_or_init(|| system))
     }
 
     fn register(&self, fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
@@ -278,15 +288,12 @@ impl Reactor {
         generation
     }
 
-    /// Clears readiness, and sees to it that the system will tell when it is there again.
+    /// Has the system tell when a descriptor is ready.
+    #[cold]
     fn rearm(&self, fd: BorrowedFd<'_>, key: Key, direction: Direction) -> io::Result<()> {
         let (trigger, from, to) = {
             let mut sources = self.sources.borrow_mut();
             let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
-            source.ready.clear(direction.ready());
-            if source.watched.contains(direction) {
-                return Ok(());
-            }
             let from = source.watched;
             source.watched = from.with(direction);
             (source.trigger, from, source.watched)
@@ -301,13 +308,6 @@ impl Reactor {
     /// Makes `waker` the one that is woken. Wakers are cloned, dropped and woken while nothing is
     /// borrowed: they may run anybody's code.
     fn remember(&self, key: Key, direction: Direction, waker: &Waker) {
-        let known = match self.sources.borrow_mut().at_mut(key.index()) {
-            Some(source) => source.waiting(direction).as_ref().is_some_and(|w| w.will_wake(waker)),
-            None => true,
-        };
-        if known {
-            return;
-        }
         let waker = waker.clone();
         let old = match self.sources.borrow_mut().at_mut(key.index()) {
             Some(source) => source.waiting(direction).replace(waker),

@@ -22,6 +22,8 @@ mod wheel;
 /// loop falls asleep, and the clock need not be read for it.
 const LONG: Duration = Duration::from_secs(1);
 
+const NANOS_PER_TICK: u64 = 1_000_000;
+
 thread_local! {
     static TIMERS: Timers = Timers::new();
 }
@@ -32,6 +34,8 @@ struct Timers {
     origin: Instant,
     /// The time of this turn.
     now: Cell<Instant>,
+    /// The same, in nanoseconds since the origin.
+    nanos: Cell<u64>,
     /// The tick that `now` lies in.
     tick: Cell<u64>,
     /// The clock moves by [`advance`] and [`jump`] only.
@@ -45,6 +49,7 @@ impl Timers {
             wheel: RefCell::new(Wheel::new()),
             origin,
             now: Cell::new(origin),
+            nanos: Cell::new(0),
             tick: Cell::new(0),
             is_virtual: Cell::new(false),
         }
@@ -52,8 +57,10 @@ impl Timers {
 
     /// Sets the clock. This and `read` are the only places that do.
     fn set(&self, now: Instant) {
+        let nanos = nanos(now.saturating_duration_since(self.origin));
         self.now.set(now);
-        self.tick.set(millis(now.saturating_duration_since(self.origin)));
+        self.nanos.set(nanos);
+        self.tick.set(nanos / NANOS_PER_TICK);
     }
 
     fn read(&self) -> Instant {
@@ -65,7 +72,13 @@ impl Timers {
 
     /// The first tick that does not lie before `time`.
     fn tick_at(&self, time: Instant) -> u64 {
-        millis_rounded_up(time.saturating_duration_since(self.origin))
+        nanos(time.saturating_duration_since(self.origin)).div_ceil(NANOS_PER_TICK)
+    }
+
+    /// The first tick that does not lie before the end of `duration`, counted from the time of
+    /// this turn.
+    fn tick_after(&self, duration: Duration) -> u64 {
+        self.nanos.get().saturating_add(nanos(duration)).div_ceil(NANOS_PER_TICK)
     }
 
     /// The begin of a tick.
@@ -74,12 +87,10 @@ impl Timers {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
-}
-
-fn millis_rounded_up(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1000) + u64::from(duration.subsec_nanos().div_ceil(1_000_000))
+/// Saturates at 584 years.
+fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 /// Makes the timers of this thread, if there are none.
@@ -97,13 +108,14 @@ pub(crate) fn read_clock() -> Instant {
     TIMERS.with(Timers::read)
 }
 
-/// Wakes those whose time has come.
-pub(crate) fn wake_due() {
+/// Begins a turn: reads the clock, and wakes those whose time has come.
+pub(crate) fn begin_turn() {
     TIMERS.with(|timers| {
+        timers.read();
         loop {
             let mut wheel = timers.wheel.borrow_mut();
             let Some(index) = wheel.expire(timers.tick.get()) else { return };
-            let waker = wheel.waker(index).and_then(Option::take);
+            let waker = wheel.set_waker(index, None);
             drop(wheel);
             if let Some(waker) = waker {
                 waker.wake();
@@ -136,16 +148,9 @@ pub(crate) fn jump() -> bool {
 
 /// Makes `waker` the one that the expiry of `timer` wakes.
 fn remember(timers: &Timers, timer: u32, waker: &Waker) {
-    let known = match timers.wheel.borrow_mut().waker(timer) {
-        Some(Some(known)) => known.will_wake(waker),
-        _ => false,
-    };
-    if known {
-        return;
-    }
     // Wakers are cloned and dropped while nothing is borrowed: both may run anybody's code.
     let waker = waker.clone();
-    let old = timers.wheel.borrow_mut().waker(timer).and_then(|place| place.replace(waker));
+    let old = timers.wheel.borrow_mut().set_waker(timer, Some(waker));
     drop(old);
 }
 

@@ -218,6 +218,25 @@ fn half_a_body_is_no_body() {
     assert_eq!(seen.lock().unwrap().pop().as_deref(), Some("5 bytes"));
 }
 
+/// The buffers of a connection are used by others after it.
+#[test]
+fn what_one_client_was_not_sent_is_not_sent_to_another() {
+    let server = Server::start(application);
+    for path in ["/buffered", "/streamed"] {
+        for lines in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
+            let mut client = server.connect();
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\n{lines}Expect: 100-continue\r\n\r\n"
+            ));
+            client.finish();
+            client.rest();
+            let mut client = server.connect();
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.response().text(), "page", "after {path}");
+        }
+    }
+}
+
 #[test]
 fn a_body_that_was_kept_is_not_that_of_the_next_request() {
     let server = Server::start(|| {

@@ -448,6 +448,7 @@ fn each_request_has_a_line_in_the_access_log() {
         client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{header}\r\n"));
         assert_eq!(client.response().status.to_string(), status);
     }
+    // What is no request has no line among them: there is no method and no path to show.
     client.send("junk\r\n\r\n");
     client.response();
     let lines = server.log().into_iter().filter(|line| line.contains("squall::access"));
@@ -459,7 +460,5 @@ fn each_request_has_a_line_in_the_access_log() {
         "ERROR squall::access: 503 GET /handler? (127.0.0.1)",
         "WARN squall::access: 404 GET /x (127.0.0.1)",
     ];
-    assert_eq!(lines[..4], expected);
-    assert_eq!(lines.len(), 5);
-    assert!(lines[4].starts_with("WARN squall::access: 400 "), "{lines:?}");
+    assert_eq!(lines, expected);
 }

@@ -13,6 +13,8 @@ mod arguments;
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
+/// How many connections there may be, what one of them may ask for, and how long all may take.
+mod connection_limits;
 /// Bodies whose length is said, and what is no length.
 mod content_length;
 /// `Expect: 100-continue`, and expectations that are not met.
@@ -56,3 +58,9 @@ mod redirects;
 mod response_framing;
 /// Which headers a response has, and what may stand in them.
 mod response_headers;
+/// A loop on a thread of its own, for servers that listen in other ways.
+mod running;
+/// Servers as their program sees them: where they listen, and how they end.
+mod servers;
+/// Serving over Unix sockets.
+mod unix_sockets;

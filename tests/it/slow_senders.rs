@@ -149,8 +149,8 @@ fn a_body_that_is_promised_and_does_not_begin_has_no_more_time() {
 }
 
 #[test]
-fn a_body_may_pause_as_often_as_it_comes() {
-    let client = TestClient::of(&server().body_timeout(seconds(10)));
+fn a_body_may_pause_as_often_as_it_comes_where_no_rate_is_asked_for() {
+    let client = TestClient::of(&server().body_timeout(seconds(10)).min_body_rate(0));
     for path in ["/buffered", "/streamed"] {
         let mut connection = client.connect();
         connection.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n"));

@@ -126,6 +126,9 @@ mod context;
 mod endpoint;
 mod error;
 mod function;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 pub mod http;
 mod http1;

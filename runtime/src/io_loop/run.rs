@@ -56,8 +56,7 @@ impl Core {
         } else {
             self.sleep(timer::patience)?
         };
-        timer::read_clock();
-        timer::wake_due();
+        timer::begin_turn();
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! the epoll instance here; registration and wait are calls of `rustix` on its descriptor. One
 //! wait is one system call, and a connection is registered once in its life.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use polling::Poller;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::io::Errno;
 
 use super::source::Interest;
 use super::{Event, Key, Ready, Removed, System, Trigger};
@@ -29,8 +30,8 @@ const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlag
 
 struct Epoll {
     poller: Poller,
-    /// Keeps its capacity from turn to turn.
-    buffer: RefCell<Vec<epoll::Event>>,
+    /// The events of a turn; kept for the sake of its capacity.
+    buffer: Cell<Vec<epoll::Event>>,
     /// Copies of the level-triggered descriptors, which are listeners and therefore few. They are
     /// disarmed when an event finds nobody waiting, and their owner is not at hand then.
     listeners: RefCell<Vec<(Key, OwnedFd)>>,
@@ -42,11 +43,8 @@ pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
     // Each write is an edge of its own, so nobody ever needs to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    let epoll = Epoll {
-        poller,
-        buffer: RefCell::new(Vec::with_capacity(EVENTS)),
-        listeners: RefCell::new(Vec::new()),
-    };
+    let epoll =
+        Epoll { poller, buffer: Cell::new(Vec::new()), listeners: RefCell::new(Vec::new()) };
     Ok((Box::new(epoll), bell))
 }
 
@@ -99,7 +97,7 @@ impl System for Epoll {
         }
     }
 
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+    fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize> {
         let timeout = timeout.map(|timeout| {
             let timeout = timeout.min(LONGEST);
             Timespec {
@@ -107,19 +105,23 @@ impl System for Epoll {
                 tv_nsec: timeout.subsec_nanos().into(),
             }
         });
-        let mut buffer = self.buffer.borrow_mut();
-        buffer.clear();
-        match epoll::wait(&self.poller, spare_capacity(&mut buffer), timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => (),
-            Err(error) => return Err(error.into()),
-        }
-        for event in &*buffer {
+        let mut buffer = self.buffer.take();
+        // Without room for an event the call would fail. It is there already, unless a waker
+        // panicked in the turn before.
+        buffer.reserve(EVENTS);
+        let waited = epoll::wait(&self.poller, spare_capacity(&mut buffer), timeout.as_ref());
+        for event in buffer.drain(..) {
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
+            // Of the bell nobody needs to know more than that it ended the wait.
             if key != Key::BELL {
-                events.push(Event { key, ready: ready(flags) });
+                tell(Event { key, ready: ready(flags) });
             }
         }
-        Ok(())
+        self.buffer.set(buffer);
+        match waited {
+            Err(Errno::INTR) => Ok(0),
+            waited => Ok(waited?),
+        }
     }
 
     fn has_edges(&self) -> bool {

@@ -5,7 +5,7 @@
 //! It is the oracle of the fast system too: the tests run on both.
 #![expect(unsafe_code, reason = "registration with `polling` is unsafe; nothing else here is")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, PipeReader, Read as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
@@ -19,7 +19,8 @@ use super::{Event, Key, Ready, Removed, System, Trigger};
 
 struct Portable {
     poller: Poller,
-    buffer: RefCell<Events>,
+    /// The events of a turn; kept for the sake of its capacity.
+    buffer: Cell<Option<Events>>,
     /// The descriptors of all sources, which have to be known to change what they are asked for.
     descriptors: RefCell<HashMap<Key, RawFd>>,
     /// A pipe; other threads write to its other end.
@@ -32,7 +33,7 @@ pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
     ioctl_fionbio(&writer, true)?;
     let portable = Portable {
         poller: Poller::new()?,
-        buffer: RefCell::new(Events::new()),
+        buffer: Cell::new(None),
         descriptors: RefCell::default(),
         bell: reader,
     };
@@ -84,18 +85,19 @@ impl System for Portable {
         self.descriptors.borrow_mut().remove(&source.key);
     }
 
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        let mut buffer = self.buffer.borrow_mut();
+    fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize> {
+        let mut buffer = self.buffer.take().unwrap_or_default();
         buffer.clear();
-        self.poller.wait(&mut buffer, timeout)?;
+        let waited = self.poller.wait(&mut buffer, timeout);
         for event in buffer.iter() {
             if Key(event.key) == Key::BELL {
                 self.silence_bell();
             } else {
-                events.push(Event { key: Key(event.key), ready: ready(&event) });
+                tell(Event { key: Key(event.key), ready: ready(&event) });
             }
         }
-        Ok(())
+        self.buffer.set(Some(buffer));
+        waited
     }
 
     fn has_edges(&self) -> bool {

@@ -118,4 +118,8 @@ impl Source {
             Direction::Write => &mut self.writer,
         }
     }
+
+    pub(super) fn is_waited_for_by(&mut self, direction: Direction, waker: &Waker) -> bool {
+        self.waiting(direction).as_ref().is_some_and(|waiting| waiting.will_wake(waker))
+    }
 }

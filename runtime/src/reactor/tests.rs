@@ -221,3 +221,22 @@ fn an_idle_source_is_small() {
     assert_eq!(size_of::<Source>(), 40);
     assert_eq!(Slab::<Source>::new().slot_size(), 40, "a slot of the slab costs nothing more");
 }
+
+#[test]
+fn a_waker_that_panics_does_not_deafen_the_reactor() {
+    on_both_systems(|| {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let key = register(near.as_fd(), Trigger::Edge).unwrap();
+        let panics = waker_of(|| panic!("in wake"));
+        wait_for(near.as_fd(), key, Direction::Read, &panics).unwrap();
+        far.write_all(b"x").unwrap();
+        let panicked = std::panic::catch_unwind(|| wait(None));
+        assert!(panicked.is_err());
+        let (waker, woken) = counter();
+        wait_for(near.as_fd(), key, Direction::Read, &waker).unwrap();
+        far.write_all(b"x").unwrap();
+        wait(None).unwrap();
+        assert_eq!(count(&woken), 1);
+        remove(near.as_fd(), key, false);
+    });
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{TIMERS, Timers};
 use crate::slab::NONE;
@@ -69,6 +69,25 @@ impl Deadline {
         self.set_tick(TIMERS.with(|timers| timers.tick_at(time)));
     }
 
+    /// Sets the deadline to `delay` from the time of this turn. This does what [`set`](Self::set)
+    /// does with [`IOLoop::time`](crate::IOLoop::time) plus `delay`, only faster.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use squall_runtime::Deadline;
+    ///
+    /// let deadline = Deadline::new();
+    /// deadline.set_after(Duration::from_secs(10));
+    /// assert!(deadline.is_set());
+    /// ```
+    #[inline]
+    pub fn set_after(&self, delay: Duration) {
+        self.with_timer(|timers, timer| {
+            let due = timers.tick_after(delay);
+            timers.wheel.borrow_mut().arm(timer, due);
+        });
+    }
+
     /// Makes the deadline one that never expires.
     ///
     /// ```
@@ -110,12 +129,17 @@ impl Deadline {
     /// ```
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with_timer(|timers, timer| {
-            let wheel = timers.wheel.borrow();
-            if wheel.due(timer).is_some_and(|due| due <= timers.tick.get()) {
+            let (expired, known) = {
+                let wheel = timers.wheel.borrow();
+                let expired = wheel.due(timer).is_some_and(|due| due <= timers.tick.get());
+                (expired, wheel.is_waited_for_by(timer, cx.waker()))
+            };
+            if expired {
                 return Poll::Ready(());
             }
-            drop(wheel);
-            super::remember(timers, timer, cx.waker());
+            if !known {
+                super::remember(timers, timer, cx.waker());
+            }
             Poll::Pending
         })
     }

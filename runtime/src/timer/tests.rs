@@ -197,7 +197,7 @@ fn a_waker_may_use_timers_when_it_is_woken_replaced_or_dropped() {
     assert!(wait());
     use_virtual_time();
     advance(2 * SECOND);
-    wake_due();
+    begin_turn();
     deadline.set(now() + SECOND);
     assert!(wait());
     drop(deadline);

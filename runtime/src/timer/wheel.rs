@@ -26,6 +26,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Wheel {
     /// All ticks before this one have been dealt with.
     now: u64,
+    /// One bit for each level: is there a timer in it?
+    occupied: u8,
     levels: [Level; LEVELS],
     timers: Slab<Timer>,
 }
@@ -66,6 +68,7 @@ impl Wheel {
         const EMPTY: List = List { first: NONE, last: NONE };
         Self {
             now: 0,
+            occupied: 0,
             levels: [const { Level { occupied: 0, slots: [EMPTY; SLOTS] } }; LEVELS],
             timers: Slab::new(),
         }
@@ -108,9 +111,18 @@ impl Wheel {
         self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
     }
 
-    /// The place for the waker of a timer.
-    pub(crate) fn waker(&mut self, index: u32) -> Option<&mut Option<Waker>> {
-        self.timers.at_mut(index).map(|timer| &mut timer.waker)
+    /// Whether the expiry of a timer wakes what `waker` wakes.
+    pub(crate) fn is_waited_for_by(&self, index: u32, waker: &Waker) -> bool {
+        let timer = self.timers.at(index);
+        timer.and_then(|timer| timer.waker.as_ref()).is_some_and(|known| known.will_wake(waker))
+    }
+
+    /// Says whom the expiry of a timer wakes, and returns who it was before.
+    pub(crate) fn set_waker(&mut self, index: u32, waker: Option<Waker>) -> Option<Waker> {
+        match self.timers.at_mut(index) {
+            Some(timer) => std::mem::replace(&mut timer.waker, waker),
+            None => waker,
+        }
     }
 
     /// The tick at which [`expire`](Self::expire) next has something to do. It is never later than
@@ -160,7 +172,7 @@ impl Wheel {
     fn move_down(&mut self, place: Place) {
         let mut index = self.list(place).first;
         *self.list(place) = List { first: NONE, last: NONE };
-        self.levels[usize::from(place.level)].occupied &= !(1 << place.slot);
+        self.mark_empty(place);
         while let Some(timer) = self.timers.at_mut(index) {
             let (next, due) = (timer.next, timer.due);
             timer.place = None;
@@ -172,6 +184,7 @@ impl Wheel {
     /// Puts a timer that lies nowhere at the end of the slot for `due`, or nowhere for `NEVER`.
     fn link(&mut self, index: u32, due: u64) {
         let Some(place) = self.place_for(due) else { return };
+        self.occupied |= 1 << place.level;
         let level = &mut self.levels[usize::from(place.level)];
         level.occupied |= 1 << place.slot;
         let list = &mut level.slots[usize::from(place.slot)];
@@ -201,7 +214,15 @@ impl Wheel {
             None => self.list(place).last = previous,
         }
         if self.list(place).first == NONE {
-            self.levels[usize::from(place.level)].occupied &= !(1 << place.slot);
+            self.mark_empty(place);
+        }
+    }
+
+    fn mark_empty(&mut self, place: Place) {
+        let level = &mut self.levels[usize::from(place.level)];
+        level.occupied &= !(1 << place.slot);
+        if level.occupied == 0 {
+            self.occupied &= !(1 << place.level);
         }
     }
 
@@ -211,8 +232,11 @@ impl Wheel {
 
     /// The occupied slot that comes next.
     fn next_place(&self) -> Option<Place> {
-        let level = self.levels.iter().position(|level| level.occupied != 0)?;
-        let slot = self.levels[level].occupied.trailing_zeros();
+        if self.occupied == 0 {
+            return None;
+        }
+        let level = self.occupied.trailing_zeros();
+        let slot = self.levels[level as usize].occupied.trailing_zeros();
         Some(Place { level: level as u8, slot: slot as u8 })
     }
 

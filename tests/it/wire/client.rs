@@ -11,7 +11,7 @@ use super::{DEADLINE, split};
 
 /// Sending slowly takes at most so many steps: what is longer is not sent byte by byte but in
 /// pieces.
-const MOST_PIECES: usize = 4096;
+const MOST_PIECES: usize = 1024;
 
 /// One connection to a [`Server`](super::Server). Whatever takes too long fails the test.
 pub struct Client {
@@ -32,7 +32,7 @@ pub enum Ending {
 
 impl Client {
     #[track_caller]
-    pub(super) fn connect(address: SocketAddr, io_loop: IOLoopHandle) -> Self {
+    pub fn connect(address: SocketAddr, io_loop: IOLoopHandle) -> Self {
         let stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();

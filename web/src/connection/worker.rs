@@ -72,6 +72,8 @@ impl Worker {
     pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
         buffers.end_request();
         buffers.input.reset();
+        // Of a connection that ended before all was sent, which is nobody else's to receive.
+        buffers.output.clear();
         self.buffers.give(buffers);
     }
 

@@ -17,6 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// It holds a handle of the server, so that one whose handles are all dropped goes on.
 pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: Rc<Listener>) {
     loop {
+        service.worker.room().await;
         match std::future::poll_fn(|task| poll_next(&listener, task)).await {
             Ok(stream) => service.open(stream),
             Err(error) => {

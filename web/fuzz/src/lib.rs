@@ -1,0 +1,7 @@
+//! What the fuzz targets share: readers of requests and of responses that have nothing in
+//! common with those of the framework but the standard, written to be plain.
+
+pub mod answers;
+pub mod pieces;
+pub mod server;
+pub mod simple;

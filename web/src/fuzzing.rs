@@ -1,0 +1,154 @@
+//! What the fuzz targets in `web/fuzz` see of the inside of this crate. Only there under
+//! `--cfg fuzzing`, which they are built with; no part of the public interface.
+
+use std::ops::Range;
+
+use squall_runtime::{DuplexStream, IOLoop, duplex};
+
+use crate::connection::stream::Stream;
+use crate::http1::body::{Decoded, Decoder};
+use crate::http1::head::{Expect, Framing, Head, HeadLimits, HeadSearch, Version};
+use crate::server::HTTPServer;
+
+/// How the body of a request is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// Not at all.
+    None,
+    /// By its length.
+    Length(u64),
+    /// By chunks.
+    Chunked,
+}
+
+/// A request head, by value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the fields of `Head`")]
+pub struct ParsedHead {
+    pub method: String,
+    pub target: Vec<u8>,
+    pub path: Vec<u8>,
+    pub query: Option<Vec<u8>>,
+    pub authority: Option<Vec<u8>>,
+    pub http11: bool,
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub framing: BodyFraming,
+    pub keep_alive: bool,
+    pub upgrade: bool,
+    /// Whether `100 Continue` is waited for, if anything known is.
+    pub awaits_continue: Option<bool>,
+}
+
+/// Reads heads as a connection does.
+#[derive(Debug)]
+pub struct HeadReader {
+    head: Head,
+    search: HeadSearch,
+    limits: HeadLimits,
+}
+
+impl HeadReader {
+    /// One for a connection that is new.
+    pub fn new(max_head_size: usize, max_fields: usize, max_target: usize) -> Self {
+        let limits = HeadLimits { max_head_size, max_fields, max_target };
+        Self { head: Head::new(), search: HeadSearch::default(), limits }
+    }
+
+    /// Reads the head at the front of `bytes`, which are those of the last call and more.
+    ///
+    /// # Errors
+    ///
+    /// The status that it is refused with.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Range<usize>, ParsedHead)>, u16> {
+        let found = self.head.read(&mut self.search, bytes, &self.limits);
+        let place = found.map_err(|error| error.status().as_u16())?;
+        Ok(place.map(|place| (place.clone(), self.view(&bytes[place]))))
+    }
+
+    fn view(&self, bytes: &[u8]) -> ParsedHead {
+        let head = &self.head;
+        let fields = head.fields.iter();
+        ParsedHead {
+            method: head.method.as_str().to_owned(),
+            target: head.target.of(bytes).to_vec(),
+            path: head.path.of(bytes).to_vec(),
+            query: head.query.map(|query| query.of(bytes).to_vec()),
+            authority: head.authority.map(|authority| authority.of(bytes).to_vec()),
+            http11: head.version == Version::Http11,
+            fields: fields.map(|f| (f.name.of(bytes).to_vec(), f.value.of(bytes).to_vec())).collect(),
+            framing: match head.framing {
+                Framing::None => BodyFraming::None,
+                Framing::Length(length) => BodyFraming::Length(length),
+                Framing::Chunked => BodyFraming::Chunked,
+            },
+            keep_alive: head.keep_alive,
+            upgrade: head.upgrade,
+            awaits_continue: match head.expect {
+                Expect::None => Some(false),
+                Expect::Continue => Some(true),
+                Expect::Unknown => None,
+            },
+        }
+    }
+}
+
+/// What of a body some input held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the variants of `Decoded`")]
+pub enum Piece {
+    Data { skip: usize, len: usize },
+    Skip(usize),
+    Done { skip: usize },
+}
+
+/// Takes the framing off a body.
+#[derive(Debug)]
+pub struct BodyReader(Decoder);
+
+impl BodyReader {
+    /// For a body framed so.
+    pub fn new(framing: BodyFraming) -> Self {
+        Self(Decoder::new(match framing {
+            BodyFraming::None => Framing::None,
+            BodyFraming::Length(length) => Framing::Length(length),
+            BodyFraming::Chunked => Framing::Chunked,
+        }))
+    }
+
+    /// Looks at the front of `input`.
+    ///
+    /// # Errors
+    ///
+    /// The status that it is refused with.
+    pub fn decode(&mut self, input: &[u8]) -> Result<Piece, u16> {
+        Ok(match self.0.decode(input).map_err(|error| error.status().as_u16())? {
+            Decoded::Data { skip, len } => Piece::Data { skip, len },
+            Decoded::Skip(skip) => Piece::Skip(skip),
+            Decoded::Done { skip } => Piece::Done { skip },
+        })
+    }
+
+    /// Whether the body has ended.
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// Bytes of data that are announced and have not come.
+    pub fn announced(&self) -> u64 {
+        self.0.announced()
+    }
+}
+
+/// Opens a connection to `server` in memory, of which each direction holds `capacity` bytes.
+/// Time is virtual from then on.
+///
+/// # Panics
+///
+/// If the loop of this thread cannot be made.
+pub fn connect(server: &HTTPServer, capacity: usize) -> DuplexStream {
+    IOLoop::current().use_virtual_time();
+    let service = server.clone().handle_signals(false).service();
+    let (stream, peer) = duplex(capacity);
+    service.expect("a server without signals needs nothing of the system").open(Stream::Memory(peer));
+    stream
+}
