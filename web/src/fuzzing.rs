@@ -75,7 +75,9 @@ impl HeadReader {
             query: head.query.map(|query| query.of(bytes).to_vec()),
             authority: head.authority.map(|authority| authority.of(bytes).to_vec()),
             http11: head.version == Version::Http11,
-            fields: fields.map(|f| (f.name.of(bytes).to_vec(), f.value.of(bytes).to_vec())).collect(),
+            fields: fields
+                .map(|f| (f.name.of(bytes).to_vec(), f.value.of(bytes).to_vec()))
+                .collect(),
             framing: match head.framing {
                 Framing::None => BodyFraming::None,
                 Framing::Length(length) => BodyFraming::Length(length),
@@ -149,6 +151,8 @@ pub fn connect(server: &HTTPServer, capacity: usize) -> DuplexStream {
     IOLoop::current().use_virtual_time();
     let service = server.clone().handle_signals(false).service();
     let (stream, peer) = duplex(capacity);
-    service.expect("a server without signals needs nothing of the system").open(Stream::Memory(peer));
+    service
+        .expect("a server without signals needs nothing of the system")
+        .open(Stream::memory(peer, None));
     stream
 }

@@ -18,11 +18,16 @@ pub(crate) enum Stream {
 /// A connection in memory, as if from somewhere.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    pub(crate) stream: DuplexStream,
-    pub(crate) peer: Option<SocketAddr>,
+    stream: DuplexStream,
+    peer: Option<SocketAddr>,
 }
 
 impl Stream {
+    /// One in memory, which comes from `peer` as far as anybody can tell.
+    pub(crate) fn memory(stream: DuplexStream, peer: Option<SocketAddr>) -> Self {
+        Self::Memory(Box::new(Memory { stream, peer }))
+    }
+
     pub(crate) fn poll_recv(
         &self,
         task: &mut TaskContext<'_>,

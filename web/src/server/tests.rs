@@ -4,15 +4,14 @@ use super::serve::serve;
 use super::service::Service;
 use crate::application::Application;
 use crate::connection::Connection;
-use crate::connection::stream::{Memory, Stream};
+use crate::connection::stream::Stream;
 use crate::settings::Settings;
 
 #[test]
 fn the_task_of_a_connection_is_small() {
     let service = Rc::new(Service::new(Application::new([]), Settings::default()));
     let (_, stream) = squall_runtime::duplex(1);
-    let connection =
-        Connection::new(&service.worker, Stream::Memory(Box::new(Memory { stream, peer: None })));
+    let connection = Connection::new(&service.worker, Stream::memory(stream, None));
     let size = size_of_val(&serve(service, connection));
     assert!(size <= 208, "{size} bytes");
 }

@@ -6,7 +6,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use squall_runtime::{DuplexStream, IOLoop, duplex};
 
 use crate::application::Application;
-use crate::connection::stream::{Memory, Stream};
+use crate::connection::stream::Stream;
 use crate::http::Method;
 use crate::server::{HTTPServer, Service};
 use crate::testing::TestRequest;
@@ -152,8 +152,7 @@ impl TestClient {
     /// Opens a connection.
     pub fn connect(&self) -> TestConnection {
         let (stream, other) = duplex(CAPACITY);
-        let memory = Memory { stream: other, peer: self.peer };
-        self.service.open(Stream::Memory(Box::new(memory)));
+        self.service.open(Stream::memory(other, self.peer));
         TestConnection { stream }
     }
 }
