@@ -25,12 +25,12 @@ mod support;
 
 async fn who(cx: &mut Context) -> Result {
     let Some(client) = cx.remote_ip() else { return cx.write("I do not know who you are\n") };
-    cx.write(format!("{client} asks for {}://{}{}\n", cx.protocol(), cx.host(), cx.path()))
+    cx.write(format!("{client} asks for {}://{}\n", cx.protocol(), cx.host()))
 }
 
 fn main() -> io::Result<()> {
     let port = support::port()?;
-    let app = Application::new([route("/{*path}", get(who))]);
+    let app = Application::new([route("/", get(who))]);
     // The headers of anybody else are not looked at.
     let server = HTTPServer::new(app).trusted_downstream(["127.0.0.1", "::1"])?;
     server.bind(port)?;

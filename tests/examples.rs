@@ -287,8 +287,8 @@ fn behind_nginx_knows_the_client() {
     let curl = "curl -H 'X-Real-Ip: 203.0.113.7' -H 'X-Scheme: https' localhost:8000";
     let text = example.curl(curl).text();
     assert!(text.starts_with("203.0.113.7 asks for https://"), "{text}");
-    let text = example.curl("curl localhost:8000/path").text();
-    assert!(text.starts_with("127.0.0.1 asks for http://") && text.ends_with("/path\n"), "{text}");
+    let text = example.curl("curl localhost:8000").text();
+    assert!(text.starts_with("127.0.0.1 asks for http://"), "{text}");
     example.end();
 }
 
