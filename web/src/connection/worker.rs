@@ -72,6 +72,8 @@ impl Worker {
     pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
         buffers.end_request();
         buffers.input.reset();
+        // What a client did not take must not go to another.
+        buffers.output.clear();
         // Of a connection that ended before all was sent, which is nobody else's to receive.
         buffers.output.clear();
         self.buffers.give(buffers);
@@ -86,15 +88,18 @@ impl Worker {
 /// How many connections there may be.
 impl Worker {
     /// Waits until there may be one more.
-    pub(crate) fn room(&self) -> impl Future<Output = ()> {
-        std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            let mut connections = self.connections.borrow_mut();
-            if self.settings.max_connections.is_none_or(|most| connections.count < most) {
-                return Poll::Ready(());
-            }
-            connections.waiting.push(task.waker().clone());
-            Poll::Pending
-        })
+    pub(crate) fn poll_room(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let count = self.connections.borrow().count;
+        if self.settings.max_connections.is_none_or(|most| count < most) {
+            return Poll::Ready(());
+        }
+        self.wait_for_fewer(task);
+        Poll::Pending
+    }
+
+    fn wait_for_fewer(&self, task: &mut TaskContext<'_>) {
+        let waker = task.waker().clone();
+        self.connections.borrow_mut().waiting.push(waker);
     }
 }
 
@@ -113,11 +118,10 @@ impl Worker {
     /// Waits until no connection is left.
     pub(crate) fn drained(&self) -> impl Future<Output = ()> {
         std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            let mut connections = self.connections.borrow_mut();
-            if connections.count == 0 {
+            if self.connection_count() == 0 {
                 return Poll::Ready(());
             }
-            connections.waiting.push(task.waker().clone());
+            self.wait_for_fewer(task);
             Poll::Pending
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use squall_runtime::log;
 
 use crate::connection::upgrade::Serve;
+use crate::connection::watch::Departure;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::{Error, HTTPError, Result};
@@ -16,7 +17,7 @@ pub(crate) enum Outcome {
     Returned(Result),
     Panicked(Box<dyn Any + Send>),
     /// It did not: the client left, and the handler was dropped where it waited.
-    Gone,
+    Left(Departure),
 }
 
 /// What becomes of the connection after a response.
@@ -41,7 +42,7 @@ impl Context {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
             Outcome::Panicked(panic) => self.answer_panic(&*panic),
-            Outcome::Gone => return self.conclude_gone(),
+            Outcome::Left(departure) => return self.conclude_left(departure),
         }
         // Middleware may have changed what the handler had completed.
         if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
@@ -63,13 +64,15 @@ impl Context {
     }
 
     /// The client takes what was finished before it left, but nothing else.
-    fn conclude_gone(&self) -> Conclusion {
-        match self.exchange.response.progress {
-            Progress::Finished => {
-                self.log_access();
-                Conclusion::Close
-            }
-            _ => self.conclude_cut(),
+    fn conclude_left(&self, departure: Departure) -> Conclusion {
+        if self.exchange.response.progress == Progress::Finished {
+            self.log_access();
+            return Conclusion::Close;
+        }
+        match departure {
+            // The responses before this one are still on their way.
+            Departure::Finished if !self.is_head_sent() => Conclusion::Close,
+            Departure::Finished | Departure::Broken => self.conclude_cut(),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn drive(
     std::future::poll_fn(|task| {
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task))) {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
-            Ok(Poll::Pending) => connection.poll_meanwhile(task).map(|()| Outcome::Gone),
+            Ok(Poll::Pending) => connection.poll_meanwhile(task).map(Outcome::Left),
             Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
         }
     })

@@ -1,5 +1,6 @@
 //! The life of a connection: a head is read and answered, again and again.
 
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
@@ -19,13 +20,14 @@ const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
-    if service.worker.settings.proxy_protocol && !read_proxy_header(&service, &connection).await {
-        return close::close(&connection).await;
-    }
-    while let Some(mut cx) = next_request(&service, &connection).await {
+    let connection = Serving(connection);
+    let is_proxied = service.worker.settings.proxy_protocol;
+    let is_welcome = !is_proxied || read_proxy_header(&service, &connection).await;
+    while is_welcome && let Some(mut cx) = next_request(&service, &connection).await {
         let application = &service.application;
         let found = guard(|| application.find(&mut cx));
-        if cx.wants_whole_body()
+        if found.is_ok()
+            && cx.wants_whole_body()
             && let Err(failure) = connection.collect_body().await
         {
             if failure == BodyFailure::Gone {
@@ -37,19 +39,41 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             Ok(handler) => drive(&connection, handler).await,
             Err(panicked) => panicked,
         };
-        let conclusion = cx.conclude(outcome);
-        service.release(cx);
+        // Errors are printed, and what was kept with the request is dropped: by code of the user.
+        let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
+        let _ = guard(|| service.release(cx));
         match conclusion {
             Conclusion::KeepAlive => {}
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
             Conclusion::Drain | Conclusion::Close => break,
             Conclusion::Abort => return,
             Conclusion::Reset => return connection.stream.reset(),
-            Conclusion::Upgrade(serve) => return upgrade::hand_over(connection, serve).await,
+            Conclusion::Upgrade(serve) => {
+                return upgrade::hand_over(Rc::clone(&connection), serve).await;
+            }
         }
         connection.end_request();
     }
     close::close(&connection).await;
+}
+
+/// Ends the connection together with its task, whoever else still holds it.
+struct Serving(Rc<Connection>);
+
+impl Deref for Serving {
+    type Target = Rc<Connection>;
+
+    fn deref(&self) -> &Rc<Connection> {
+        &self.0
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.0) > 1 {
+            self.0.retire();
+        }
+    }
 }
 
 /// Waits for a request: its head has been read, its body not yet. `None`: there will be no
@@ -100,12 +124,13 @@ fn begin_request(
         return Ok(None);
     }
     let mut cx = service.lease(connection);
-    let begun = cx.begin()?;
-    if !begun {
-        service.release(cx);
-        return Ok(None);
+    match cx.begin() {
+        Ok(true) => Ok(Some(cx)),
+        begun => {
+            service.release(cx);
+            begun.map(|_| None)
+        }
     }
-    Ok(Some(cx))
 }
 
 /// Answers a client that takes too long for a head.
