@@ -41,7 +41,7 @@ impl Context {
         match outcome {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
-            Outcome::Panicked(panic) => self.answer_panic(&*panic),
+            Outcome::Panicked(panic) => self.answer_error(&panic_error(&*panic)),
             Outcome::Left(departure) => return self.conclude_left(departure),
         }
         // Middleware may have changed what the handler had completed.
@@ -55,7 +55,8 @@ impl Context {
         if self.exchange.response.progress == Progress::Broken {
             return self.conclude_cut();
         }
-        match self.exchange.upgrade.take() {
+        let switches = self.status() == StatusCode::SWITCHING_PROTOCOLS;
+        match self.exchange.upgrade.take().filter(|_| switches) {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
             None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
@@ -127,13 +128,9 @@ impl Context {
         }
     }
 
-    fn answer_panic(&mut self, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("of unknown kind").to_owned();
-        self.answer_error(
-            &HTTPError::INTERNAL_SERVER_ERROR.with_log_message(format!("panic: {text}")).into(),
-        );
+    /// Has the request answered with 500, because finding who answers it panicked.
+    pub(crate) fn refuse_panic(&mut self, panic: &(dyn Any + Send)) {
+        self.refuse(panic_error(panic));
     }
 
     /// Puts `error` in the place of what was written, and logs it. `false`: the head has been
@@ -215,4 +212,12 @@ impl Context {
             format_args!("{code} {method} {path}{mark}{query} ({client}) {milliseconds:.2}ms"),
         );
     }
+}
+
+/// A panic as the error that answers it.
+fn panic_error(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = format!("panic: {}", text.unwrap_or("of unknown kind"));
+    HTTPError::INTERNAL_SERVER_ERROR.with_log_message(text).into()
 }

@@ -9,6 +9,10 @@ use crate::server::HTTPServer;
 /// The settings for a server behind proxies (nginx, HAProxy, a load balancer).
 ///
 /// By default no proxy is known, and nothing that one may say is read: who connects is the client.
+///
+/// # Panics
+///
+/// Each, once the server has started, as the other settings.
 impl HTTPServer {
     /// Which proxies stand in front of the server, and are believed: networks
     /// (`"10.0.0.0/8"`, `"2001:db8::/32"`), addresses (`"127.0.0.1"`), and `"unix:"` for all that

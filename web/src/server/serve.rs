@@ -8,7 +8,7 @@ use crate::connection::request_body::BodyFailure;
 use crate::connection::{Connection, HeadProgress};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
-use crate::context::conclude::Conclusion;
+use crate::context::conclude::{Conclusion, Outcome};
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
 use crate::server::drive::{drive, guard};
@@ -19,15 +19,14 @@ use crate::server::service::Service;
 const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
-pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
-    let connection = Serving(connection);
+pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
     let is_proxied = service.worker.settings.proxy_protocol;
     let is_welcome = !is_proxied || read_proxy_header(&service, &connection).await;
     while is_welcome && let Some(mut cx) = next_request(&service, &connection).await {
-        let application = &service.application;
-        let found = guard(|| application.find(&mut cx));
-        if found.is_ok()
-            && cx.wants_whole_body()
+        if let Err(panic) = guard(|| service.application.find(&mut cx)) {
+            cx.refuse_panic(&*panic);
+        }
+        if cx.wants_whole_body()
             && let Err(failure) = connection.collect_body().await
         {
             if failure == BodyFailure::Gone {
@@ -35,9 +34,9 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             }
             cx.refuse_body(failure);
         }
-        let outcome = match found.and_then(|()| guard(|| application.call(&mut cx))) {
+        let outcome = match guard(|| service.application.call(&mut cx)) {
             Ok(handler) => drive(&connection, handler).await,
-            Err(panicked) => panicked,
+            Err(panic) => Outcome::Panicked(panic),
         };
         // Errors are printed, and what was kept with the request is dropped: by code of the user.
         let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
@@ -58,7 +57,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
 }
 
 /// Ends the connection together with its task, whoever else still holds it.
-struct Serving(Rc<Connection>);
+pub(super) struct Serving(pub(super) Rc<Connection>);
 
 impl Deref for Serving {
     type Target = Rc<Connection>;

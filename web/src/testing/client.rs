@@ -71,9 +71,7 @@ impl TestClient {
     #[track_caller]
     pub fn of(server: &HTTPServer) -> Self {
         IOLoop::current().use_virtual_time();
-        let service = server.clone().handle_signals(false).service();
-        let service = service.expect("a server without signals needs nothing of the system");
-        Self { service, peer: None }
+        Self { service: server.service_without_signals(), peer: None }
     }
 
     /// Has the connections come from `address`, as far as the server can tell; by default they come
