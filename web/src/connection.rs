@@ -17,6 +17,7 @@ pub(crate) mod close;
 pub(crate) mod input;
 pub(crate) mod output;
 mod patience;
+pub(crate) mod relay;
 pub(crate) mod request_body;
 pub(crate) mod stream;
 pub(crate) mod upgrade;

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 
 mod accept;
 mod drive;
+mod proxies;
+mod relayed;
 mod serve;
 mod service;
 mod settings;

@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -8,6 +9,7 @@ use squall_runtime::IOLoop;
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::relay::Relay;
 use crate::http1::date::DateCache;
 use crate::pool::Pool;
 use crate::settings::Settings;
@@ -42,6 +44,15 @@ impl Worker {
     pub(super) fn forget(&self, connection: usize) {
         let waiting = self.connections.borrow_mut().remove(connection);
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Keeps what a proxy has said about a connection, until it is forgotten.
+    pub(super) fn keep_relay(&self, connection: usize, relay: Relay) {
+        self.connections.borrow_mut().relays.insert(connection, relay);
+    }
+
+    pub(super) fn relay(&self, connection: usize) -> Option<Relay> {
+        self.connections.borrow().relays.get(&connection).copied()
     }
 
     /// The time of the loop: that of the turn it is in.
@@ -138,6 +149,8 @@ struct Connections {
     list: Vec<Weak<Connection>>,
     free: Vec<usize>,
     count: usize,
+    /// Beside the list, for most servers have none.
+    relays: HashMap<usize, Relay>,
     /// Who waits for there to be fewer.
     waiting: Vec<Waker>,
 }
@@ -157,6 +170,7 @@ impl Connections {
     fn remove(&mut self, key: usize) -> Vec<Waker> {
         let Some(place) = self.list.get_mut(key) else { return Vec::new() };
         *place = Weak::new();
+        self.relays.remove(&key);
         self.free.push(key);
         self.count -= 1;
         std::mem::take(&mut self.waiting)

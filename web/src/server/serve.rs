@@ -12,6 +12,7 @@ use crate::context::conclude::{Conclusion, Outcome};
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
 use crate::server::drive::{drive, guard};
+use crate::server::relayed::read_proxy_header;
 use crate::server::service::Service;
 
 /// With more than this waiting to be sent, the next request of a pipeline waits as well.
@@ -19,7 +20,9 @@ const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
-    while let Some(mut cx) = next_request(&service, &connection).await {
+    let is_proxied = service.worker.settings.proxy_protocol;
+    let is_welcome = !is_proxied || read_proxy_header(&service, &connection).await;
+    while is_welcome && let Some(mut cx) = next_request(&service, &connection).await {
         if let Err(panic) = guard(|| service.application.find(&mut cx)) {
             cx.refuse_panic(&*panic);
         }
@@ -111,9 +114,7 @@ fn next_request(
                 HeadProgress::Received => {}
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
-                    let reason = "the head was not complete in time";
-                    let error = HTTPError::REQUEST_TIMEOUT.with_log_message(reason);
-                    refuse(service, connection, error);
+                    refuse_slow(service, connection);
                     return Poll::Ready(None);
                 }
             }
@@ -139,8 +140,14 @@ fn begin_request(
     }
 }
 
+/// Answers a client that takes too long for a head.
+pub(super) fn refuse_slow(service: &Service, connection: &Rc<Connection>) {
+    let reason = "the head was not complete in time";
+    refuse(service, connection, HTTPError::REQUEST_TIMEOUT.with_log_message(reason));
+}
+
 /// Answers what is no request. The connection ends after it.
-fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
+pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
     connection.end_request();
     connection.set_linger();
     let mut cx = service.lease(connection);

@@ -140,7 +140,7 @@ impl HTTPServer {
     }
 
     #[track_caller]
-    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
         assert!(self.shared.service.get().is_none(), "the server has started with its settings");
         change(&mut self.shared.settings.borrow_mut());
         self
