@@ -96,7 +96,13 @@ fn application() -> Application {
         route("/hold", get(hold)),
         route("/stream", get(stream)),
         route("/go-on", get(go_on)),
-        route("/echo", get(async |cx: &mut Context| cx.upgrade(echo_bytes))),
+        route(
+            "/echo",
+            get(async |cx: &mut Context| {
+                cx.set_header("Upgrade", "echo")?;
+                cx.upgrade(echo_bytes)
+            }),
+        ),
         route("/release", post(release)),
     ])
 }
