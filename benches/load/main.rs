@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
     client::allow_many_descriptors()?;
     // Cargo has arguments of its own.
     let named = |name: &&str| arguments.iter().any(|argument| argument == name);
-    let all = !NAMES.iter().any(|name| named(&name));
+    let all = !NAMES.iter().any(named);
     NAMES.iter().filter(|name| all || named(name)).try_for_each(|name| run(name))
 }
 
