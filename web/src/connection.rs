@@ -282,7 +282,7 @@ impl Connection {
         }
     }
 
-    /// Takes memory off a connection whose handler may wait for long.
+    /// Takes memory off a connection whose handler, or whose body, may wait for long.
     fn save_memory(&self) {
         if let Some(buffers) = self.held.borrow_mut().leased()
             && self.worker.is_short_of_buffers()
