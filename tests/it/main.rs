@@ -68,6 +68,8 @@ mod response_headers;
 mod running;
 /// Servers as their program sees them: where they listen, and how they end.
 mod servers;
+/// What is sent and what is received, each with limits of its own, and who else uses a connection.
+mod two_directions;
 /// Serving over Unix sockets.
 mod unix_sockets;
 /// Connections that go on with another protocol.
