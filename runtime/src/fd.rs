@@ -384,7 +384,8 @@ impl<T: AsFd> AsyncFd<T> {
         match rustix::net::recv(self.get_ref(), &mut [0_u8; 1], flags) {
             Ok((0, _)) => Poll::Ready(Ok(PeerClosed::Finished)),
             Ok(_) | Err(Errno::INTR) => {
-                reactor::listen(self.key.get(), cx.waker());
+                // These bytes would be told of in every turn. Whoever reads them arms it again.
+                reactor::ignore(self.key.get());
                 Poll::Pending
             }
             Err(Errno::AGAIN) => {

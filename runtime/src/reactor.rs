@@ -61,6 +61,10 @@ trait System {
 #[derive(Clone, Copy, Debug)]
 struct Removed {
     key: Key,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "all are level-triggered elsewhere")
+    )]
     trigger: Trigger,
     watched: Interest,
 }
@@ -231,6 +235,20 @@ pub(crate) fn listen(key: Key, waker: &Waker) {
         if !known {
             reactor.remember(key, Direction::Read, waker);
         }
+    });
+}
+
+/// Lets nobody know that a level-triggered source can be read, until somebody waits for that again.
+pub(crate) fn ignore(key: Key) {
+    REACTOR.with(|reactor| {
+        let (from, to) = {
+            let mut sources = reactor.sources.borrow_mut();
+            let Some(source) = sources.at_mut(key.index()) else { return };
+            let from = source.watched;
+            source.watched = Interest { read: false, ..from };
+            (from, source.watched)
+        };
+        reactor.disarm(key, from, to);
     });
 }
 
