@@ -15,6 +15,7 @@ use squall::{Application, Context, HTTPServer, IOLoop, get, post, route, sleep};
 use crate::case::announce;
 use crate::http::{Connection, Response};
 
+pub mod last;
 pub mod load;
 pub mod start;
 pub mod stop;

@@ -34,6 +34,8 @@ mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.
 mod smuggling;
 
+/// Clients that read slowly, or not at all.
+mod back_pressure;
 /// What becomes of errors and panics.
 mod errors;
 /// The tags of bodies, and clients that have the body already.
@@ -52,6 +54,10 @@ mod methods;
 mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
+/// Who the client is, for which host and over what it asks, as proxies say that are believed.
+mod proxies;
+/// Connections that begin with a header of the PROXY protocol.
+mod proxy_protocol;
 /// Responses that send the client elsewhere.
 mod redirects;
 /// Where the body of a response ends, and how the client can tell.
@@ -64,3 +70,5 @@ mod running;
 mod servers;
 /// Serving over Unix sockets.
 mod unix_sockets;
+/// Connections that go on with another protocol.
+mod upgrade;

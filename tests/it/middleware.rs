@@ -289,7 +289,7 @@ fn middleware_may_read_the_body() {
 #[test]
 fn without_middleware_and_with_it_the_bytes_are_the_same() {
     let app = || Application::new([route("/", Tracing(Trace::default()))]);
-    let plain = Server::start(move || app());
+    let plain = Server::start(app);
     let wrapped = Server::start(move || app().around(async |cx, next| next.run(cx).await));
     for request in ["GET /", "HEAD /", "POST /", "OPTIONS /", "GET /nowhere", "OPTIONS *"] {
         let request = format!("{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -1,9 +1,8 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -131,7 +130,11 @@ fn a_client_has_no_address() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_name_may_be_one_without_a_file() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+
     let name = format!("squall-it-{}", std::process::id());
     let address = format!("unix:@{name}");
     let (_running, ()) = Running::start(move || server().listen(address).unwrap());

@@ -128,7 +128,7 @@ fn await_the_last(mut connection: Connection) {
 
 /// Connects until that is refused.
 #[track_caller]
-fn await_refusal(port: u16) {
+pub(super) fn await_refusal(port: u16) {
     let start = Instant::now();
     let connect = || Connection::open(port).map(drop).map_err(|error| error.kind());
     while connect() != Err(ErrorKind::ConnectionRefused) {

@@ -24,6 +24,13 @@ impl Buffers {
         self.input.end_request();
         self.body.clear();
     }
+
+    /// Forgets all, for the next connection: also what a client that left did not take.
+    pub(crate) fn reset(&mut self) {
+        self.end_request();
+        self.input.reset();
+        self.output.clear();
+    }
 }
 
 /// What a connection holds: the less, the longer it may have to wait.

@@ -3,7 +3,12 @@ use std::time::Duration;
 use crate::server::HTTPServer;
 use crate::settings::Settings;
 
-/// The settings. A `None` for a time-out is no time-out.
+/// The settings. A `None` for a time-out is no time-out. They are those of the server that all
+/// its handles share.
+///
+/// # Panics
+///
+/// Each, once the server has started: it would have no effect.
 impl HTTPServer {
     /// How large the head of a request may be, in bytes; more is answered with 431.
     /// Default: 64 KiB.
@@ -67,6 +72,10 @@ impl HTTPServer {
     /// the route streams the body); then it is dropped at its `await`, and the client answered
     /// with 503. A response whose head has been flushed is cut. Default: no limit. A
     /// [route](crate::Route::handler_timeout) may have its own.
+    ///
+    /// What is dropped writes nothing any more: the client gets the standard page, without
+    /// [`write_error`](crate::RequestHandler::write_error), and middleware is dropped as well.
+    /// A handler that has more to say uses [`timeout`](crate::timeout) itself.
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -134,7 +143,9 @@ impl HTTPServer {
         self.set(|settings| settings.handle_signals = handle)
     }
 
-    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+    #[track_caller]
+    pub(super) fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+        assert!(self.shared.service.get().is_none(), "the server has started with its settings");
         change(&mut self.shared.settings.borrow_mut());
         self
     }
