@@ -25,8 +25,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
 
-const EXAMPLES: [&str; 7] =
-    ["background", "functions", "get_post", "hello", "slow", "stories", "workers"];
+const EXAMPLES: [&str; 8] =
+    ["background", "behind_nginx", "functions", "get_post", "hello", "slow", "stories", "workers"];
 
 /// An example that runs.
 struct Example {
@@ -72,7 +72,7 @@ impl Example {
         self.untried.borrow_mut().remove(command);
         let Curl { method, path, headers, body } = Curl::parse(command);
         let mut connection = Connection::open(self.port).expect("it listens");
-        connection.send(&method, &path, headers, &body).unwrap();
+        connection.send(&method, &path, &headers, &body).unwrap();
         connection.response().unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
@@ -125,7 +125,7 @@ fn curls(page: &str) -> BTreeSet<String> {
 struct Curl {
     method: String,
     path: String,
-    headers: &'static str,
+    headers: String,
     body: Vec<u8>,
 }
 
@@ -134,14 +134,18 @@ impl Curl {
     fn parse(command: &str) -> Self {
         let words = words(command);
         let mut words = words.into_iter().skip(1);
-        let (mut method, mut body, mut headers, mut path) = (None, Vec::new(), "", None);
+        let (mut method, mut body, mut headers, mut path) = (None, Vec::new(), String::new(), None);
         while let Some(word) = words.next() {
             match word.as_slice() {
                 b"-i" => {}
+                b"-H" => {
+                    headers.push_str(str::from_utf8(&words.next().unwrap()).unwrap());
+                    headers.push_str("\r\n");
+                }
                 b"-X" => method = words.next(),
                 b"-d" | b"--data-binary" => {
                     body = words.next().unwrap();
-                    headers = "Content-Type: application/x-www-form-urlencoded\r\n";
+                    headers.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
                 }
                 url => path = Some(url.strip_prefix(b"localhost:8000").unwrap().to_vec()),
             }
@@ -274,6 +278,17 @@ fn functions_take_arguments() {
     let allowed: BTreeSet<_> = refused.header("Allow").unwrap().split(", ").collect();
     assert_eq!(refused.status(), 405);
     assert_eq!(allowed, ["GET", "HEAD", "OPTIONS", "POST"].into());
+    example.end();
+}
+
+#[test]
+fn behind_nginx_knows_the_client() {
+    let example = Example::start("behind_nginx");
+    let curl = "curl -H 'X-Real-Ip: 203.0.113.7' -H 'X-Scheme: https' localhost:8000";
+    let text = example.curl(curl).text();
+    assert!(text.starts_with("203.0.113.7 asks for https://"), "{text}");
+    let text = example.curl("curl localhost:8000").text();
+    assert!(text.starts_with("127.0.0.1 asks for http://"), "{text}");
     example.end();
 }
 

@@ -5,7 +5,9 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, Level};
 
@@ -104,9 +106,37 @@ pub fn is_access_enabled() -> bool {
 
 fn write_without_subscriber(level: Level, target: Target, message: fmt::Arguments<'_>) {
     if tracing::dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
-        // Standard error may be closed, or a pipe that nobody reads: no reason to stop serving.
-        drop(io::stderr().write_all(line(level, target, message).as_bytes()));
+        write_to_stderr(&line(level, target, message));
     }
+}
+
+/// A line longer than this is cut: what a pipe takes that has any room at all.
+const LONGEST_LINE: usize = 4096;
+
+/// Lines that found no room since the last one that did.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Standard error may be closed, or a pipe that nobody reads: no reason to stop serving. What
+/// finds no room is counted.
+fn write_to_stderr(line: &str) {
+    let mut stderr = io::stderr();
+    if !has_room(&stderr) {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    match DROPPED.swap(0, Ordering::Relaxed) {
+        0 => drop(stderr.write_all(line.as_bytes())),
+        dropped => {
+            let line = format!("({dropped} lines found no room) {line}");
+            drop(stderr.write_all(&line.as_bytes()[..line.len().min(LONGEST_LINE)]));
+        }
+    }
+}
+
+fn has_room(stderr: &io::Stderr) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let ready = rustix::event::poll(&mut [PollFd::new(stderr, PollFlags::OUT)], Some(&at_once));
+    ready.is_ok_and(|count| count > 0)
 }
 
 /// One line, whatever the message holds, and one `write`, so that the lines of several workers
@@ -120,6 +150,11 @@ fn line(level: Level, target: Target, message: fmt::Arguments<'_>) -> String {
             character => line.push(character),
         }
     }
+    let mut end = line.len().min(LONGEST_LINE - 1);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    line.truncate(end);
     line.push('\n');
     line
 }

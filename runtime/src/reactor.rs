@@ -146,6 +146,12 @@ pub(crate) fn use_portable() {
     });
 }
 
+/// Whether this thread's reactor has descriptors.
+#[cfg(test)]
+pub(crate) fn is_open() -> bool {
+    REACTOR.with(|reactor| reactor.system.get().is_some())
+}
+
 /// Sleeps until a descriptor is ready or `timeout` is over, and wakes those who waited. Returns
 /// the number of events.
 pub(crate) fn wait(timeout: Option<Duration>) -> io::Result<usize> {

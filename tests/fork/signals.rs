@@ -90,14 +90,15 @@ pub fn quit_kills_at_once(case: &Case) {
 }
 
 pub fn a_worker_that_does_not_stop_is_killed_in_the_end(case: &Case) {
-    let timeout = Duration::from_millis(200);
+    // Worker 0 must be told in time to stop, on a machine that may be busy.
+    let timeout = Duration::from_secs(1);
     let server = case.server(|| slow_to_stop(two().stop_timeout(timeout)));
     let [first, _] = both(&server);
     let start = Instant::now();
     server.signal(Signal::SIGTERM);
     server.expect("worker 0 got SIGTERM");
     kill(first, Signal::SIGUSR1).unwrap();
-    server.expect("not stopped within 200ms: killing worker 1");
+    server.expect("not stopped within 1s: killing worker 1");
     assert!(start.elapsed() >= timeout);
     let (status, others) = server.ended();
     assert_eq!(status.code(), Some(0));

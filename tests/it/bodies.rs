@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use squall::testing::TestClient;
 use squall::{Application, Body, Context, HTTPServer, IOLoop, Method, Result};
 use squall::{get, post, route, sleep};
 
-use crate::wire::Server;
+use crate::wire::{DEADLINE, Server};
 
 async fn echo(cx: &mut Context) -> Result {
     cx.write(cx.body().await?)
@@ -244,8 +244,8 @@ fn a_body_that_was_kept_is_not_that_of_the_next_request() {
         let keep = async move |cx: &mut Context| {
             let before = kept.borrow_mut().replace(cx.body());
             if let Some(mut before) = before {
-                let piece = before.next().await.transpose()?;
-                cx.write(format!("{piece:?} "))?;
+                let failed = before.next().await.is_some_and(|piece| piece.is_err());
+                cx.write(if failed { "it is over: " } else { "it goes on: " })?;
             }
             cx.write(cx.body().await?)
         };
@@ -259,8 +259,50 @@ fn a_body_that_was_kept_is_not_that_of_the_next_request() {
         client.send(with_length(path, b"abc"));
         client.response();
         client.send(with_length(path, b"def"));
-        assert_eq!(client.response().text(), "None def", "{path}");
+        assert_eq!(client.response().text(), "it is over: def", "{path}");
     }
+}
+
+/// What a background task stores must not look whole when it is not.
+#[test]
+fn a_body_that_outlives_its_request_ends_in_an_error() {
+    let (tell, told) = mpsc::channel();
+    let server = Server::start(move || {
+        let take = async move |cx: &mut Context| -> Result {
+            let (body, tell) = (cx.body(), tell.clone());
+            IOLoop::current().spawn_callback(async move {
+                // It waits for more when the handler has returned.
+                tell.send(body.await.map(drop).is_err()).unwrap();
+            });
+            cx.set_header("Connection", "close")?;
+            cx.write("page")
+        };
+        Application::new([route("/", post(take)).stream_request_body()])
+    });
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    assert_eq!(client.response().text(), "page");
+    client.finish();
+    assert!(told.recv_timeout(DEADLINE).unwrap(), "the body is cut short");
+    assert_eq!(client.rest(), b"", "nobody keeps the connection open");
+}
+
+#[test]
+fn a_body_that_another_task_reads_is_told_to_come() {
+    let server = Server::start(|| {
+        let take = async |cx: &mut Context| -> Result {
+            let body = cx.body();
+            let whole = IOLoop::current().spawn(async move { body.await });
+            cx.write(whole.await??)
+        };
+        Application::new([route("/", post(take)).stream_request_body()])
+    });
+    let mut client = server.connect();
+    let expect = "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{expect}"));
+    client.until("HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("abc");
+    assert_eq!(client.response().text(), "abc");
 }
 
 #[test]

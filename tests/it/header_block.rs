@@ -1,4 +1,9 @@
-use squall::{Application, Context, HTTPServer, Result, get, route};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use squall::testing::TestClient;
+use squall::{Application, Context, HTTPServer, Result, Text, get, post, route, sleep};
 
 use crate::wire::Server;
 
@@ -177,4 +182,79 @@ fn tens_of_thousands_of_headers_are_served_where_the_limits_allow_them() {
     let mut client = server.connect();
     client.send(request(lines.as_bytes()));
     assert_eq!(client.response().body.len(), 3 * COUNT);
+}
+
+/// The head lies in a buffer, which is needed for the body.
+#[test]
+fn a_head_can_be_read_after_the_body() {
+    async fn after(cx: &mut Context) -> Result {
+        let mut body = cx.body();
+        let mut count = 0;
+        while let Some(piece) = body.next().await {
+            count += piece?.len();
+        }
+        cx.write(format!("{count} {} {} ", cx.path(), cx.query()))?;
+        cx.write(cx.header("x").unwrap_or_default())
+    }
+    let server = Server::start(|| {
+        Application::new([
+            route("/buffered", post(after)),
+            route("/streamed", post(after)).stream_request_body(),
+        ])
+    });
+    for path in ["/buffered", "/streamed"] {
+        for header in [10, 10_000] {
+            for body in [10, 10_000, 300_000] {
+                let (value, data) = ("v".repeat(header), "d".repeat(body));
+                let request = format!(
+                    "POST {path}?q HTTP/1.1\r\nHost: a\r\nContent-Length: {body}\r\nX: {value}\r\n\r\n{data}"
+                );
+                let response = server.serves("a head and a body", request);
+                assert_eq!(response.text(), format!("{body} {path} q {value}"));
+            }
+        }
+    }
+}
+
+/// Where many handlers wait, their connections give back what memory they can.
+#[test]
+fn a_head_stays_as_it_was_while_the_handler_waits() {
+    async fn later(cx: &mut Context) -> Result {
+        let before = cx.header("x").unwrap_or_default();
+        sleep(Duration::from_secs(10)).await;
+        let after = cx.header("x").unwrap_or_default();
+        cx.write(format!("{before} {after} {}!", cx.path()))
+    }
+    let client = TestClient::new(Application::new([route("/{number}", get(later))]));
+    let mut connections: Vec<_> = (0..200).map(|_| client.connect()).collect();
+    for (number, connection) in connections.iter_mut().enumerate() {
+        connection.send(format!("GET /{number} HTTP/1.1\r\nHost: a\r\nX: v{number}\r\n\r\n"));
+    }
+    for (number, connection) in connections.iter_mut().enumerate() {
+        let response = connection.receive_until("!");
+        let seen = format!("\r\n\r\nv{number} v{number} /{number}!");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(response.ends_with(&seen), "{response}");
+    }
+}
+
+#[test]
+fn what_a_handler_keeps_of_a_head_stays_as_it_was() {
+    let server = Server::start(|| {
+        let kept: Rc<RefCell<Vec<Text>>> = Rc::default();
+        let keep = async move |cx: &mut Context| {
+            kept.borrow_mut().extend([cx.path(), cx.header("x").unwrap_or_default()]);
+            let kept = kept.borrow().iter().map(|text| format!("{text} ")).collect::<String>();
+            cx.write(kept)
+        };
+        Application::new([route("/{*path}", get(keep))])
+    });
+    let mut client = server.connect();
+    let mut expected = String::new();
+    for number in 0..20 {
+        let value = format!("{number}").repeat(number * 20);
+        client.send_slowly(format!("GET /{number} HTTP/1.1\r\nHost: a\r\nX: {value}\r\n\r\n"));
+        expected.push_str(&format!("/{number} {value} "));
+        assert_eq!(client.response().text(), expected);
+    }
 }

@@ -17,6 +17,7 @@ const RUNTIME: &[&[&str]] = &[
 const WEB: &[&[&str]] = &[
     &["http", "text", "pool", "local_future"],
     &["http1", "routing", "chunk"],
+    &["proxy"],
     &["error", "settings"],
     &["connection"],
     &["body"],
@@ -41,7 +42,7 @@ fn the_modules_of_the_framework_depend_one_way() {
 
 #[test]
 fn what_is_pure_does_no_io() {
-    for module in ["web/src/http1", "web/src/routing"] {
+    for module in ["web/src/http1", "web/src/routing", "web/src/proxy"] {
         for (file, text) in sources(Path::new(module)) {
             for word in ["squall_runtime", "TcpStream", "std::fs", "crate::connection"] {
                 assert!(!text.contains(word), "{file} uses {word}");

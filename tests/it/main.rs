@@ -54,6 +54,10 @@ mod methods;
 mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
+/// Who the client is, for which host and over what it asks, as proxies say that are believed.
+mod proxies;
+/// Connections that begin with a header of the PROXY protocol.
+mod proxy_protocol;
 /// Responses that send the client elsewhere.
 mod redirects;
 /// Where the body of a response ends, and how the client can tell.

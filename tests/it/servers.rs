@@ -286,7 +286,8 @@ fn what_was_only_bound_is_given_up_when_it_is_stopped() {
         let server = server_of(saying("hello"));
         server.bind(LOCAL).unwrap();
         server.stop();
-        server.start(1).unwrap();
+        let error = server.start(1).unwrap_err();
+        assert!(error.to_string().contains("`bind` an address before"), "{error}");
         server.local_addrs()[0]
     });
     assert_refused(address);

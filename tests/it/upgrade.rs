@@ -123,11 +123,18 @@ fn dropping_the_stream_ends_the_connection_and_closing_only_one_side() {
     let (teller, events) = events();
     let server = Server::start(|| {
         Application::new([
-            route("/drop", get(async |cx: &mut Context| cx.upgrade(say_and_drop))),
+            route(
+                "/drop",
+                get(async |cx: &mut Context| {
+                    cx.set_header("Upgrade", "echo")?;
+                    cx.upgrade(say_and_drop)
+                }),
+            ),
             route(
                 "/close",
                 get(async move |cx: &mut Context| {
                     let teller = teller.clone();
+                    cx.set_header("Upgrade", "echo")?;
                     cx.upgrade(async move |stream| say_and_listen(stream, teller).await)
                 }),
             ),
@@ -337,6 +344,7 @@ fn the_other_protocol_knows_its_client_and_hears_of_its_end() {
     let server = Server::start(|| {
         let handler = async move |cx: &mut Context| {
             let teller = teller.clone();
+            cx.set_header("Upgrade", "echo")?;
             cx.upgrade(async move |stream| listen(stream, teller).await)
         };
         Application::new([route("/", get(handler))])

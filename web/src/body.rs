@@ -43,6 +43,10 @@ use crate::error::{Result, bad_request};
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
 /// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
 /// for a client that stops sending.
+///
+/// A body belongs to its request: one that is kept, or moved into a background task, and not
+/// read to its end when the handler returns ends in an error. What has been read is gone: a
+/// second body of the same request goes on where the first stopped.
 #[must_use = "a body is read by `.await`, or piece by piece by `next`"]
 pub struct Body {
     connection: Rc<Connection>,
@@ -64,7 +68,7 @@ impl Body {
     /// As told [above](Self#errors); there are no more pieces then.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         let connection = Rc::clone(&self.connection);
-        let _stop = StopReceiving(&connection);
+        let _stop = StopReceiving { connection: &connection, request: self.request };
         std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
     }
 
@@ -130,8 +134,12 @@ impl Body {
     }
 
     fn poll_piece(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
-        if self.given || self.request != self.connection.request() {
+        if self.given {
             return Poll::Ready(None);
+        }
+        if !self.is_current() {
+            self.given = true;
+            return Poll::Ready(Some(Err(BodyFailure::Over.error().into())));
         }
         if let Some(whole) = self.connection.with(|buffers| buffers.body.whole().cloned()) {
             self.given = true;
@@ -152,6 +160,11 @@ impl Body {
         }
     }
 
+    /// Whether the request that this is the body of is being served.
+    fn is_current(&self) -> bool {
+        self.request == self.connection.request()
+    }
+
     fn fail(&self, failure: BodyFailure) -> crate::Error {
         self.connection.with(|buffers| buffers.body.fail(failure));
         self.connection.set_linger();
@@ -170,7 +183,12 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let piece = self.poll_piece(task);
-        self.connection.set_receiving(piece.is_pending());
+        if self.is_current() {
+            self.connection.set_receiving(piece.is_pending());
+            if piece.is_pending() {
+                self.connection.await_end_of_request(task.waker());
+            }
+        }
         piece
     }
 }
@@ -212,18 +230,19 @@ impl Future for WholeBody {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if self.request == self.connection.request() {
-            self.connection.set_receiving(false);
-        }
+        self.connection.stop_receiving(self.request);
     }
 }
 
 /// Leaves the watch over the client to the connection, when nobody waits for the body any
 /// more.
-struct StopReceiving<'a>(&'a Connection);
+struct StopReceiving<'a> {
+    connection: &'a Connection,
+    request: u32,
+}
 
 impl Drop for StopReceiving<'_> {
     fn drop(&mut self) {
-        self.0.set_receiving(false);
+        self.connection.stop_receiving(self.request);
     }
 }

@@ -3,9 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
+use std::time::Instant;
 
 use squall_runtime::Deadline;
 
@@ -15,13 +16,16 @@ pub(crate) mod buffers;
 pub(crate) mod close;
 pub(crate) mod input;
 pub(crate) mod output;
+mod patience;
+pub(crate) mod relay;
 pub(crate) mod request_body;
 pub(crate) mod stream;
 pub(crate) mod upgrade;
-mod watch;
+pub(crate) mod watch;
 pub(crate) mod worker;
 
 use buffers::{Buffers, Held};
+use patience::Phase;
 use stream::Stream;
 use worker::Worker;
 
@@ -33,32 +37,16 @@ pub(crate) struct Connection {
     pub(crate) worker: Rc<Worker>,
     pub(crate) stream: Stream,
     held: RefCell<Held>,
-    /// The one timer of the connection; what it limits depends on `phase`.
+    /// The one timer of the connection, for the earlier of the two limits.
     deadline: Deadline,
+    receive_until: Cell<Option<Instant>>,
+    send_until: Cell<Option<Instant>>,
     phase: Cell<Phase>,
     flags: Cell<Flags>,
     /// Counts the requests, so that a `Body` that was kept does not read the next one's.
     request: Cell<u32>,
     /// Its place in the worker's list of connections.
     key: Cell<usize>,
-}
-
-/// What a connection is waiting for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Phase {
-    New,
-    /// The first byte of a request.
-    Idle,
-    /// The rest of a head.
-    Head,
-    /// More of a body.
-    Body,
-    /// The handler.
-    Handler,
-    /// Room to send.
-    Sending,
-    /// The client's end of the connection.
-    Closing,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +59,8 @@ struct Flags {
     half_close: bool,
     /// The client may still be sending when the connection ends.
     linger: bool,
+    /// Another protocol has it, and decides when it ends.
+    handed_over: bool,
 }
 
 impl Connection {
@@ -80,6 +70,8 @@ impl Connection {
             stream,
             held: RefCell::default(),
             deadline: Deadline::new(),
+            receive_until: Cell::new(None),
+            send_until: Cell::new(None),
             phase: Cell::new(Phase::New),
             flags: Cell::default(),
             request: Cell::new(0),
@@ -100,7 +92,31 @@ impl Connection {
             flags.flushing = false;
             flags.receiving = false;
         });
-        self.with(Buffers::end_request);
+        let waiter = self.with(|buffers| {
+            buffers.end_request();
+            buffers.body.take_waiter()
+        });
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+
+    /// Ends the connection although somebody still holds it: a `Body` that was kept.
+    pub(crate) fn retire(&self) {
+        if self.flags.get().handed_over {
+            return;
+        }
+        self.end_request();
+        // It fails if the client was faster.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.let_go_of_worker();
+    }
+
+    fn let_go_of_worker(&self) {
+        if let Held::Buffers(buffers) = self.held.take() {
+            self.worker.release_buffers(buffers);
+        }
+        self.worker.forget(self.key.replace(usize::MAX));
     }
 
     /// Which of the connection's requests is being served.
@@ -114,65 +130,23 @@ impl Connection {
         most.is_some_and(|most| self.request() >= most.saturating_sub(1))
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase.get()
-    }
-
-    /// Begins to wait for something else, for as long as the settings allow.
-    fn enter(&self, phase: Phase) {
-        if self.phase.get() != phase {
-            self.restart(phase);
-        }
-    }
-
-    /// Begins to wait, or begins anew because there was progress.
-    fn restart(&self, phase: Phase) {
-        self.phase.set(phase);
-        match self.patience(phase) {
-            Some(patience) => self.deadline.set(self.worker.now() + patience),
-            None => self.deadline.clear(),
-        }
-    }
-
-    fn patience(&self, phase: Phase) -> Option<Duration> {
-        let settings = &self.worker.settings;
-        match phase {
-            Phase::Idle if self.worker.is_draining() => Some(settings.drain_idle),
-            Phase::Idle => settings.idle_connection_timeout,
-            Phase::Head => settings.header_timeout,
-            Phase::Body => self.with(|buffers| buffers.body.patience(settings)),
-            Phase::Sending => settings.write_timeout,
-            Phase::New | Phase::Handler => None,
-            Phase::Closing => Some(close::LINGER),
-        }
-    }
-
-    /// Lets an idle connection wait only `patience` longer for a last request.
-    pub(crate) fn hurry(&self, patience: Duration) {
-        if self.phase() == Phase::Idle {
-            self.deadline.set(self.worker.now() + patience);
-        }
-    }
-
-    fn poll_deadline(&self, task: &mut TaskContext<'_>) -> Poll<()> {
-        self.deadline.poll_expired(task)
-    }
-
     /// Sends what is queued. The error is that of the connection, or a time-out.
     pub(crate) fn poll_output(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let mut held = self.held.borrow_mut();
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
-        if sent.is_pending() {
-            match buffers.output.len() < queued {
-                true => self.restart(Phase::Sending),
-                false => self.enter(Phase::Sending),
-            }
-            ready!(self.poll_deadline(task));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        let progress = buffers.output.len() < queued;
+        let spent = buffers.output.take_spent();
+        drop(held);
+        // What owned the bytes may be the user's, and runs code of its own.
+        drop(spent);
+        if sent.is_ready() {
+            self.end_sending();
+            return sent;
         }
-        sent
+        ready!(self.poll_send_limit(task, progress));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Sends what is queued, for a handler that waits for it.
@@ -203,10 +177,7 @@ impl Drop for StopFlushing<'_> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Held::Buffers(buffers) = self.held.take() {
-            self.worker.release_buffers(buffers);
-        }
-        self.worker.forget(self.key.get());
+        self.let_go_of_worker();
     }
 }
 
@@ -230,6 +201,14 @@ impl Connection {
         self.change(|flags| flags.receiving = receiving);
     }
 
+    /// Notes that nobody waits any more for the body of `request`.
+    pub(crate) fn stop_receiving(&self, request: u32) {
+        if request == self.request() {
+            self.set_receiving(false);
+            self.end_wait_for_body();
+        }
+    }
+
     fn is_receiving(&self) -> bool {
         self.flags.get().receiving
     }
@@ -240,6 +219,10 @@ impl Connection {
 
     fn allows_half_close(&self) -> bool {
         self.flags.get().half_close
+    }
+
+    pub(crate) fn set_handed_over(&self) {
+        self.change(|flags| flags.handed_over = true);
     }
 
     /// Notes that the client may not have sent all it is about to send.
@@ -278,7 +261,7 @@ impl Connection {
                 return Ok(false);
             }
             buffers.body.begin(head);
-            self.restart(Phase::Handler);
+            self.enter(Phase::Handler);
             Ok(true)
         })
     }
@@ -290,7 +273,7 @@ impl Connection {
         match self.poll_fill(task) {
             Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(HeadProgress::Received),
             Poll::Ready(_) => Poll::Ready(HeadProgress::Ended),
-            Poll::Pending if self.poll_deadline(task).is_pending() => {
+            Poll::Pending if self.poll_receive_limit(task).is_pending() => {
                 self.held.borrow_mut().rest(&self.worker);
                 Poll::Pending
             }
@@ -312,7 +295,7 @@ impl Connection {
     /// Forgets the request and its time-outs, for a protocol that is not HTTP.
     fn let_go(&self) {
         self.end_request();
-        self.restart(Phase::New);
+        self.enter(Phase::New);
         self.held.borrow_mut().rest(&self.worker);
     }
 

@@ -5,6 +5,7 @@ use crate::connection::Connection;
 use crate::http1::head::HeadError;
 
 mod arguments;
+mod client;
 pub(crate) mod conclude;
 mod dispatch;
 pub(crate) mod exchange;

@@ -153,6 +153,6 @@ pub fn connect(server: &HTTPServer, capacity: usize) -> DuplexStream {
     let (stream, peer) = duplex(capacity);
     service
         .expect("a server without signals needs nothing of the system")
-        .open(Stream::Memory(peer));
+        .open(Stream::memory(peer, None));
     stream
 }

@@ -54,6 +54,7 @@
 //! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
 //! | do something around all handlers | [`Application::around`] |
 //! | serve, and set limits and time-outs | [`HTTPServer`] |
+//! | know the client behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
 //! | wait, or go on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
 //! | leave HTTP for another protocol | [`Context::upgrade`] |
 //! | test | [`testing::TestClient`] |
@@ -106,6 +107,7 @@
 //!
 //! - `text`, `pool`, `local_future`, [`http`]: what all use, and the names of the `http` crate.
 //! - `http1`, `routing`, `chunk`: pure. Bytes to heads, bodies and back; paths to rows.
+//! - `proxy`: pure as well. What proxies say of the client, and which of it is believed.
 //! - `error`, `settings`.
 //! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
 //!   of a process share.
@@ -134,6 +136,7 @@ pub mod http;
 mod http1;
 mod local_future;
 mod pool;
+mod proxy;
 mod respond;
 mod route;
 mod routing;

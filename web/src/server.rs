@@ -13,6 +13,8 @@ use crate::settings::Settings;
 
 mod accept;
 mod drive;
+mod proxies;
+mod relayed;
 mod serve;
 mod service;
 mod settings;
@@ -187,11 +189,16 @@ impl HTTPServer {
     /// # Errors
     ///
     /// If workers were asked for and this process cannot fork safely: it has other threads or
-    /// an [`IOLoop`], which the error names.
+    /// an [`IOLoop`], which the error names. If nothing is bound.
     pub fn start(&self, processes: usize) -> io::Result<()> {
+        if self.shared.bound.borrow().is_empty() {
+            let message = "there is nothing to serve: `bind` an address before `start`";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         if processes != 1 {
             // The workers give up first: they can say what they cut.
-            let patience = self.shared.settings.borrow().shutdown_timeout + STOP_MARGIN;
+            let patience = self.shared.settings.borrow().shutdown_timeout;
+            let patience = patience.saturating_add(STOP_MARGIN);
             ForkOptions::new().workers(processes).stop_timeout(patience).fork_processes()?;
         }
         let bound = self.shared.bound.take();
@@ -276,19 +283,29 @@ impl HTTPServer {
     }
 
     /// The application in this process, built when it is first needed.
-    pub(crate) fn service(&self) -> io::Result<Rc<Service>> {
+    fn service(&self) -> io::Result<Rc<Service>> {
+        let handle_signals = self.shared.settings.borrow().handle_signals;
         if let Some(service) = self.shared.service.get() {
             return Ok(Rc::clone(service));
         }
-        let build = self.shared.application.take();
-        let application = build.map_or_else(|| Application::new([]), |build| build());
-        let settings = self.shared.settings.borrow().clone();
-        let handle_signals = settings.handle_signals;
-        let service = Rc::new(Service::new(application, settings));
         if handle_signals {
-            shutdown::on_signals(self.clone(), Rc::clone(&service.worker))?;
+            shutdown::watch_signals()?;
         }
-        Ok(Rc::clone(self.shared.service.get_or_init(|| service)))
+        let service = self.service_without_signals();
+        if handle_signals {
+            shutdown::add(self.clone(), Rc::clone(&service.worker));
+        }
+        Ok(service)
+    }
+
+    /// The same, which no signal ends.
+    pub(crate) fn service_without_signals(&self) -> Rc<Service> {
+        let make = || {
+            let build = self.shared.application.take();
+            let application = build.map_or_else(|| Application::new([]), |build| build());
+            Rc::new(Service::new(application, self.shared.settings.borrow().clone()))
+        };
+        Rc::clone(self.shared.service.get_or_init(make))
     }
 }
 

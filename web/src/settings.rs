@@ -1,6 +1,9 @@
 use std::time::Duration;
 
 use crate::http1::head::HeadLimits;
+use crate::proxy::Protocol;
+use crate::proxy::claims::ClientHeader;
+use crate::proxy::trust::TrustedProxies;
 
 /// What of a server can be changed, with the defaults.
 #[derive(Clone, Debug)]
@@ -19,6 +22,11 @@ pub(crate) struct Settings {
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
     pub(crate) handle_signals: bool,
+    /// `None`: nothing that a proxy may say is read.
+    pub(crate) trusted_downstream: Option<TrustedProxies>,
+    pub(crate) real_ip_header: ClientHeader,
+    pub(crate) protocol: Protocol,
+    pub(crate) proxy_protocol: bool,
 }
 
 impl Default for Settings {
@@ -38,6 +46,10 @@ impl Default for Settings {
             drain_idle: Duration::from_secs(1),
             half_close: false,
             handle_signals: true,
+            trusted_downstream: None,
+            real_ip_header: ClientHeader::Usual,
+            protocol: Protocol::Http,
+            proxy_protocol: false,
         }
     }
 }

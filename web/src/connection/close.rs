@@ -2,7 +2,8 @@ use std::net::Shutdown;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use super::{Connection, Phase};
+use super::Connection;
+use super::patience::Phase;
 
 /// How long a client may still send to a connection that has had its last response.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -36,7 +37,7 @@ impl Connection {
         while *left > 0 {
             self.with(|buffers| buffers.input.reset());
             let received = self.poll_fill(task);
-            if received.is_pending() && self.poll_deadline(task).is_ready() {
+            if received.is_pending() && self.poll_receive_limit(task).is_ready() {
                 break;
             }
             match ready!(received) {

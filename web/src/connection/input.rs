@@ -60,7 +60,7 @@ impl Input {
     /// Room for what is received next, at least one byte.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         let shared = Rc::strong_count(&self.buffer) > 1;
-        if !shared && self.is_empty() && matches!(self.head, HeadPlace::None) {
+        if !shared && self.is_empty() && !matches!(self.head, HeadPlace::InBuffer(_)) {
             self.start = 0;
             self.end = 0;
         }
@@ -80,6 +80,7 @@ impl Input {
     pub(crate) fn put_back(&mut self, bytes: &[u8]) {
         let space = self.space();
         let count = bytes.len().min(space.len());
+        debug_assert_eq!(count, bytes.len(), "a stash is smaller than a buffer");
         space[..count].copy_from_slice(&bytes[..count]);
         self.received(count);
     }

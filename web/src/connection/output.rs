@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::{Context as TaskContext, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::stream::Stream;
 use crate::chunk::{Chunk, Kind};
@@ -26,6 +26,8 @@ pub(crate) struct Output {
     /// What to send, in order.
     pieces: VecDeque<Piece>,
     len: usize,
+    /// Pieces that were sent, for whoever may run the code of their owners.
+    spent: Vec<Bytes>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,15 @@ enum Piece {
     /// The next so many bytes of `copied`.
     Copied(usize),
     Kept(Bytes),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Copied(len) => *len,
+            Self::Kept(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl Output {
@@ -155,28 +166,33 @@ impl Output {
 
     fn consume(&mut self, mut sent: usize) {
         self.len -= sent;
-        if self.len == 0 {
-            return self.clear();
-        }
         while let Some(piece) = self.pieces.front_mut() {
-            let len = match piece {
-                Piece::Copied(len) => *len,
-                Piece::Kept(bytes) => bytes.len(),
-            };
-            let gone = sent.min(len);
+            let gone = sent.min(piece.len());
+            let is_whole = gone == piece.len();
+            sent -= gone;
             match piece {
                 Piece::Copied(len) => {
                     *len -= gone;
                     self.taken += gone;
                 }
-                Piece::Kept(bytes) => drop(bytes.split_to(gone)),
+                Piece::Kept(bytes) if !is_whole => bytes.advance(gone),
+                Piece::Kept(_) => {}
             }
-            if gone < len {
-                return;
+            if !is_whole {
+                break;
             }
-            sent -= gone;
-            self.pieces.pop_front();
+            if let Some(Piece::Kept(bytes)) = self.pieces.pop_front() {
+                self.spent.push(bytes);
+            }
         }
+        if self.len == 0 {
+            self.clear();
+        }
+    }
+
+    /// The owners of what was sent, to be dropped where nothing is borrowed.
+    pub(crate) fn take_spent(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.spent)
     }
 }
 

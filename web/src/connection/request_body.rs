@@ -1,10 +1,12 @@
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::connection::Connection;
+use crate::connection::buffers::Buffers;
 use crate::connection::input::Input;
-use crate::connection::{Connection, Phase};
+use crate::connection::patience::Phase;
 use crate::error::HTTPError;
 use crate::http::StatusCode;
 use crate::http1::body::{BodyError, Decoded, Decoder};
@@ -26,6 +28,8 @@ pub(crate) struct RequestBody {
     /// How long it was waited for so far, and since when it is waited for now.
     waited: Duration,
     waiting_since: Option<Instant>,
+    /// Who is to know when the request is over.
+    waiter: Option<Waker>,
     /// The client waits for `100 Continue`, or another sign, before it sends the body: without
     /// one it may leave the body out.
     awaits_continue: bool,
@@ -43,6 +47,8 @@ pub(crate) enum BodyFailure {
     TimedOut,
     /// The connection ended before the body did.
     Gone,
+    /// The request was answered before its body was read.
+    Over,
 }
 
 impl BodyFailure {
@@ -55,6 +61,8 @@ impl BodyFailure {
             Self::TimedOut => {
                 HTTPError::REQUEST_TIMEOUT.with_log_message("the body came too slowly")
             }
+            Self::Over => HTTPError::INTERNAL_SERVER_ERROR
+                .with_log_message("a body was read after its request was answered"),
             Self::Gone => HTTPError::new(StatusCode::BAD_REQUEST)
                 .with_log_message("the client left before its body was complete"),
         }
@@ -80,6 +88,7 @@ impl Default for RequestBody {
             received: 0,
             waited: Duration::ZERO,
             waiting_since: None,
+            waiter: None,
             awaits_continue: false,
             whole: None,
             failure: None,
@@ -101,6 +110,10 @@ impl RequestBody {
 
     pub(crate) fn clear(&mut self) {
         self.whole = None;
+    }
+
+    pub(crate) fn take_waiter(&mut self) -> Option<Waker> {
+        self.waiter.take()
     }
 
     /// How long the next bytes may take: not longer than a pause may be, and not so long that
@@ -222,21 +235,27 @@ impl RequestBody {
 impl Connection {
     /// Reads some of the body into `sink`; `false` at its end.
     ///
-    /// Sends nothing itself: whoever waits sees to the output, in which `100 Continue` may
-    /// have been queued.
+    /// Sends nothing but `100 Continue` itself: whoever waits sees to the output.
     pub(crate) fn poll_body(
         &self,
         task: &mut TaskContext<'_>,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Poll<Result<bool, BodyFailure>> {
         loop {
-            let step = self.with(|buffers| {
+            let (step, continues) = self.with(|buffers| {
                 let step = buffers.body.read(&mut buffers.input, sink)?;
-                if step == Step::Starved && std::mem::take(&mut buffers.body.awaits_continue) {
+                let starved = step == Step::Starved;
+                let continues = starved && std::mem::take(&mut buffers.body.awaits_continue);
+                if continues {
                     buffers.output.copy(CONTINUE);
                 }
-                Ok(step)
+                Ok((step, continues))
             })?;
+            if continues && !self.is_flushing() {
+                // Whoever reads may be another task than the connection's, which would not know
+                // of it. An error shows in what is received.
+                let _ = self.poll_output(task);
+            }
             match step {
                 Step::Data => return Poll::Ready(Ok(true)),
                 Step::End => return Poll::Ready(Ok(false)),
@@ -247,7 +266,7 @@ impl Connection {
                 Poll::Ready(_) => return Poll::Ready(Err(BodyFailure::Gone)),
                 Poll::Pending => {
                     self.begin_wait_for_body();
-                    if self.poll_deadline(task).is_ready() {
+                    if self.poll_receive_limit(task).is_ready() {
                         return Poll::Ready(Err(BodyFailure::TimedOut));
                     }
                     return Poll::Pending;
@@ -257,14 +276,22 @@ impl Connection {
     }
 
     fn begin_wait_for_body(&self) {
+        if self.phase() == Phase::Body {
+            return;
+        }
         let now = self.worker.now();
-        self.with(|buffers| {
-            buffers.body.waiting_since.get_or_insert(now);
+        let patience = self.with(|buffers| {
+            buffers.body.waiting_since = Some(now);
+            buffers.body.patience(&self.worker.settings)
         });
-        self.enter(Phase::Body);
+        self.restart(Phase::Body, patience);
     }
 
-    fn end_wait_for_body(&self) {
+    /// Ends the wait, whether something came or nobody wants it any more.
+    pub(super) fn end_wait_for_body(&self) {
+        if self.phase() != Phase::Body {
+            return;
+        }
         let now = self.worker.now();
         self.with(|buffers| {
             if let Some(since) = buffers.body.waiting_since.take() {
@@ -272,6 +299,18 @@ impl Connection {
             }
         });
         self.enter(Phase::Handler);
+    }
+
+    /// Has `waker` woken when the request ends without its body having been read.
+    pub(crate) fn await_end_of_request(&self, waker: &Waker) {
+        let known = |buffers: &mut Buffers| {
+            buffers.body.waiter.as_ref().is_some_and(|known| known.will_wake(waker))
+        };
+        if !self.with(known) {
+            let waker = waker.clone();
+            let old = self.with(|buffers| buffers.body.waiter.replace(waker));
+            drop(old);
+        }
     }
 
     /// Reads the whole body into the buffers.

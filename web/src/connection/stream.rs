@@ -4,15 +4,30 @@ use std::task::{Context as TaskContext, Poll};
 
 use squall_runtime::{DuplexStream, PeerClosed, TcpStream, UnixStream};
 
+use crate::proxy::trust::Peer;
+
 /// What a connection runs over.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    Memory(DuplexStream),
+    /// In a box, so that what only tests need takes no room elsewhere.
+    Memory(Box<Memory>),
+}
+
+/// A connection in memory, as if from somewhere.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    stream: DuplexStream,
+    peer: Option<SocketAddr>,
 }
 
 impl Stream {
+    /// One in memory, which comes from `peer` as far as anybody can tell.
+    pub(crate) fn memory(stream: DuplexStream, peer: Option<SocketAddr>) -> Self {
+        Self::Memory(Box::new(Memory { stream, peer }))
+    }
+
     pub(crate) fn poll_recv(
         &self,
         task: &mut TaskContext<'_>,
@@ -21,7 +36,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_recv(task, buffer),
             Self::Unix(stream) => stream.poll_recv(task, buffer),
-            Self::Memory(stream) => stream.poll_recv(task, buffer),
+            Self::Memory(memory) => memory.stream.poll_recv(task, buffer),
         }
     }
 
@@ -33,7 +48,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_send(task, buffers),
             Self::Unix(stream) => stream.poll_send(task, buffers),
-            Self::Memory(stream) => stream.poll_send(task, buffers),
+            Self::Memory(memory) => memory.stream.poll_send(task, buffers),
         }
     }
 
@@ -41,7 +56,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_peer_closed(task),
             Self::Unix(stream) => stream.poll_peer_closed(task),
-            Self::Memory(stream) => stream.poll_peer_closed(task),
+            Self::Memory(memory) => memory.stream.poll_peer_closed(task),
         }
     }
 
@@ -49,7 +64,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Unix(stream) => stream.shutdown(how),
-            Self::Memory(stream) => stream.shutdown(how),
+            Self::Memory(memory) => memory.stream.shutdown(how),
         }
     }
 
@@ -60,19 +75,20 @@ impl Stream {
         let _ = match self {
             Self::Tcp(stream) => stream.reset(),
             Self::Unix(stream) => stream.shutdown(Shutdown::Both),
-            Self::Memory(stream) => {
-                stream.reset();
+            Self::Memory(memory) => {
+                memory.stream.reset();
                 Ok(())
             }
         };
     }
 
-    /// The other end, where it has an address: asked of the system each time, because few
-    /// requests want it and an idle connection should not hold it.
-    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+    /// The other end: asked of the system each time, because few requests want it and an idle
+    /// connection should not hold it.
+    pub(crate) fn peer(&self) -> Peer {
         match self {
-            Self::Tcp(stream) => stream.peer_addr().ok(),
-            Self::Unix(_) | Self::Memory(_) => None,
+            Self::Tcp(stream) => stream.peer_addr().map_or(Peer::Unknown, Peer::Address),
+            Self::Unix(_) => Peer::Unix,
+            Self::Memory(memory) => memory.peer.map_or(Peer::Unknown, Peer::Address),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 fn what_an_idle_connection_shares_is_small() {
     let (_, stream) = squall_runtime::duplex(1);
     let connection =
-        Connection::new(&Rc::new(Worker::new(Settings::default())), Stream::Memory(stream));
+        Connection::new(&Rc::new(Worker::new(Settings::default())), Stream::memory(stream, None));
     let size = size_of_val(&*connection);
     assert!(size <= 128, "{size} bytes");
 }

@@ -23,9 +23,13 @@ pub struct Upgraded {
 }
 
 impl Upgraded {
-    /// The address of the client, if the connection is over TCP.
+    /// The address of whoever opened the connection, if it is over TCP: the socket's other end,
+    /// or whom the [PROXY protocol](crate::HTTPServer::proxy_protocol) names.
+    ///
+    /// What the headers of the request said is forgotten: ask
+    /// [`Context::remote_addr`](crate::Context::remote_addr) before, behind a proxy.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.connection.stream.peer_addr()
+        self.connection.client().address()
     }
 }
 

@@ -1,26 +1,34 @@
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use squall_runtime::PeerClosed;
 
-use super::{Connection, Phase};
+use super::Connection;
+use super::patience::Phase;
+
+/// Why there is nobody to answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Departure {
+    /// The client sends no more, and may still take what is finished.
+    Finished,
+    /// The connection is broken.
+    Broken,
+}
 
 impl Connection {
     /// Does what a waiting handler leaves to be done; ready when there is nobody to answer.
-    pub(crate) fn poll_meanwhile(&self, task: &mut TaskContext<'_>) -> Poll<()> {
-        if !self.is_flushing() {
-            match self.poll_output(task) {
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) if !self.is_receiving() => self.enter(Phase::Handler),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
+    pub(crate) fn poll_meanwhile(&self, task: &mut TaskContext<'_>) -> Poll<Departure> {
+        if !self.is_flushing() && matches!(self.poll_output(task), Poll::Ready(Err(_))) {
+            return Poll::Ready(Departure::Broken);
         }
         if self.is_receiving() {
             return Poll::Pending; // The end of the connection shows as the end of the body.
         }
+        self.enter(Phase::Handler);
         self.save_memory();
-        match self.stream.poll_peer_closed(task) {
-            Poll::Ready(PeerClosed::Finished) if self.allows_half_close() => Poll::Pending,
-            closed => closed.map(|_| ()),
+        match ready!(self.stream.poll_peer_closed(task)) {
+            PeerClosed::Finished if self.allows_half_close() => Poll::Pending,
+            PeerClosed::Finished => Poll::Ready(Departure::Finished),
+            PeerClosed::Reset => Poll::Ready(Departure::Broken),
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -8,6 +9,7 @@ use squall_runtime::IOLoop;
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::relay::Relay;
 use crate::http1::date::DateCache;
 use crate::pool::Pool;
 use crate::settings::Settings;
@@ -44,6 +46,15 @@ impl Worker {
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    /// Keeps what a proxy has said about a connection, until it is forgotten.
+    pub(super) fn keep_relay(&self, connection: usize, relay: Relay) {
+        self.connections.borrow_mut().relays.insert(connection, relay);
+    }
+
+    pub(super) fn relay(&self, connection: usize) -> Option<Relay> {
+        self.connections.borrow().relays.get(&connection).copied()
+    }
+
     /// The time of the loop: that of the turn it is in.
     pub(crate) fn now(&self) -> Instant {
         self.io_loop.time()
@@ -72,15 +83,18 @@ impl Worker {
 /// How many connections there may be.
 impl Worker {
     /// Waits until there may be one more.
-    pub(crate) fn room(&self) -> impl Future<Output = ()> {
-        std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            let mut connections = self.connections.borrow_mut();
-            if self.settings.max_connections.is_none_or(|most| connections.count < most) {
-                return Poll::Ready(());
-            }
-            connections.waiting.push(task.waker().clone());
-            Poll::Pending
-        })
+    pub(crate) fn poll_room(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let count = self.connections.borrow().count;
+        if self.settings.max_connections.is_none_or(|most| count < most) {
+            return Poll::Ready(());
+        }
+        self.wait_for_fewer(task);
+        Poll::Pending
+    }
+
+    fn wait_for_fewer(&self, task: &mut TaskContext<'_>) {
+        let waker = task.waker().clone();
+        self.connections.borrow_mut().waiting.push(waker);
     }
 }
 
@@ -99,11 +113,10 @@ impl Worker {
     /// Waits until no connection is left.
     pub(crate) fn drained(&self) -> impl Future<Output = ()> {
         std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            let mut connections = self.connections.borrow_mut();
-            if connections.count == 0 {
+            if self.connection_count() == 0 {
                 return Poll::Ready(());
             }
-            connections.waiting.push(task.waker().clone());
+            self.wait_for_fewer(task);
             Poll::Pending
         })
     }
@@ -136,6 +149,8 @@ struct Connections {
     list: Vec<Weak<Connection>>,
     free: Vec<usize>,
     count: usize,
+    /// Beside the list, for most servers have none.
+    relays: HashMap<usize, Relay>,
     /// Who waits for there to be fewer.
     waiting: Vec<Waker>,
 }
@@ -155,6 +170,7 @@ impl Connections {
     fn remove(&mut self, key: usize) -> Vec<Waker> {
         let Some(place) = self.list.get_mut(key) else { return Vec::new() };
         *place = Weak::new();
+        self.relays.remove(&key);
         self.free.push(key);
         self.count -= 1;
         std::mem::take(&mut self.waiting)

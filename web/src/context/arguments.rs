@@ -119,12 +119,11 @@ impl Context {
     /// As [`path_argument`](Self::path_argument).
     pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
         let range = self.exchange.arguments.range(position).ok_or(HTTPError::NOT_FOUND)?;
-        let path = self.exchange.head.path;
-        self.connection.with(|buffers| {
-            let raw = &path.of(buffers.input.head())[range];
-            let text = decode_argument(raw).map_err(|InvalidUtf8| not_utf8("a path argument"))?;
-            T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
-        })
+        // Shared rather than borrowed: the type that it becomes may run any code of the user.
+        let raw = self.text(self.exchange.head.path.part(range.start, range.end));
+        let text = decode_argument(raw.as_bytes());
+        let text = text.map_err(|InvalidUtf8| not_utf8("a path argument"))?;
+        T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
     }
 
     /// The argument called `name`: of a form in the body, else of the query; the last if

@@ -6,6 +6,7 @@ use std::time::Duration;
 use squall_runtime::log;
 
 use crate::connection::upgrade::Serve;
+use crate::connection::watch::Departure;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::{Error, HTTPError, Result};
@@ -16,7 +17,7 @@ pub(crate) enum Outcome {
     Returned(Result),
     Panicked(Box<dyn Any + Send>),
     /// It did not: the client left, and the handler was dropped where it waited.
-    Gone,
+    Left(Departure),
 }
 
 /// What becomes of the connection after a response.
@@ -40,8 +41,8 @@ impl Context {
         match outcome {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
-            Outcome::Panicked(panic) => self.answer_panic(&*panic),
-            Outcome::Gone => return self.conclude_gone(),
+            Outcome::Panicked(panic) => self.answer_error(&panic_error(&*panic)),
+            Outcome::Left(departure) => return self.conclude_left(departure),
         }
         // Middleware may have changed what the handler had completed.
         if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
@@ -54,7 +55,8 @@ impl Context {
         if self.exchange.response.progress == Progress::Broken {
             return self.conclude_cut();
         }
-        match self.exchange.upgrade.take() {
+        let switches = self.status() == StatusCode::SWITCHING_PROTOCOLS;
+        match self.exchange.upgrade.take().filter(|_| switches) {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
             None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
@@ -63,13 +65,15 @@ impl Context {
     }
 
     /// The client takes what was finished before it left, but nothing else.
-    fn conclude_gone(&self) -> Conclusion {
-        match self.exchange.response.progress {
-            Progress::Finished => {
-                self.log_access();
-                Conclusion::Close
-            }
-            _ => self.conclude_cut(),
+    fn conclude_left(&self, departure: Departure) -> Conclusion {
+        if self.exchange.response.progress == Progress::Finished {
+            self.log_access();
+            return Conclusion::Close;
+        }
+        match departure {
+            // The responses before this one are still on their way.
+            Departure::Finished if !self.is_head_sent() => Conclusion::Close,
+            Departure::Finished | Departure::Broken => self.conclude_cut(),
         }
     }
 
@@ -124,13 +128,9 @@ impl Context {
         }
     }
 
-    fn answer_panic(&mut self, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("of unknown kind").to_owned();
-        self.answer_error(
-            &HTTPError::INTERNAL_SERVER_ERROR.with_log_message(format!("panic: {text}")).into(),
-        );
+    /// Has the request answered with 500, because finding who answers it panicked.
+    pub(crate) fn refuse_panic(&mut self, panic: &(dyn Any + Send)) {
+        self.refuse(panic_error(panic));
     }
 
     /// Puts `error` in the place of what was written, and logs it. `false`: the head has been
@@ -212,4 +212,12 @@ impl Context {
             format_args!("{code} {method} {path}{mark}{query} ({client}) {milliseconds:.2}ms"),
         );
     }
+}
+
+/// A panic as the error that answers it.
+fn panic_error(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = format!("panic: {}", text.unwrap_or("of unknown kind"));
+    HTTPError::INTERNAL_SERVER_ERROR.with_log_message(text).into()
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
+use crate::context::client::Client;
 use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::error::Error;
@@ -44,6 +45,7 @@ pub(crate) struct Cache {
     pub(crate) headers: OnceCell<HeaderMap>,
     pub(crate) query: OnceCell<Vec<(Text, Text)>>,
     pub(crate) form: OnceCell<Vec<(Text, Text)>>,
+    pub(crate) client: OnceCell<Client>,
 }
 
 /// The response as it is being written.
@@ -119,6 +121,7 @@ impl Exchange {
         self.cache.headers.take();
         self.cache.query.take();
         self.cache.form.take();
+        self.cache.client.take();
         self.extensions = None;
     }
 }

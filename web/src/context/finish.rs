@@ -174,8 +174,10 @@ impl Context {
         self.exchange.response.keep_alive = self.keeps_alive(framing);
         let response = &self.exchange.response;
         let connection = match self.exchange.upgrade {
-            Some(_) => ConnectionHeader::Upgrade,
-            None => ConnectionHeader::of(self.exchange.head.version, response.keep_alive),
+            Some(_) if response.status == StatusCode::SWITCHING_PROTOCOLS => {
+                ConnectionHeader::Upgrade
+            }
+            _ => ConnectionHeader::of(self.exchange.head.version, response.keep_alive),
         };
         let head = ResponseHead {
             status: response.status,
@@ -278,6 +280,9 @@ impl Context {
         if !self.exchange.head.upgrade || !self.connection.with(|buffers| buffers.body.is_none()) {
             Err(HTTPError::BAD_REQUEST.with_log_message("this request cannot be upgraded"))?;
         }
+        if self.exchange.response.header(&header::UPGRADE).is_none() {
+            return Err(ResponseError::NoProtocol.into());
+        }
         self.set_status(StatusCode::SWITCHING_PROTOCOLS);
         self.exchange.response.body.clear();
         self.exchange.upgrade = Some(serve);
@@ -287,5 +292,9 @@ impl Context {
 
 /// Whether responses of this status have no body.
 pub(super) fn is_bodiless(status: StatusCode) -> bool {
-    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    status.is_informational()
+        || matches!(
+            status,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+        )
 }

@@ -3,9 +3,30 @@
 use crate::context::Context;
 use crate::context::response::ResponseError;
 use crate::error::Result;
-use crate::http::{HeaderName, HeaderValue, StatusCode};
+use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::encode::encode_informational;
 use crate::http1::field::has_token;
+
+/// What frames a message, controls or routes it, or says how to read its content.
+const NO_TRAILERS: [HeaderName; 17] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::EXPECT,
+    header::HOST,
+    header::LOCATION,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::WWW_AUTHENTICATE,
+];
 
 impl Context {
     /// Sends an informational response before the final one: `103 Early Hints`, say
@@ -77,8 +98,9 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// If `name` or `value` may not stand in a header, and [`ResponseError::Finished`] once the
-    /// response is finished.
+    /// If `name` or `value` may not stand in a header; [`ResponseError::NoTrailer`] for one that
+    /// a client must know before the body; [`ResponseError::Finished`] once the response is
+    /// finished.
     pub fn add_trailer<N, V>(&mut self, name: N, value: V) -> Result
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -88,6 +110,9 @@ impl Context {
             return Err(ResponseError::Finished.into());
         }
         let trailer = (name.try_into().map_err(Into::into)?, value.try_into().map_err(Into::into)?);
+        if NO_TRAILERS.contains(&trailer.0) {
+            return Err(ResponseError::NoTrailer.into());
+        }
         self.exchange.response.trailers.push(trailer);
         Ok(())
     }

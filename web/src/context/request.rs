@@ -1,7 +1,6 @@
 //! What is asked of a context about the request.
 
 use std::any::{Any, TypeId};
-use std::net::{IpAddr, SocketAddr};
 
 use crate::body::Body;
 use crate::context::Context;
@@ -46,12 +45,6 @@ impl Context {
     /// [`argument`](Self::argument) reads a field of it, [`query_as`](Self::query_as) all.
     pub fn query(&self) -> Text {
         self.exchange.head.query.map(|range| self.text(range)).unwrap_or_default()
-    }
-
-    /// The host that the request is for, as it was sent: the authority of an absolute target,
-    /// else the `Host` header; empty if there is neither.
-    pub fn host(&self) -> Text {
-        self.exchange.head.authority.map(|range| self.text(range)).unwrap_or_default()
     }
 
     /// Whether the request is one of HTTP/1.1; otherwise it is one of HTTP/1.0.
@@ -145,30 +138,6 @@ impl Context {
         Body::new(&self.connection)
     }
 
-    /// The address of the other end of the connection; `None` over a Unix socket, and when
-    /// the client has reset the connection.
-    ///
-    /// Asked of the system each time: keep it rather than ask twice.
-    ///
-    /// ```
-    /// # use squall::{Context, Result};
-    /// async fn whoami(cx: &mut Context) -> Result {
-    ///     match cx.remote_ip() {
-    ///         Some(ip) => cx.write(ip.to_string()),
-    ///         None => cx.write("somebody on this machine"),
-    ///     }
-    /// }
-    /// ```
-    pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.connection.stream.peer_addr()
-    }
-
-    /// The IP address of the other end of the connection, as
-    /// [`remote_addr`](Self::remote_addr).
-    pub fn remote_ip(&self) -> Option<IpAddr> {
-        self.remote_addr().map(|address| address.ip().to_canonical())
-    }
-
     /// Keeps `value` with the request, for whoever handles it later: middleware tells a
     /// handler what it has found. It replaces a value of the same type, which is returned.
     ///
@@ -198,7 +167,7 @@ impl Context {
         self.exchange.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
-    fn text(&self, range: Range) -> Text {
+    pub(super) fn text(&self, range: Range) -> Text {
         self.connection.with(|buffers| buffers.input.text(range))
     }
 }

@@ -329,9 +329,9 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ResponseError`] if the response is finished, or its head has been flushed; 400 to a
-    /// request that does not offer to go on with another protocol (`Connection: upgrade` and an
-    /// `Upgrade` header), one of HTTP/1.0 and one with a body.
+    /// [`ResponseError`] if the response is finished, its head has been flushed, or no `Upgrade`
+    /// header is set; 400 to a request that does not offer to go on with another protocol
+    /// (`Connection: upgrade` and an `Upgrade` header), one of HTTP/1.0 and one with a body.
     pub fn upgrade<F>(&mut self, serve: F) -> Result
     where
         F: AsyncFnOnce(Upgraded) + 'static,
@@ -361,6 +361,11 @@ pub enum ResponseError {
     Finished,
     /// The head has been sent: status and headers can no longer be changed.
     HeadSent,
+    /// The protocol to switch to is not named: the `Upgrade` header is to be set first.
+    NoProtocol,
+    /// This header may not stand behind a body (RFC 9110 §6.5.1): it says how the message is
+    /// framed or read, which the client must know before.
+    NoTrailer,
     /// This status is not one of an informational response.
     NotInformational(StatusCode),
     /// A response of this status comes before another one, and cannot be the last.
@@ -383,6 +388,8 @@ impl fmt::Display for ResponseError {
         match self {
             Self::Finished => write!(f, "the response is finished"),
             Self::HeadSent => write!(f, "the head of the response has been sent"),
+            Self::NoProtocol => write!(f, "the Upgrade header is not set"),
+            Self::NoTrailer => write!(f, "this header cannot be a trailer"),
             Self::NotInformational(status) => {
                 write!(f, "{} is not the status of an informational response", status.as_u16())
             }

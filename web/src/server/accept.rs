@@ -1,7 +1,7 @@
 use std::io;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
 
 use squall_runtime::{Listener, log, sleep, yield_now};
 
@@ -12,13 +12,20 @@ use crate::server::{HTTPServer, Service};
 /// once would only spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// For how long those who have connected are accepted at the end: clients that come back as
+/// fast as they are let go would keep the queue from ever being empty.
+const LAST_ACCEPTS: Duration = Duration::from_millis(500);
+
 /// Accepts connections until the server is stopped; each is served by a task of its own.
 ///
 /// It holds a handle of the server, so that one whose handles are all dropped goes on.
 pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: Rc<Listener>) {
     loop {
-        service.worker.room().await;
-        match std::future::poll_fn(|task| poll_next(&listener, task)).await {
+        let next = std::future::poll_fn(|task| {
+            ready!(service.worker.poll_room(task));
+            poll_next(&listener, task)
+        });
+        match next.await {
             Ok(stream) => service.open(stream),
             Err(error) => {
                 log::error(log::GENERAL, format_args!("cannot accept a connection: {error}"));
@@ -32,8 +39,9 @@ pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: 
 ///
 /// The system has no way to say both at once, so that a client in between is reset.
 pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener) {
+    let end = Instant::now() + LAST_ACCEPTS;
     // A task may not do everything in one go.
-    while accept_waiting(service, listener).await {
+    while accept_waiting(service, listener).await && Instant::now() < end {
         yield_now().await;
     }
     listener.stop_listening();

@@ -1,5 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
+use std::thread;
 
 use crate::connection::Connection;
 use crate::context::conclude::Outcome;
@@ -7,8 +8,8 @@ use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
 
 /// Calls code of the user that is no future: the clone of a handler, a method that makes one.
-pub(super) fn guard<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Outcome> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(Outcome::Panicked)
+pub(super) fn guard<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
+    catch_unwind(AssertUnwindSafe(work))
 }
 
 /// Runs a handler to its end.
@@ -23,7 +24,7 @@ pub(super) async fn drive(
     std::future::poll_fn(|task| {
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task))) {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
-            Ok(Poll::Pending) => connection.poll_meanwhile(task).map(|()| Outcome::Gone),
+            Ok(Poll::Pending) => connection.poll_meanwhile(task).map(Outcome::Left),
             Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
         }
     })

@@ -1,26 +1,31 @@
 //! The life of a connection: a head is read and answered, again and again.
 
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use crate::connection::request_body::BodyFailure;
-use crate::connection::{Connection, HeadProgress, Phase};
+use crate::connection::{Connection, HeadProgress};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
-use crate::context::conclude::Conclusion;
+use crate::context::conclude::{Conclusion, Outcome};
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
 use crate::server::drive::{drive, guard};
+use crate::server::relayed::read_proxy_header;
 use crate::server::service::Service;
 
 /// With more than this waiting to be sent, the next request of a pipeline waits as well.
 const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
-pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
-    while let Some(mut cx) = next_request(&service, &connection).await {
-        let application = &service.application;
-        let found = guard(|| application.find(&mut cx));
+pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
+    let is_proxied = service.worker.settings.proxy_protocol;
+    let is_welcome = !is_proxied || read_proxy_header(&service, &connection).await;
+    while is_welcome && let Some(mut cx) = next_request(&service, &connection).await {
+        if let Err(panic) = guard(|| service.application.find(&mut cx)) {
+            cx.refuse_panic(&*panic);
+        }
         if cx.wants_whole_body()
             && let Err(failure) = connection.collect_body().await
         {
@@ -29,23 +34,53 @@ pub(super) async fn serve(service: Rc<Service>, connection: Rc<Connection>) {
             }
             cx.refuse_body(failure);
         }
-        let outcome = match found.and_then(|()| guard(|| application.call(&mut cx))) {
+        let outcome = match guard(|| service.application.call(&mut cx)) {
             Ok(handler) => drive(&connection, handler).await,
-            Err(panicked) => panicked,
+            Err(panic) => Outcome::Panicked(panic),
         };
-        let conclusion = cx.conclude(outcome);
-        service.release(cx);
+        // Errors are printed, and what was kept with the request is dropped: by code of the user.
+        let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
+        let _ = guard(|| service.release(cx));
         match conclusion {
             Conclusion::KeepAlive => {}
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
             Conclusion::Drain | Conclusion::Close => break,
             Conclusion::Abort => return,
             Conclusion::Reset => return connection.stream.reset(),
-            Conclusion::Upgrade(serve) => return upgrade::hand_over(connection, serve).await,
+            Conclusion::Upgrade(serve) => {
+                return upgrade::hand_over(connection.release(), serve).await;
+            }
         }
         connection.end_request();
     }
     close::close(&connection).await;
+}
+
+/// Ends the connection together with its task, whoever else still holds it.
+pub(super) struct Serving(pub(super) Rc<Connection>);
+
+impl Serving {
+    /// Leaves the end of the connection to who is given it.
+    fn release(self) -> Rc<Connection> {
+        self.0.set_handed_over();
+        Rc::clone(&self.0)
+    }
+}
+
+impl Deref for Serving {
+    type Target = Rc<Connection>;
+
+    fn deref(&self) -> &Rc<Connection> {
+        &self.0
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.0) > 1 {
+            self.0.retire();
+        }
+    }
 }
 
 /// Waits for a request: its head has been read, its body not yet. `None`: there will be no
@@ -56,11 +91,9 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            // A client that has been waited for takes all there is before it is given more:
-            // each response would give it more time.
-            let must_send =
-                connection.queued() >= OUTPUT_HIGH_WATER || connection.phase() == Phase::Sending;
-            if must_send && ready!(connection.poll_output(task)).is_err() {
+            if connection.queued() >= OUTPUT_HIGH_WATER
+                && ready!(connection.poll_output(task)).is_err()
+            {
                 return Poll::Ready(None);
             }
             match begin_request(service, connection) {
@@ -81,9 +114,7 @@ fn next_request(
                 HeadProgress::Received => {}
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
-                    let reason = "the head was not complete in time";
-                    let error = HTTPError::REQUEST_TIMEOUT.with_log_message(reason);
-                    refuse(service, connection, error);
+                    refuse_slow(service, connection);
                     return Poll::Ready(None);
                 }
             }
@@ -100,16 +131,23 @@ fn begin_request(
         return Ok(None);
     }
     let mut cx = service.lease(connection);
-    let begun = cx.begin()?;
-    if !begun {
-        service.release(cx);
-        return Ok(None);
+    match cx.begin() {
+        Ok(true) => Ok(Some(cx)),
+        begun => {
+            service.release(cx);
+            begun.map(|_| None)
+        }
     }
-    Ok(Some(cx))
+}
+
+/// Answers a client that takes too long for a head.
+pub(super) fn refuse_slow(service: &Service, connection: &Rc<Connection>) {
+    let reason = "the head was not complete in time";
+    refuse(service, connection, HTTPError::REQUEST_TIMEOUT.with_log_message(reason));
 }
 
 /// Answers what is no request. The connection ends after it.
-fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
+pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
     connection.end_request();
     connection.set_linger();
     let mut cx = service.lease(connection);

@@ -10,7 +10,7 @@ use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::exchange::Exchange;
 use crate::pool::Pool;
-use crate::server::serve::serve;
+use crate::server::serve::{Serving, serve};
 use crate::settings::Settings;
 
 /// An application as it is served by one process.
@@ -28,7 +28,7 @@ impl Service {
     /// Serves a connection, as a task of its own.
     pub(crate) fn open(self: &Rc<Self>, stream: Stream) {
         let connection = Connection::new(&self.worker, stream);
-        IOLoop::current().spawn_callback(serve(Rc::clone(self), connection));
+        IOLoop::current().spawn_callback(serve(Rc::clone(self), Serving(connection)));
     }
 
     /// Takes a context from the pool, for a request whose head has not been read.

@@ -3,7 +3,12 @@ use std::time::Duration;
 use crate::server::HTTPServer;
 use crate::settings::Settings;
 
-/// The settings. A `None` for a time-out is no time-out.
+/// The settings. A `None` for a time-out is no time-out. They are those of the server that all
+/// its handles share.
+///
+/// # Panics
+///
+/// Each, once the server has started: it would have no effect.
 impl HTTPServer {
     /// How large the head of a request may be, in bytes; more is answered with 431.
     /// Default: 64 KiB.
@@ -134,7 +139,9 @@ impl HTTPServer {
         self.set(|settings| settings.handle_signals = handle)
     }
 
-    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+    #[track_caller]
+    pub(super) fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+        assert!(self.shared.service.get().is_none(), "the server has started with its settings");
         change(&mut self.shared.settings.borrow_mut());
         self
     }

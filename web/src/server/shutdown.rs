@@ -1,6 +1,6 @@
 //! The graceful end of the servers of this process.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,26 +18,29 @@ use crate::server::HTTPServer;
 const ONE_ORDER: Duration = Duration::from_millis(100);
 
 thread_local! {
+    static WATCHING: Cell<bool> = const { Cell::new(false) };
     /// The servers that a signal ends; all of them, before the loop stops.
     static SERVERS: RefCell<Vec<(HTTPServer, Rc<Worker>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Ends the server of `handle`, and the others of this process, at SIGTERM and SIGINT; at the second of
-/// them at once.
-pub(super) fn on_signals(handle: HTTPServer, worker: Rc<Worker>) -> io::Result<()> {
-    let first = SERVERS.with_borrow_mut(|servers| {
-        servers.push((handle, worker));
-        servers.len() == 1
-    });
-    if first {
-        // A worker is told by its supervisor. Ctrl-C reaches both, and is the supervisor's.
-        let signals = match task_id() {
-            Some(_) => Signals::new([SIGTERM])?,
-            None => Signals::new([SIGTERM, SIGINT])?,
-        };
-        IOLoop::current().spawn_callback(watch(signals));
+/// Has SIGTERM and SIGINT end the servers of this process; the second of them at once.
+pub(super) fn watch_signals() -> io::Result<()> {
+    if WATCHING.get() {
+        return Ok(());
     }
+    // A worker is told by its supervisor. Ctrl-C reaches both, and is the supervisor's.
+    let signals = match task_id() {
+        Some(_) => Signals::new([SIGTERM])?,
+        None => Signals::new([SIGTERM, SIGINT])?,
+    };
+    WATCHING.set(true);
+    IOLoop::current().spawn_callback(watch(signals));
     Ok(())
+}
+
+/// Adds a server to those that a signal ends.
+pub(super) fn add(handle: HTTPServer, worker: Rc<Worker>) {
+    SERVERS.with_borrow_mut(|servers| servers.push((handle, worker)));
 }
 
 async fn watch(mut signals: Signals) {
@@ -66,8 +69,11 @@ async fn watch(mut signals: Signals) {
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>)) {
     worker.begin_drain();
-    handle.stop_accepting().await;
-    if timeout(worker.settings.shutdown_timeout, worker.drained()).await.is_err() {
+    let drained = async {
+        handle.stop_accepting().await;
+        worker.drained().await;
+    };
+    if timeout(worker.settings.shutdown_timeout, drained).await.is_err() {
         let left = worker.connection_count();
         log::warn(log::GENERAL, format_args!("{left} connections are cut: they took too long"));
         worker.abort();

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use super::serve::serve;
+use super::serve::{Serving, serve};
 use super::service::Service;
 use crate::application::Application;
 use crate::connection::Connection;
@@ -11,7 +11,7 @@ use crate::settings::Settings;
 fn the_task_of_a_connection_is_small() {
     let service = Rc::new(Service::new(Application::new([]), Settings::default()));
     let (_, stream) = squall_runtime::duplex(1);
-    let connection = Connection::new(&service.worker, Stream::Memory(stream));
-    let size = size_of_val(&serve(service, connection));
+    let connection = Connection::new(&service.worker, Stream::memory(stream, None));
+    let size = size_of_val(&serve(service, Serving(connection)));
     assert!(size <= 208, "{size} bytes");
 }

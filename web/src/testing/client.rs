@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
@@ -42,6 +43,7 @@ const CAPACITY: usize = 64 * 1024;
 /// comes.
 pub struct TestClient {
     service: Rc<Service>,
+    peer: Option<SocketAddr>,
 }
 
 impl TestClient {
@@ -69,8 +71,26 @@ impl TestClient {
     #[track_caller]
     pub fn of(server: &HTTPServer) -> Self {
         IOLoop::current().use_virtual_time();
-        let service = server.clone().handle_signals(false).service();
-        Self { service: service.expect("a server without signals needs nothing of the system") }
+        Self { service: server.service_without_signals(), peer: None }
+    }
+
+    /// Has the connections come from `address`, as far as the server can tell; by default they come
+    /// from nowhere, and [`Context::peer_addr`](crate::Context::peer_addr) is `None`.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn who(cx: &mut Context) -> Result {
+    ///     cx.write(format!("{:?}", cx.remote_addr()))
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(who))]);
+    /// let client = TestClient::new(app).peer_addr(([192, 0, 2, 1], 4711));
+    /// assert_eq!(client.get("/").send().text(), "Some(192.0.2.1:4711)");
+    /// ```
+    #[must_use]
+    pub fn peer_addr(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.peer = Some(address.into());
+        self
     }
 
     /// A `GET` of `target`, which is a path with or without a query.
@@ -129,8 +149,8 @@ impl TestClient {
 
     /// Opens a connection.
     pub fn connect(&self) -> TestConnection {
-        let (stream, peer) = duplex(CAPACITY);
-        self.service.open(Stream::Memory(peer));
+        let (stream, other) = duplex(CAPACITY);
+        self.service.open(Stream::memory(other, self.peer));
         TestConnection { stream }
     }
 }

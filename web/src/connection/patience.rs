@@ -1,0 +1,108 @@
+//! How long a connection may wait, for what it receives and for what it sends.
+//!
+//! Each direction has a limit of its own, which only progress in that direction moves: a client
+//! that neither sends nor takes anything is not kept by the one wait starting the other anew.
+//! One timer serves for the earlier of the two.
+
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use super::{Connection, close};
+
+/// What a connection is waiting to receive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Phase {
+    New,
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// More of a body.
+    Body,
+    /// Nothing: it is the handler's turn.
+    Handler,
+    /// The client's end of the connection.
+    Closing,
+}
+
+impl Connection {
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Begins to wait for something else, for as long as the settings allow.
+    pub(super) fn enter(&self, phase: Phase) {
+        if self.phase() != phase {
+            self.restart(phase, self.setting(phase));
+        }
+    }
+
+    /// Begins to wait, for `patience` or for ever.
+    pub(super) fn restart(&self, phase: Phase, patience: Option<Duration>) {
+        self.phase.set(phase);
+        self.receive_until.set(self.limit_after(patience));
+        self.arm();
+    }
+
+    fn setting(&self, phase: Phase) -> Option<Duration> {
+        let settings = &self.worker.settings;
+        match phase {
+            Phase::Idle if self.worker.is_draining() => Some(settings.drain_idle),
+            Phase::Idle => settings.idle_connection_timeout,
+            Phase::Head => settings.header_timeout,
+            Phase::Body => settings.body_timeout,
+            Phase::New | Phase::Handler => None,
+            Phase::Closing => Some(close::LINGER),
+        }
+    }
+
+    /// Lets an idle connection wait only `patience` longer for a last request.
+    pub(crate) fn hurry(&self, patience: Duration) {
+        if self.phase() == Phase::Idle {
+            self.restart(Phase::Idle, Some(patience));
+        }
+    }
+
+    /// Whether it has taken too long to receive.
+    pub(super) fn poll_receive_limit(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        self.poll_limit(task, self.receive_until.get())
+    }
+
+    /// Waits for room to send, anew if there was `progress`. Ready when it has taken too long.
+    pub(super) fn poll_send_limit(&self, task: &mut TaskContext<'_>, progress: bool) -> Poll<()> {
+        if progress || self.send_until.get().is_none() {
+            self.send_until.set(self.limit_after(self.worker.settings.write_timeout));
+            self.arm();
+        }
+        self.poll_limit(task, self.send_until.get())
+    }
+
+    /// Notes that all was sent.
+    pub(super) fn end_sending(&self) {
+        if self.send_until.take().is_some() {
+            self.arm();
+        }
+    }
+
+    /// A time that is out of reach is no limit.
+    fn limit_after(&self, patience: Option<Duration>) -> Option<Instant> {
+        self.worker.now().checked_add(patience?)
+    }
+
+    fn arm(&self) {
+        let limits = [self.receive_until.get(), self.send_until.get()];
+        match limits.into_iter().flatten().min() {
+            Some(until) => self.deadline.set(until),
+            None => self.deadline.clear(),
+        }
+    }
+
+    fn poll_limit(&self, task: &mut TaskContext<'_>, limit: Option<Instant>) -> Poll<()> {
+        ready!(self.deadline.poll_expired(task));
+        match limit {
+            Some(until) if until <= self.worker.now() => Poll::Ready(()),
+            // It is for who waits in the other direction, and is polled as well.
+            _ => Poll::Pending,
+        }
+    }
+}
