@@ -71,7 +71,7 @@ pub fn an_application_listens_by_itself(case: &Case) {
     let mut connection = Connection::open(server.port()).unwrap();
     assert_eq!(sender(&connection.get("/").unwrap()), (None, server.pid()));
     assert_eq!(server.children(), []);
-    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
