@@ -184,7 +184,9 @@ impl HTTPServer {
     /// it: that one supervises. It replaces a worker that dies, hands SIGTERM and SIGINT on,
     /// and exits when all workers have ended.
     ///
-    /// The workers serve once their [`IOLoop`] is started.
+    /// The workers serve once their [`IOLoop`] is started. A process that gives up privileges does
+    /// so before `start`: doing it in a worker takes from the system the order to end the worker
+    /// with its supervisor.
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use std::rc::Rc;
 /// What a [`Context`](crate::Context) hands out (the path, an argument, a header) is a
 /// `Text`: it borrows nothing, so that it may be kept, moved into a background task, or
 /// written back while the context is in use. Most share the bytes of the request as they
-/// came from the socket; keeping one keeps those bytes (at most 64 KiB) alive.
+/// came from the socket; keeping one keeps the buffer that they came in alive, 8 KiB
+/// or more if the head was larger. To keep it for long, make a `String` of it.
 ///
 /// It reads like a `str`:
 ///

@@ -96,14 +96,15 @@ fn application() -> Application {
         route("/hold", get(hold)),
         route("/stream", get(stream)),
         route("/go-on", get(go_on)),
-        route("/echo", get(to_echo)),
+        route(
+            "/echo",
+            get(async |cx: &mut Context| {
+                cx.set_header("Upgrade", "echo")?;
+                cx.upgrade(echo_bytes)
+            }),
+        ),
         route("/release", post(release)),
     ])
-}
-
-async fn to_echo(cx: &mut Context) -> Result {
-    cx.set_header("Upgrade", "echo")?;
-    cx.upgrade(echo_bytes)
 }
 
 async fn echo_bytes(mut stream: Upgraded) {

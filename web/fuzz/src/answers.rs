@@ -4,6 +4,7 @@ use std::fmt;
 
 use squall::fuzzing::BodyFraming;
 
+use crate::server::Received;
 use crate::simple::{Body, Found, body, decimal, find, is_token, split, trim};
 
 /// A response.
@@ -38,10 +39,14 @@ impl Answer {
 /// # Panics
 ///
 /// If the bytes are not responses.
-pub fn read(bytes: &[u8], methods: &[&str]) -> Vec<Answer> {
+pub fn read(received: &Received, methods: &[&str]) -> Vec<Answer> {
+    let Received { bytes, reset } = received;
     let mut answers: Vec<Answer> = Vec::new();
-    let mut rest = bytes;
+    let mut rest = bytes.as_slice();
     while !rest.is_empty() {
+        if *reset && find(rest, b"\r\n\r\n").is_none() {
+            break;
+        }
         assert!(answers.last().is_none_or(|last| !last.closes), "after the end: {}", show(bytes));
         let (answer, length) = head(rest).unwrap_or_else(|| panic!("no response: {}", show(rest)));
         rest = &rest[length..];
@@ -53,6 +58,9 @@ pub fn read(bytes: &[u8], methods: &[&str]) -> Vec<Answer> {
         let (answer, length) = with_body(answer, rest, method);
         rest = &rest[length..];
         answers.push(answer);
+    }
+    if let Some(last) = answers.last_mut() {
+        last.whole &= !reset;
     }
     answers
 }

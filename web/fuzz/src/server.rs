@@ -87,21 +87,29 @@ async fn number(cx: &mut Context) -> Result {
     cx.write(number.to_string())
 }
 
+/// What a server sent, and how it ended the connection.
+#[derive(Debug, Default)]
+pub struct Received {
+    pub bytes: Vec<u8>,
+    /// By a reset, which takes with it what was under way.
+    pub reset: bool,
+}
+
 /// Sends `pieces` one after the other, and returns what comes until the server closes.
 ///
 /// # Panics
 ///
 /// If it does not.
-pub fn exchange(server: &HTTPServer, pieces: &[&[u8]], end: End) -> Vec<u8> {
+pub fn exchange(server: &HTTPServer, pieces: &[&[u8]], end: End) -> Received {
     let stream = squall::fuzzing::connect(server, 64 * 1024);
-    let mut received = Vec::new();
+    let mut received = Received::default();
     let talk = timeout(LONG, talk(stream, pieces, end, &mut received));
     let ended = IOLoop::current().run_sync(talk).expect("the loop runs");
     ended.expect("the server ends the connection");
     received
 }
 
-async fn talk(stream: DuplexStream, pieces: &[&[u8]], end: End, received: &mut Vec<u8>) {
+async fn talk(stream: DuplexStream, pieces: &[&[u8]], end: End, received: &mut Received) {
     let send = async {
         for piece in pieces {
             // A server that has refused a request need not take the rest.
@@ -118,8 +126,10 @@ async fn talk(stream: DuplexStream, pieces: &[&[u8]], end: End, received: &mut V
         stream.reset();
         return;
     }
-    let receive = async { (&stream).read_to_end(received).await };
-    let _ = future::zip(send, receive).await;
+    let receive = async {
+        received.reset = (&stream).read_to_end(&mut received.bytes).await.is_err();
+    };
+    future::zip(send, receive).await;
 }
 
 /// Takes all that is logged, and drops it.

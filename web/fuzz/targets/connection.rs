@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use squall::HTTPServer;
 use squall_fuzz::answers::{self, Answer};
 use squall_fuzz::pieces::{cuts, pieces};
-use squall_fuzz::server::{End, SMALL_BODY, exchange, server};
+use squall_fuzz::server::{End, Received, SMALL_BODY, exchange, server};
 use squall_fuzz::simple::{self, Body, Head};
 
 thread_local! {
@@ -37,12 +37,17 @@ fuzz_target!(|data: &[u8]| {
             whole.truncate(requests.len() - 1);
             cut.truncate(requests.len() - 1);
         }
+        // A response that is cut short may have begun before or after the end of the request
+        // was seen to be wrong.
+        for answer in whole.iter_mut().chain(&mut cut).filter(|answer| !answer.whole) {
+            answer.fields.clear();
+        }
         assert_eq!(whole, cut, "it depends on how it arrives");
     });
 });
 
 /// Checks what was answered, and takes it apart.
-fn check(received: &[u8], requests: &[(Option<Head>, Option<Body>)]) -> Vec<Answer> {
+fn check(received: &Received, requests: &[(Option<Head>, Option<Body>)]) -> Vec<Answer> {
     let method = |head: &Option<Head>| head.as_ref().map_or("GET".into(), |h| h.method.clone());
     let methods: Vec<String> = requests.iter().map(|(head, _)| method(head)).collect();
     let methods: Vec<&str> = methods.iter().map(String::as_str).collect();

@@ -17,16 +17,15 @@ pub(super) fn guard<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
 /// It is polled before anything is sent, so that a response that is ready at once leaves
 /// together with its neighbours of a pipeline. While it waits, what it has queued is sent,
 /// and the client is watched.
-pub(super) async fn drive(
-    connection: &Connection,
-    mut handler: LocalBoxFuture<'_, Result>,
-) -> Outcome {
-    std::future::poll_fn(|task| {
+pub(super) fn drive<'a>(
+    connection: &'a Connection,
+    mut handler: LocalBoxFuture<'a, Result>,
+) -> impl Future<Output = Outcome> + 'a {
+    std::future::poll_fn(move |task| {
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task))) {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
             Ok(Poll::Pending) => connection.poll_meanwhile(task).map(Outcome::Left),
             Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
         }
     })
-    .await
 }

@@ -73,6 +73,10 @@ impl HTTPServer {
     /// with 503. A response whose head has been flushed is cut. Default: no limit. A
     /// [route](crate::Route::handler_timeout) may have its own.
     ///
+    /// What is dropped writes nothing any more: the client gets the standard page, without
+    /// [`write_error`](crate::RequestHandler::write_error), and middleware is dropped as well.
+    /// A handler that has more to say uses [`timeout`](crate::timeout) itself.
+    ///
     /// ```
     /// use squall::testing::TestClient;
     /// use squall::{Application, HTTPServer, get, route, sleep};
