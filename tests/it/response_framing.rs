@@ -366,6 +366,20 @@ fn a_status_without_a_body_has_neither_length_nor_type() {
     }
 }
 
+#[test]
+fn a_205_has_a_body_of_no_bytes() {
+    for handler in [
+        || get(async || StatusCode::RESET_CONTENT),
+        || get(async || Err::<(), _>(HTTPError::new(StatusCode::RESET_CONTENT))),
+    ] {
+        let exchange = serving(handler).exchange(GET);
+        let expected = "HTTP/1.1 205 Reset Content\r\nServer: Squall/0.1.0\r\nDate:\r\n\
+            Content-Length: 0\r\n\r\n";
+        assert_eq!(exchange.only().raw, expected);
+        assert!(exchange.kept);
+    }
+}
+
 fn status_asked_for(cx: &Context) -> StatusCode {
     StatusCode::from_bytes(cx.header("x-status").unwrap_or_default().as_bytes()).unwrap()
 }
@@ -381,7 +395,7 @@ fn a_body_with_a_status_that_has_none_is_a_500() {
         Ok(())
     }
     let server = serving(|| get(with_body));
-    for status in [204, 304, 100, 101, 103, 199] {
+    for status in [204, 205, 304, 100, 101, 103, 199] {
         for extra in ["", "X-Flush: 1\r\n"] {
             let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Status: {status}\r\n{extra}\r\n");
             let exchange = server.exchange(request);

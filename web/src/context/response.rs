@@ -104,7 +104,8 @@ impl Context {
 
     /// Sets the header `name` to `value`, in place of what it was.
     ///
-    /// `Date` and `Server` replace those of the server; of `Connection` only `close` counts;
+    /// `Date`, `Server` and `ETag` replace those of the server, and the tag is what
+    /// `If-None-Match` is compared with; of `Connection` only `close` counts;
     /// `Content-Length` is a promise that is kept or the connection is closed;
     /// `Transfer-Encoding` is the server's to decide, and ignored.
     ///
