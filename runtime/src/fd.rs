@@ -350,8 +350,8 @@ impl<T: AsFd> AsyncFd<T> {
     /// is noticed without reading. The task is woken when that happens; it takes the place of
     /// one that waits to read.
     ///
-    /// Where the system cannot tell of the end behind bytes that nobody has read yet, which is
-    /// everywhere but on Linux, it is noticed when they are read.
+    /// Where the system cannot tell of an end that lies behind bytes that nobody has read yet, which
+    /// is everywhere but on Linux, it is noticed when they are read.
     ///
     /// # Errors
     ///
@@ -384,6 +384,7 @@ impl<T: AsFd> AsyncFd<T> {
         match rustix::net::recv(self.get_ref(), &mut [0_u8; 1], flags) {
             Ok((0, _)) => Poll::Ready(Ok(PeerClosed::Finished)),
             Ok(_) | Err(Errno::INTR) => {
+                reactor::ignore_unread(self.key.get());
                 reactor::listen(self.key.get(), cx.waker());
                 Poll::Pending
             }

@@ -61,6 +61,10 @@ trait System {
 #[derive(Clone, Copy, Debug)]
 struct Removed {
     key: Key,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "all are level-triggered elsewhere")
+    )]
     trigger: Trigger,
     watched: Interest,
 }
@@ -207,7 +211,7 @@ pub(crate) fn wait_for(
             let mut sources = reactor.sources.borrow_mut();
             let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
             source.ready.clear(direction.ready());
-            let watched = source.watched.contains(direction);
+            let watched = source.watched.contains(direction.interest());
             if watched && source.is_waited_for_by(direction, waker) {
                 return Ok(());
             }
@@ -231,6 +235,21 @@ pub(crate) fn listen(key: Key, waker: &Waker) {
         if !known {
             reactor.remember(key, Direction::Read, waker);
         }
+    });
+}
+
+/// Keeps the system from telling, again and again, that a level-triggered source can be read. Whoever
+/// waits to read it changes that; whoever waits now is still woken when the connection breaks.
+pub(crate) fn ignore_unread(key: Key) {
+    REACTOR.with(|reactor| {
+        let (from, to) = {
+            let mut sources = reactor.sources.borrow_mut();
+            let Some(source) = sources.at_mut(key.index()) else { return };
+            let from = source.watched;
+            source.watched = from.without(Interest::READ).with(Interest::HANGUP);
+            (from, source.watched)
+        };
+        reactor.disarm(key, from, to);
     });
 }
 
@@ -266,7 +285,7 @@ impl Reactor {
     fn register(&self, fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
         let system = self.system()?;
         let trigger = if system.has_edges() { trigger } else { Trigger::Level };
-        let watched = Interest { read: true, write: false };
+        let watched = Interest::READ;
         let generation = self.next_generation();
         let source = Source {
             generation,
@@ -301,7 +320,7 @@ impl Reactor {
             let mut sources = self.sources.borrow_mut();
             let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
             let from = source.watched;
-            source.watched = from.with(direction);
+            source.watched = from.with(direction.interest());
             (source.trigger, from, source.watched)
         };
         let system = self.system()?;
@@ -344,10 +363,17 @@ impl Reactor {
             let reader = if reads { source.reader.take() } else { None };
             let writer = if writes { source.writer.take() } else { None };
             if source.trigger == Trigger::Level {
-                let keep = Interest {
-                    read: source.watched.read && !(reads && reader.is_none()),
-                    write: source.watched.write && !(writes && writer.is_none()),
-                };
+                // What nobody waited for, and what is told only once.
+                let mut keep = source.watched;
+                if reads && reader.is_none() {
+                    keep = keep.without(Interest::READ);
+                }
+                if writes && writer.is_none() {
+                    keep = keep.without(Interest::WRITE);
+                }
+                if event.ready.contains(Ready::FINISHED) || event.ready.contains(Ready::FAILED) {
+                    keep = keep.without(Interest::HANGUP);
+                }
                 let from = std::mem::replace(&mut source.watched, keep);
                 drop(sources);
                 self.disarm(event.key, from, keep);

@@ -52,6 +52,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::start::a_port_that_is_served_is_refused_by_its_number,
     server::start::a_thread_is_refused_by_its_name,
     server::start::a_worker_that_aborts_is_replaced,
+    server::start::an_application_listens_by_itself,
     server::start::as_many_workers_as_asked_for,
     server::start::as_many_workers_as_cores,
     server::start::each_worker_builds_its_application,

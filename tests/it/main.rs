@@ -36,10 +36,14 @@ mod smuggling;
 
 /// Clients that read slowly, or not at all.
 mod back_pressure;
+/// Statuses whose responses have no body.
+mod bodiless;
 /// What becomes of errors and panics.
 mod errors;
 /// The tags of bodies, and clients that have the body already.
 mod etag;
+/// Which parts of a handler are called when one of them fails or panics.
+mod failing_parts;
 /// Responses that are complete before their handler is.
 mod finishing;
 /// A client that ends its side, or breaks the connection off.
@@ -68,6 +72,8 @@ mod response_headers;
 mod running;
 /// Servers as their program sees them: where they listen, and how they end.
 mod servers;
+/// What is sent and what is received, each with limits of its own, and who else uses a connection.
+mod two_directions;
 /// Serving over Unix sockets.
 mod unix_sockets;
 /// Connections that go on with another protocol.

@@ -284,3 +284,37 @@ fn the_first_row_that_matches_answers_whatever_its_methods_are() {
         (405, Some("GET, HEAD, OPTIONS"))
     );
 }
+
+#[test]
+fn every_part_of_a_handler_sees_the_arguments_of_the_path() {
+    #[derive(Clone)]
+    struct Seeing(Teller);
+
+    impl RequestHandler for Seeing {
+        async fn prepare(&mut self, cx: &mut Context) -> Result {
+            assert_eq!(cx.path_argument::<u32>("id")?, 7);
+            assert_eq!(cx.path_argument_at::<String>(1)?, "a b");
+            self.0.tell("prepare");
+            Ok(())
+        }
+
+        async fn get(&mut self, cx: &mut Context) -> Result {
+            cx.path_argument::<u32>("name").map(drop)
+        }
+
+        fn write_error(&mut self, cx: &mut Context, _: &squall::Error) -> Result {
+            cx.write(cx.path_argument::<String>("name")?)
+        }
+
+        fn on_finish(&mut self, cx: &mut Context) {
+            assert_eq!(cx.path_argument::<u32>("id").unwrap(), 7);
+            self.0.tell("on_finish");
+        }
+    }
+    let (teller, events) = events();
+    let client = TestClient::new(Application::new([route("/{id}/{name}", Seeing(teller))]));
+    let response = client.get("/7/a%20b").send();
+    // A name is no number, and a path with it names nothing.
+    assert_eq!((response.status().as_u16(), response.text()), (404, "a b".to_owned()));
+    assert_eq!(events.so_far(), ["prepare", "on_finish"]);
+}

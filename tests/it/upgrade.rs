@@ -251,9 +251,12 @@ fn an_upgrade_that_comes_too_late_or_fails_is_none() {
             route("/fails", get(fails)),
             route("/panics", get(panics)),
             route("/writes", get(writes)),
+            route("/nameless", get(async |cx: &mut Context| cx.upgrade(echo))),
         ])
     });
-    for (path, status) in [("/flushed", 200), ("/fails", 409), ("/panics", 500), ("/writes", 500)] {
+    for (path, status) in
+        [("/flushed", 200), ("/fails", 409), ("/panics", 500), ("/writes", 500), ("/nameless", 500)]
+    {
         let exchange = server.exchange(REQUEST.replace(" / ", &format!(" {path} ")));
         assert_eq!(exchange.statuses(), [status], "{path}");
         assert_eq!(exchange.only().header("connection"), None);

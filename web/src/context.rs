@@ -14,6 +14,7 @@ mod interim;
 pub(crate) mod options;
 mod request;
 mod response;
+mod sending;
 pub(crate) mod target;
 
 pub use arguments::FromArgument;

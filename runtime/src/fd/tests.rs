@@ -6,12 +6,13 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_lite::future::poll_once;
 
 use super::*;
 use crate::testing::{connect, on_both_systems, on_fast_system};
-use crate::{IOLoop, Task, yield_now};
+use crate::{IOLoop, Task, timeout, yield_now};
 
 fn pipe() -> (AsyncFd<PipeReader>, PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
@@ -265,13 +266,32 @@ fn a_peer_that_finishes_behind_unread_bytes_is_noticed_once_they_are_read() {
 }
 
 #[test]
+fn unread_bytes_do_not_keep_the_loop_awake_while_the_end_is_awaited() {
+    on_both_systems(async || {
+        let (near, mut far) = socket();
+        far.write_all(b"pipelined").unwrap();
+        let polls = Cell::new(0);
+        let closed = poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            near.poll_peer_closed(cx)
+        });
+        let waited = timeout(Duration::from_millis(30), closed).await;
+        assert!(waited.is_err() && polls.get() < 6, "polled {} times", polls.get());
+        assert_eq!(read::<64>(&near).await.unwrap(), b"pipelined");
+        drop(far);
+        let closed = poll_fn(|cx| near.poll_peer_closed(cx)).await.unwrap();
+        assert_eq!(closed, PeerClosed::Finished);
+    });
+}
+
+#[test]
 fn a_reset_is_told_from_an_end() {
     on_both_systems(async || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = connect(listener.local_addr().unwrap());
         let near = AsyncFd::new(listener.accept().unwrap().0).unwrap();
         assert!(poll_once(poll_fn(|cx| near.poll_peer_closed(cx))).await.is_none());
-        socket2::SockRef::from(&far).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
         drop(far);
         let closed = poll_fn(|cx| near.poll_peer_closed(cx)).await.unwrap();
         assert_eq!(closed, PeerClosed::Reset);

@@ -76,7 +76,7 @@ impl System for Epoll {
         let Some((_, fd)) = listeners.iter().find(|(listener, _)| *listener == key) else {
             return Ok(());
         };
-        match (from.is_none(), to.is_none()) {
+        match (from == Interest::NONE, to == Interest::NONE) {
             (true, true) => (),
             (true, false) => epoll::add(&self.poller, fd, data(key), level(to))?,
             (false, true) => epoll::delete(&self.poller, fd)?,
@@ -135,8 +135,8 @@ fn data(key: Key) -> EventData {
 
 fn level(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::empty();
-    flags.set(EventFlags::IN, interest.read);
-    flags.set(EventFlags::OUT, interest.write);
+    flags.set(EventFlags::IN, interest.contains(Interest::READ));
+    flags.set(EventFlags::OUT, interest.contains(Interest::WRITE));
     flags
 }
 

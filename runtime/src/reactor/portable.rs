@@ -37,11 +37,7 @@ pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
         descriptors: RefCell::default(),
         bell: reader,
     };
-    portable.add_raw(
-        portable.bell.as_raw_fd(),
-        Key::BELL,
-        Interest { read: true, write: false },
-    )?;
+    portable.add_raw(portable.bell.as_raw_fd(), Key::BELL, Interest::READ)?;
     Ok((Box::new(portable), writer.into()))
 }
 
@@ -66,13 +62,13 @@ impl System for Portable {
         let Some(fd) = self.descriptors.borrow().get(&key).copied() else {
             return Ok(());
         };
-        if from.is_none() {
-            return if to.is_none() { Ok(()) } else { self.add_raw(fd, key, to) };
+        if from == Interest::NONE {
+            return if to == Interest::NONE { Ok(()) } else { self.add_raw(fd, key, to) };
         }
         // SAFETY: the descriptor is open, because it is in `descriptors`: `remove` takes it out,
         // and the `AsyncFd` that owns it calls that before it closes it.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        if to.is_none() {
+        if to == Interest::NONE {
             // Not `modify`: epoll would go on telling of errors.
             self.poller.delete(fd)
         } else {
@@ -121,7 +117,8 @@ impl Portable {
 }
 
 fn polled(key: Key, interest: Interest) -> Polled {
-    Polled::new(key.0, interest.read, interest.write)
+    let (read, write) = (interest.contains(Interest::READ), interest.contains(Interest::WRITE));
+    Polled::new(key.0, read, write)
 }
 
 fn ready(event: &Polled) -> Ready {

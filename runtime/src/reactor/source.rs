@@ -60,30 +60,29 @@ impl BitOrAssign for Ready {
 
 /// What the system is asked to tell of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Interest {
-    pub(super) read: bool,
-    pub(super) write: bool,
-}
+pub(super) struct Interest(u8);
 
 impl Interest {
-    pub(super) const NONE: Self = Self { read: false, write: false };
+    /// Nothing: the descriptor is not registered.
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const READ: Self = Self(1);
+    pub(super) const WRITE: Self = Self(2);
+    /// That the connection is broken or closed on both sides, where the system tells of that
+    /// without being asked to tell of reading or writing.
+    pub(super) const HANGUP: Self = Self(4);
 
-    pub(super) fn is_none(self) -> bool {
-        self == Self::NONE
+    pub(super) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 
-    pub(super) fn with(self, direction: Direction) -> Self {
-        match direction {
-            Direction::Read => Self { read: true, ..self },
-            Direction::Write => Self { write: true, ..self },
-        }
+    #[must_use]
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
-    pub(super) fn contains(self, direction: Direction) -> bool {
-        match direction {
-            Direction::Read => self.read,
-            Direction::Write => self.write,
-        }
+    #[must_use]
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 
@@ -107,6 +106,13 @@ impl Direction {
         match self {
             Self::Read => Ready::READ,
             Self::Write => Ready::WRITE,
+        }
+    }
+
+    pub(super) fn interest(self) -> Interest {
+        match self {
+            Self::Read => Interest::READ,
+            Self::Write => Interest::WRITE,
         }
     }
 }

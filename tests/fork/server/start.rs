@@ -62,6 +62,20 @@ pub fn one_process_does_not_fork(case: &Case) {
     assert_eq!(sender(&answer), (None, server.pid()));
 }
 
+pub fn an_application_listens_by_itself(case: &Case) {
+    let server = case.server(|| {
+        let server = application().listen("127.0.0.1:0")?;
+        println!("port {}", server.local_addrs()[0].port());
+        IOLoop::current().start()
+    });
+    let mut connection = Connection::open(server.port()).unwrap();
+    assert_eq!(sender(&connection.get("/").unwrap()), (None, server.pid()));
+    assert_eq!(server.children(), []);
+    server.signal(Signal::SIGTERM);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
 pub fn what_precedes_start_runs_once_and_what_follows_in_each_worker(case: &Case) {
     let server = case.server(|| {
         println!("before");

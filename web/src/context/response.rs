@@ -6,7 +6,6 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::chunk::IntoChunk;
-use crate::connection::upgrade::Upgraded;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::Result;
@@ -104,7 +103,8 @@ impl Context {
 
     /// Sets the header `name` to `value`, in place of what it was.
     ///
-    /// `Date` and `Server` replace those of the server; of `Connection` only `close` counts;
+    /// `Date`, `Server` and `ETag` replace those of the server, and the tag is what
+    /// `If-None-Match` is compared with; of `Connection` only `close` counts;
     /// `Content-Length` is a promise that is kept or the connection is closed;
     /// `Transfer-Encoding` is the server's to decide, and ignored.
     ///
@@ -222,120 +222,6 @@ impl Context {
         self.set_status(status);
         self.exchange.response.body.clear();
         self.complete()
-    }
-
-    /// Completes the response and sends it on its way, without waiting for it to arrive.
-    ///
-    /// A handler seldom needs it: when it returns, its response is finished. Called earlier,
-    /// it lets the client have the response while the handler goes on.
-    ///
-    /// ```
-    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
-    /// async fn quick(cx: &mut Context) -> Result {
-    ///     cx.write("noted")?;
-    ///     cx.finish()?;
-    ///     assert!(cx.is_finished() && cx.write("too late").is_err());
-    ///     Ok(()) // What takes long goes before this, or into a task of its own.
-    /// }
-    ///
-    /// let client = TestClient::new(Application::new([route("/", get(quick))]));
-    /// assert_eq!(client.get("/").send().text(), "noted");
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ResponseError`] if the response is finished already, or cannot be sent as it is: a
-    /// body with a status that allows none, a `Content-Length` that is not that of the body.
-    pub fn finish(&mut self) -> Result {
-        if self.is_finished() {
-            return Err(ResponseError::Finished.into());
-        }
-        self.complete()?;
-        self.send_rest()
-    }
-
-    /// Whether the response is complete: nothing can be written to it.
-    pub fn is_finished(&self) -> bool {
-        match self.exchange.response.progress {
-            Progress::Open | Progress::Streaming { .. } => false,
-            Progress::Complete | Progress::Finished | Progress::Broken => true,
-        }
-    }
-
-    /// Sends what has been written, and waits until the system has taken all of it: a slow
-    /// client slows down the handler rather than filling the memory.
-    ///
-    /// The first flush sends the head: status and headers are final with it. Unless a
-    /// `Content-Length` was set, the body goes on in chunks, or to a client of HTTP/1.0 until
-    /// the connection is closed.
-    ///
-    /// ```
-    /// # use squall::{testing::TestClient, Application, Context, Result, get, route, sleep};
-    /// # use std::time::Duration;
-    /// async fn count(cx: &mut Context) -> Result {
-    ///     for n in 1..=3 {
-    ///         cx.write(format!("{n}\n"))?;
-    ///         cx.flush().await?;
-    ///         sleep(Duration::from_secs(1)).await;
-    ///     }
-    ///     Ok(())
-    /// }
-    ///
-    /// let client = TestClient::new(Application::new([route("/", get(count))]));
-    /// assert_eq!(client.get("/").send().text(), "1\n2\n3\n");
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the client is gone, or does not read for longer than the server's
-    /// [`write_timeout`](crate::HTTPServer::write_timeout); and as
-    /// [`finish`](Self::finish), for what makes the response impossible to send.
-    pub async fn flush(&mut self) -> Result {
-        self.send_written()?;
-        self.connection.flush().await?;
-        Ok(())
-    }
-
-    /// Leaves HTTP: answers `101 Switching Protocols`, then gives the stream to `serve`.
-    ///
-    /// Set the `Upgrade` header first; `Connection: Upgrade` is added. The context and the
-    /// handler are gone when `serve` begins, so that a long conversation holds only what it
-    /// needs.
-    ///
-    /// ```
-    /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
-    /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
-    ///
-    /// async fn echo(cx: &mut Context) -> Result {
-    ///     if cx.header("upgrade").as_deref() != Some("echo") {
-    ///         Err(HTTPError::BAD_REQUEST)?;
-    ///     }
-    ///     cx.set_header("Upgrade", "echo")?;
-    ///     cx.upgrade(async |mut stream| {
-    ///         let mut byte = [0];
-    ///         while let Ok(1) = stream.read(&mut byte).await {
-    ///             if stream.write_all(&byte).await.is_err() {
-    ///                 break;
-    ///             }
-    ///         }
-    ///     })
-    /// }
-    /// # let client = TestClient::new(Application::new([route("/", get(echo))]));
-    /// # let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi";
-    /// # let answer = client.exchange(request);
-    /// # assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\nhi"), "{answer}");
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ResponseError`] if the response is finished, its head has been flushed, or no `Upgrade`
-    /// header is set; 400 to a request that does not offer to go on with another protocol
-    /// (`Connection: upgrade` and an `Upgrade` header), one of HTTP/1.0 and one with a body.
-    pub fn upgrade<F>(&mut self, serve: F) -> Result
-    where
-        F: AsyncFnOnce(Upgraded) + 'static,
-    {
-        self.begin_upgrade(Box::new(|stream| Box::pin(serve(stream))))
     }
 }
 

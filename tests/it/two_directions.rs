@@ -1,0 +1,185 @@
+//! All on virtual time.
+
+use std::cell::RefCell;
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_lite::future::{block_on, poll_once};
+use squall::testing::{TestClient, TestConnection};
+use squall::{Application, Body, Bytes, Context, HTTPServer, IOLoop, Result, get, post, route};
+use squall::{sleep, timeout};
+
+const KIB: usize = 1024;
+
+/// More than the connection in memory takes at once, together with the next.
+async fn sixty(cx: &mut Context) -> Result {
+    cx.write("s".repeat(60 * KIB))
+}
+
+async fn thirty(cx: &mut Context) -> Result {
+    cx.write("t".repeat(30 * KIB))
+}
+
+fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+fn pass(seconds: u64) {
+    IOLoop::current().run_sync(sleep(Duration::from_secs(seconds))).unwrap();
+}
+
+/// A connection whose client has not taken a first response.
+fn filled(app: Application) -> TestConnection {
+    let mut connection = TestClient::new(app).connect();
+    connection.send(request("/sixty"));
+    pass(1);
+    connection
+}
+
+#[test]
+fn a_client_that_neither_sends_nor_takes_is_let_go() {
+    let app = Application::new([
+        route("/sixty", get(sixty)),
+        route("/thirty", get(thirty)),
+        route("/", post(async || "taken")),
+    ]);
+    let mut connection = filled(app);
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    connection.send(request("/thirty") + post);
+    pass(24 * 3600);
+    let began = IOLoop::current().time();
+    connection.receive_to_end();
+    assert!(IOLoop::current().time() - began < Duration::from_secs(10), "it had been let go");
+}
+
+#[test]
+fn what_is_finished_reaches_a_client_that_sends_no_more() {
+    let slow = async || sleep(Duration::from_secs(5)).await;
+    let app = Application::new([
+        route("/sixty", get(sixty)),
+        route("/thirty", get(thirty)),
+        route("/slow", get(slow)),
+    ]);
+    let mut connection = filled(app);
+    connection.send(request("/thirty") + &request("/slow"));
+    connection.finish();
+    pass(1);
+    let answers = String::from_utf8(connection.receive_to_end()).unwrap();
+    assert!(answers.ends_with(&"t".repeat(30 * KIB)), "{} bytes", answers.len());
+}
+
+#[test]
+fn the_own_time_of_a_handler_that_gave_up_waiting_does_not_count() {
+    async fn take(cx: &mut Context) -> Result {
+        let mut body = cx.body();
+        let mut total = 0;
+        let limit = Duration::from_secs(1);
+        while let Ok(Some(piece)) = timeout(limit, body.next()).await {
+            total += piece?.len();
+        }
+        sleep(Duration::from_secs(300)).await;
+        while let Some(piece) = body.next().await {
+            total += piece?.len();
+        }
+        cx.write(format!("total {total}"))
+    }
+    let app = Application::new([route("/", post(take)).stream_request_body()]);
+    let mut connection = TestClient::new(app).connect();
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    pass(3);
+    connection.send("567");
+    pass(301);
+    connection.send("89");
+    assert!(connection.receive_until("total 10").ends_with("total 10"));
+}
+
+#[test]
+fn a_time_out_of_forever_is_none() {
+    let app = Application::new([route("/", get(async || "hello"))]);
+    let server = HTTPServer::new(app).idle_connection_timeout(Duration::MAX);
+    assert_eq!(TestClient::of(&server).get("/").send().text(), "hello");
+}
+
+#[test]
+fn a_body_that_is_kept_does_not_keep_the_connection() {
+    async fn keep(cx: &mut Context) -> Result {
+        let body = cx.body();
+        IOLoop::current().spawn_callback(async move {
+            sleep(Duration::from_secs(3600)).await;
+            drop(body);
+        });
+        cx.write("hello")
+    }
+    let client = TestClient::new(Application::new([route("/", get(keep))]));
+    let began = IOLoop::current().time();
+    assert_eq!(client.get("/").send().text(), "hello");
+    assert!(IOLoop::current().time() - began < Duration::from_secs(10));
+}
+
+thread_local! {
+    /// A body that is polled wherever code of the application may run.
+    static BODY: RefCell<Option<Body>> = const { RefCell::new(None) };
+}
+
+fn poll_body() {
+    if let Some(mut body) = BODY.with_borrow_mut(Option::take) {
+        let _ = block_on(poll_once(body.next()));
+    }
+}
+
+#[test]
+fn a_type_of_the_application_may_use_the_connection_while_it_is_parsed() {
+    struct Id;
+    impl FromStr for Id {
+        type Err = ();
+        fn from_str(_: &str) -> Result<Self, ()> {
+            poll_body();
+            Ok(Self)
+        }
+    }
+    let show = async |cx: &mut Context, _: Id| {
+        BODY.set(Some(cx.body()));
+        let _: Id = cx.path_argument("id")?;
+        cx.write("shown")
+    };
+    let client = TestClient::new(Application::new([route("/{id}", get(show))]));
+    assert_eq!(client.get("/x").send().text(), "shown");
+}
+
+#[test]
+fn an_owner_of_bytes_may_use_the_connection_when_they_are_sent() {
+    struct Owner(Vec<u8>);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            poll_body();
+        }
+    }
+    let send = async |cx: &mut Context| {
+        BODY.set(Some(cx.body()));
+        cx.write(Bytes::from_owner(Owner(vec![b'x'; 20 * KIB])))?;
+        cx.flush().await
+    };
+    let response = TestClient::new(Application::new([route("/", get(send))])).get("/").send();
+    assert_eq!((response.body().len(), response.is_complete()), (20 * KIB, true));
+}
+
+#[test]
+fn what_is_kept_with_a_request_may_panic_when_it_is_dropped() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("when it is dropped");
+        }
+    }
+    let keep = async |cx: &mut Context| {
+        cx.set_extension(Panics);
+        cx.write("kept")
+    };
+    let client = TestClient::new(Application::new([route("/", get(keep))]));
+    assert_eq!(client.get("/").send().text(), "kept");
+}
