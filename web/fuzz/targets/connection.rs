@@ -42,9 +42,17 @@ fuzz_target!(|data: &[u8]| {
         for answer in whole.iter_mut().chain(&mut cut).filter(|answer| !answer.whole) {
             answer.fields.clear();
         }
+        whole.iter_mut().chain(&mut cut).for_each(forget_which_fault);
         assert_eq!(whole, cut, "it depends on how it arrives");
     });
 });
+
+/// Of several faults of a head, which is found first may depend on the pieces.
+fn forget_which_fault(answer: &mut Answer) {
+    if answer.closes && [400, 414, 431, 501, 505].contains(&answer.status) {
+        *answer = Answer { status: 400, fields: Vec::new(), body: Vec::new(), ..*answer };
+    }
+}
 
 /// Checks what was answered, and takes it apart.
 fn check(received: &Received, requests: &[(Option<Head>, Option<Body>)]) -> Vec<Answer> {
