@@ -1,10 +1,11 @@
 //! Clients that take their time, and one that does not.
 
-use std::io;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use socket2::SockRef;
+use socket2::{Domain, Socket, Type};
 use squall::{IOLoop, Task, sleep};
 use squall_runtime::TcpStream;
 
@@ -16,8 +17,10 @@ const CLIENTS: usize = 2_000;
 const MEASURED: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(2);
 
-/// Less room at the client's end, or the system would take whole responses in.
-const SMALL: usize = 8 * 1024;
+/// As over a real network, and with little room at the client's end: over a loopback interface
+/// as it is, the system would take in whole responses.
+const SEGMENT: u32 = 1400;
+const ROOM: usize = 8 * 1024;
 
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
 const BODY: &[u8] = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n";
@@ -31,7 +34,10 @@ pub(crate) async fn run() -> io::Result<()> {
     let mut slow = Vec::new();
     for (what, bytes) in [("head", HEAD), ("body", BODY), ("response", READ)] {
         let before = server.memory()?;
-        let connections = open(server.address, CLIENTS, bytes).await?;
+        let connections = match bytes == READ {
+            true => open_narrow(server.address, bytes)?,
+            false => open(server.address, CLIENTS, bytes).await?,
+        };
         slow.extend(connections.into_iter().enumerate().map(|(index, connection)| {
             let client = trickle(connection, index, bytes == READ);
             IOLoop::current().spawn(client)
@@ -51,11 +57,23 @@ pub(crate) async fn run() -> io::Result<()> {
     Ok(())
 }
 
+fn open_narrow(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<TcpStream>> {
+    let open = |_| {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_recv_buffer_size(ROOM)?;
+        socket.set_tcp_mss(SEGMENT)?;
+        socket.connect(&address.into())?;
+        let mut stream = std::net::TcpStream::from(socket);
+        stream.write_all(bytes)?;
+        TcpStream::try_from(stream)
+    };
+    (0..CLIENTS).map(open).collect()
+}
+
 /// Sends a byte a second, or receives a few.
 async fn trickle(mut connection: TcpStream, index: usize, reads: bool) {
     // Not all at the same moment.
     sleep(Duration::from_millis(index as u64 / 2)).await;
-    let _ = SockRef::from(&connection).set_recv_buffer_size(SMALL);
     loop {
         let done = match reads {
             true => connection.read(&mut [0; 256]).await.is_ok_and(|count| count > 0),

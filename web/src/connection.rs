@@ -145,6 +145,7 @@ impl Connection {
             self.end_sending();
             return sent;
         }
+        self.save_memory();
         ready!(self.poll_send_limit(task, progress));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -282,7 +283,8 @@ impl Connection {
         }
     }
 
-    /// Takes memory off a connection whose handler may wait for long.
+    /// Takes memory off a connection that may wait for long: for its handler, more of a body, or
+    /// room to send.
     fn save_memory(&self) {
         if let Some(buffers) = self.held.borrow_mut().leased()
             && self.worker.is_short_of_buffers()

@@ -72,7 +72,7 @@ fn head(bytes: &[u8]) -> Option<(Answer, usize)> {
     let status = lines.next()?.strip_prefix("HTTP/1.1 ")?;
     let (status, reason) = status.split_once(' ')?;
     let status: u16 = status.parse().ok().filter(|status| (100..600).contains(status))?;
-    let is_text = |text: &str| !text.chars().any(|c| c.is_control() && c != '\t');
+    let is_text = |text: &str| !text.chars().any(|c| c.is_ascii_control() && c != '\t');
     if reason.is_empty() || !is_text(reason) {
         return None;
     }

@@ -157,13 +157,37 @@ impl Input {
     /// Keeps only a copy of the head, for a wait that may be long: the buffer is worth
     /// thousands of bytes, a head hundreds.
     pub(crate) fn shrink_to_head(&mut self) {
-        if !self.is_empty() || !matches!(self.head, HeadPlace::InBuffer(_)) {
+        if !self.is_empty() || self.buffer.is_empty() {
             return;
         }
-        let head = Rc::from(self.head());
+        if let HeadPlace::InBuffer(_) = self.head {
+            self.head = HeadPlace::Moved(Rc::from(self.head()), 0);
+        }
         self.buffer = Rc::from([]);
         self.start = 0;
         self.end = 0;
-        self.head = HeadPlace::Moved(head, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn between_the_bytes_of_a_slow_body_only_the_head_is_kept() {
+        let mut input = Input::new();
+        let bytes = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+        input.put_back(bytes);
+        assert_eq!(input.read_head(&mut Head::new(), &Settings::default().head), Ok(true));
+        for _ in 0..3 {
+            input.put_back(b"a");
+            input.shrink_to_head();
+            assert_eq!(input.unread(), b"a", "what is unread stays");
+            input.consume(1);
+            input.shrink_to_head();
+            assert!(input.buffer.is_empty());
+            assert_eq!(input.head(), bytes);
+        }
     }
 }

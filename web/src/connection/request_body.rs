@@ -266,6 +266,7 @@ impl Connection {
                 Poll::Ready(_) => return Poll::Ready(Err(BodyFailure::Gone)),
                 Poll::Pending => {
                     self.begin_wait_for_body();
+                    self.save_memory();
                     if self.poll_receive_limit(task).is_ready() {
                         return Poll::Ready(Err(BodyFailure::TimedOut));
                     }
