@@ -189,7 +189,8 @@ fn there_is_a_test_for_each() {
     let files = examples.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let names: BTreeSet<_> =
         files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(names, EXAMPLES.map(str::to_owned).into());
+    let tested: BTreeSet<_> = EXAMPLES.map(str::to_owned).into();
+    assert_eq!(names, tested, "each example stands in EXAMPLES, and has a test");
 }
 
 #[test]

@@ -89,7 +89,10 @@ impl Application {
     /// request.
     ///
     /// A handler has written its response when `next` returns, its errors included, but
-    /// unless it flushed it, nothing has been sent: status and headers can still be changed.
+    /// unless it flushed it, nothing has been sent: status and headers can still be changed
+    /// (ask [`is_head_sent`](Context::is_head_sent) where handlers flush). A function's error is
+    /// returned by `next`; [`send_error`](Context::send_error) answers it, `?` leaves it to the
+    /// application. A panic passes middleware by.
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -104,7 +107,10 @@ impl Application {
     ///         return Err(HTTPError::FORBIDDEN.into());
     ///     }
     ///     next.run(cx).await?;
-    ///     cx.set_header("Cache-Control", "no-store")
+    ///     if !cx.is_head_sent() {
+    ///         cx.set_header("Cache-Control", "no-store")?;
+    ///     }
+    ///     Ok(())
     /// });
     /// let client = TestClient::new(app);
     /// assert_eq!(client.get("/secret").send().status(), 403);

@@ -66,7 +66,9 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 ///
 /// SIGTERM and SIGINT end a server gracefully, with workers or without: it accepts no more
 /// connections, finishes the requests it has, lets each kept connection send one more, and
-/// stops the loop, so that [`IOLoop::start`] returns. See
+/// stops the loop, so that [`IOLoop::start`] returns. Tasks of
+/// [`spawn_callback`](IOLoop::spawn_callback) are not waited for: what must be finished is kept as
+/// a [`Task`](crate::Task) and run to its end with [`IOLoop::run_sync`] after `start` has returned. See
 /// [`shutdown_timeout`](Self::shutdown_timeout).
 #[derive(Clone)]
 pub struct HTTPServer {

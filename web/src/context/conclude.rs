@@ -1,6 +1,8 @@
 //! What becomes of a request when its handler is done with it.
 
 use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 use squall_runtime::log;
@@ -109,7 +111,7 @@ impl Context {
     }
 
     /// Writes the standard page of `error`, if it is not too late for it.
-    fn answer_error(&mut self, error: &Error) {
+    pub(super) fn answer_error(&mut self, error: &Error) {
         if !self.begin_error(error) {
             return;
         }
@@ -169,7 +171,9 @@ impl Context {
             return;
         }
         let (method, path, location) = (self.method(), self.path(), error.location());
-        if error.status().is_server_error() {
+        if error.downcast_ref::<Panicked>().is_some() {
+            log::error(log::APPLICATION, format_args!("{method} {path}: {error}"));
+        } else if error.status().is_server_error() {
             log::error(log::APPLICATION, format_args!("{method} {path}: {error}, at {location}"));
         } else {
             log::warn(log::GENERAL, format_args!("{method} {path}: {error}"));
@@ -197,11 +201,7 @@ impl Context {
     }
 
     #[cold]
-    fn write_access_line(
-        &self,
-        level: fn(log::Target, std::fmt::Arguments<'_>),
-        status: StatusCode,
-    ) {
+    fn write_access_line(&self, level: fn(log::Target, fmt::Arguments<'_>), status: StatusCode) {
         let took = self.exchange.began.map_or(Duration::ZERO, |began| began.elapsed());
         let (code, method, path) = (status.as_u16(), self.method(), self.path());
         let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
@@ -218,6 +218,17 @@ impl Context {
 fn panic_error(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = format!("panic: {}", text.unwrap_or("of unknown kind"));
-    HTTPError::INTERNAL_SERVER_ERROR.with_log_message(text).into()
+    Panicked(text.unwrap_or("of unknown kind").to_owned()).into()
 }
+
+/// What a handler panicked with. Where it did, the panic has said itself.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panic: {}", self.0)
+    }
+}
+
+impl StdError for Panicked {}

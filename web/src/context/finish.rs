@@ -16,14 +16,8 @@ use crate::http1::head::Version;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 
 impl Context {
-    pub(super) fn is_head_sent(&self) -> bool {
-        match self.exchange.response.progress {
-            Progress::Open | Progress::Complete => false,
-            Progress::Streaming { .. } | Progress::Finished | Progress::Broken => true,
-        }
-    }
-
     /// Checks that what was written is a response, after which the body cannot be changed.
+    #[track_caller]
     pub(crate) fn complete(&mut self) -> Result {
         if self.exchange.response.progress == Progress::Open {
             self.check_whole()?;
@@ -57,6 +51,7 @@ impl Context {
     }
 
     /// Queues what has been written, the head before it if it has not left yet.
+    #[track_caller]
     pub(super) fn send_written(&mut self) -> Result {
         if self.exchange.response.progress == Progress::Complete {
             return self.send_rest();
@@ -80,6 +75,7 @@ impl Context {
     }
 
     /// Queues what has been written since the head left.
+    #[track_caller]
     fn send_piece(&mut self) -> Result {
         let response = &mut self.exchange.response;
         let Progress::Streaming { chunked } = response.progress else { return Ok(()) };
@@ -270,6 +266,7 @@ impl Context {
         CONTENT.iter().for_each(|name| response.remove_header(name));
     }
 
+    #[track_caller]
     pub(super) fn begin_upgrade(&mut self, serve: Serve) -> Result {
         if self.is_finished() {
             return Err(ResponseError::Finished.into());

@@ -101,6 +101,7 @@ impl Context {
     /// If `name` or `value` may not stand in a header; [`ResponseError::NoTrailer`] for one that
     /// a client must know before the body; [`ResponseError::Finished`] once the response is
     /// finished.
+    #[track_caller]
     pub fn add_trailer<N, V>(&mut self, name: N, value: V) -> Result
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,

@@ -22,6 +22,7 @@ impl Context {
     /// # Errors
     ///
     /// [`ResponseError::Finished`] after [`finish`](Self::finish).
+    #[track_caller]
     pub fn write<'a>(&mut self, chunk: impl IntoChunk<'a>) -> Result {
         match self.exchange.response.progress {
             Progress::Open | Progress::Streaming { .. } => {
@@ -53,6 +54,7 @@ impl Context {
     ///
     /// If `value` has no form in JSON (a map whose keys are no strings), and as
     /// [`write`](Self::write).
+    #[track_caller]
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         let mut text = serde_json::to_vec(value)?;
         if memchr::memmem::find(&text, b"</").is_some() {
@@ -129,6 +131,7 @@ impl Context {
     ///
     /// If `name` or `value` may not stand in a header (a line end in a value, say), and
     /// [`ResponseError::HeadSent`] once the head has been flushed.
+    #[track_caller]
     pub fn set_header<N, V>(&mut self, name: N, value: V) -> Result
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -155,6 +158,7 @@ impl Context {
     /// # Errors
     ///
     /// As [`set_header`](Self::set_header).
+    #[track_caller]
     pub fn add_header<N, V>(&mut self, name: N, value: V) -> Result
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -178,6 +182,7 @@ impl Context {
         headers.find(|(other, _)| same(other)).map(|(_, value)| value)
     }
 
+    #[track_caller]
     fn checked<N, V>(&self, name: N, value: V) -> Result<(HeaderName, HeaderValue)>
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -204,6 +209,7 @@ impl Context {
     /// # Errors
     ///
     /// As [`redirect_with`](Self::redirect_with).
+    #[track_caller]
     pub fn redirect(&mut self, url: &str) -> Result {
         self.redirect_with(StatusCode::FOUND, url)
     }
@@ -217,6 +223,7 @@ impl Context {
     ///
     /// If `url` may not stand in a header, and [`ResponseError::HeadSent`] once the head has
     /// been flushed.
+    #[track_caller]
     pub fn redirect_with(&mut self, status: StatusCode, url: &str) -> Result {
         self.set_header(header::LOCATION, url)?;
         self.set_status(status);

@@ -4,7 +4,7 @@ use crate::connection::upgrade::Upgraded;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::context::response::ResponseError;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Context {
     /// Completes the response and sends it on its way, without waiting for it to arrive.
@@ -29,6 +29,7 @@ impl Context {
     ///
     /// [`ResponseError`] if the response is finished already, or cannot be sent as it is: a
     /// body with a status that allows none, a `Content-Length` that is not that of the body.
+    #[track_caller]
     pub fn finish(&mut self) -> Result {
         if self.is_finished() {
             return Err(ResponseError::Finished.into());
@@ -114,10 +115,74 @@ impl Context {
     /// [`ResponseError`] if the response is finished, its head has been flushed, or no `Upgrade`
     /// header is set; 400 to a request that does not offer to go on with another protocol
     /// (`Connection: upgrade` and an `Upgrade` header), one of HTTP/1.0 and one with a body.
+    #[track_caller]
     pub fn upgrade<F>(&mut self, serve: F) -> Result
     where
         F: AsyncFnOnce(Upgraded) + 'static,
     {
         self.begin_upgrade(Box::new(|stream| Box::pin(serve(stream))))
+    }
+
+    /// Whether the head of the response has left: status and headers are final then.
+    ///
+    /// For middleware that changes the response of a handler: one that was
+    /// [flushed](Self::flush) is beyond it.
+    pub fn is_head_sent(&self) -> bool {
+        match self.exchange.response.progress {
+            Progress::Open | Progress::Complete => false,
+            Progress::Streaming { .. } | Progress::Finished | Progress::Broken => true,
+        }
+    }
+
+    /// Forgets what was written, the status and the headers, to begin anew.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn change_of_mind(cx: &mut Context) -> Result {
+    ///     cx.write("half a page")?;
+    ///     cx.clear()?;
+    ///     cx.write("another page")
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(change_of_mind))]));
+    /// assert_eq!(client.get("/").send().text(), "another page");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::HeadSent`] once the head has been flushed or the response is finished.
+    #[track_caller]
+    pub fn clear(&mut self) -> Result {
+        if self.is_head_sent() {
+            return Err(ResponseError::HeadSent.into());
+        }
+        self.exchange.response.clear();
+        self.exchange.response.progress = Progress::Open;
+        Ok(())
+    }
+
+    /// Answers with `error` in place of what was written: its status, its headers and the
+    /// standard page. It is logged as if the handler had returned it.
+    ///
+    /// For middleware that answers the errors of functions itself: change the page that this
+    /// writes with [`clear`](Self::clear) or look at the [`status`](Self::status) it sets.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
+    /// async fn nothing() -> Result {
+    ///     Err(HTTPError::NOT_FOUND)?
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(nothing))]).around(async |cx, next| {
+    ///     if let Err(error) = next.run(cx).await {
+    ///         cx.send_error(&error);
+    ///     }
+    ///     cx.set_header("X-Site", "mine")
+    /// });
+    /// let response = TestClient::new(app).get("/").send();
+    /// assert_eq!((response.status().as_u16(), response.header("x-site")), (404, Some("mine")));
+    /// ```
+    pub fn send_error(&mut self, error: &Error) {
+        self.answer_error(error);
     }
 }
