@@ -13,6 +13,8 @@ mod arguments;
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
+/// Bodies that come compressed.
+mod compressed_bodies;
 /// How many connections there may be, what one of them may ask for, and how long all may take.
 mod connection_limits;
 /// Bodies whose length is said, and what is no length.

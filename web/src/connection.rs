@@ -14,6 +14,7 @@ use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
 mod patience;

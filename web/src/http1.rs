@@ -19,6 +19,7 @@
 //! | `scan` | where a run of bytes of a kind ends |
 //! | `range` | a part of a head, in 8 bytes |
 //! | `body` | framed bytes → body |
+//! | `inflate` | compressed body → body |
 //! | `encode` | response head and chunks → bytes |
 //! | `date` | the `Date` header, rendered once a second |
 //! | `etag` | the automatic `Etag`, and `If-None-Match` |
@@ -32,5 +33,6 @@ pub(crate) mod field;
 pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod host;
+pub(crate) mod inflate;
 pub(crate) mod range;
 pub(crate) mod scan;

@@ -11,7 +11,7 @@ use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use crate::http1::head::Head;
+use crate::http1::head::{Head, Range};
 use crate::routing::{Arguments, Pattern};
 use crate::text::Text;
 
@@ -24,6 +24,8 @@ pub(crate) struct Exchange {
     /// Of the route that answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
+    /// What `Content-Encoding` has said of a body that is decompressed.
+    pub(crate) consumed_encoding: Option<Range>,
     /// Why the request is answered without asking a handler.
     pub(crate) refusal: Option<Error>,
     /// What an endpoint answers, for `OPTIONS`.
@@ -87,6 +89,7 @@ impl Exchange {
             options: RouteOptions::default(),
             pattern: None,
             arguments: Arguments::new(),
+            consumed_encoding: None,
             refusal: None,
             allow: None,
             method_refused: false,
@@ -112,6 +115,7 @@ impl Exchange {
         self.target = Target::default();
         self.options = RouteOptions::default();
         self.pattern = None;
+        self.consumed_encoding = None;
         self.refusal = None;
         self.allow = None;
         self.method_refused = false;
