@@ -103,6 +103,19 @@ impl Server {
         Ok(kilobytes.unwrap_or(f64::NAN) * 1024.0)
     }
 
+    /// What the system holds for the clients that was sent and has not arrived, in bytes.
+    pub(crate) fn queued(&self) -> io::Result<f64> {
+        let port = format!("{:04X}", self.address.port());
+        let table = fs::read_to_string(self.path("net/tcp"))?;
+        let queued = table.lines().filter_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (_, local) = fields.next()?.split_once(':')?;
+            let (sending, _) = fields.nth(2)?.split_once(':')?;
+            (local == port).then(|| u64::from_str_radix(sending, 16).ok())?
+        });
+        Ok(queued.sum::<u64>() as f64)
+    }
+
     pub(crate) fn descriptors(&self) -> io::Result<usize> {
         Ok(fs::read_dir(self.path("fd"))?.count())
     }

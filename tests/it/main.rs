@@ -74,6 +74,8 @@ mod response_headers;
 mod running;
 /// Servers as their program sees them: where they listen, and how they end.
 mod servers;
+/// Clients that take a response, but too slowly.
+mod slow_readers;
 /// What is sent and what is received, each with limits of its own, and who else uses a connection.
 mod two_directions;
 /// Serving over Unix sockets.

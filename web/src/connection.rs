@@ -17,6 +17,7 @@ pub(crate) mod close;
 mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
+mod pace;
 mod patience;
 pub(crate) mod relay;
 pub(crate) mod request_body;
@@ -60,6 +61,8 @@ struct Flags {
     half_close: bool,
     /// The client may still be sending when the connection ends.
     linger: bool,
+    /// The client did not take what was sent in time.
+    too_slow: bool,
     /// Another protocol has it, and decides when it ends.
     handed_over: bool,
 }
@@ -137,17 +140,18 @@ impl Connection {
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
-        let progress = buffers.output.len() < queued;
+        let progress = queued - buffers.output.len();
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
-            self.end_sending();
+            self.end_sending(progress);
             return sent;
         }
         self.save_memory();
         ready!(self.poll_send_limit(task, progress));
+        self.change(|flags| flags.too_slow = true);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -225,6 +229,12 @@ impl Connection {
 
     pub(crate) fn set_handed_over(&self) {
         self.change(|flags| flags.handed_over = true);
+    }
+
+    /// Whether the client did not take what was sent in time: what the system holds for it is to
+    /// go with the connection.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.flags.get().too_slow
     }
 
     /// Notes that the client may not have sent all it is about to send.

@@ -1,5 +1,6 @@
 use crate::connection::input::Input;
 use crate::connection::output::Output;
+use crate::connection::pace::Pace;
 use crate::connection::request_body::RequestBody;
 use crate::connection::worker::Worker;
 
@@ -12,11 +13,18 @@ pub(crate) struct Buffers {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) body: RequestBody,
+    /// How well the client takes what is sent.
+    pub(crate) sending: Pace,
 }
 
 impl Buffers {
     pub(crate) fn new() -> Self {
-        Self { input: Input::new(), output: Output::default(), body: RequestBody::default() }
+        Self {
+            input: Input::new(),
+            output: Output::default(),
+            body: RequestBody::default(),
+            sending: Pace::default(),
+        }
     }
 
     /// Forgets the request that was served; what was received behind it stays.
@@ -30,6 +38,7 @@ impl Buffers {
         self.end_request();
         self.input.reset();
         self.output.clear();
+        self.sending = Pace::default();
     }
 }
 

@@ -156,6 +156,18 @@ impl HTTPServer {
         self.set(|settings| settings.write_timeout = timeout.into())
     }
 
+    /// How fast a client must take what is sent, in bytes per second; one that is behind that by
+    /// more than the [`write_timeout`](Self::write_timeout) is cut, however fast it has been
+    /// before. Only time counts in which something waits for it. Default: 240. 0 is no limit.
+    ///
+    /// It ends clients that take a byte now and then, and never pause for long enough. Seen is
+    /// what the system takes to send: over TCP in steps of some kilobytes, see
+    /// [`BindOptions::notsent_lowat`](crate::BindOptions::notsent_lowat).
+    #[must_use]
+    pub fn min_write_rate(self, bytes_per_second: u64) -> Self {
+        self.set(|settings| settings.min_write_rate = bytes_per_second)
+    }
+
     /// How long the requests in flight may take at a graceful end; those that take longer are
     /// cancelled, which is logged. Default: 30 seconds.
     #[must_use]
