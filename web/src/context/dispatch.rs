@@ -47,7 +47,8 @@ impl Context {
         let limit = options.max_body_size.unwrap_or(settings.max_body_size);
         let too_large = self.connection.with(|buffers| {
             buffers.body.set_limit(limit);
-            buffers.body.is_announced_too_large()
+            // A handler that streams may allow more.
+            !options.streams_request_body && buffers.body.is_announced_too_large()
         });
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);
