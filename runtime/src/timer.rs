@@ -25,7 +25,8 @@ mod wheel;
 const LONG: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static TIMERS: Timers = Timers::new();
+    static TIMERS: Timers =
+        const { Timers { wheel: RefCell::new(Wheel::new()), clock: Clock::new() } };
 }
 
 struct Timers {
@@ -33,15 +34,9 @@ struct Timers {
     clock: Clock,
 }
 
-impl Timers {
-    fn new() -> Self {
-        Self { wheel: RefCell::new(Wheel::new()), clock: Clock::new() }
-    }
-}
-
 /// Makes the timers of this thread, if there are none.
 pub(crate) fn settle() {
-    TIMERS.with(|_| ());
+    TIMERS.with(|timers| timers.clock.settle());
 }
 
 /// The time of this turn.

@@ -44,8 +44,11 @@ pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
     // Each write is an edge of its own, so nobody ever needs to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    let epoll =
-        Epoll { poller, buffer: RefCell::new(Vec::with_capacity(EVENTS)), listeners: RefCell::new(Vec::new()) };
+    let epoll = Epoll {
+        poller,
+        buffer: RefCell::new(Vec::with_capacity(EVENTS)),
+        listeners: RefCell::new(Vec::new()),
+    };
     Ok((Box::new(epoll), bell))
 }
 

@@ -3,7 +3,7 @@
 //! Time is a number here, because all that a turn does with it is to add, to compare and to divide
 //! it into ticks, and each of these is a call with an [`Instant`]. One is made when somebody asks.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -11,9 +11,10 @@ const NANOS_PER_TICK: u64 = 1_000_000;
 
 /// A clock that moves only when it is told to. It counts nanoseconds, and ticks of a millisecond.
 pub(super) struct Clock {
-    /// The begin of tick 0.
-    origin: Instant,
-    /// The time of this turn, in nanoseconds since the origin.
+    /// One moment as the standard library has it and, read after that, as this clock has it, which so
+    /// is never ahead of the other: no timer fires early.
+    origin: OnceCell<(Instant, u64)>,
+    /// The time of this turn.
     nanos: Cell<u64>,
     /// The tick that it lies in.
     tick: Cell<u64>,
@@ -24,9 +25,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            origin: Instant::now(),
+            origin: OnceCell::new(),
             nanos: Cell::new(0),
             tick: Cell::new(0),
             instant: Cell::new(None),
@@ -34,10 +35,15 @@ impl Clock {
         }
     }
 
+    /// Has the clock agree with the standard library's, before it is first read.
+    pub(super) fn settle(&self) {
+        self.origin();
+    }
+
     /// Sets the clock to the time that it is.
     pub(super) fn read(&self) {
         if !self.is_virtual.get() {
-            self.set(nanos(self.origin.elapsed()));
+            self.set(monotonic());
         }
     }
 
@@ -57,14 +63,24 @@ impl Clock {
         if let Some(instant) = self.instant.get() {
             return instant;
         }
-        let instant = self.origin + Duration::from_nanos(self.nanos.get());
+        let (origin, since) = self.origin();
+        let instant = origin + Duration::from_nanos(self.nanos.get().saturating_sub(since));
         self.instant.set(Some(instant));
         instant
     }
 
     /// The first tick that does not lie before `time`.
     pub(super) fn tick_at(&self, time: Instant) -> u64 {
-        nanos(time.saturating_duration_since(self.origin)).div_ceil(NANOS_PER_TICK)
+        let (origin, since) = self.origin();
+        let nanos = match time.checked_duration_since(origin) {
+            Some(after) => since.saturating_add(nanos(after)),
+            None => since.saturating_sub(nanos(origin - time)),
+        };
+        nanos.div_ceil(NANOS_PER_TICK)
+    }
+
+    fn origin(&self) -> (Instant, u64) {
+        *self.origin.get_or_init(|| (Instant::now(), monotonic()))
     }
 
     /// The first tick that does not lie before the end of `duration`, counted from the time of
@@ -111,4 +127,21 @@ fn nanos(duration: Duration) -> u64 {
 /// The nanosecond at which a tick begins.
 fn begin(tick: u64) -> u64 {
     tick.saturating_mul(NANOS_PER_TICK)
+}
+
+/// The time in nanoseconds since some moment, by the clock that `Instant` shows.
+#[cfg(target_os = "linux")]
+fn monotonic() -> u64 {
+    use nix::time::{ClockId, clock_gettime};
+
+    // Not by `rustix`, which finds no clock under valgrind. There is no kernel without this one.
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |time| time.tv_sec() as u64 * NANOS_PER_SECOND + time.tv_nsec() as u64)
+}
+
+/// Which clock `Instant` shows is not the same everywhere.
+#[cfg(not(target_os = "linux"))]
+fn monotonic() -> u64 {
+    static FIRST: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    nanos(FIRST.elapsed())
 }

@@ -66,7 +66,7 @@ struct Place {
 }
 
 impl Wheel {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         const EMPTY: List = List { first: NONE, last: NONE };
         Self {
             now: 0,
