@@ -1,16 +1,20 @@
 //! A server in a process of its own, and what the system says of it.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
-use std::net::TcpListener;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// It ends within this time, or is killed.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// By how much the time that is counted in ticks may be wrong.
+const ROUNDED: Duration = Duration::from_millis(30);
 
 /// A process that listens. It is ended when this is dropped.
 #[derive(Debug)]
@@ -21,23 +25,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program that prints its address once it listens, at the port which `command` is
-    /// made for.
+    /// Starts the program that `command` makes for a port of this machine, and waits until it
+    /// listens there. What it prints is not shown; what it logs is.
     ///
     /// # Errors
     ///
-    /// If it cannot be run, or prints something else.
+    /// If it cannot be run, ends, or does not listen within 20 seconds.
     pub fn start(command: impl FnOnce(u16) -> Command) -> io::Result<Self> {
         let port = free_port()?;
-        let mut process = command(port).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let Some(output) = process.stdout.take() else {
-            return Err(io::Error::other("it has no standard output"));
-        };
-        let server = Self { process, port };
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        if !line.contains(&port.to_string()) {
-            return Err(io::Error::other(format!("the server has said `{}`", line.trim_end())));
+        let process = command(port).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let mut server = Self { process, port };
+        let begin = Instant::now();
+        while !server.listens() {
+            if let Some(status) = server.process.try_wait()? {
+                return Err(io::Error::other(format!("the server has ended: {status}")));
+            }
+            if begin.elapsed() > GRACE {
+                return Err(io::Error::other("the server does not listen"));
+            }
+            pause();
         }
         Ok(server)
     }
@@ -78,6 +84,36 @@ impl Server {
         each.sum()
     }
 
+    /// How long all its processes have been running on a processor.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell.
+    pub fn cpu(&self) -> io::Result<Duration> {
+        let (mut exact, mut ticks) = (0, 0);
+        for pid in self.pids() {
+            let pid = pid.as_raw_pid();
+            for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+                // A thread may end meanwhile.
+                let text = fs::read_to_string(thread?.path().join("schedstat"));
+                exact += number(&text.unwrap_or_default(), 0);
+            }
+            let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+            let fields = text.rsplit(')').next().unwrap_or_default();
+            // As in proc(5), where the state, which follows the name, is field 3.
+            ticks += number(fields, 14 - 3) + number(fields, 15 - 3);
+        }
+        let ticks = Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64);
+        let exact = Duration::from_nanos(exact);
+        // Threads that have ended are counted by the process alone, and roughly.
+        Ok(if ticks > exact + exact / 10 + ROUNDED { ticks } else { exact })
+    }
+
+    fn listens(&self) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "no loop runs here")]
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+    }
+
     /// Its process and all that descend from it.
     fn pids(&self) -> Vec<Pid> {
         let mut found: Vec<Pid> =
@@ -103,6 +139,11 @@ impl Drop for Server {
         }
         let _ = self.process.wait();
     }
+}
+
+/// The field at a position of those that spaces part.
+fn number(text: &str, position: usize) -> u64 {
+    text.split_whitespace().nth(position).and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
 fn children(pid: Pid) -> Vec<Pid> {
