@@ -1,7 +1,7 @@
 //! Writing the heads of responses.
 
 use divan::{Bencher, black_box};
-use squall::internals::encode_response;
+use squall::internals::{Headers, encode_response};
 use squall::{HeaderName, HeaderValue};
 
 /// By how many headers of the handler's own there are.
@@ -18,6 +18,7 @@ fn encode(bencher: Bencher<'_, '_>, headers: usize) {
         ("link", "</style.css>; rel=preload; as=style"),
     ];
     let headers: Vec<_> = all[..headers].iter().map(|&(name, value)| header(name, value)).collect();
+    let headers = Headers::new(&headers);
     let mut out = Vec::with_capacity(4096);
     bencher.bench_local(|| {
         out.clear();

@@ -14,8 +14,10 @@ use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
+mod pace;
 mod patience;
 pub(crate) mod relay;
 pub(crate) mod request_body;
@@ -62,6 +64,8 @@ impl Flags {
     const HALF_CLOSE: u8 = 4;
     /// The client may still be sending when the connection ends.
     const LINGER: u8 = 8;
+    /// The client did not take what was sent in time.
+    const TOO_SLOW: u8 = 32;
     /// Another protocol has it, and decides when it ends.
     const HANDED_OVER: u8 = 16;
 }
@@ -137,17 +141,18 @@ impl Connection {
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
-        let progress = buffers.output.len() < queued;
+        let progress = queued - buffers.output.len();
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
-            self.end_sending();
+            self.end_sending(progress);
             return sent;
         }
         self.save_memory();
         ready!(self.poll_send_limit(task, progress));
+        self.set(Flags::TOO_SLOW, true);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -229,6 +234,12 @@ impl Connection {
 
     pub(crate) fn set_handed_over(&self) {
         self.set(Flags::HANDED_OVER, true);
+    }
+
+    /// Whether the client did not take what was sent in time: what the system holds for it is to
+    /// go with the connection.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.has(Flags::TOO_SLOW)
     }
 
     /// Notes that the client may not have sent all it is about to send.

@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::http1::encode::{ConnectionHeader, ResponseFraming, ResponseHead, encode_head};
 use crate::http1::head::{Head, HeadLimits, HeadSearch};
+use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Index, Pattern, PatternError};
 
 /// Parses the heads of requests, one after the other, as a connection does.
@@ -74,17 +75,30 @@ impl Rows {
     }
 }
 
+/// The headers of a response.
+#[derive(Debug, Default)]
+pub struct Headers(HeaderList);
+
+impl Headers {
+    /// These, in this order.
+    pub fn new(headers: &[(HeaderName, HeaderValue)]) -> Self {
+        let mut list = HeaderList::new();
+        list.extend(headers);
+        Self(list)
+    }
+}
+
 /// Appends to `out` the head of a response with a body of `length` bytes and these headers.
-pub fn encode_response(out: &mut Vec<u8>, headers: &[(HeaderName, HeaderValue)], length: u64) {
+pub fn encode_response(out: &mut Vec<u8>, headers: &Headers, length: u64) {
     encode_head(
         out,
         &ResponseHead {
             status: StatusCode::OK,
             reason: None,
-            headers,
+            headers: &headers.0,
             framing: ResponseFraming::Length(length),
             connection: ConnectionHeader::Implied,
-            date: b"Mon, 23 Nov 2026 06:00:00 GMT",
+            date: b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n",
             etag: None,
             server: true,
         },

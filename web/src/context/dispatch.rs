@@ -54,6 +54,8 @@ impl Context {
             self.refuse(HTTPError::EXPECTATION_FAILED);
         } else if too_large {
             self.refuse_body(BodyFailure::TooLarge);
+        } else if options.decompress_request.unwrap_or(settings.decompress_request) {
+            self.decompress_request();
         }
     }
 

@@ -11,7 +11,7 @@ use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use crate::http1::head::Head;
+use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Pattern};
 use crate::text::Text;
@@ -34,6 +34,8 @@ pub(crate) struct Exchange {
 /// What most requests have none of, so that it need not be looked through after each.
 #[derive(Default)]
 pub(crate) struct Seldom {
+    /// What `Content-Encoding` has said of a body that is decompressed.
+    pub(crate) consumed_encoding: Option<Range>,
     /// Why the request is answered without asking a handler.
     pub(crate) refusal: Option<Error>,
     /// What an endpoint answers, for `OPTIONS`.

@@ -71,8 +71,9 @@ impl Context {
         self.connection.with(|buffers| {
             let head = buffers.input.head();
             let matches = |field: Range| field.of(head).eq_ignore_ascii_case(name.as_bytes());
-            let field = self.exchange.head.fields.iter().find(|field| matches(field.name))?;
-            Some(buffers.input.text(field.value))
+            let field = self.exchange.head.fields.iter().find(|field| matches(field.name));
+            let value = field.map(|field| field.value).or_else(|| self.consumed_encoding(name))?;
+            Some(buffers.input.text(value))
         })
     }
 
@@ -108,6 +109,7 @@ impl Context {
                         let _ = headers.try_append(name, value);
                     }
                 }
+                self.append_consumed_encoding(head, &mut headers);
                 headers
             })
         })
