@@ -431,6 +431,12 @@ impl<T: AsFd> AsyncFd<T> {
         Poll::Pending
     }
 
+    /// As [`writable`](Self::writable). What others have written meanwhile does not matter: the
+    /// system is asked.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_ready(cx, Direction::Write)
+    }
+
     /// Whether an attempt is worth while, as far as the reactor knows.
     #[inline]
     fn may_be_ready(&self, direction: Direction) -> bool {

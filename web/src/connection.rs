@@ -146,6 +146,7 @@ impl Connection {
             return sent;
         }
         self.save_memory();
+        let progress = progress || self.waits_for_file();
         ready!(self.poll_send_limit(task, progress));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -247,7 +248,7 @@ pub(crate) enum HeadProgress {
 
 impl Connection {
     /// How many bytes wait to be sent.
-    pub(crate) fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> u64 {
         self.with(|buffers| buffers.output.len())
     }
 
@@ -281,6 +282,13 @@ impl Connection {
             Poll::Pending if begun => Poll::Ready(HeadProgress::TooSlow),
             Poll::Pending => Poll::Ready(HeadProgress::Ended),
         }
+    }
+
+    /// Whether what is to be sent is a file that is being read: its client has all the time until
+    /// it is there.
+    fn waits_for_file(&self) -> bool {
+        let mut held = self.held.borrow_mut();
+        held.leased().is_some_and(|buffers| buffers.output.waits_for_file())
     }
 
     /// Takes memory off a connection that may wait for long: for its handler, more of a body, or

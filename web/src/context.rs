@@ -9,6 +9,7 @@ mod client;
 pub(crate) mod conclude;
 mod dispatch;
 pub(crate) mod exchange;
+mod file;
 mod finish;
 mod interim;
 pub(crate) mod options;

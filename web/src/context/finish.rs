@@ -35,7 +35,7 @@ impl Context {
         if response.status.is_informational() && self.exchange.upgrade.is_none() {
             return Err(ResponseError::NotFinal(response.status).into());
         }
-        let written = response.body.len() as u64;
+        let written = response.body.len();
         if is_bodiless(response.status) && written > 0 {
             return Err(ResponseError::NoBodyAllowed(response.status).into());
         }
@@ -79,7 +79,7 @@ impl Context {
     fn send_piece(&mut self) -> Result {
         let response = &mut self.exchange.response;
         let Progress::Streaming { chunked } = response.progress else { return Ok(()) };
-        let written = response.body.len() as u64;
+        let written = response.body.len();
         if written == 0 {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Context {
         }
         self.connection.with(|buffers| {
             if chunked {
-                buffers.output.append(|out| chunk_start(out, written as usize));
+                buffers.output.append(|out| chunk_start(out, written));
             }
             buffers.output.take(&mut response.body);
             if chunked {
@@ -151,7 +151,7 @@ impl Context {
         let body = &self.exchange.response.body;
         let headless_head = self.exchange.head.method == Method::HEAD && body.is_empty();
         let declared = if headless_head { self.declared_length().ok().flatten() } else { None };
-        let length = declared.unwrap_or(body.len() as u64);
+        let length = declared.unwrap_or(body.len());
         self.send_head(ResponseFraming::of(version, status, Some(length)), etag.as_ref());
         let body = &mut self.exchange.response.body;
         if self.exchange.head.method == Method::HEAD {
@@ -217,7 +217,7 @@ impl Context {
     }
 
     /// Whether the response is what a client may keep and ask for again by its tag.
-    fn may_be_had(&self) -> bool {
+    pub(super) fn may_be_had(&self) -> bool {
         self.status() == StatusCode::OK && matches!(*self.method(), Method::GET | Method::HEAD)
     }
 
@@ -225,6 +225,7 @@ impl Context {
     fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
         let wanted = self.may_be_had()
+            && !response.has_file
             && !response.body.is_empty()
             && response.header(&header::ETAG).is_none();
         wanted.then(|| match response.body.one_slice() {
@@ -234,8 +235,11 @@ impl Context {
     }
 
     /// Whether the client has what would be sent: under the tag of the framework, or else that
-    /// of the handler.
+    /// of the handler; or if it is a file, by its age.
     fn client_has(&self, automatic: Option<&ETag>) -> bool {
+        if self.exchange.response.has_file && self.has_unmodified() {
+            return true;
+        }
         let etag = match automatic {
             Some(etag) => Some(etag.as_bytes().as_slice()),
             None if self.may_be_had() => {
