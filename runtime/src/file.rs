@@ -234,3 +234,6 @@ fn not_regular() -> io::Error {
 pub(crate) fn shorter() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")
 }
+
+#[cfg(test)]
+mod tests;
