@@ -38,10 +38,15 @@ impl Connection {
     }
 
     /// Begins to wait, for `patience` or for ever.
+    ///
+    /// A limit that has fallen away leaves the timer as it is: if it goes off, whoever is woken
+    /// finds that there is no limit.
     pub(super) fn restart(&self, phase: Phase, patience: Option<Duration>) {
         self.phase.set(phase);
         self.receive_until.set(self.limit_after(patience));
-        self.arm();
+        if patience.is_some() {
+            self.arm();
+        }
     }
 
     fn setting(&self, phase: Phase) -> Option<Duration> {
