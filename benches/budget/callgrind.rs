@@ -6,8 +6,6 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bench_client::Server;
-
 use crate::Figures;
 use crate::scenarios::Scenario;
 
@@ -74,11 +72,11 @@ impl Counts {
 /// What the server did, in all.
 fn count(program: &Path, scenario: &Scenario, requests: usize) -> io::Result<Counts> {
     let file = std::env::temp_dir().join(format!("squall-budget-{}", std::process::id()));
-    let server = Server::start(|port| {
+    let server = scenario.start(program, |command| {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "-q", "--compress-strings=no"]);
         valgrind.arg(format!("--callgrind-out-file={}", file.display()));
-        valgrind.arg(program).arg(port.to_string());
+        valgrind.arg(command.get_program()).args(command.get_args());
         valgrind
     })?;
     scenario.run(&server, requests)?;

@@ -24,6 +24,7 @@ use std::process::{Command, ExitCode};
 use serde::Deserialize;
 
 mod callgrind;
+mod floor;
 mod memory;
 mod scenarios;
 mod strace;
@@ -51,6 +52,11 @@ struct Budget {
 }
 
 fn main() -> io::Result<ExitCode> {
+    let mut arguments = env::args().skip(1);
+    if let (Some(port), Some(floor::ARGUMENT)) = (arguments.next(), arguments.next().as_deref()) {
+        floor::serve(port.parse().map_err(io::Error::other)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let named: Vec<String> = env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
     if let Some(unknown) = named.iter().find(|name| !SCENARIOS.iter().any(|s| s.name == **name)) {
         return Err(io::Error::other(format!("there is no scenario `{unknown}`")));

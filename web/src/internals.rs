@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::http1::encode::{ConnectionHeader, ResponseFraming, ResponseHead, encode_head};
 use crate::http1::head::{Head, HeadLimits, HeadSearch};
+use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Index, Pattern, PatternError};
 
 /// Parses the heads of requests, one after the other, as a connection does.
@@ -74,19 +75,32 @@ impl Rows {
     }
 }
 
-/// Appends to `out` the head of a response with a body of `length` bytes and these headers.
-pub fn encode_response(out: &mut Vec<u8>, headers: &[(HeaderName, HeaderValue)], length: u64) {
-    encode_head(
-        out,
-        &ResponseHead {
-            status: StatusCode::OK,
-            reason: None,
-            headers,
-            framing: ResponseFraming::Length(length),
-            connection: ConnectionHeader::Implied,
-            date: b"Mon, 23 Nov 2026 06:00:00 GMT",
-            etag: None,
-            server: true,
-        },
-    );
+/// The head of a response.
+#[derive(Debug, Default)]
+pub struct ResponseHeaders(HeaderList);
+
+impl ResponseHeaders {
+    /// Of these, and what the server adds.
+    pub fn new(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+        let mut list = HeaderList::new();
+        headers.into_iter().for_each(|(name, value)| list.add(name, value));
+        Self(list)
+    }
+
+    /// Appends the head of a response with a body of `length` bytes to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>, length: u64) {
+        encode_head(
+            out,
+            &ResponseHead {
+                status: StatusCode::OK,
+                reason: None,
+                headers: &self.0,
+                framing: ResponseFraming::Length(length),
+                connection: ConnectionHeader::Implied,
+                date: b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n",
+                etag: None,
+                server: true,
+            },
+        );
+    }
 }
