@@ -483,6 +483,7 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Makes the task wait for the next event.
+    #[inline]
     fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
         self.register()?;
         reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())
@@ -508,14 +509,21 @@ impl<T: AsFd> AsyncFd<T> {
         }
     }
 
+    #[inline]
     fn register(&self) -> io::Result<()> {
         if self.key.get() == Key::NONE {
-            let trigger = match self.mode {
-                Mode::Edge | Mode::Owning => Trigger::Edge,
-                Mode::Level => Trigger::Level,
-            };
-            self.key.set(reactor::register(self.get_ref().as_fd(), trigger)?);
+            self.register_anew()?;
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn register_anew(&self) -> io::Result<()> {
+        let trigger = match self.mode {
+            Mode::Edge | Mode::Owning => Trigger::Edge,
+            Mode::Level => Trigger::Level,
+        };
+        self.key.set(reactor::register(self.get_ref().as_fd(), trigger)?);
         Ok(())
     }
 
