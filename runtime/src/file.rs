@@ -212,6 +212,11 @@ impl RegularFile {
         }
     }
 
+    /// Whether nobody else has the descriptor.
+    pub(crate) fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     pub(crate) fn as_file(&self) -> &File {
         &self.0.file
     }

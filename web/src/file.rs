@@ -130,14 +130,13 @@ impl OpenFile {
         self.file.path()
     }
 
-    /// The type that the extension of the path tells, without a charset.
-    pub(crate) fn content_type(&self) -> HeaderValue {
-        let guess = self.path().and_then(|path| mime_guess::from_path(path).first_raw());
-        guess.map_or(UNKNOWN_TYPE, HeaderValue::from_static)
+    /// The offset and the length of what is to be sent.
+    fn place(&self) -> (u64, u64) {
+        (self.range.start, self.range.end - self.range.start)
     }
 
     fn is_small(&self) -> bool {
-        self.range.end - self.range.start <= WHOLE_LIMIT
+        self.place().1 <= WHOLE_LIMIT
     }
 
     fn error(&self, error: io::Error) -> FileError {
@@ -171,18 +170,15 @@ impl FileSource {
     /// Opens the file, unless it is open. If `read`, a small one is read as well, in the same trip
     /// to the pool; the bytes of one that is open already and in the memory of the system take no
     /// trip at all.
-    pub(crate) async fn load(self, read: bool) -> Result<(OpenFile, Content), FileError> {
+    pub(crate) async fn load(self, read: bool) -> Result<Loaded, FileError> {
         match self.0 {
             Source::Open(file) if read && file.is_small() => {
-                let length = (file.range.end - file.range.start) as usize;
-                let bytes = file.file.read(file.range.start, length).await;
+                let (offset, length) = file.place();
+                let bytes = file.file.read(offset, length as usize).await;
                 let bytes = bytes.map_err(|error| file.error(error))?;
-                Ok((file, Content::Bytes(bytes)))
+                Ok(Loaded::new(&file, Content::Bytes(bytes)))
             }
-            Source::Open(file) => {
-                let content = Content::part(&file);
-                Ok((file, content))
-            }
+            Source::Open(file) => Ok(Loaded::part(&file)),
             Source::Path(path) => {
                 let open =
                     move || open_and_read(RegularFile::open_blocking(&path), read, Some(path));
@@ -196,33 +192,47 @@ impl FileSource {
     }
 }
 
-/// What of a file goes into a body.
+/// What of a file goes into a response.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What the extension of the path tells, without a charset.
+    pub(crate) content_type: HeaderValue,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) content: Content,
+}
+
 #[derive(Debug)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
     Part { file: RegularFile, offset: u64, length: u64 },
 }
 
-impl Content {
+impl Loaded {
+    fn new(file: &OpenFile, content: Content) -> Self {
+        let guess = file.path().and_then(|path| mime_guess::from_path(path).first_raw());
+        let content_type = guess.map_or(UNKNOWN_TYPE, HeaderValue::from_static);
+        Self { content_type, modified: file.modified(), content }
+    }
+
     fn part(file: &OpenFile) -> Self {
-        let Range { start, end } = file.range;
-        Self::Part { file: file.file.clone(), offset: start, length: end - start }
+        let (offset, length) = file.place();
+        Self::new(file, Content::Part { file: file.file.clone(), offset, length })
     }
 }
 
+/// A job in the pool, which also closes what is read to its end.
 fn open_and_read(
     opened: io::Result<RegularFile>,
     read: bool,
     path: Option<PathBuf>,
-) -> Result<(OpenFile, Content), FileError> {
+) -> Result<Loaded, FileError> {
     let file = OpenFile::whole(opened.map_err(|error| FileError::new(path, error))?);
     if !read || !file.is_small() {
-        let content = Content::part(&file);
-        return Ok((file, content));
+        return Ok(Loaded::part(&file));
     }
     let bytes = file.file.read_blocking(0, file.len() as usize);
     let bytes = bytes.map_err(|error| file.error(error))?;
-    Ok((file, Content::Bytes(bytes)))
+    Ok(Loaded::new(&file, Content::Bytes(bytes)))
 }
 
 /// Why a file cannot be sent.

@@ -55,7 +55,8 @@ const COPY_CHUNK: u64 = 128 * 1024;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct FilePart {
-    file: RegularFile,
+    /// Empty only while it is dropped.
+    file: Option<RegularFile>,
     offset: u64,
     left: u64,
     state: State,
@@ -106,7 +107,7 @@ impl FilePart {
     ///
     /// See [`FilePart`].
     pub fn new(file: RegularFile, offset: u64, length: u64) -> Self {
-        Self { file, offset, left: length, state: State::Idle, copies: false }
+        Self { file: Some(file), offset, left: length, state: State::Idle, copies: false }
     }
 
     /// How many bytes have not been sent.
@@ -160,6 +161,10 @@ impl FilePart {
 
     /// The file that it is a part of.
     ///
+    /// # Panics
+    ///
+    /// Never: the file is there as long as this is.
+    ///
     /// # Examples
     ///
     /// ```
@@ -171,7 +176,10 @@ impl FilePart {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn file(&self) -> &RegularFile {
-        &self.file
+        match &self.file {
+            Some(file) => file,
+            None => unreachable!("only `drop` takes it out"),
+        }
     }
 
     /// Reads some of the file in the pool, and sends it by `send`: for streams that change what
@@ -264,13 +272,13 @@ impl FilePart {
     }
 
     fn begin_sending(&mut self, socket: OwnedFd) {
-        let (file, offset, length) = (self.file.clone(), self.offset, self.left.min(SEND_CHUNK));
+        let (file, offset, length) = (self.file().clone(), self.offset, self.left.min(SEND_CHUNK));
         let job = move || system::send(&socket, file.as_file(), offset, length);
         self.state = State::Sending(Box::pin(IOLoop::current().run_in_executor(job)));
     }
 
     fn begin_reading(&mut self) {
-        let (file, offset, length) = (self.file.clone(), self.offset, self.left.min(COPY_CHUNK));
+        let (file, offset, length) = (self.file().clone(), self.offset, self.left.min(COPY_CHUNK));
         let job = move || file.read_blocking(offset, length as usize);
         self.state = State::Reading(Box::pin(IOLoop::current().run_in_executor(job)));
     }
@@ -300,6 +308,16 @@ impl FilePart {
     fn fail(&mut self, error: io::Error) -> io::Error {
         self.state = State::Failed(error.kind());
         error
+    }
+}
+
+/// The pool closes the file: if it was deleted meanwhile, the system gives its blocks back now, and
+/// that may take long.
+impl Drop for FilePart {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take().filter(RegularFile::is_last) {
+            blocking::unblock(move || drop(file)).detach();
+        }
     }
 }
 

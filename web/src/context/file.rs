@@ -8,7 +8,7 @@ use squall_runtime::FilePart;
 use crate::context::Context;
 use crate::context::response::ResponseError;
 use crate::error::{Error, Result};
-use crate::file::{Content, FileSource, OpenFile};
+use crate::file::{Content, FileSource, Loaded};
 use crate::http::{HeaderValue, Method, header};
 
 impl Context {
@@ -31,8 +31,8 @@ impl Context {
     ///
     /// **Whatever `file` names is sent to whoever asks.** The path is opened as it is: `..` goes up,
     /// an absolute path leaves every folder, links are followed, and a path that a client has had a
-    /// say in reaches every file that the server may read: its keys, its configuration,
-    /// `/proc/self/environ`. An argument of the path may hold a `/`, for `%2F` is decoded, and
+    /// say in reaches every file that the server may read: its keys, its passwords,
+    /// its source. An argument of the path may hold a `/`, for `%2F` is decoded, and
     /// `folder.join(argument)` forgets the folder if the argument begins with one. So do not build
     /// a path of what a request holds; look the file up by it, in a list of what there is to have:
     ///
@@ -55,8 +55,9 @@ impl Context {
     ///
     /// The file is opened at once, in the [pool](crate::IOLoop::run_in_executor), and what fails is
     /// returned. Its bytes leave when the response does, which is when the handler has returned, or
-    /// at a [`flush`](Self::flush): with the length that the file had when it was opened. The handler
-    /// does not wait for it, and may delete the file.
+    /// at a [`flush`](Self::flush): with the length that the file had when it was opened (those of
+    /// `/proc` say that they are empty, and are sent so). The handler does not wait for it, and may
+    /// delete the file.
     ///
     /// If nothing was written before, these headers are set where the handler has set none:
     /// `Last-Modified`, and `Content-Type` by the extension (`application/octet-stream` if that tells
@@ -93,18 +94,17 @@ impl Context {
             }
             let wanted = *self.method() != Method::HEAD;
             let loaded = source.load(wanted).await;
-            let (file, content) = loaded.map_err(|error| Error::at(location, error))?;
-            self.append_file(&file, content)
+            self.append_file(loaded.map_err(|error| Error::at(location, error))?)
         }
     }
 
-    fn append_file(&mut self, file: &OpenFile, content: Content) -> Result {
+    fn append_file(&mut self, file: Loaded) -> Result {
         if self.exchange.response.body.is_empty() && !self.is_head_sent() {
-            self.describe_file(file)?;
+            self.describe_file(file.content_type, file.modified)?;
         }
         let response = &mut self.exchange.response;
         response.has_file = true;
-        match content {
+        match file.content {
             Content::Bytes(bytes) => response.body.push(bytes.into()),
             Content::Part { file, offset, length } => {
                 response.body.push_file(FilePart::new(file, offset, length));
@@ -113,12 +113,12 @@ impl Context {
         Ok(())
     }
 
-    fn describe_file(&mut self, file: &OpenFile) -> Result {
+    fn describe_file(&mut self, kind: HeaderValue, modified: Option<SystemTime>) -> Result {
         if self.response_header("content-type").is_none() {
-            self.set_header(header::CONTENT_TYPE, file.content_type())?;
+            self.set_header(header::CONTENT_TYPE, kind)?;
         }
         if self.response_header("last-modified").is_none()
-            && let Some(modified) = file.modified()
+            && let Some(modified) = modified
         {
             self.set_header(header::LAST_MODIFIED, http_date(modified))?;
         }
