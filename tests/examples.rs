@@ -25,8 +25,18 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
 
-const EXAMPLES: [&str; 8] =
-    ["background", "behind_nginx", "functions", "get_post", "hello", "slow", "stories", "workers"];
+const EXAMPLES: [&str; 10] = [
+    "background",
+    "behind_nginx",
+    "bench",
+    "files",
+    "functions",
+    "get_post",
+    "hello",
+    "slow",
+    "stories",
+    "workers",
+];
 
 /// An example that runs.
 struct Example {
@@ -264,6 +274,28 @@ fn again_and_again(is_so: impl Fn() -> bool) {
 }
 
 #[test]
+fn files_are_sent() {
+    let example = Example::start("files");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = example.curl("curl -i localhost:8000/source");
+    let page = page("files");
+    assert_eq!((source.status(), source.text()), (200, page.clone()));
+    assert_eq!(source.header("Content-Type"), Some("text/plain; charset=UTF-8"));
+    let since = "'If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT'";
+    let unchanged = example.curl(&format!("curl -i -H {since} localhost:8000/source"));
+    assert_eq!((unchanged.status(), unchanged.text().as_str()), (304, ""));
+    let readme = example.curl("curl -i localhost:8000/pages/readme");
+    assert_eq!(readme.body, fs::read(root.join("README.md")).unwrap());
+    assert_eq!(readme.header("Content-Type"), Some("text/markdown"));
+    assert_eq!(example.curl("curl -i localhost:8000/pages/..%2FCargo.toml").status(), 404);
+    let end = example.curl("curl -i localhost:8000/end");
+    assert_eq!((end.status(), end.text().as_str()), (206, &page[page.len() - 60..]));
+    let download = example.curl("curl -i localhost:8000/download");
+    assert_eq!(download.body, fs::read(root.join("Cargo.lock")).unwrap());
+    example.end();
+}
+
+#[test]
 fn functions_take_arguments() {
     let example = Example::start("functions");
     assert_eq!(example.curl("curl localhost:8000").text(), "try /sum/40/2\n");
@@ -291,6 +323,24 @@ fn behind_nginx_knows_the_client() {
     let text = example.curl("curl localhost:8000").text();
     assert!(text.starts_with("127.0.0.1 asks for http://"), "{text}");
     example.end();
+}
+
+#[test]
+fn bench_answers_what_its_peers_answer() {
+    let example = Example::start("bench");
+    let plain = example.curl("curl -i localhost:8000/plaintext");
+    assert_eq!(plain.text(), "Hello, World!");
+    assert_eq!(plain.header("Content-Type"), Some("text/plain; charset=UTF-8"));
+    // What is measured sends what any other application sends.
+    assert!(plain.header("Date").is_some() && plain.header("Server").is_some());
+    let json = example.curl("curl localhost:8000/json");
+    assert_eq!(json.text(), r#"{"message":"Hello, World!"}"#);
+    assert_eq!(json.header("Content-Type"), Some("application/json; charset=UTF-8"));
+    let echo = example.curl("curl -d 'whatever you like' localhost:8000/echo");
+    assert_eq!(echo.text(), "whatever you like");
+    let post = example.curl("curl localhost:8000/user/123/posts/456");
+    assert_eq!(post.text(), "post 456 of user 123\n");
+    assert_eq!(example.end(), [""; 0]);
 }
 
 #[test]

@@ -21,6 +21,7 @@
 //! | `body` | framed bytes → body |
 //! | `inflate` | compressed body → body |
 //! | `encode` | response head and chunks → bytes |
+//! | `header_list` | the headers of a response, and which of them mean something here |
 //! | `date` | the `Date` header, rendered once a second |
 //! | `etag` | the automatic `Etag`, and `If-None-Match` |
 
@@ -32,6 +33,7 @@ pub(crate) mod etag;
 pub(crate) mod field;
 pub(crate) mod framing;
 pub(crate) mod head;
+pub(crate) mod header_list;
 pub(crate) mod host;
 pub(crate) mod inflate;
 pub(crate) mod range;

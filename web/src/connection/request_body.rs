@@ -40,6 +40,8 @@ pub(crate) struct RequestBody {
     whole: Option<Bytes>,
     /// It could not be read to its end, and nothing can follow it.
     pub(super) failure: Option<BodyFailure>,
+    /// Nothing has been noted here since there was no body.
+    is_untouched: bool,
 }
 
 /// Why a body cannot be read to its end.
@@ -98,12 +100,23 @@ impl Default for RequestBody {
             awaits_continue: false,
             whole: None,
             failure: None,
+            is_untouched: true,
         }
     }
 }
 
 impl RequestBody {
+    #[inline]
     pub(crate) fn begin(&mut self, head: &Head) {
+        let is_empty = head.framing.is_empty();
+        if !(is_empty && self.is_untouched) {
+            self.reset(head);
+            self.is_untouched = is_empty;
+        }
+    }
+
+    #[inline(never)]
+    fn reset(&mut self, head: &Head) {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
@@ -111,12 +124,15 @@ impl RequestBody {
         self.waiting_since = None;
         self.failure = None;
         self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
-        self.whole = self.decoder.is_done().then(Bytes::new);
+        self.whole = None;
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.whole = None;
-        self.inflating = None;
+        if !self.is_untouched {
+            self.whole = None;
+            self.inflating = None;
+        }
     }
 
     pub(crate) fn take_waiter(&mut self) -> Option<Waker> {
@@ -151,6 +167,7 @@ impl RequestBody {
 
     pub(crate) fn fail(&mut self, failure: BodyFailure) {
         self.failure = Some(failure);
+        self.is_untouched = false;
     }
 
     /// Whether the request has none, not even one that was read.
@@ -158,8 +175,9 @@ impl RequestBody {
         matches!(self.framing, Framing::None | Framing::Length(0))
     }
 
-    pub(crate) fn whole(&self) -> Option<&Bytes> {
-        self.whole.as_ref()
+    /// All of it, if it was collected or there is none.
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        if self.is_none() { Some(Bytes::new()) } else { self.whole.clone() }
     }
 
     /// Whether it has been read to its end, so that what follows is the next request.
@@ -314,6 +332,18 @@ impl Connection {
             }
         });
         self.enter(Phase::Handler);
+    }
+
+    /// Whether the body of the request has been read to its end.
+    #[inline(never)]
+    pub(crate) fn is_body_done(&self) -> bool {
+        self.with(|buffers| buffers.body.is_done())
+    }
+
+    /// Whether the connection can be kept although the body may not have been read.
+    #[inline(never)]
+    pub(crate) fn can_be_drained(&self) -> bool {
+        self.with(|buffers| buffers.body.can_be_drained())
     }
 
     /// Has `waker` woken when the request ends without its body having been read.

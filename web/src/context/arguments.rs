@@ -218,7 +218,7 @@ impl Context {
     }
 
     fn query_fields(&self) -> Result<&[(Text, Text)]> {
-        let cache = &self.exchange.cache.query;
+        let cache = &self.exchange.cache().query;
         if cache.get().is_none() {
             let _ = cache.set(parse_fields(self.query().as_bytes())?);
         }
@@ -226,9 +226,9 @@ impl Context {
     }
 
     fn form_fields(&self) -> Result<&[(Text, Text)]> {
-        let cache = &self.exchange.cache.form;
+        let cache = &self.exchange.cache().form;
         if cache.get().is_none() {
-            let body = self.connection.with(|buffers| buffers.body.whole().cloned());
+            let body = self.connection.with(|buffers| buffers.body.whole());
             let fields = match body {
                 Some(body) if !body.is_empty() && self.has_form() => {
                     if self.is_body_encoded() {

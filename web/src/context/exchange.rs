@@ -1,5 +1,5 @@
 use std::any::{Any, TypeId};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
@@ -12,6 +12,7 @@ use crate::context::target::Target;
 use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::http1::head::{Head, Range};
+use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Pattern};
 use crate::text::Text;
 
@@ -24,6 +25,15 @@ pub(crate) struct Exchange {
     /// Of the route that answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
+    pub(crate) response: Response,
+    seldom: Seldom,
+    /// Whether something may be in `seldom`.
+    has_seldom: Cell<bool>,
+}
+
+/// What most requests have none of, so that it need not be looked through after each.
+#[derive(Default)]
+pub(crate) struct Seldom {
     /// What `Content-Encoding` has said of a body that is decompressed.
     pub(crate) consumed_encoding: Option<Range>,
     /// Why the request is answered without asking a handler.
@@ -32,7 +42,6 @@ pub(crate) struct Exchange {
     pub(crate) allow: Option<HeaderValue>,
     /// A method of a handler was called that it does not have.
     pub(crate) method_refused: bool,
-    pub(crate) response: Response,
     pub(crate) upgrade: Option<Serve>,
     pub(crate) cache: Cache,
     pub(crate) extensions: Option<Extensions>,
@@ -55,13 +64,17 @@ pub(crate) struct Cache {
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) reason: Option<String>,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: HeaderList,
     pub(crate) body: Output,
+    /// The body is, or begins with, a file: no tag is made of its bytes.
+    pub(crate) has_file: bool,
     pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
     pub(crate) promised: Option<u64>,
     pub(crate) keep_alive: bool,
+    /// Status or headers were changed since it was found to be a sound response.
+    pub(crate) is_changed: bool,
 }
 
 /// How much of a response has left the handler's hands.
@@ -89,44 +102,58 @@ impl Exchange {
             options: RouteOptions::default(),
             pattern: None,
             arguments: Arguments::new(),
-            consumed_encoding: None,
-            refusal: None,
-            allow: None,
-            method_refused: false,
             response: Response {
                 status: StatusCode::OK,
                 reason: None,
-                headers: Vec::new(),
+                headers: HeaderList::new(),
                 body: Output::default(),
+                has_file: false,
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
                 keep_alive: false,
+                is_changed: false,
             },
-            upgrade: None,
-            cache: Cache::default(),
-            extensions: None,
+            seldom: Seldom::default(),
+            has_seldom: Cell::new(false),
         }
     }
 
-    /// Forgets the request and its response, keeping the memory for the next ones.
+    /// Forgets the request and its response, keeping the memory for the next ones. The head
+    /// stays as it is until the next one takes its place.
     pub(crate) fn clear(&mut self) {
-        self.head.clear();
         self.target = Target::default();
         self.options = RouteOptions::default();
         self.pattern = None;
-        self.consumed_encoding = None;
-        self.refusal = None;
-        self.allow = None;
-        self.method_refused = false;
         self.response.clear();
         self.response.progress = Progress::Open;
-        self.upgrade = None;
-        self.cache.headers.take();
-        self.cache.query.take();
-        self.cache.form.take();
-        self.cache.client.take();
-        self.extensions = None;
+        if self.has_seldom.take() {
+            self.seldom = Seldom::default();
+        }
+    }
+
+    /// What there is seldom, if there may be any of it.
+    #[inline]
+    pub(crate) fn seldom(&self) -> Option<&Seldom> {
+        self.has_seldom.get().then_some(&self.seldom)
+    }
+
+    /// What there is seldom, if there may be any of it, to be taken out.
+    #[inline]
+    pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
+        self.has_seldom.get().then_some(&mut self.seldom)
+    }
+
+    /// What there is seldom, to be added to.
+    pub(crate) fn make_seldom(&mut self) -> &mut Seldom {
+        self.has_seldom.set(true);
+        &mut self.seldom
+    }
+
+    /// What is computed when it is first asked for.
+    pub(crate) fn cache(&self) -> &Cache {
+        self.has_seldom.set(true);
+        &self.seldom.cache
     }
 }
 
@@ -137,15 +164,9 @@ impl Response {
         self.reason = None;
         self.headers.clear();
         self.body.clear();
+        self.has_file = false;
         self.trailers.clear();
         self.promised = None;
-    }
-
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value)
-    }
-
-    pub(crate) fn remove_header(&mut self, name: &HeaderName) {
-        self.headers.retain(|(other, _)| other != name);
+        self.is_changed = true;
     }
 }
