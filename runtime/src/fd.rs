@@ -469,6 +469,12 @@ impl<T: AsFd> AsyncFd<T> {
         Poll::Pending
     }
 
+    /// As [`writable`](Self::writable). What others have written meanwhile does not matter: the
+    /// system is asked.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_ready(cx, Direction::Write)
+    }
+
     #[inline]
     fn take_events(&self) {
         if self.key.get() != Key::NONE {

@@ -10,6 +10,7 @@ pub(crate) mod conclude;
 mod dispatch;
 mod encoding;
 pub(crate) mod exchange;
+mod file;
 mod finish;
 mod interim;
 pub(crate) mod options;
