@@ -32,6 +32,7 @@ pub fn server() -> HTTPServer {
         route("/echo", post(echo).put(echo)),
         route("/small", post(echo)).max_body_size(SMALL_BODY),
         route("/stream", post(stream)).stream_request_body(),
+        route("/inflated", post(echo)).decompress_request(true).max_body_size(4096),
         route("/unread", put(async || "unread").post(async || "unread")).stream_request_body(),
         route("/empty", get(empty).post(empty)),
         route("/sleep", get(rest).post(rest)).half_close(true),

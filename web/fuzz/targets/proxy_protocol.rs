@@ -59,11 +59,11 @@ fn compare_binary(rest: &[u8], header: &ProxyHeader) {
         return;
     }
     let client = match family {
-        0x11 => {
+        0x11 | 0x12 => {
             let address: [u8; 4] = rest[..4].try_into().expect("4 bytes");
             Some((IpAddr::from(Ipv4Addr::from(address)), [rest[8], rest[9]]))
         }
-        0x21 => {
+        0x21 | 0x22 => {
             let address: [u8; 16] = rest[..16].try_into().expect("16 bytes");
             Some((IpAddr::from(Ipv6Addr::from(address)), [rest[32], rest[33]]))
         }
