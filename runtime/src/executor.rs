@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
-use crate::budget;
 use crate::slab::{self, Slab};
+use crate::{budget, pulse};
 
 pub use join_error::JoinError;
 pub(crate) use remote::{Message, Remote};
@@ -131,11 +131,14 @@ pub(crate) fn run_ready() {
     LOCAL.with(|local| {
         let mut runnables = local.ready.replace(local.spare.take());
         for runnable in runnables.drain(..) {
-            local.running.set(Some(runnable.metadata().spawned_at));
+            let site = Some(runnable.metadata().spawned_at);
+            local.running.set(site);
+            pulse::run(site);
             budget::refill();
             runnable.run();
         }
         local.running.set(None);
+        pulse::run(None);
         local.spare.set(runnables);
     });
 }

@@ -98,7 +98,7 @@
 //!
 //! From the bottom to the top; no module uses one that stands below it in this list.
 //!
-//! - [`log`], `slab`, `budget`: what all use.
+//! - [`log`], `slab`, `budget`: what all use. `pulse`: what a supervisor sees of the loop.
 //! - `executor`: tasks and their queues, `executor/wake.rs` the protocol between threads; `timer`:
 //!   clock and wheel; `reactor`: descriptors and who waits for them. These three do not know each
 //!   other.
@@ -118,6 +118,7 @@ mod fd;
 mod io_loop;
 mod net;
 mod periodic;
+mod pulse;
 mod reactor;
 mod slab;
 mod task;

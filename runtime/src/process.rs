@@ -11,6 +11,7 @@
 //! - `fork`: the fork itself, and how a child becomes a worker of its own.
 //! - `lifeline`: a worker does not outlive its supervisor.
 //! - `supervisor`: starts, replaces and stops workers.
+//! - `scoreboard`: what all of them know of each other; `shared`: the memory it lies in.
 //! - `restarts`, `signals`: the supervisor's memory and ears.
 
 mod cpu;
@@ -18,6 +19,8 @@ mod fork;
 mod guard;
 mod lifeline;
 mod restarts;
+mod scoreboard;
+mod shared;
 mod signals;
 mod supervisor;
 
@@ -25,7 +28,10 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 pub use cpu::cpu_count;
+pub use scoreboard::{Scoreboard, SlotPage, State};
 
 use crate::net::Slots;
 pub use crate::net::bind_sockets;
@@ -111,6 +117,7 @@ pub struct ForkOptions {
     max_restarts: usize,
     restart_window: Duration,
     stop_timeout: Duration,
+    page_words: usize,
 }
 
 impl ForkOptions {
@@ -127,6 +134,7 @@ impl ForkOptions {
             max_restarts: MAX_RESTARTS,
             restart_window: RESTART_WINDOW,
             stop_timeout: STOP_TIMEOUT,
+            page_words: 0,
         }
     }
 
@@ -163,6 +171,18 @@ impl ForkOptions {
     #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
+        self
+    }
+
+    /// Sets how many words of 64 bits each page of the [`Scoreboard`] has for what the program
+    /// counts itself. Default 0. The system gives memory to those that are written to.
+    ///
+    /// # Examples
+    ///
+    /// See [`Scoreboard`].
+    #[must_use]
+    pub fn page_words(mut self, words: usize) -> Self {
+        self.page_words = words;
         self
     }
 
@@ -217,8 +237,33 @@ impl ForkOptions {
     pub fn fork_processes(&self) -> io::Result<usize> {
         guard::check()?;
         let count = if self.workers == 0 { cpu_count() } else { self.workers };
-        let supervisor = Supervisor::new(self.clone(), Slots::open(count)?, count)?;
-        supervisor.run()
+        let slots = Slots::open(count)?;
+        let scoreboard = Scoreboard::new(count, self.page_words)?;
+        scoreboard.install(None);
+        Supervisor::new(self.clone(), slots, scoreboard)?.run()
+    }
+
+    /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,
+    /// its own. If it has a scoreboard, nothing happens. To be called on the thread of the loop.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for the scoreboard.
+    ///
+    /// # Examples
+    ///
+    /// See [`Scoreboard`].
+    pub fn stay(&self) -> io::Result<()> {
+        if Scoreboard::current().is_none() {
+            let scoreboard = Scoreboard::new(1, self.page_words)?;
+            let [page, _] = scoreboard.pages_of(0);
+            page.begin(1);
+            page.set_pid(Pid::this());
+            scoreboard.install(Some(page.index()));
+            stamp(page);
+            page.set_state(State::Ready);
+        }
+        Ok(())
     }
 }
 
@@ -229,7 +274,16 @@ impl Default for ForkOptions {
 }
 
 /// Makes this process, just forked, the worker `id`.
-fn enter_worker(id: usize, slots: Slots) {
+fn enter_worker(id: usize, page: SlotPage, scoreboard: Scoreboard, slots: Slots) {
     TASK_ID.store(id, Ordering::Relaxed);
+    scoreboard.install(Some(page.index()));
+    stamp(page);
     slots.enter(id);
+}
+
+/// Has the loop of this thread write its turns into the page.
+fn stamp(page: SlotPage) {
+    let (turn, task) = page.stamps();
+    crate::timer::read_clock();
+    crate::pulse::write_into(turn, task, SlotPage::now(), crate::timer::tick());
 }

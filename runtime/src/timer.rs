@@ -103,6 +103,11 @@ pub(crate) fn now() -> Instant {
     TIMERS.with(|timers| timers.now.get())
 }
 
+/// The same, in milliseconds since this thread has had a clock.
+pub(crate) fn tick() -> u64 {
+    TIMERS.with(|timers| timers.tick.get())
+}
+
 /// Reads the clock: at each turn, and where a duration begins.
 pub(crate) fn read_clock() -> Instant {
     TIMERS.with(Timers::read)

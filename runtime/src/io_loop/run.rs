@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Core;
 use crate::budget;
 use crate::executor::{self, Remote};
-use crate::{reactor, timer};
+use crate::{pulse, reactor, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
@@ -57,6 +57,7 @@ impl Core {
             self.sleep(timer::patience)?
         };
         timer::begin_turn();
+        pulse::begin_turn(timer::tick());
         Ok(())
     }
 
@@ -65,7 +66,9 @@ impl Core {
         if self.stopping.get() || executor::is_ready() || !executor::park(&self.remote) {
             return reactor::wait(Some(Duration::ZERO));
         }
-        let events = reactor::wait(patience());
+        let patience = patience();
+        pulse::rest();
+        let events = reactor::wait(patience);
         executor::unpark(&self.remote);
         events
     }
@@ -90,6 +93,7 @@ impl Core {
             self.remote.hang_bell(bell);
         }
         timer::read_clock();
+        pulse::begin_turn(timer::tick());
         Ok(())
     }
 }
@@ -112,6 +116,7 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
+        pulse::rest();
     }
 }
 

@@ -20,7 +20,7 @@ use super::guard::signal_name;
 use super::lifeline::Lifeline;
 use super::restarts::Restarts;
 use super::signals::Signals;
-use super::{ForkOptions, enter_worker};
+use super::{ForkOptions, Scoreboard, SlotPage, enter_worker};
 
 /// When the system refuses a process for now, how long to wait before asking again.
 const FORK_RETRY: Duration = Duration::from_secs(1);
@@ -33,6 +33,9 @@ const ONE_ORDER: Duration = Duration::from_millis(100);
 pub(super) struct Supervisor {
     options: ForkOptions,
     slots: Slots,
+    scoreboard: Scoreboard,
+    /// How many workers were started so far.
+    generation: u64,
     signals: Signals,
     lifeline: Lifeline,
     /// By number.
@@ -64,13 +67,19 @@ enum Stage {
 }
 
 impl Supervisor {
-    pub(super) fn new(options: ForkOptions, slots: Slots, workers: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        options: ForkOptions,
+        slots: Slots,
+        scoreboard: Scoreboard,
+    ) -> io::Result<Self> {
         keep_ended_children();
         Ok(Self {
             slots,
+            scoreboard,
+            generation: 0,
             signals: Signals::block()?,
             lifeline: Lifeline::new()?,
-            workers: vec![Worker::Due(Instant::now()); workers],
+            workers: vec![Worker::Due(Instant::now()); scoreboard.slots()],
             restarts: Restarts::new(options.max_restarts, options.restart_window),
             stage: Stage::Serving,
             status: 0,
@@ -111,8 +120,11 @@ impl Supervisor {
     }
 
     fn start(&mut self, id: usize) -> io::Result<Forked> {
+        self.generation += 1;
+        self.page(id).begin(self.generation);
         let forked = fork_worker(&mut self.lifeline, self.signals.mask_before())?;
         if let Forked::Supervisor(pid) = forked {
+            self.page(id).set_pid(pid);
             self.workers[id] = Worker::Running(pid);
         }
         Ok(forked)
@@ -139,8 +151,13 @@ impl Supervisor {
 
     /// In the child: leaves everything behind that is the supervisor's.
     fn become_worker(self, id: usize) -> usize {
-        enter_worker(id, self.slots);
+        enter_worker(id, self.page(id), self.scoreboard, self.slots);
         id
+    }
+
+    fn page(&self, id: usize) -> SlotPage {
+        let [page, _] = self.scoreboard.pages_of(id);
+        page
     }
 
     /// Ends the workers that were started before one could not be.
@@ -193,6 +210,7 @@ impl Supervisor {
             Stage::Stopping { .. } => death.is_normal() || death.is_by(Signal::SIGTERM),
             Stage::Killing => true,
         };
+        self.page(id).end(expected);
         if expected {
             log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) {death}"));
             // While all stop there is nobody to send the connections to instead.
@@ -240,7 +258,9 @@ impl Supervisor {
     fn stop(&mut self) {
         self.stage = Stage::Stopping { since: Instant::now() };
         self.start_no_more();
-        for (_, pid) in self.running() {
+        self.scoreboard.set_stopping();
+        for (id, pid) in self.running() {
+            self.page(id).set_ordered();
             signal(pid, Signal::SIGTERM);
             // One that somebody has suspended could not act upon it.
             signal(pid, Signal::SIGCONT);
