@@ -140,6 +140,7 @@ mod proxy;
 mod respond;
 mod route;
 mod routing;
+mod scoreboard;
 mod server;
 mod settings;
 pub mod testing;
