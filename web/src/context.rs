@@ -14,6 +14,7 @@ mod interim;
 pub(crate) mod options;
 mod request;
 mod response;
+mod scoring;
 mod sending;
 pub(crate) mod target;
 

@@ -135,6 +135,7 @@ mod handler;
 pub mod http;
 mod http1;
 mod local_future;
+pub mod metrics;
 mod pool;
 mod proxy;
 mod respond;

@@ -17,13 +17,14 @@ pub(crate) mod reading;
 pub(crate) mod recorder;
 pub(crate) mod registry;
 pub(crate) mod series;
-pub(crate) mod serving;
+pub(crate) mod served;
+pub(crate) mod summary;
 mod texts;
 
-pub(crate) use layout::{MAX_ROUTES, MAX_SERIES, PAGE_WORDS};
+pub(crate) use layout::{CLASSES, MAX_ROUTES, MAX_SERIES, PAGE_WORDS};
 
-use layout::{CLASSES, HISTOGRAM_WORDS, ROUTE_NAMES, ROW_WORDS, ROWS, TEXTS, Word};
-use serving::Serving;
+use layout::{HISTOGRAM_WORDS, ROUTE_NAMES, ROW_WORDS, ROWS, TEXTS, Word};
+use served::Served;
 use texts::Place;
 
 /// The row of all requests to routes that found no row.
@@ -123,7 +124,7 @@ impl Page {
 
     /// A handler begins to run, or goes on.
     #[inline]
-    pub(crate) fn run(self, serving: Serving) {
+    pub(crate) fn run(self, serving: Served) {
         self.word(Word::Serving).store(serving.to_word(), Relaxed);
     }
 
@@ -131,7 +132,7 @@ impl Page {
     #[inline]
     pub(crate) fn pause(self) {
         let word = self.word(Word::Serving);
-        word.store(Serving::paused(word.load(Relaxed)), Relaxed);
+        word.store(Served::paused(word.load(Relaxed)), Relaxed);
     }
 
     /// A request that began is over.

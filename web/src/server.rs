@@ -9,6 +9,7 @@ use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
+use crate::scoreboard::PAGE_WORDS;
 use crate::settings::Settings;
 
 mod accept;
@@ -203,7 +204,8 @@ impl HTTPServer {
             // The workers give up first: they can say what they cut.
             let patience = self.shared.settings.borrow().shutdown_timeout;
             let patience = patience.saturating_add(STOP_MARGIN);
-            ForkOptions::new().workers(processes).stop_timeout(patience).fork_processes()?;
+            let options = ForkOptions::new().workers(processes).stop_timeout(patience);
+            options.page_words(PAGE_WORDS).fork_processes()?;
         }
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))
@@ -292,6 +294,7 @@ impl HTTPServer {
         if let Some(service) = self.shared.service.get() {
             return Ok(Rc::clone(service));
         }
+        ForkOptions::new().page_words(PAGE_WORDS).stay()?;
         if handle_signals {
             shutdown::watch_signals()?;
         }

@@ -24,7 +24,7 @@ pub(crate) const PAGE_WORDS: usize = ROWS.end;
 /// The words that stand alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Word {
-    /// What is being served: see `serving`.
+    /// What is being served: see `served`.
     Serving,
     InFlight,
     Accepted,
@@ -54,7 +54,7 @@ pub(super) const ROWS: Range<usize> = area(VALUE_WORDS.end, MAX_ROUTES * ROW_WOR
 
 /// A row: requests by class of status, and how long they took.
 pub(super) const ROW_WORDS: usize = 128;
-pub(super) const CLASSES: usize = 6;
+pub(crate) const CLASSES: usize = 6;
 
 /// A histogram: the buckets, the sum, the longest.
 pub(super) const HISTOGRAM_WORDS: usize = BUCKETS + 2;

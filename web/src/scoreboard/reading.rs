@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::histogram::{BUCKETS, Counts};
 use super::layout::{CLASSES, HISTOGRAM_WORDS, MAX_ROUTES, ROUTE_NAMES, TEXTS, Word};
 use super::series::{Description, Kind, Values};
-use super::serving::Serving;
+use super::served::Served;
 use super::texts::{self, Place};
 use super::{Page, entries};
 
@@ -14,7 +14,7 @@ use super::{Page, entries};
 /// nanosecond: the worker goes on.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    pub(crate) serving: Option<Serving>,
+    pub(crate) serving: Option<Served>,
     pub(crate) in_flight: u64,
     pub(crate) accepted: u64,
     pub(crate) connections: u64,
@@ -89,13 +89,13 @@ impl Page {
     }
 
     /// The request whose handler runs.
-    pub(crate) fn serving(self) -> Option<Serving> {
-        Serving::running(self.word(Word::Serving).load(Relaxed))
+    pub(crate) fn serving(self) -> Option<Served> {
+        Served::running(self.word(Word::Serving).load(Relaxed))
     }
 
     /// The request whose handler ran last. `None`: none ever did.
-    pub(super) fn last_served(self) -> Option<Serving> {
-        Some(self.word(Word::Serving).load(Relaxed)).filter(|&word| word != 0).map(Serving::last)
+    pub(super) fn last_served(self) -> Option<Served> {
+        Some(self.word(Word::Serving).load(Relaxed)).filter(|&word| word != 0).map(Served::last)
     }
 
     /// How many requests have begun and not ended.

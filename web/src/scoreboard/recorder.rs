@@ -9,7 +9,7 @@ use squall_runtime::{IOLoop, Polled};
 use crate::http::Method;
 
 use super::own::{self, Own};
-use super::serving::Serving;
+use super::served::Served;
 use super::{Ending, Page};
 
 /// The methods that are told apart, and what stands for all others.
@@ -66,7 +66,7 @@ impl Recorder {
         route: Option<usize>,
         method: &Method,
         pattern: impl FnOnce() -> &'a str,
-    ) -> Serving {
+    ) -> Served {
         self.page.begin();
         let method = code(method);
         let index = route.map_or(0, |route| route + 1) * METHODS.len() + method;
@@ -74,7 +74,7 @@ impl Recorder {
             Some(row) if row.get() != UNKNOWN => row.get(),
             _ => self.find_row(index, METHODS[method], pattern()),
         };
-        Serving::new(row, self.slot.as_ref().and_then(SlotPage::turn).unwrap_or(0))
+        Served::new(row, self.slot.as_ref().and_then(SlotPage::turn).unwrap_or(0))
     }
 
     #[cold]
@@ -88,7 +88,7 @@ impl Recorder {
 
     /// The handler of a request runs, until [`pause`](Self::pause).
     #[inline]
-    pub(crate) fn run(&self, serving: Serving) {
+    pub(crate) fn run(&self, serving: Served) {
         self.page.run(serving);
         IOLoop::after_poll(after_poll);
     }
@@ -100,7 +100,7 @@ impl Recorder {
 
     /// A request is over whose head was complete at `began`.
     #[inline]
-    pub(crate) fn end(&self, serving: Serving, began: Option<Instant>, ending: Ending) {
+    pub(crate) fn end(&self, serving: Served, began: Option<Instant>, ending: Ending) {
         let row = serving.row();
         self.page.end(row, ending);
         if let Some(began) = began {
@@ -144,7 +144,7 @@ fn name_requests() -> Option<String> {
     let page = own::existing()?;
     let mut rows = ENDED.with_borrow(|ended| ended.iter().map(|one| one.row).collect::<Vec<_>>());
     // One that waits has not ended.
-    rows.extend(page.last_served().map(Serving::row));
+    rows.extend(page.last_served().map(Served::row));
     rows.dedup();
     let names: Vec<_> = rows.into_iter().filter_map(|row| page.route_name(row)).collect();
     Some(format!("serving {}", names.join(", ")))

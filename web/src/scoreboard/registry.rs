@@ -50,6 +50,11 @@ pub(crate) fn register(description: Description) -> Result<Rc<Entry>, Refusal> {
     Ok(entry)
 }
 
+/// Whether one is registered that `fits`.
+pub(crate) fn any(fits: impl Fn(&Description) -> bool) -> bool {
+    REGISTERED.with_borrow(|registered| registered.iter().any(|entry| fits(&entry.description)))
+}
+
 /// The one that is the same. It must not be of another kind than those of its family.
 fn find(entries: &[Rc<Entry>], new: &Description) -> Result<Option<Rc<Entry>>, Refusal> {
     let mut family =

@@ -88,10 +88,10 @@ fn who_comes_after_one_that_died_goes_on_counting_and_has_nothing_in_flight() {
     page.begin();
     page.end(row, Ending::Answered(2));
     page.begin();
-    page.run(Serving::new(row, 7));
+    page.run(Served::new(row, 7));
     jobs.add(3);
     queue.set(5.0_f64.to_bits());
-    assert_eq!(page.serving().map(Serving::since_ms), Some(7));
+    assert_eq!(page.serving().map(Served::since_ms), Some(7));
 
     page.enter();
     assert_eq!((page.in_flight(), page.serving()), (0, None));

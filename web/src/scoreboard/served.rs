@@ -3,7 +3,7 @@
 
 /// The row of a request, and when its head was complete; whether its handler runs right now.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Serving(u64);
+pub(crate) struct Served(u64);
 
 /// A handler runs. Without it, the word tells who ran last.
 const RUNS: u64 = 1 << 63;
@@ -11,7 +11,7 @@ const RUNS: u64 = 1 << 63;
 /// 2^47 ms are 4,400 years.
 const SINCE_BITS: u32 = 47;
 
-impl Serving {
+impl Served {
     /// A request of `row` since `since_ms`, on the clock of the scoreboard.
     pub(crate) fn new(row: u16, since_ms: u64) -> Self {
         let row = u64::from(row) << SINCE_BITS;
@@ -53,16 +53,16 @@ mod tests {
 
     #[test]
     fn row_and_time_come_back() {
-        let serving = Serving::new(511, 123_456_789_012);
-        let read = Serving::running(serving.to_word()).unwrap();
+        let serving = Served::new(511, 123_456_789_012);
+        let read = Served::running(serving.to_word()).unwrap();
         assert_eq!((read.row(), read.since_ms()), (511, 123_456_789_012));
-        let paused = Serving::paused(serving.to_word());
-        assert_eq!((Serving::running(paused), Serving::last(paused)), (None, serving));
+        let paused = Served::paused(serving.to_word());
+        assert_eq!((Served::running(paused), Served::last(paused)), (None, serving));
     }
 
     #[test]
     fn an_absurd_time_does_not_change_the_row() {
-        assert_eq!(Serving::new(u16::MAX, u64::MAX).row(), u16::MAX);
-        assert_eq!(Serving::new(0, u64::MAX).row(), 0);
+        assert_eq!(Served::new(u16::MAX, u64::MAX).row(), u16::MAX);
+        assert_eq!(Served::new(0, u64::MAX).row(), 0);
     }
 }
