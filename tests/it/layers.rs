@@ -27,7 +27,8 @@ const WEB: &[&[&str]] = &[
     &["handler", "function"],
     &["route"],
     &["application"],
-    &["metrics"],
+    &["metrics", "health"],
+    &["control"],
     &["server"],
     &["testing", "fuzzing"],
 ];

@@ -125,6 +125,7 @@ mod body;
 mod chunk;
 mod connection;
 mod context;
+pub mod control;
 mod endpoint;
 mod error;
 mod function;
@@ -132,6 +133,7 @@ mod function;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+pub mod health;
 pub mod http;
 mod http1;
 mod local_future;

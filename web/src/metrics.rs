@@ -66,6 +66,7 @@ mod custom;
 mod exposition;
 
 pub use custom::{Counter, Gauge, Histogram, MetricError};
+pub(crate) use exposition::{STATUSES, state_name};
 
 use crate::context::Context;
 use crate::function::{Functions, get};

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::http::StatusCode;
 
+pub(crate) mod describe;
 pub(crate) mod histogram;
 mod layout;
 pub(crate) mod own;

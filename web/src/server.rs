@@ -10,6 +10,7 @@ use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, 
 
 use crate::application::Application;
 use crate::scoreboard::PAGE_WORDS;
+use crate::scoreboard::describe::describe;
 use crate::settings::Settings;
 
 mod accept;
@@ -22,6 +23,9 @@ mod settings;
 mod shutdown;
 
 pub(crate) use service::Service;
+
+/// What is told there is for those who run the server.
+const CONTROL_MODE: u32 = 0o600;
 
 /// How much longer than the requests in flight a worker may take to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -80,6 +84,8 @@ struct Shared {
     application: RefCell<Option<Build>>,
     settings: RefCell<Settings>,
     bound: RefCell<Vec<Sockets>>,
+    /// Where the control view is served.
+    control: RefCell<Vec<Sockets>>,
     addresses: RefCell<Vec<SocketAddr>>,
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
@@ -122,6 +128,7 @@ impl HTTPServer {
             application: RefCell::new(Some(Box::new(build))),
             settings: RefCell::default(),
             bound: RefCell::default(),
+            control: RefCell::default(),
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
@@ -166,6 +173,30 @@ impl HTTPServer {
         Ok(self)
     }
 
+    /// Serves the [control view](crate::control) on `address`, once the server is started: a Unix
+    /// socket, which only the user of the process may connect to (`"/run/app.sock"`). A TCP
+    /// address is possible as well, and open to whoever reaches it.
+    ///
+    /// It is answered until the process ends, also while the server drains.
+    ///
+    /// ```no_run
+    /// # use squall::{Application, HTTPServer};
+    /// # let app = Application::new([]);
+    /// let server = HTTPServer::new(app);
+    /// server.control("/run/app.sock")?;
+    /// server.bind(8000)?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn control(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
+        let sockets = BindOptions::new().unix_mode(CONTROL_MODE).bind_sockets(address)?;
+        self.shared.control.borrow_mut().push(sockets);
+        Ok(self)
+    }
+
     /// The addresses that are listened on over TCP.
     ///
     /// ```
@@ -205,8 +236,9 @@ impl HTTPServer {
             let patience = self.shared.settings.borrow().shutdown_timeout;
             let patience = patience.saturating_add(STOP_MARGIN);
             let options = ForkOptions::new().workers(processes).stop_timeout(patience);
-            options.page_words(PAGE_WORDS).fork_processes()?;
+            options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
         }
+        self.serve_control()?;
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))
     }
@@ -288,6 +320,22 @@ impl HTTPServer {
         Ok(())
     }
 
+    fn serve_control(&self) -> io::Result<()> {
+        let control = self.shared.control.take();
+        if control.is_empty() {
+            return Ok(());
+        }
+        let service = Rc::new(Service::control());
+        for sockets in control {
+            for listener in sockets.into_listeners()? {
+                let (service, listener) = (Rc::clone(&service), Rc::new(listener));
+                let accepting = accept::accept(self.clone(), service, listener);
+                IOLoop::current().spawn_callback(accepting);
+            }
+        }
+        Ok(())
+    }
+
     /// The application in this process, built when it is first needed.
     fn service(&self) -> io::Result<Rc<Service>> {
         let handle_signals = self.shared.settings.borrow().handle_signals;
@@ -308,6 +356,9 @@ impl HTTPServer {
     /// The same, which no signal ends.
     pub(crate) fn service_without_signals(&self) -> Rc<Service> {
         let make = || {
+            if let Some(threshold) = self.shared.settings.borrow().slow_callback {
+                IOLoop::current().slow_callback(threshold);
+            }
             let build = self.shared.application.take();
             let application = build.map_or_else(|| Application::new([]), |build| build());
             Rc::new(Service::new(application, self.shared.settings.borrow().clone()))

@@ -439,6 +439,7 @@ impl ForkOptions {
             let [page, _] = scoreboard.pages_of(0);
             page.begin(1);
             page.set_pid(Pid::this());
+            scoreboard.set_wanted(1);
             scoreboard.install(Some(page.index()));
             stamp(page);
             page.set_state(State::Ready);

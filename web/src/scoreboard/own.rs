@@ -1,9 +1,10 @@
 //! Which page this thread writes, and which pages there are to be read.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use squall_runtime::process::{ForkOptions, Scoreboard, SlotPage};
+use squall_runtime::process::{ForkOptions, Scoreboard, SlotPage, State};
 
 use super::{PAGE_WORDS, Page, registry};
 
@@ -60,6 +61,38 @@ pub(crate) fn apart() -> Own {
         Page::new(words.leak()).unwrap_or_else(|| unreachable!("they are enough"))
     });
     Own { slot, page, is_shared: false }
+}
+
+/// How a server stands, as this process sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// What this process does. `None`: it serves nothing.
+    pub(crate) own: Option<State>,
+    pub(crate) ready: usize,
+    pub(crate) wanted: usize,
+    /// All workers are to end.
+    pub(crate) is_stopping: bool,
+}
+
+/// How the server stands.
+pub(crate) fn standing() -> Standing {
+    let apart = OWN.with(|own| own.get().copied().filter(|own| !own.is_shared));
+    if let Some(own) = apart {
+        let own = own.slot.map(|slot| slot.state());
+        let ready = usize::from(own == Some(State::Ready));
+        return Standing { own, ready, wanted: 1, is_stopping: false };
+    }
+    let Some(scoreboard) = Scoreboard::current() else {
+        return Standing { own: None, ready: 0, wanted: 0, is_stopping: false };
+    };
+    let ready = |page: &SlotPage| page.state() == State::Ready;
+    let numbers: BTreeSet<_> = scoreboard.pages().filter(ready).map(|page| page.slot()).collect();
+    Standing {
+        own: Scoreboard::own_page().map(|page| page.state()),
+        ready: numbers.len(),
+        wanted: scoreboard.wanted(),
+        is_stopping: scoreboard.is_stopping(),
+    }
 }
 
 /// The pages of all workers that there are or were. A thread that serves apart from its process

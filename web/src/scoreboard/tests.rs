@@ -4,7 +4,7 @@ use super::reading::Value;
 use super::series::{Description, Kind};
 use super::*;
 
-fn page() -> Page {
+pub(super) fn page() -> Page {
     let words: Vec<_> = (0..PAGE_WORDS).map(|_| AtomicU64::new(0)).collect();
     let page = Page::new(words.leak()).unwrap();
     page.enter();

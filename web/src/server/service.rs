@@ -9,6 +9,7 @@ use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::exchange::Exchange;
+use crate::control;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
 use crate::pool::Pool;
@@ -28,6 +29,13 @@ impl Service {
     pub(crate) fn new(application: Application, settings: Settings) -> Self {
         let recorder = Recorder::new(application.routes().len());
         Self::counted(application, settings, recorder)
+    }
+
+    /// The control view of a server, which does not count among its requests.
+    pub(super) fn control() -> Self {
+        let application = control::application();
+        let recorder = Recorder::apart(application.routes().len());
+        Self::counted(application, Settings::default(), recorder)
     }
 
     fn counted(application: Application, settings: Settings, recorder: Recorder) -> Self {
