@@ -138,6 +138,7 @@ impl Connection {
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
         let progress = buffers.output.len() < queued;
+        self.worker.recorder.page.sent(queued - buffers.output.len());
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
@@ -162,6 +163,7 @@ impl Connection {
     fn poll_fill(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
         self.with(|buffers| {
             let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
+            self.worker.recorder.page.received(count);
             buffers.input.received(count);
             Poll::Ready(Ok(count))
         })

@@ -15,6 +15,7 @@ mod interim;
 pub(crate) mod options;
 mod request;
 mod response;
+mod scoring;
 mod sending;
 pub(crate) mod target;
 

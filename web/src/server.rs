@@ -4,9 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
+use crate::scoreboard::PAGE_WORDS;
 use crate::settings::Settings;
 
 mod accept;
@@ -23,6 +25,9 @@ mod start;
 pub use background::spawn_background;
 pub(crate) use service::Service;
 pub use start::StartOptions;
+
+/// What is told there is for those who run the server.
+const CONTROL_MODE: u32 = 0o600;
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.
 ///
@@ -79,6 +84,8 @@ struct Shared {
     application: RefCell<Option<Build>>,
     settings: RefCell<Settings>,
     bound: RefCell<Vec<Sockets>>,
+    /// Where the control view is served.
+    control: RefCell<Vec<Sockets>>,
     addresses: RefCell<Vec<SocketAddr>>,
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
@@ -125,6 +132,7 @@ impl HTTPServer {
             application: RefCell::new(Some(Box::new(build))),
             settings: RefCell::default(),
             bound: RefCell::default(),
+            control: RefCell::default(),
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
@@ -167,6 +175,30 @@ impl HTTPServer {
         address: impl Into<BindAddress>,
     ) -> io::Result<&Self> {
         self.keep(options.bind_sockets(address)?);
+        Ok(self)
+    }
+
+    /// Serves the [control view](crate::control) on `address`, once the server is started: a Unix
+    /// socket, which only the user of the process may connect to (`"/run/app.sock"`). A TCP
+    /// address is possible as well, and open to whoever reaches it.
+    ///
+    /// It is answered until the process ends, also while the server drains.
+    ///
+    /// ```no_run
+    /// # use squall::{Application, HTTPServer};
+    /// # let app = Application::new([]);
+    /// let server = HTTPServer::new(app);
+    /// server.control("/run/app.sock")?;
+    /// server.bind(8000)?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn control(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
+        let sockets = BindOptions::new().unix_mode(CONTROL_MODE).bind_sockets(address)?;
+        self.shared.control.borrow_mut().push(sockets);
         Ok(self)
     }
 
@@ -253,12 +285,29 @@ impl HTTPServer {
         self.shared.bound.borrow_mut().push(sockets);
     }
 
+    fn serve_control(&self) -> io::Result<()> {
+        let control = self.shared.control.take();
+        if control.is_empty() {
+            return Ok(());
+        }
+        let service = Rc::new(Service::control());
+        for sockets in control {
+            for listener in sockets.into_listeners()? {
+                let (service, listener) = (Rc::clone(&service), Rc::new(listener));
+                let accepting = accept::accept(self.clone(), service, listener);
+                IOLoop::current().spawn_callback(accepting);
+            }
+        }
+        Ok(())
+    }
+
     /// The application in this process, built when it is first needed.
     fn service(&self) -> io::Result<Rc<Service>> {
         let handle_signals = self.shared.settings.borrow().handle_signals;
         if let Some(service) = self.shared.service.get() {
             return Ok(Rc::clone(service));
         }
+        ForkOptions::new().page_words(PAGE_WORDS).stay()?;
         if handle_signals {
             shutdown::watch_signals()?;
         }
@@ -272,6 +321,9 @@ impl HTTPServer {
     /// The same, which no signal ends.
     pub(crate) fn service_without_signals(&self) -> Rc<Service> {
         let make = || {
+            if let Some(threshold) = self.shared.settings.borrow().slow_callback {
+                IOLoop::current().slow_callback(threshold);
+            }
             let build = self.shared.application.take();
             let application = build.map_or_else(|| Application::new([]), |build| build());
             Rc::new(Service::new(application, self.shared.settings.borrow().clone()))

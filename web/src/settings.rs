@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
     pub(crate) handle_signals: bool,
+    /// `None`: as the loop has it.
+    pub(crate) slow_callback: Option<Option<Duration>>,
     /// `None`: nothing that a proxy may say is read.
     pub(crate) trusted_downstream: Option<TrustedProxies>,
     pub(crate) real_ip_header: ClientHeader,
@@ -46,6 +48,7 @@ impl Default for Settings {
             drain_idle: Duration::from_secs(1),
             half_close: false,
             handle_signals: true,
+            slow_callback: None,
             trusted_downstream: None,
             real_ip_header: ClientHeader::Usual,
             protocol: Protocol::Http,

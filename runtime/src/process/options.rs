@@ -471,11 +471,37 @@ impl ForkOptions {
             let [page, _] = scoreboard.pages_of(0);
             page.begin(1);
             page.set_pid(Pid::this());
+            scoreboard.set_wanted(1);
             scoreboard.install(Some(page.index()));
             stamp(page);
             page.set_state(State::Ready);
         }
         Ok(())
+    }
+
+    /// A page that belongs to no [`Scoreboard`], for a loop that serves beside that of the
+    /// process, on another thread. It is never given back.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::process::{ForkOptions, Scoreboard};
+    ///
+    /// let page = ForkOptions::new().page_words(8).private_page()?;
+    /// assert_eq!(page.extension().len(), 8);
+    /// assert!(Scoreboard::current().is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn private_page(&self) -> io::Result<SlotPage> {
+        let [page, _] = Scoreboard::new(1, self.page_words)?.pages_of(0);
+        page.begin(1);
+        page.set_pid(Pid::this());
+        page.set_state(State::Ready);
+        Ok(page)
     }
 }
 

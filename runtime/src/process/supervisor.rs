@@ -112,7 +112,8 @@ impl Supervisor {
     /// Starts the workers, and returns in each with its number. In the parent it only returns
     /// if they cannot be started, or no longer be watched.
     pub(super) fn run(mut self) -> io::Result<usize> {
-        let workers = self.slots.iter().filter(|slot| slot.goal == Goal::Served).count();
+        let workers = self.wanted();
+        self.scoreboard.set_wanted(workers);
         log::info(log::GENERAL, format_args!("starting {workers} workers"));
         // Half a line that waits to be printed would be printed by every process.
         let _ = io::stdout().flush();
@@ -146,7 +147,13 @@ impl Supervisor {
             self.watch();
             self.replace_next();
             self.assign();
+            self.scoreboard.set_wanted(self.wanted());
         }
+    }
+
+    /// How many workers there are to be.
+    fn wanted(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.goal == Goal::Served).count()
     }
 
     fn await_event(&self) -> io::Result<Awaited> {

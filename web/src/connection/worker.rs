@@ -13,11 +13,13 @@ use crate::connection::draining::Drain;
 use crate::connection::relay::Relay;
 use crate::http1::date::DateCache;
 use crate::pool::Pool;
+use crate::scoreboard::recorder::Recorder;
 use crate::settings::Settings;
 
 /// What the connections of a server share in the process that serves them.
 pub(crate) struct Worker {
     pub(crate) settings: Settings,
+    pub(crate) recorder: Recorder,
     io_loop: IOLoop,
     buffers: Pool<Buffers>,
     date: RefCell<Date>,
@@ -28,9 +30,10 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, recorder: Recorder) -> Self {
         Self {
             settings,
+            recorder,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
             date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
@@ -42,11 +45,13 @@ impl Worker {
 
     /// Lists a connection, and returns its place in the list.
     pub(super) fn remember(&self, connection: &Rc<Connection>) -> usize {
+        self.recorder.page.accepted();
         self.connections.borrow_mut().insert(Rc::downgrade(connection))
     }
 
     pub(super) fn forget(&self, connection: usize) {
-        let waiting = self.connections.borrow_mut().remove(connection);
+        let Some(waiting) = self.connections.borrow_mut().remove(connection) else { return };
+        self.recorder.page.closed();
         waiting.into_iter().for_each(Waker::wake);
     }
 
@@ -183,14 +188,14 @@ impl Connections {
         self.list.len() - 1
     }
 
-    /// Removes one, and returns who waited for it.
-    fn remove(&mut self, key: usize) -> Vec<Waker> {
-        let Some(place) = self.list.get_mut(key) else { return Vec::new() };
+    /// Removes one, and returns who waited for it. `None`: there is none.
+    fn remove(&mut self, key: usize) -> Option<Vec<Waker>> {
+        let place = self.list.get_mut(key)?;
         *place = Weak::new();
         self.relays.remove(&key);
         self.free.push(key);
         self.count -= 1;
-        std::mem::take(&mut self.waiting)
+        Some(std::mem::take(&mut self.waiting))
     }
 }
 

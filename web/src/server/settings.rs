@@ -143,6 +143,27 @@ impl HTTPServer {
         self.set(|settings| settings.handle_signals = handle)
     }
 
+    /// How long a handler, or any other task, may keep its worker without an `await` that waits;
+    /// one that takes longer is logged as a warning, with how long it took, where the task was
+    /// spawned, and the routes of what it served. All that the worker has waits meanwhile: what
+    /// takes long belongs into [`IOLoop::run_in_executor`](crate::IOLoop::run_in_executor).
+    /// Default: 100 ms. `None`: nothing is logged.
+    ///
+    /// See [`IOLoop::slow_callback`](crate::IOLoop::slow_callback).
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use squall::{Application, HTTPServer};
+    /// # let app = Application::new([]);
+    /// let server = HTTPServer::new(app).slow_callback(Duration::from_millis(20));
+    /// server.bind(8000)?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn slow_callback(self, threshold: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.slow_callback = Some(threshold.into()))
+    }
+
     #[track_caller]
     pub(super) fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
         assert!(self.shared.service.get().is_none(), "the server has started with its settings");

@@ -7,6 +7,8 @@ use squall_runtime::{Adoption, Adoptions, IOLoop, Listener, Sockets, log, sleep}
 
 use super::accept::{self, PAUSE};
 use super::{Accepting, HTTPServer, Service};
+use crate::scoreboard::PAGE_WORDS;
+use crate::scoreboard::describe::describe;
 
 /// How much longer than the requests in flight a worker may take to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -75,8 +77,10 @@ impl HTTPServer {
             // The workers give up first: they can say what they cut.
             let patience = self.shared.settings.borrow().shutdown_timeout;
             let patience = patience.saturating_add(STOP_MARGIN);
-            options.default_timeouts(START_TIMEOUT, patience).fork_processes()?;
+            let options = options.default_timeouts(START_TIMEOUT, patience);
+            options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
         }
+        self.serve_control()?;
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))
     }
