@@ -13,16 +13,24 @@
 //! - `supervisor`: starts, replaces and stops workers.
 //! - `scoreboard`: what all of them know of each other; `shared`: the memory it lies in.
 //! - `restarts`, `signals`: the supervisor's memory and ears.
+//! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`
+//!   and `affinity`; `options`: how it is set.
 
+mod affinity;
 mod cpu;
 mod fork;
 mod guard;
 mod lifeline;
+mod options;
+mod pid_file;
+mod presence;
+mod privileges;
 mod restarts;
 mod scoreboard;
 mod shared;
 mod signals;
 mod supervisor;
+mod title;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,6 +44,8 @@ pub use scoreboard::{Scoreboard, SlotPage, State};
 use crate::net::Slots;
 pub use crate::net::bind_sockets;
 
+use pid_file::Predecessor;
+use presence::Presence;
 use supervisor::Supervisor;
 
 /// Deaths that are a bug in one request in a thousand must not end a server; workers that die as
@@ -118,6 +128,8 @@ pub struct ForkOptions {
     restart_window: Duration,
     stop_timeout: Duration,
     page_words: usize,
+    max_workers: usize,
+    presence: presence::Settings,
 }
 
 impl ForkOptions {
@@ -135,6 +147,8 @@ impl ForkOptions {
             restart_window: RESTART_WINDOW,
             stop_timeout: STOP_TIMEOUT,
             page_words: 0,
+            max_workers: 0,
+            presence: presence::Settings::default(),
         }
     }
 
@@ -237,10 +251,11 @@ impl ForkOptions {
     pub fn fork_processes(&self) -> io::Result<usize> {
         guard::check()?;
         let count = if self.workers == 0 { cpu_count() } else { self.workers };
-        let slots = Slots::open(count)?;
+        let slots = Slots::open(count.max(self.max_workers))?;
         let scoreboard = Scoreboard::new(count, self.page_words)?;
         scoreboard.install(None);
-        Supervisor::new(self.clone(), slots, scoreboard)?.run()
+        let presence = Presence::new(&self.presence, Predecessor::None)?;
+        Supervisor::new(self.clone(), slots, scoreboard, presence)?.run()
     }
 
     /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,
@@ -279,6 +294,8 @@ fn enter_worker(id: usize, page: SlotPage, scoreboard: Scoreboard, slots: Slots)
     scoreboard.install(Some(page.index()));
     stamp(page);
     slots.enter(id);
+    // What was drawn from before the fork would give every worker the same numbers.
+    fastrand::seed(crate::periodic::random_seed());
 }
 
 /// Has the loop of this thread write its turns into the page.

@@ -18,6 +18,7 @@ use crate::net::Slots;
 use super::fork::{Forked, fork_worker, keep_ended_children};
 use super::guard::signal_name;
 use super::lifeline::Lifeline;
+use super::presence::Presence;
 use super::restarts::Restarts;
 use super::signals::Signals;
 use super::{ForkOptions, Scoreboard, SlotPage, enter_worker};
@@ -38,6 +39,7 @@ pub(super) struct Supervisor {
     generation: u64,
     signals: Signals,
     lifeline: Lifeline,
+    presence: Presence,
     /// By number.
     workers: Vec<Worker>,
     restarts: Restarts,
@@ -71,10 +73,12 @@ impl Supervisor {
         options: ForkOptions,
         slots: Slots,
         scoreboard: Scoreboard,
+        presence: Presence,
     ) -> io::Result<Self> {
         keep_ended_children();
         Ok(Self {
             slots,
+            presence,
             scoreboard,
             generation: 0,
             signals: Signals::block()?,
@@ -90,6 +94,7 @@ impl Supervisor {
     /// Starts the workers, and returns in each with its number. In the parent it only returns
     /// if they cannot be started, or no longer be watched.
     pub(super) fn run(mut self) -> io::Result<usize> {
+        self.presence.enter_supervisor();
         log::info(log::GENERAL, format_args!("starting {} workers", self.workers.len()));
         // Half a line that waits to be printed would be printed by every process.
         let _ = io::stdout().flush();
@@ -108,6 +113,7 @@ impl Supervisor {
                 return Ok(self.become_worker(id));
             }
             if self.workers.iter().all(|worker| matches!(worker, Worker::Ended)) {
+                self.presence.leave();
                 exit(self.status);
             }
             match self.signals.wait(self.next_deadline())? {
@@ -151,7 +157,9 @@ impl Supervisor {
 
     /// In the child: leaves everything behind that is the supervisor's.
     fn become_worker(self, id: usize) -> usize {
-        enter_worker(id, self.page(id), self.scoreboard, self.slots);
+        let page = self.page(id);
+        self.presence.enter_worker(id);
+        enter_worker(id, page, self.scoreboard, self.slots);
         id
     }
 
