@@ -130,8 +130,8 @@ mod timer;
 pub use fd::{AsyncFd, PeerClosed};
 pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
 pub use net::{
-    BindAddress, BindOptions, DuplexStream, Listener, Sockets, TcpListener, TcpStream,
-    UnixListener, UnixStream, bind_sockets, duplex, resolve,
+    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, Listener, Sockets, TcpListener,
+    TcpStream, UnixListener, UnixStream, bind_sockets, duplex, resolve,
 };
 pub use periodic::PeriodicCallback;
 pub use task::{JoinError, Task, yield_now};

@@ -1,6 +1,6 @@
 //! A callback that runs again and again.
 
-mod random;
+pub(crate) mod random;
 mod schedule;
 
 use std::cell::{Cell, RefCell};

@@ -4,6 +4,7 @@
 //! `slots` says how one address becomes a listener per worker.
 
 mod address;
+mod adoption;
 mod slots;
 mod tcp;
 mod unix;
@@ -17,7 +18,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 pub use address::BindAddress;
+pub use adoption::{Adoption, Adoptions};
+pub(crate) use adoption::{serves_adopted, set_adopted};
 pub(crate) use slots::Slots;
+pub(crate) use slots::sockets_taken;
 pub use slots::{Listener, Sockets};
 
 use slots::Bound;

@@ -7,16 +7,16 @@ use std::time::Instant;
 /// It belongs to one callback of one loop. A generator made before a fork would give every
 /// worker the same numbers, and their callbacks would all run at once.
 #[derive(Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn from_system() -> Self {
+    pub(crate) fn from_system() -> Self {
         // The generator stands still at 0.
         Self(seed() | 1)
     }
 
     /// From 0 to 1, without 1.
-    pub(super) fn next_fraction(&mut self) -> f64 {
+    pub(crate) fn next_fraction(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -94,6 +94,7 @@ fn become_worker() {
     // What a terminal sends to all processes of the server is the supervisor's to answer.
     set_disposition(libc::SIGINT, libc::SIG_IGN);
     set_disposition(libc::SIGQUIT, libc::SIG_IGN);
+    set_disposition(libc::SIGHUP, libc::SIG_IGN);
 }
 
 /// The signals for which a handler is installed.
@@ -120,10 +121,13 @@ pub(super) fn disposition(signal: c_int) -> Option<Disposition> {
     })
 }
 
-/// Makes sure that ended workers are kept for us to wait for: a program may have been started
-/// with `SIGCHLD` ignored, and then the system forgets them.
-pub(super) fn keep_ended_children() {
-    set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+/// Makes sure that ended workers are kept for us to wait for, and that we hear of what asks for
+/// other workers: a program may have been started with these signals ignored, and then the system
+/// forgets them.
+pub(super) fn ignore_nothing_awaited() {
+    for signal in [libc::SIGCHLD, libc::SIGHUP, libc::SIGTTIN, libc::SIGTTOU] {
+        set_disposition(signal, libc::SIG_DFL);
+    }
 }
 
 /// `action` is `SIG_DFL` or `SIG_IGN`.

@@ -1,5 +1,7 @@
 //! What the system and its service manager see of a server: titles, the pid file.
 
+mod options;
+
 use std::io;
 use std::path::PathBuf;
 

@@ -196,6 +196,7 @@ mod word {
     pub(super) const STARTED: usize = 2;
     pub(super) const RESTARTS: usize = 3;
     pub(super) const ORDERED: usize = 4;
+    pub(super) const ADOPTER: usize = 5;
     // The worker, and the supervisor while there is none.
     pub(super) const STATE: usize = 8;
     pub(super) const TURN: usize = 9;
@@ -429,6 +430,17 @@ impl SlotPage {
         self.store(word::CONNECTIONS, 0);
     }
 
+    /// Whether the worker serves slots of others when it is told to.
+    pub(super) fn adopts(&self) -> bool {
+        self.load(word::ADOPTS) != 0
+    }
+
+    /// Which page's worker serves the slot of this page, the first one of its slot, in place of
+    /// a worker of its own.
+    pub(super) fn set_adopter(&self, page: Option<usize>) {
+        self.store(word::ADOPTER, page.map_or(0, |page| page as u64 + 1));
+    }
+
     /// The process was asked to end.
     pub(super) fn set_ordered(&self) {
         self.store(word::ORDERED, 1);
@@ -437,6 +449,24 @@ impl SlotPage {
 
 /// What the worker writes.
 impl SlotPage {
+    /// Whether this is the slot of others, and to be served by the worker of page `adopter`.
+    pub(super) fn is_adopted_by(&self, adopter: usize) -> bool {
+        self.load(word::ADOPTER) == adopter as u64 + 1
+    }
+
+    pub(super) fn set_adopts(&self, adopts: bool) {
+        self.store(word::ADOPTS, adopts.into());
+    }
+
+    /// The worker should be replaced by another one. The supervisor may say so as well.
+    pub(super) fn want_replacement(&self) {
+        self.store(word::RECYCLE, 1);
+    }
+
+    pub(super) fn wants_replacement(&self) -> bool {
+        self.load(word::RECYCLE) != 0
+    }
+
     pub(super) fn set_state(&self, state: State) {
         self.store(word::STATE, state as u64);
     }

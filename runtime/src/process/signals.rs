@@ -2,6 +2,7 @@
 //! runs and none is lost between two looks.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
@@ -18,8 +19,25 @@ use signalfd::Waiter;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use sigwait::Waiter;
 
-/// The end of a child, and what asks the server to stop.
-const AWAITED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
+/// The end of a child, what asks the server to stop, and what asks for other workers.
+const AWAITED: [Signal; 7] = [
+    Signal::SIGCHLD,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
+
+/// What has ended a wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Awaited {
+    Signal(Signal),
+    /// A worker has rung, perhaps.
+    Ring,
+    Deadline,
+}
 
 /// The awaited signals, blocked for as long as this lives.
 #[derive(Debug)]
@@ -42,9 +60,13 @@ impl Signals {
         &self.before
     }
 
-    /// Waits for the next signal. `None` if `deadline` comes first.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Signal>> {
-        self.waiter.wait(deadline)
+    /// Waits for the next signal, a ring on one of the wires, or the deadline.
+    pub(super) fn wait(
+        &self,
+        deadline: Option<Instant>,
+        wires: &[BorrowedFd<'_>],
+    ) -> io::Result<Awaited> {
+        self.waiter.wait(deadline, wires)
     }
 }
 

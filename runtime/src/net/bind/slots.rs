@@ -16,17 +16,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::unix;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
+use std::task::{Poll, Waker};
 
 use socket2::Socket;
 
 use super::super::{TcpListener, UnixListener};
 use super::tcp::Inherited;
-use super::{BindAddress, named, tcp};
+use super::{Adoptions, BindAddress, named, tcp};
 
 /// Whether the system spreads connections over the sockets of a port.
 const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -41,6 +43,9 @@ thread_local! {
 
     /// In a worker, every listener of every slot: they stay open.
     static INHERITED: RefCell<Option<Slots>> = const { RefCell::new(None) };
+
+    /// Who waits until the program has done something with all that it has bound.
+    static AWAITS_TAKEN: Cell<Option<Waker>> = const { Cell::new(None) };
 }
 
 /// Bound sockets: what [`bind_sockets`](crate::bind_sockets) returns.
@@ -170,6 +175,78 @@ impl Sockets {
     }
 }
 
+impl Sockets {
+    /// The listeners of other workers that this one is to serve for a while, or for good: where
+    /// a worker has died and its replacement is not there yet, where it stands still, and where
+    /// there are fewer workers than before. To be asked for before
+    /// [`into_listeners`](Self::into_listeners).
+    ///
+    /// In a worker that does not ask, nothing is missed but that: what connects to a worker that
+    /// is gone waits for the next one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::fork_processes;
+    /// use squall_runtime::{Adoption, IOLoop, Listener, bind_sockets};
+    ///
+    /// async fn serve(listener: Listener) {
+    ///     // Accepts connections until it is dropped.
+    /// #   drop(listener);
+    /// }
+    ///
+    /// let sockets = bind_sockets(8000)?;
+    /// fork_processes(0)?;
+    /// let mut adoptions = sockets.adoptions();
+    /// for listener in sockets.into_listeners()? {
+    ///     IOLoop::current().spawn_callback(serve(listener));
+    /// }
+    /// IOLoop::current().spawn_callback(async move {
+    ///     let mut adopted = Vec::new();
+    ///     while let Ok(change) = adoptions.next().await {
+    ///         match change {
+    ///             Adoption::Begin { slot, listeners } => {
+    ///                 let serve = |listener| (slot, IOLoop::current().spawn(serve(listener)));
+    ///                 adopted.extend(listeners.into_iter().map(serve));
+    ///             }
+    ///             Adoption::End { slot } => adopted.retain(|task| task.0 != slot),
+    ///         }
+    ///     }
+    /// });
+    /// IOLoop::current().start()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn adoptions(&self) -> Adoptions {
+        Adoptions::new(Rc::downgrade(&self.0))
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        // It is gone with the thread.
+        let waiting = AWAITS_TAKEN.try_with(Cell::take);
+        if let Ok(Some(waiting)) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+/// Waits until the program has taken the listeners of everything that was bound before the
+/// fork, or has dropped it.
+pub(crate) fn sockets_taken() -> impl Future<Output = ()> {
+    poll_fn(|cx| {
+        let is_taken = |group: &Rc<[Bound]>| Rc::strong_count(group) == 1;
+        let all = INHERITED
+            .with_borrow(|slots| slots.as_ref().is_none_or(|slots| slots.0.iter().all(is_taken)));
+        if all {
+            return Poll::Ready(());
+        }
+        AWAITS_TAKEN.set(Some(cx.waker().clone()));
+        Poll::Pending
+    })
+}
+
 impl fmt::Debug for Sockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|bound| &bound.place)).finish()
@@ -234,6 +311,12 @@ impl Bound {
             })
         };
         listen().map_err(|error| named(&self.place, &error))
+    }
+
+    /// The listener of another worker's slot. `None` if all share one, and while it has none.
+    pub(super) fn listener_of(&self, slot: usize) -> Option<io::Result<Listener>> {
+        let has_one = self.slots.borrow().len() > slot.max(1);
+        has_one.then(|| self.listener(slot))
     }
 
     /// Takes the slot out of those that get connections, unless it is shared.
