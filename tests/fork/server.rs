@@ -23,6 +23,8 @@ pub mod supervised;
 
 /// Serves in so many processes, at a port of the system's choice.
 fn serve(server: &HTTPServer, processes: impl Into<StartOptions>) -> io::Result<()> {
+    // These are stopped and hurried on purpose, on a machine that may be busy.
+    let server = server.clone().slow_callback(None);
     server.bind("127.0.0.1:0")?;
     println!("port {}", server.local_addrs()[0].port());
     server.start(processes)?;

@@ -169,8 +169,9 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     let pid = workers[1];
     let line = server.expect(&format!("worker 1 (pid {pid}) has not turned for 2 s, replacing it"));
+    assert!(line.contains("it serves GET /hang for "), "{line}");
     assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
-    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL"));
+    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL while serving GET /hang"));
     connection_to(port, server.worker(1));
 }
 
