@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 use squall::process::task_id;
-use squall::{Application, Context, HTTPServer, IOLoop, get, post, route, sleep};
+use squall::{Application, Context, HTTPServer, IOLoop, StartOptions, get, post, route, sleep};
 
 use crate::case::announce;
 use crate::http::{Connection, Response};
@@ -19,9 +19,10 @@ pub mod last;
 pub mod load;
 pub mod start;
 pub mod stop;
+pub mod supervised;
 
 /// Serves in so many processes, at a port of the system's choice.
-fn serve(server: &HTTPServer, processes: usize) -> io::Result<()> {
+fn serve(server: &HTTPServer, processes: impl Into<StartOptions>) -> io::Result<()> {
     server.bind("127.0.0.1:0")?;
     println!("port {}", server.local_addrs()[0].port());
     server.start(processes)?;

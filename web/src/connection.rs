@@ -14,6 +14,7 @@ use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+pub(crate) mod draining;
 pub(crate) mod input;
 pub(crate) mod output;
 mod patience;
@@ -223,6 +224,10 @@ impl Connection {
 
     fn allows_half_close(&self) -> bool {
         self.flags.get().half_close
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.flags.get().handed_over
     }
 
     pub(crate) fn set_handed_over(&self) {

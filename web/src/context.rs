@@ -8,6 +8,7 @@ mod arguments;
 mod client;
 pub(crate) mod conclude;
 mod dispatch;
+mod draining;
 pub(crate) mod exchange;
 mod finish;
 mod interim;

@@ -154,6 +154,7 @@ pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use body::{Body, WholeBody};
 pub use bytes::Bytes;
 pub use chunk::{Chunk, IntoChunk};
+pub use connection::draining::Draining;
 pub use connection::upgrade::Upgraded;
 pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
@@ -165,7 +166,7 @@ pub use local_future::LocalBoxFuture;
 pub use respond::Respond;
 pub use route::{Route, regex, route};
 pub use routing::{InvalidUtf8, PatternError, ReverseError};
-pub use server::HTTPServer;
+pub use server::{HTTPServer, StartOptions, spawn_background};
 pub use text::Text;
 
 // What users need of the runtime:

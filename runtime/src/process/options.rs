@@ -53,8 +53,8 @@ pub struct ForkOptions {
     pub(super) max_restarts: usize,
     pub(super) restart_window: Duration,
     failed_starts: Option<(usize, Duration)>,
-    pub(super) start_timeout: Option<Duration>,
-    pub(super) stop_timeout: Duration,
+    start_timeout: Option<Option<Duration>>,
+    stop_timeout: Option<Duration>,
     pub(super) stall_timeout: Option<Duration>,
     pub(super) max_memory: Option<u64>,
     page_words: usize,
@@ -114,7 +114,7 @@ impl ForkOptions {
             restart_window: RESTART_WINDOW,
             failed_starts: None,
             start_timeout: None,
-            stop_timeout: STOP_TIMEOUT,
+            stop_timeout: None,
             stall_timeout: Some(STALL_TIMEOUT),
             max_memory: None,
             page_words: 0,
@@ -208,7 +208,7 @@ impl ForkOptions {
     /// ```
     #[must_use]
     pub fn start_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.start_timeout = timeout.into();
+        self.start_timeout = Some(timeout.into());
         self
     }
 
@@ -220,8 +220,40 @@ impl ForkOptions {
     /// See [`ForkOptions`].
     #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.stop_timeout = timeout;
+        self.stop_timeout = Some(timeout);
         self
+    }
+
+    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
+    /// they were not set: for the upper layer, which knows what its workers do.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// fn start(options: ForkOptions) -> std::io::Result<usize> {
+    ///     let minute = Duration::from_secs(60);
+    ///     options.default_timeouts(minute, minute).fork_processes()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn default_timeouts(mut self, start: Duration, stop: Duration) -> Self {
+        self.start_timeout.get_or_insert(Some(start));
+        self.stop_timeout.get_or_insert(stop);
+        self
+    }
+
+    /// How long a worker may take to be ready.
+    pub(super) fn start_limit(&self) -> Option<Duration> {
+        self.start_timeout.flatten()
+    }
+
+    /// How long one may take to end.
+    pub(super) fn stop_limit(&self) -> Duration {
+        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
     /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the

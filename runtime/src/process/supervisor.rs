@@ -289,7 +289,7 @@ impl Supervisor {
             (Phase::Starting, State::Ready) => self.became_ready(id, index),
             (Phase::Starting | Phase::Ready, State::Draining) => {
                 process.phase = Phase::Leaving { since: Instant::now() };
-                self.slots[id].has_served = true;
+                self.slots[id].has_listened = true;
             }
             _ => {}
         }
@@ -300,7 +300,7 @@ impl Supervisor {
         let process = &mut slot.processes[index];
         process.phase = Phase::Ready;
         process.ready = Some(Instant::now());
-        slot.has_served = true;
+        slot.has_listened = true;
         let pid = process.pid;
         log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) is ready"));
         // What it replaces.

@@ -5,10 +5,11 @@ use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use squall_runtime::IOLoop;
+use squall_runtime::{IOLoop, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::draining::Drain;
 use crate::connection::relay::Relay;
 use crate::http1::date::DateCache;
 use crate::pool::Pool;
@@ -23,7 +24,9 @@ pub(crate) struct Worker {
     buffers: Pool<Buffers>,
     date: RefCell<Date>,
     connections: RefCell<Connections>,
-    draining: Cell<bool>,
+    pub(super) drain: Drain,
+    /// What is left is cut.
+    aborting: Cell<bool>,
 }
 
 impl Worker {
@@ -35,7 +38,8 @@ impl Worker {
             buffers: Pool::new(),
             date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
             connections: RefCell::default(),
-            draining: Cell::new(false),
+            drain: Drain::default(),
+            aborting: Cell::new(false),
         }
     }
 
@@ -106,12 +110,12 @@ impl Worker {
 /// The graceful end.
 impl Worker {
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.drain.has_begun()
     }
 
     /// Makes each response the last of its connection, and lets idle ones go soon.
     pub(crate) fn begin_drain(&self) {
-        self.draining.set(true);
+        self.drain.begin();
         self.each_connection(|connection| connection.hurry(self.settings.drain_idle));
     }
 
@@ -130,9 +134,22 @@ impl Worker {
         self.connections.borrow().count
     }
 
+    /// Whether what was left has been cut.
+    pub(crate) fn is_aborting(&self) -> bool {
+        self.aborting.get()
+    }
+
     /// Cuts the connections that are left.
     pub(crate) fn abort(&self) {
-        self.each_connection(|connection| connection.stream.reset());
+        self.aborting.set(true);
+        self.each_connection(|connection| {
+            if connection.is_handed_over() {
+                let client = connection.client().address();
+                let text = format_args!("the upgraded connection of {client:?} is cut");
+                log::warn(log::GENERAL, text);
+            }
+            connection.stream.reset();
+        });
     }
 
     fn each_connection(&self, act: impl Fn(&Connection)) {

@@ -10,7 +10,7 @@ use crate::server::{HTTPServer, Service};
 
 /// How long to wait when the process has run out of descriptors or memory: trying again at
 /// once would only spin.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// For how long those who have connected are accepted at the end: clients that come back as
 /// fast as they are let go would keep the queue from ever being empty.
@@ -27,6 +27,8 @@ pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: 
         });
         match next.await {
             Ok(stream) => service.open(stream),
+            // Another worker has shut it down: all are ending.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 log::error(log::GENERAL, format_args!("cannot accept a connection: {error}"));
                 sleep(PAUSE).await;
