@@ -145,6 +145,11 @@ pub(crate) fn run_ready(ended: impl Fn(&'static Location<'static>)) {
     });
 }
 
+/// Where the task that runs now was spawned.
+pub(crate) fn running() -> Option<&'static Location<'static>> {
+    LOCAL.with(|local| local.running.get())
+}
+
 /// Says whether a task waits for its turn.
 pub(crate) fn is_ready() -> bool {
     LOCAL.with(|local| !local.ready.borrow().is_empty())

@@ -33,7 +33,6 @@ impl Exposition {
     }
 
     /// The sum of all samples of a name.
-    #[allow(dead_code, reason = "not each of those that share this file needs it")]
     pub fn sum(&self, name: &str) -> f64 {
         let of_name = |key: &str| key.split('{').next() == Some(name);
         self.samples.iter().filter(|(key, _)| of_name(key)).map(|(_, value)| value).sum()
@@ -130,7 +129,8 @@ impl Reader {
                 assert_eq!(last.0, f64::INFINITY, "{name}: {buckets:?}");
                 let of = |part: &str| {
                     let name = format!("{name}{part}");
-                    let found = self.samples.values().find(|one| one.name == name && one.labels == labels);
+                    let found =
+                        self.samples.values().find(|one| one.name == name && one.labels == labels);
                     found.unwrap_or_else(|| panic!("no {name} with {labels:?}")).value
                 };
                 assert_eq!(of("_count"), last.1, "{name} {labels:?}");

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Instant;
 
-use squall_runtime::Deadline;
+use squall_runtime::{Deadline, IOLoop};
 
 use crate::http1::head::{Head, HeadError};
 
@@ -144,6 +144,7 @@ impl Connection {
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
+            IOLoop::lap();
             self.end_sending();
             return sent;
         }

@@ -56,11 +56,11 @@
 //! - `status` is `1xx` to `5xx`, or `incomplete`: the client left before it was answered, or the
 //!   response was cut short.
 //!
-//! **A request takes** from the turn of the loop in which its head was complete to the moment when
-//! its task gives the loop back after the response is complete: what the client could take at
-//! once has been handed to the system then. So the time includes the waiting for other tasks, the
-//! body, and the handler; not what the system still has to send. It is exact to the microsecond,
-//! and told in buckets that are powers of two.
+//! **A request takes** from the begin of the turn of the loop in which its head was complete to the
+//! moment when the response is complete and has been handed to the system, as far as the client
+//! takes it at once. So the time includes the body, the handler, and the waiting for other
+//! tasks of the worker; not what the system still has to send. It is told in buckets that are powers
+//! of two.
 
 mod custom;
 mod exposition;

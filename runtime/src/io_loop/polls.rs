@@ -1,10 +1,10 @@
-//! How long each task keeps the loop: when it gives it back the clock is read, once.
+//! How long each task keeps the loop: the clock is read once for each call of a task.
 
 use std::cell::Cell;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use crate::{log, timer};
+use crate::{executor, log, timer};
 
 use super::IOLoop;
 
@@ -17,6 +17,7 @@ thread_local! {
             begun: Cell::new(None),
             slow: Cell::new(Some(SLOW_CALLBACK)),
             after: Cell::new(None),
+            lapped: Cell::new(false),
         }
     };
 }
@@ -26,6 +27,8 @@ struct Polls {
     begun: Cell<Option<Instant>>,
     slow: Cell<Option<Duration>>,
     after: Cell<Option<AfterPoll>>,
+    /// The task that runs now has had its time taken, and done nothing since.
+    lapped: Cell<bool>,
 }
 
 /// See [`IOLoop::after_poll`].
@@ -90,7 +93,38 @@ impl IOLoop {
     /// ```
     #[inline]
     pub fn after_poll(call: AfterPoll) {
-        POLLS.with(|polls| polls.after.set(Some(call)));
+        POLLS.with(|polls| {
+            polls.after.set(Some(call));
+            polls.lapped.set(false);
+        });
+    }
+
+    /// Calls now what [`after_poll`](Self::after_poll) has asked for, if anything: the task has
+    /// done what it was asked to do, and what follows is something else. Unless it asks again, its
+    /// time is not taken once more when it gives the loop back.
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// let task = IOLoop::current().spawn(async {
+    ///     IOLoop::after_poll(|polled| {
+    ///         println!("the first part was done at {:?}", polled.ended);
+    ///         None
+    ///     });
+    ///     IOLoop::lap();
+    /// });
+    /// IOLoop::current().run_sync(task)?.unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    #[inline]
+    pub fn lap() {
+        POLLS.with(|polls| {
+            if let Some(after) = polls.after.take() {
+                take_time(polls, Some(after), executor::running().unwrap_or(Location::caller()));
+                polls.lapped.set(true);
+            }
+        });
     }
 }
 
@@ -103,25 +137,33 @@ pub(super) fn begin() {
 #[inline]
 pub(super) fn ended(site: &'static Location<'static>) {
     POLLS.with(|polls| {
-        let (after, slow) = (polls.after.take(), polls.slow.get());
-        if after.is_none() && slow.is_none() {
-            return;
-        }
-        let ended = timer::instant();
-        let begun = polls.begun.replace(slow.and(Some(ended)));
-        let took = begun.map_or(Duration::ZERO, |begun| ended.saturating_duration_since(begun));
-        let is_slow = slow.is_some_and(|slow| took > slow);
-        let busy = after.and_then(|after| after(&Polled { ended, is_slow }));
-        if is_slow {
-            report(site, took, busy);
+        if !polls.lapped.take() {
+            take_time(polls, polls.after.take(), site);
         }
     });
+}
+
+#[inline]
+fn take_time(polls: &Polls, after: Option<AfterPoll>, site: &'static Location<'static>) {
+    let slow = polls.slow.get();
+    if after.is_none() && slow.is_none() {
+        return;
+    }
+    let ended = timer::instant();
+    let begun = polls.begun.replace(slow.and(Some(ended)));
+    let took = begun.map_or(Duration::ZERO, |begun| ended.saturating_duration_since(begun));
+    let is_slow = slow.is_some_and(|slow| took > slow);
+    let busy = after.and_then(|after| after(&Polled { ended, is_slow }));
+    if is_slow {
+        report(site, took, busy);
+    }
 }
 
 #[cold]
 fn report(site: &'static Location<'static>, took: Duration, busy: Option<String>) {
     let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));
-    let text = format_args!("a task spawned at {site} kept the loop for {took:.1?}{busy}");
+    let text =
+        format_args!("the loop was kept for {took:.1?} by a task that was spawned at {site}{busy}");
     log::warn(log::GENERAL, text);
 }
 
@@ -183,6 +225,37 @@ mod tests {
         });
         crate::yield_now().await;
         SLOW.get().expect("it was told")
+    }
+
+    #[test]
+    fn what_was_told_before_the_end_is_not_told_again() {
+        thread_local! {
+            static CALLS: Cell<u32> = const { Cell::new(0) };
+        }
+        let count: AfterPoll = |polled| {
+            assert_eq!(polled.is_slow, CALLS.get() == 0);
+            CALLS.set(CALLS.get() + 1);
+            None
+        };
+        let io_loop = IOLoop::current();
+        io_loop.use_virtual_time();
+        let task = io_loop.spawn(async move {
+            IOLoop::lap();
+            IOLoop::after_poll(count);
+            IOLoop::current().advance(Duration::from_secs(1));
+            IOLoop::lap();
+            assert_eq!(CALLS.get(), 1);
+            IOLoop::lap();
+        });
+        io_loop.run_sync(task).unwrap().unwrap();
+        assert_eq!(CALLS.get(), 1);
+        let task = io_loop.spawn(async move {
+            IOLoop::after_poll(count);
+            IOLoop::lap();
+            IOLoop::after_poll(count);
+        });
+        io_loop.run_sync(task).unwrap().unwrap();
+        assert_eq!(CALLS.get(), 3);
     }
 
     #[test]

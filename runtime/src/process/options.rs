@@ -485,7 +485,8 @@ impl ForkOptions {
     }
 
     /// A page that belongs to no [`Scoreboard`], for a loop that serves beside that of the
-    /// process, on another thread. It is never given back.
+    /// process, on another thread: the loop of this thread writes its turns into it, unless it
+    /// writes into another one. It is never given back.
     ///
     /// # Errors
     ///
@@ -505,6 +506,9 @@ impl ForkOptions {
         let [page, _] = Scoreboard::new(1, self.page_words)?.pages_of(0);
         page.begin(1);
         page.set_pid(Pid::this());
+        if !crate::pulse::is_written() {
+            stamp(page);
+        }
         page.set_state(State::Ready);
         Ok(page)
     }

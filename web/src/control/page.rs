@@ -107,7 +107,7 @@ fn routes(html: &mut String, summary: &Summary, since: Option<&Since>) {
         let before = since.and_then(|since| since.last.routes.get(name));
         let [incomplete, _, _, _, client, server] = all.classes;
         let quantile = |share| all.times.quantile(share);
-        let longest = Some(Duration::from_nanos(all.times.max_nanos));
+        let longest = all.times.mean().and(Some(Duration::from_nanos(all.times.max_nanos)));
         let _ = writeln!(
             html,
             "<tr><td class=t>{}<td class=t>{}<td>{}<td>{}<td>{client}<td{}>{server}<td>{incomplete}\

@@ -57,16 +57,6 @@ impl Counts {
         self.buckets.iter().sum()
     }
 
-    /// What this has more than an earlier reading of the same words.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
-        let mut rest = self.clone();
-        rest.buckets.iter_mut().zip(&earlier.buckets).for_each(|(now, then)| {
-            *now = now.saturating_sub(*then);
-        });
-        rest.sum_nanos = self.sum_nanos.saturating_sub(earlier.sum_nanos);
-        rest
-    }
-
     /// The time that the share `quantile` (0.99, say) of all took no longer than: the upper bound
     /// of the bucket it falls into, and never more than the longest. `None` if there were none.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<Duration> {
@@ -130,14 +120,5 @@ mod tests {
         assert!((0.050..=0.0625).contains(&half), "{half}");
         assert_eq!(at(1.0), Duration::from_millis(100));
         assert_eq!(counts.mean(), Some(Duration::from_micros(50_500)));
-    }
-
-    #[test]
-    fn what_came_since_an_earlier_reading_is_told() {
-        let mut earlier = Counts::new();
-        earlier.buckets[3] = 2;
-        let mut later = earlier.clone();
-        later.buckets[3] += 5;
-        assert_eq!(later.since(&earlier).count(), 5);
     }
 }
