@@ -15,12 +15,13 @@
 //!   how one has another look at it.
 //! - `supervisor`: starts, replaces, watches and stops workers; `restarts`, `signals`, `stuck`,
 //!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
-//! - `attendant`: the worker's side of it.
+//! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
 //! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`
 //!   and `affinity`.
 
 mod affinity;
 mod attendant;
+mod balance;
 mod cpu;
 mod death;
 mod fork;
@@ -46,6 +47,7 @@ use crate::net::Slots;
 
 pub use crate::net::bind_sockets;
 pub use attendant::{begin_drain, want_replacement};
+pub use balance::is_crowded;
 pub use cpu::cpu_count;
 pub use options::{ForkOptions, WorkerExit};
 pub use scoreboard::{Scoreboard, SlotPage, State};

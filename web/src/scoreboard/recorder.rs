@@ -101,6 +101,20 @@ impl Recorder {
 
     /// A request is over whose head was complete at `began`.
     #[inline]
+    pub(crate) fn accepted(&self) {
+        self.page.accepted();
+        if let Some(slot) = &self.slot {
+            slot.set_connections(slot.connections() + 1);
+        }
+    }
+
+    pub(crate) fn closed(&self) {
+        self.page.closed();
+        if let Some(slot) = &self.slot {
+            slot.set_connections(slot.connections().saturating_sub(1));
+        }
+    }
+
     pub(crate) fn end(&self, serving: Served, began: Option<Instant>, ending: Ending) {
         let row = serving.row();
         self.page.end(row, ending);
