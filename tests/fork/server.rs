@@ -15,6 +15,7 @@ use squall::{Application, Context, HTTPServer, IOLoop, StartOptions, get, post, 
 use crate::case::announce;
 use crate::http::{Connection, Response};
 
+pub mod counted;
 pub mod last;
 pub mod load;
 pub mod start;
