@@ -5,6 +5,7 @@
 
 mod address;
 mod adoption;
+mod listener;
 mod slots;
 mod tcp;
 mod unix;
@@ -20,9 +21,10 @@ use rustix::io::Errno;
 pub use address::BindAddress;
 pub use adoption::{Adoption, Adoptions};
 pub(crate) use adoption::{serves_adopted, set_adopted};
+pub use listener::Listener;
 pub(crate) use slots::Slots;
+pub use slots::Sockets;
 pub(crate) use slots::sockets_taken;
-pub use slots::{Listener, Sockets};
 
 use slots::Bound;
 use tcp::Inherited;

@@ -287,3 +287,22 @@ fn a_path_that_is_too_long_or_nowhere_is_named() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("/nonexistent/app.sock"), "{error}");
 }
+
+/// A client that neither gets in nor is refused, until somebody listens again.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn who_comes_while_held_off_tries_again() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    let address = sockets.local_addrs()[0];
+    let connect = |limit| TcpStream::connect_timeout(&address, Duration::from_millis(limit));
+    let group = std::rc::Rc::clone(&sockets.0);
+    let listeners = sockets.into_listeners().unwrap();
+    let _before = connect(5_000).expect("it listens");
+    assert!(listeners.iter().all(Listener::hold_off));
+    assert_eq!(connect(100).unwrap_err().kind(), ErrorKind::TimedOut);
+    // Somebody takes the socket over.
+    group[0].listener(0).unwrap();
+    connect(5_000).expect("it listens again");
+    listeners[0].stop_listening();
+    assert_eq!(connect(5_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
