@@ -15,21 +15,29 @@
 //!   how one has another look at it.
 //! - `supervisor`: starts, replaces, watches and stops workers; `restarts`, `signals`, `stuck`,
 //!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
-//! - `attendant`: the worker's side of it.
+//! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
+//! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`
+//!   and `affinity`.
 
+mod affinity;
 mod attendant;
+mod balance;
 mod cpu;
 mod death;
 mod fork;
 mod guard;
 mod lifeline;
 mod options;
+mod pid_file;
+mod presence;
+mod privileges;
 mod restarts;
 mod scoreboard;
 mod shared;
 mod signals;
 mod stuck;
 mod supervisor;
+mod title;
 mod wire;
 
 use std::io;
@@ -39,6 +47,7 @@ use crate::net::Slots;
 
 pub use crate::net::bind_sockets;
 pub use attendant::{begin_drain, want_replacement};
+pub use balance::is_crowded;
 pub use cpu::cpu_count;
 pub use options::{ForkOptions, WorkerExit};
 pub use scoreboard::{Scoreboard, SlotPage, State};
@@ -111,6 +120,8 @@ fn enter_worker(
     scoreboard.install(Some(page.index()));
     stamp(page);
     slots.enter(id);
+    // What was drawn from before the fork would give every worker the same numbers.
+    fastrand::seed(crate::periodic::random_seed());
     options.hooks.after_fork.iter().for_each(|hook| hook(id));
     attendant::attend(wire, page, scoreboard)?;
     options.hooks.worker_start.iter().for_each(|hook| hook(id));

@@ -15,9 +15,11 @@ mod guard;
 mod harness;
 #[path = "../support/http.rs"]
 mod http;
+mod presence;
 #[path = "../support/program.rs"]
 mod program;
 mod server;
+mod shared;
 mod signals;
 mod workers;
 
@@ -37,6 +39,16 @@ const CASES: &[harness::Row] = harness::rows![
     guard::a_loop_is_named_by_where_it_was_made,
     guard::a_second_thread_is_named,
     guard::a_worker_does_not_fork_again,
+    presence::a_pid_file_out_of_reach_is_emptied,
+    presence::a_pinned_worker_has_one_processor,
+    presence::each_process_is_called_what_it_is,
+    presence::rights_are_given_up_before_the_fork,
+    presence::rights_that_cannot_be_given_up_keep_the_server_from_starting,
+    presence::the_name_can_be_left_alone,
+    presence::the_name_is_a_setting,
+    presence::the_pid_file_is_there_while_the_server_is,
+    server::balance::kept_connections_are_spread_evenly,
+    server::balance::who_has_more_takes_what_nobody_else_does,
     server::counted::all_workers_tell_the_sum_of_what_clients_have_asked_for,
     server::counted::the_control_socket_is_answered_whoever_died_and_while_the_server_drains,
     server::counted::the_log_names_a_request_whose_worker_was_killed_from_outside,
@@ -84,11 +96,15 @@ const CASES: &[harness::Row] = harness::rows![
     server::supervised::a_handler_that_hangs_is_named_and_its_worker_replaced,
     server::supervised::a_reload_fails_no_request,
     server::supervised::a_suspended_worker_s_clients_are_served_by_another,
+    server::supervised::a_worker_that_has_served_enough_is_replaced,
     server::supervised::a_worker_that_leaves_by_itself_leaves_nobody_behind,
     server::supervised::failing_replacements_leave_the_workers_that_are_there,
     server::supervised::fewer_and_more_workers_fail_no_request,
     server::supervised::one_worker_stays,
     server::supervised::what_waits_for_a_dead_worker_is_answered_by_another,
+    shared::a_random_stream,
+    shared::a_signal_pipe,
+    shared::an_epoll_instance,
     signals::a_second_order_to_stop_kills,
     signals::a_suspended_worker_is_stopped_as_well,
     signals::a_worker_that_does_not_stop_is_killed_in_the_end,

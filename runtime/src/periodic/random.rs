@@ -12,7 +12,7 @@ pub(crate) struct Random(u64);
 impl Random {
     pub(crate) fn from_system() -> Self {
         // The generator stands still at 0.
-        Self(system_seed().unwrap_or_else(clock_seed) | 1)
+        Self(seed() | 1)
     }
 
     /// From 0 to 1, without 1.
@@ -23,6 +23,11 @@ impl Random {
         let bits = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// What no other process begins with.
+pub(crate) fn seed() -> u64 {
+    system_seed().unwrap_or_else(clock_seed)
 }
 
 #[cfg(target_os = "linux")]

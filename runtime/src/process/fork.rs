@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "neither fork nor sigaction can be made safe by a wrapper")]
 
+use std::env;
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
@@ -57,6 +58,7 @@ pub(super) fn fork_worker(lifeline: &mut Lifeline, mask: &SigSet) -> io::Result<
     let forked = unsafe { nix::unistd::fork() };
     let (result, after) = match forked {
         Ok(ForkResult::Child) => {
+            forget_supervision();
             lifeline.hold(lifeline::die);
             become_worker();
             (Ok(Forked::Worker), mask)
@@ -67,6 +69,19 @@ pub(super) fn fork_worker(lifeline: &mut Lifeline, mask: &SigSet) -> io::Result<
     // It fails for a set that is none.
     let _ = after.thread_set_mask();
     result
+}
+
+/// Variables that are meant for the supervisor: a program that a worker starts must not speak for
+/// the service.
+const SUPERVISION: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// Called in a worker, before anything else.
+fn forget_supervision() {
+    for name in SUPERVISION {
+        // SAFETY: another thread could read the environment at this moment. This process was
+        // forked just now, and so has only this one.
+        unsafe { env::remove_var(name) };
+    }
 }
 
 /// Gives signals the effect they should have in a worker.

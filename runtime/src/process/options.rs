@@ -9,6 +9,8 @@ use nix::unistd::Pid;
 
 use crate::net::Slots;
 
+use super::pid_file::Predecessor;
+use super::presence::{self, Presence};
 use super::scoreboard::{Scoreboard, SlotPage, State};
 use super::supervisor::Supervisor;
 use super::{cpu_count, guard, stamp};
@@ -60,6 +62,7 @@ pub struct ForkOptions {
     page_words: usize,
     pub(super) describe: Option<Describe>,
     pub(super) hooks: Hooks,
+    pub(super) presence: presence::Settings,
 }
 
 /// Says what a worker was serving, by what its page tells.
@@ -120,6 +123,7 @@ impl ForkOptions {
             page_words: 0,
             describe: None,
             hooks: Hooks::default(),
+            presence: presence::Settings::default(),
         }
     }
 
@@ -452,7 +456,8 @@ impl ForkOptions {
         let slots = Slots::open(most)?;
         let scoreboard = Scoreboard::new(most, self.page_words)?;
         scoreboard.install(None);
-        Supervisor::new(self.clone(), slots, scoreboard, count)?.run()
+        let presence = Presence::new(&self.presence, Predecessor::None)?;
+        Supervisor::new(self.clone(), slots, scoreboard, presence, count)?.run()
     }
 
     /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,

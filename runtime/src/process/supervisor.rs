@@ -34,6 +34,7 @@ use crate::periodic::random::Random;
 use super::death::Death;
 use super::fork::{Forked, fork_worker, ignore_nothing_awaited};
 use super::lifeline::Lifeline;
+use super::presence::Presence;
 use super::restarts::Restarts;
 use super::scoreboard::{Scoreboard, State};
 use super::signals::{Awaited, Signals};
@@ -51,6 +52,7 @@ pub(super) struct Supervisor {
     options: ForkOptions,
     sockets: Slots,
     scoreboard: Scoreboard,
+    presence: Presence,
     /// How many processes were started so far.
     generation: u64,
     signals: Signals,
@@ -80,6 +82,7 @@ impl Supervisor {
         options: ForkOptions,
         sockets: Slots,
         scoreboard: Scoreboard,
+        presence: Presence,
         workers: usize,
     ) -> io::Result<Self> {
         let goal = |id| if id < workers { Goal::Served } else { Goal::Retired };
@@ -87,6 +90,7 @@ impl Supervisor {
         Ok(Self {
             sockets,
             scoreboard,
+            presence,
             generation: 0,
             signals: {
                 // Blocked first: what was ignored so far would end us in between.
@@ -112,6 +116,7 @@ impl Supervisor {
     /// Starts the workers, and returns in each with its number. In the parent it only returns
     /// if they cannot be started, or no longer be watched.
     pub(super) fn run(mut self) -> io::Result<usize> {
+        self.presence.enter_supervisor();
         let workers = self.wanted();
         self.scoreboard.set_wanted(workers);
         log::info(log::GENERAL, format_args!("starting {workers} workers"));
@@ -132,6 +137,7 @@ impl Supervisor {
                 return self.become_worker(worker);
             }
             if self.slots.iter().all(Slot::is_over) && self.hooks.is_empty() {
+                self.presence.leave();
                 exit(self.status);
             }
             match self.await_event()? {
@@ -215,8 +221,9 @@ impl Supervisor {
 
     /// In the child: leaves everything behind that is the supervisor's.
     fn become_worker(self, worker: Worker) -> io::Result<usize> {
-        let Self { options, sockets, scoreboard, signals, lifeline, slots, .. } = self;
+        let Self { options, sockets, scoreboard, presence, signals, lifeline, slots, .. } = self;
         drop((signals, lifeline, slots));
+        presence.enter_worker(worker.id);
         enter_worker(worker, scoreboard, sockets, &options)
     }
 

@@ -169,9 +169,28 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     let pid = workers[1];
     let line = server.expect(&format!("worker 1 (pid {pid}) has not turned for 2 s, replacing it"));
+    assert!(line.contains("it serves GET /hang for "), "{line}");
     assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
-    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL"));
+    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL while serving GET /hang"));
     connection_to(port, server.worker(1));
+}
+
+pub fn a_worker_that_has_served_enough_is_replaced(case: &Case) {
+    let server =
+        case.server(|| serve(&quick(application()).max_requests_per_worker(200), one_of_one()));
+    let port = server.port();
+    let mut worker = server.worker(0);
+    let load = Load::start(port);
+    for _ in 0..3 {
+        let next = server.worker(0);
+        await_end(&[worker]);
+        worker = next;
+    }
+    load.finish();
+}
+
+fn one_of_one() -> ForkOptions {
+    ForkOptions::new().workers(1)
 }
 
 pub fn a_worker_that_leaves_by_itself_leaves_nobody_behind(case: &Case) {

@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use squall_runtime::process::{Scoreboard, want_replacement};
 use squall_runtime::{IOLoop, log};
 
 use crate::connection::Connection;
@@ -25,14 +26,19 @@ pub(crate) struct Worker {
     date: RefCell<Date>,
     connections: RefCell<Connections>,
     pub(super) drain: Drain,
+    /// How many more requests there may be before the process is to be replaced. It goes on
+    /// counting after that.
+    requests_left: Cell<u64>,
     /// What is left is cut.
     aborting: Cell<bool>,
 }
 
 impl Worker {
     pub(crate) fn new(settings: Settings, recorder: Recorder) -> Self {
+        let requests_left = Cell::new(share_of(settings.max_requests_per_worker));
         Self {
             settings,
+            requests_left,
             recorder,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
@@ -45,13 +51,13 @@ impl Worker {
 
     /// Lists a connection, and returns its place in the list.
     pub(super) fn remember(&self, connection: &Rc<Connection>) -> usize {
-        self.recorder.page.accepted();
+        self.recorder.accepted();
         self.connections.borrow_mut().insert(Rc::downgrade(connection))
     }
 
     pub(super) fn forget(&self, connection: usize) {
         let Some(waiting) = self.connections.borrow_mut().remove(connection) else { return };
-        self.recorder.page.closed();
+        self.recorder.closed();
         waiting.into_iter().for_each(Waker::wake);
     }
 
@@ -62,6 +68,16 @@ impl Worker {
 
     pub(super) fn relay(&self, connection: usize) -> Option<Relay> {
         self.connections.borrow().relays.get(&connection).copied()
+    }
+
+    /// A request is over.
+    #[inline]
+    pub(crate) fn count_request(&self) {
+        let left = self.requests_left.get().wrapping_sub(1);
+        self.requests_left.set(left);
+        if left == 0 {
+            want_replacement();
+        }
     }
 
     /// The time of the loop: that of the turn it is in.
@@ -87,6 +103,14 @@ impl Worker {
     pub(crate) fn is_short_of_buffers(&self) -> bool {
         self.buffers.is_short()
     }
+}
+
+/// So many requests, or fewer by up to an eighth, so that not all workers are replaced at the same
+/// time.
+fn share_of(most: Option<u64>) -> u64 {
+    let Some(most) = most else { return u64::MAX };
+    let worker = Scoreboard::own_page().map_or(0, |page| page.generation() % 8);
+    most.saturating_sub(most / 64 * worker).max(1)
 }
 
 /// How many connections there may be.

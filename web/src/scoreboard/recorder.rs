@@ -98,6 +98,22 @@ impl Recorder {
         self.page.pause();
     }
 
+    /// A connection was accepted.
+    pub(crate) fn accepted(&self) {
+        self.page.accepted();
+        if let Some(slot) = &self.slot {
+            slot.set_connections(slot.connections() + 1);
+        }
+    }
+
+    /// One has ended.
+    pub(crate) fn closed(&self) {
+        self.page.closed();
+        if let Some(slot) = &self.slot {
+            slot.set_connections(slot.connections().saturating_sub(1));
+        }
+    }
+
     /// A request is over whose head was complete at `began`.
     #[inline]
     pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {

@@ -78,6 +78,7 @@ impl Service {
 
     /// It is over, with an answer or without.
     pub(super) fn end(&self, cx: &Context) {
+        self.worker.count_request();
         self.worker.recorder.end(cx.served(), cx.began(), cx.ending());
     }
 }

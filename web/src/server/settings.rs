@@ -141,6 +141,17 @@ impl HTTPServer {
         self.set(|settings| settings.max_requests = requests.into())
     }
 
+    /// How many requests a worker serves before it is replaced: it ends gracefully once the new
+    /// one is ready. For what leaks, until the leak is found. Each worker's number is lower by a
+    /// share of up to an eighth, so that not all are replaced at the same time. Default: no limit;
+    /// without a supervisor there is none either.
+    ///
+    /// See [`ForkOptions::max_memory`](crate::process::ForkOptions::max_memory) as well.
+    #[must_use]
+    pub fn max_requests_per_worker(self, requests: impl Into<Option<u64>>) -> Self {
+        self.set(|settings| settings.max_requests_per_worker = requests.into())
+    }
+
     /// How many connections each process serves at once; more wait in the system until one
     /// ends. Default: no limit but that of the process on descriptors, at which accepting
     /// pauses as well.

@@ -97,6 +97,48 @@ pub enum Listener {
 }
 
 impl Listener {
+    /// Whether all workers accept from this one socket, so that any of them gets a connection:
+    /// a Unix socket is, and all are where the system does not spread connections over several.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let listeners = squall_runtime::bind_sockets("127.0.0.1:0")?.into_listeners()?;
+    /// assert_eq!(listeners[0].is_shared(), !cfg!(target_os = "linux"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Unix(_)) || !SPREADS
+    }
+
+    /// Waits until a connection is there, and leaves it.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the loop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
+    ///
+    /// let sockets = bind_sockets("127.0.0.1:0")?;
+    /// let address = sockets.local_addrs()[0];
+    /// IOLoop::current().run_sync(async {
+    ///     let listeners = sockets.into_listeners()?;
+    ///     let _client = TcpStream::connect(address).await?;
+    ///     listeners[0].readable().await
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.readable().await,
+            Self::Unix(listener) => listener.readable().await,
+        }
+    }
+
     /// Has the system refuse further clients, or, in a worker, send them to the other workers.
     ///
     /// Dropping the listener is not enough in a worker: the supervisor keeps the socket open for
