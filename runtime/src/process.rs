@@ -21,19 +21,25 @@
 
 mod affinity;
 mod attendant;
+mod bind;
 mod cpu;
 mod death;
 mod fork;
 mod guard;
+mod image;
+mod inherited;
 mod lifeline;
+mod notify;
 mod options;
 mod pid_file;
+mod plan;
 mod presence;
 mod privileges;
 mod restarts;
 mod scoreboard;
 mod shared;
 mod signals;
+mod single;
 mod stuck;
 mod supervisor;
 mod title;
@@ -44,8 +50,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::net::Slots;
 
-pub use crate::net::bind_sockets;
 pub use attendant::{begin_drain, want_replacement};
+pub use bind::bind_sockets;
 pub use cpu::cpu_count;
 pub use options::{ForkOptions, WorkerExit};
 pub use scoreboard::{Scoreboard, SlotPage, State};

@@ -45,6 +45,27 @@ impl Case {
         command.args(["--case", self.name, "--server"]);
         Server::start(command)
     }
+
+    /// As `server`, started by another program.
+    pub fn server_under(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        serve: impl FnOnce() -> io::Result<()>,
+    ) -> Server {
+        if self.is_server {
+            return self.server(serve);
+        }
+        let mut command = Command::new(program);
+        command.args(arguments).arg(env::current_exe().unwrap());
+        command.args(["--case", self.name, "--server"]);
+        Server::start(command)
+    }
+
+    /// Whether this is the process of the server, which runs the case up to `server`.
+    pub fn is_server(&self) -> bool {
+        self.is_server
+    }
 }
 
 /// A set of signals that this process has, such as `SigIgn`: one bit for each, from 1.

@@ -19,6 +19,7 @@ mod program;
 mod server;
 mod shared;
 mod signals;
+mod upgrade;
 mod workers;
 
 use std::process::ExitCode;
@@ -94,6 +95,17 @@ const CASES: &[harness::Row] = harness::rows![
     signals::the_death_of_the_supervisor_ends_all_workers,
     signals::workers_that_die_while_stopping_are_not_replaced,
     signals::workers_without_a_handler_end_on_term,
+    upgrade::a_new_program_that_fails_changes_nothing,
+    upgrade::a_new_program_that_takes_too_long_is_given_up,
+    upgrade::a_new_program_whose_workers_fail_changes_nothing,
+    upgrade::a_second_upgrade_at_once_is_refused,
+    upgrade::a_thread_in_the_supervisor_is_shed,
+    upgrade::a_unix_socket_stays_where_it_is,
+    upgrade::other_addresses_are_bound_and_closed,
+    upgrade::the_first_process_of_a_container_executes_what_was_tried,
+    upgrade::the_new_program_takes_over,
+    upgrade::the_pid_file_is_that_of_who_serves,
+    upgrade::what_the_new_program_does_not_bind_is_closed,
     workers::a_killed_worker_is_replaced_at_once,
     workers::a_worker_has_the_signals_it_should_have,
     workers::a_worker_that_exits_with_0_is_not_replaced,

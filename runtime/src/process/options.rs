@@ -9,11 +9,10 @@ use nix::unistd::Pid;
 
 use crate::net::Slots;
 
-use super::pid_file::Predecessor;
 use super::presence::{self, Presence};
 use super::scoreboard::{Scoreboard, SlotPage, State};
 use super::supervisor::Supervisor;
-use super::{cpu_count, guard, stamp};
+use super::{cpu_count, guard, inherited, single, stamp};
 
 /// Deaths that are a bug in one request in a thousand must not end a server, and neither must
 /// somebody who kills workers for sport. What keeps workers that die at once from keeping the
@@ -421,19 +420,26 @@ impl ForkOptions {
         guard::check()?;
         let count = if self.workers == 0 { cpu_count() } else { self.workers };
         let most = self.max_workers.unwrap_or_else(|| count.saturating_mul(2)).max(count);
+        inherited::close_unbound()?;
+        let succession = inherited::succession()?;
         let slots = Slots::open(most)?;
-        let scoreboard = Scoreboard::new(most, self.page_words)?;
+        // A predecessor may have had more.
+        let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
         scoreboard.install(None);
-        let presence = Presence::new(&self.presence, Predecessor::None)?;
-        Supervisor::new(self.clone(), slots, scoreboard, presence, count)?.run()
+        let role = succession.as_ref().map(|succession| &succession.role);
+        let presence = Presence::new(&self.presence, role)?;
+        Supervisor::new(self.clone(), slots, scoreboard, presence, succession, count)?.run()
     }
 
     /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,
-    /// its own. If it has a scoreboard, nothing happens. To be called on the thread of the loop.
+    /// its own. It gives up rights, writes its [`pid_file`](Self::pid_file), and tells systemd and a
+    /// predecessor when its loop runs. If it has a scoreboard, nothing happens. To be called on
+    /// the thread of the loop.
     ///
     /// # Errors
     ///
-    /// If the system has no memory for the scoreboard.
+    /// If the system has no memory for the scoreboard, if rights cannot be given up, or if the
+    /// pid file cannot be written.
     ///
     /// # Examples
     ///
@@ -447,6 +453,7 @@ impl ForkOptions {
             scoreboard.install(Some(page.index()));
             stamp(page);
             page.set_state(State::Ready);
+            single::enter(&self.presence)?;
         }
         Ok(())
     }

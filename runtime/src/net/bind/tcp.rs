@@ -42,11 +42,7 @@ pub(super) fn bind(
     socket.set_nonblocking(true)?;
     // A restarted server must not wait until the connections of the last one are forgotten.
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(inherited.nodelay)?;
-    if let Some(idle) = inherited.keep_alive {
-        let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
-        socket.set_tcp_keepalive(&probes)?;
-    }
+    set_inherited(&socket, inherited)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -55,6 +51,15 @@ pub(super) fn bind(
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+pub(super) fn set_inherited(socket: &Socket, inherited: Inherited) -> io::Result<()> {
+    socket.set_tcp_nodelay(inherited.nodelay)?;
+    if let Some(idle) = inherited.keep_alive {
+        let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
+        socket.set_tcp_keepalive(&probes)?;
+    }
+    Ok(())
 }
 
 pub(super) fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
