@@ -126,21 +126,28 @@ fn send_home(runnable: Runnable) {
     remote.send(Message::Run(runnable));
 }
 
-/// Runs each task that is in the queue now, once. What they wake waits for the next turn.
-pub(crate) fn run_ready() {
+/// Runs each task that is in the queue now, once, and tells `ended` where it was spawned. What
+/// they wake waits for the next turn.
+pub(crate) fn run_ready(ended: impl Fn(&'static Location<'static>)) {
     LOCAL.with(|local| {
         let mut runnables = local.ready.replace(local.spare.take());
         for runnable in runnables.drain(..) {
-            let site = Some(runnable.metadata().spawned_at);
-            local.running.set(site);
-            pulse::run(site);
+            let site = runnable.metadata().spawned_at;
+            local.running.set(Some(site));
+            pulse::run(Some(site));
             budget::refill();
             runnable.run();
+            ended(site);
         }
         local.running.set(None);
         pulse::run(None);
         local.spare.set(runnables);
     });
+}
+
+/// Where the task that runs now was spawned.
+pub(crate) fn running() -> Option<&'static Location<'static>> {
+    LOCAL.with(|local| local.running.get())
 }
 
 /// Says whether a task waits for its turn.

@@ -128,7 +128,7 @@ mod timer;
 
 // The public interface is:
 pub use fd::{AsyncFd, PeerClosed};
-pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
+pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
 pub use net::{
     Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, Listener, Sockets, TcpListener,
     TcpStream, UnixListener, UnixStream, duplex, resolve,

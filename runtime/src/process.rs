@@ -15,12 +15,13 @@
 //!   how one has another look at it.
 //! - `supervisor`: starts, replaces, watches and stops workers; `restarts`, `signals`, `stuck`,
 //!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
-//! - `attendant`: the worker's side of it.
+//! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
 //! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`
 //!   and `affinity`.
 
 mod affinity;
 mod attendant;
+mod balance;
 mod bind;
 mod cpu;
 mod death;
@@ -51,6 +52,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::net::Slots;
 
 pub use attendant::{begin_drain, want_replacement};
+pub use balance::is_crowded;
 pub use bind::bind_sockets;
 pub use cpu::cpu_count;
 pub use options::{ForkOptions, WorkerExit};

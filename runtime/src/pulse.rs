@@ -25,6 +25,11 @@ pub(crate) fn write_into(turn: &'static AtomicU64, task: &'static AtomicU64, now
     PULSE.set(Some(Pulse { turn, task, offset: now.wrapping_sub(tick) }));
 }
 
+/// Whether the loop of this thread writes into any.
+pub(crate) fn is_written() -> bool {
+    PULSE.get().is_some()
+}
+
 /// A turn begins, at this tick of the thread's clock.
 #[inline]
 pub(crate) fn begin_turn(tick: u64) {

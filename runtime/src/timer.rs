@@ -108,6 +108,15 @@ pub(crate) fn tick() -> u64 {
     TIMERS.with(|timers| timers.tick.get())
 }
 
+/// The present time; that of the turn stays as it is.
+#[inline]
+pub(crate) fn instant() -> Instant {
+    TIMERS.with(|timers| match timers.is_virtual.get() {
+        true => timers.now.get(),
+        false => Instant::now(),
+    })
+}
+
 /// Reads the clock: at each turn, and where a duration begins.
 pub(crate) fn read_clock() -> Instant {
     TIMERS.with(Timers::read)

@@ -19,6 +19,7 @@ const WEB: &[&[&str]] = &[
     &["http1", "routing", "chunk"],
     &["proxy"],
     &["error", "settings"],
+    &["scoreboard"],
     &["connection"],
     &["body"],
     &["context"],
@@ -26,6 +27,8 @@ const WEB: &[&[&str]] = &[
     &["handler", "function"],
     &["route"],
     &["application"],
+    &["metrics", "health"],
+    &["control"],
     &["server"],
     &["testing", "fuzzing"],
 ];

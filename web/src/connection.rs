@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Instant;
 
-use squall_runtime::Deadline;
+use squall_runtime::{Deadline, IOLoop};
 
 use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+pub(crate) mod draining;
 pub(crate) mod input;
 pub(crate) mod output;
 mod patience;
@@ -137,11 +138,13 @@ impl Connection {
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
         let progress = buffers.output.len() < queued;
+        self.worker.recorder.page.sent(queued - buffers.output.len());
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
+            IOLoop::lap();
             self.end_sending();
             return sent;
         }
@@ -161,6 +164,7 @@ impl Connection {
     fn poll_fill(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
         self.with(|buffers| {
             let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
+            self.worker.recorder.page.received(count);
             buffers.input.received(count);
             Poll::Ready(Ok(count))
         })
@@ -220,6 +224,10 @@ impl Connection {
 
     fn allows_half_close(&self) -> bool {
         self.flags.get().half_close
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.flags.get().handed_over
     }
 
     pub(crate) fn set_handed_over(&self) {

@@ -8,12 +8,14 @@ mod arguments;
 mod client;
 pub(crate) mod conclude;
 mod dispatch;
+mod draining;
 pub(crate) mod exchange;
 mod finish;
 mod interim;
 pub(crate) mod options;
 mod request;
 mod response;
+mod scoring;
 mod sending;
 pub(crate) mod target;
 

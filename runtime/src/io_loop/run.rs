@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::Core;
+use super::{Core, polls};
 use crate::budget;
 use crate::executor::{self, Remote};
 use crate::{pulse, reactor, timer};
@@ -24,8 +25,10 @@ impl Core {
         Ok(())
     }
 
+    #[track_caller]
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
+        let site = Location::caller();
         self.prepare()?;
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
@@ -36,7 +39,9 @@ impl Core {
             executor::receive(&self.remote);
             if woken.take() {
                 budget::refill();
-                if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                let polled = future.as_mut().poll(cx);
+                polls::ended(site);
+                if let Poll::Ready(output) = polled {
                     return Ok(output);
                 }
             }
@@ -50,7 +55,7 @@ impl Core {
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     fn turn(&self) -> io::Result<()> {
-        executor::run_ready();
+        executor::run_ready(polls::ended);
         if timer::is_virtual() {
             self.sleep_virtually()?
         } else {
@@ -58,6 +63,7 @@ impl Core {
         };
         timer::begin_turn();
         pulse::begin_turn(timer::tick());
+        polls::begin();
         Ok(())
     }
 
@@ -94,6 +100,7 @@ impl Core {
         }
         timer::read_clock();
         pulse::begin_turn(timer::tick());
+        polls::begin();
         Ok(())
     }
 }

@@ -54,8 +54,8 @@ pub struct ForkOptions {
     pub(super) max_restarts: usize,
     pub(super) restart_window: Duration,
     failed_starts: Option<(usize, Duration)>,
-    pub(super) start_timeout: Option<Duration>,
-    pub(super) stop_timeout: Duration,
+    start_timeout: Option<Option<Duration>>,
+    stop_timeout: Option<Duration>,
     pub(super) stall_timeout: Option<Duration>,
     pub(super) max_memory: Option<u64>,
     page_words: usize,
@@ -116,7 +116,7 @@ impl ForkOptions {
             restart_window: RESTART_WINDOW,
             failed_starts: None,
             start_timeout: None,
-            stop_timeout: STOP_TIMEOUT,
+            stop_timeout: None,
             stall_timeout: Some(STALL_TIMEOUT),
             max_memory: None,
             page_words: 0,
@@ -211,7 +211,7 @@ impl ForkOptions {
     /// ```
     #[must_use]
     pub fn start_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.start_timeout = timeout.into();
+        self.start_timeout = Some(timeout.into());
         self
     }
 
@@ -223,8 +223,40 @@ impl ForkOptions {
     /// See [`ForkOptions`].
     #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.stop_timeout = timeout;
+        self.stop_timeout = Some(timeout);
         self
+    }
+
+    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
+    /// they were not set: for the upper layer, which knows what its workers do.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// fn start(options: ForkOptions) -> std::io::Result<usize> {
+    ///     let minute = Duration::from_secs(60);
+    ///     options.default_timeouts(minute, minute).fork_processes()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn default_timeouts(mut self, start: Duration, stop: Duration) -> Self {
+        self.start_timeout.get_or_insert(Some(start));
+        self.stop_timeout.get_or_insert(stop);
+        self
+    }
+
+    /// How long a worker may take to be ready.
+    pub(super) fn start_limit(&self) -> Option<Duration> {
+        self.start_timeout.flatten()
+    }
+
+    /// How long one may take to end.
+    pub(super) fn stop_limit(&self) -> Duration {
+        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
     /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
@@ -450,12 +482,42 @@ impl ForkOptions {
             let [page, _] = scoreboard.pages_of(0);
             page.begin(1);
             page.set_pid(Pid::this());
+            scoreboard.set_wanted(1);
             scoreboard.install(Some(page.index()));
             stamp(page);
             page.set_state(State::Ready);
             single::enter(&self.presence)?;
         }
         Ok(())
+    }
+
+    /// A page that belongs to no [`Scoreboard`], for a loop that serves beside that of the
+    /// process, on another thread: the loop of this thread writes its turns into it, unless it
+    /// writes into another one. It is never given back.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::process::{ForkOptions, Scoreboard};
+    ///
+    /// let page = ForkOptions::new().page_words(8).private_page()?;
+    /// assert_eq!(page.extension().len(), 8);
+    /// assert!(Scoreboard::current().is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn private_page(&self) -> io::Result<SlotPage> {
+        let [page, _] = Scoreboard::new(1, self.page_words)?.pages_of(0);
+        page.begin(1);
+        page.set_pid(Pid::this());
+        if !crate::pulse::is_written() {
+            stamp(page);
+        }
+        page.set_state(State::Ready);
+        Ok(page)
     }
 }
 

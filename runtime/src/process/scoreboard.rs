@@ -156,6 +156,28 @@ impl Scoreboard {
         SlotPage { words, index, slot: index % self.slots }
     }
 
+    /// Says how many workers there are to be.
+    pub(super) fn set_wanted(&self, workers: usize) {
+        self.words[1].store(workers as u64, Relaxed);
+    }
+
+    /// How many workers there are to be: not those that have ended by themselves, nor those that
+    /// are there until their replacement is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::process::{ForkOptions, Scoreboard};
+    ///
+    /// ForkOptions::new().stay()?;
+    /// assert_eq!(Scoreboard::current().unwrap().wanted(), 1);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        self.words[1].load(Relaxed) as usize
+    }
+
     /// Says that all workers are to end, so that nobody is left to serve a listener.
     pub(super) fn set_stopping(&self) {
         self.words[0].store(1, Relaxed);

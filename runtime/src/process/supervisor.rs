@@ -113,7 +113,7 @@ impl Supervisor {
         let slot = |id| {
             let mut slot = Slot::new(&scoreboard, id, goal(id));
             // Those of a predecessor.
-            slot.has_served = sockets.listens(id) && succession.is_some();
+            slot.has_listened |= sockets.listens(id) && succession.is_some();
             slot
         };
         let slots = (0..scoreboard.slots()).map(slot).collect();
@@ -157,7 +157,8 @@ impl Supervisor {
     pub(super) fn run(mut self) -> io::Result<usize> {
         self.presence.enter_supervisor();
         self.take_over();
-        let workers = self.slots.iter().filter(|slot| slot.goal == Goal::Served).count();
+        let workers = self.wanted();
+        self.scoreboard.set_wanted(workers);
         log::info(log::GENERAL, format_args!("starting {workers} workers"));
         // Half a line that waits to be printed would be printed by every process.
         let _ = io::stdout().flush();
@@ -193,8 +194,14 @@ impl Supervisor {
             self.watch();
             self.replace_next();
             self.assign();
+            self.scoreboard.set_wanted(self.wanted());
             self.announce();
         }
+    }
+
+    /// How many workers there are to be.
+    fn wanted(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.goal == Goal::Served).count()
     }
 
     /// Nothing is left to be waited for.
@@ -348,7 +355,7 @@ impl Supervisor {
             (Phase::Starting, State::Ready) => self.became_ready(id, index),
             (Phase::Starting | Phase::Ready, State::Draining) => {
                 process.phase = Phase::Leaving { since: Instant::now() };
-                self.slots[id].has_served = true;
+                self.slots[id].has_listened = true;
             }
             _ => {}
         }
@@ -359,7 +366,7 @@ impl Supervisor {
         let process = &mut slot.processes[index];
         process.phase = Phase::Ready;
         process.ready = Some(Instant::now());
-        slot.has_served = true;
+        slot.has_listened = true;
         let pid = process.pid;
         log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) is ready"));
         // What it replaces.

@@ -40,6 +40,9 @@ pub(crate) enum Conclusion {
 impl Context {
     /// Completes the response, and says what becomes of the connection.
     pub(crate) fn conclude(&mut self, outcome: Outcome) -> Conclusion {
+        if self.connection.worker.is_aborting() {
+            self.log_cut();
+        }
         match outcome {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
@@ -77,6 +80,13 @@ impl Context {
             Departure::Finished if !self.is_head_sent() => Conclusion::Close,
             Departure::Finished | Departure::Broken => self.conclude_cut(),
         }
+    }
+
+    /// The server ends, and has not waited any longer.
+    #[cold]
+    fn log_cut(&self) {
+        let (method, target) = (self.method(), self.path());
+        log::warn(log::GENERAL, format_args!("{method} {target} is cut: it took too long"));
     }
 
     fn conclude_cut(&self) -> Conclusion {

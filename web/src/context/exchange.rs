@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::http1::head::Head;
 use crate::routing::{Arguments, Pattern};
+use crate::scoreboard::served::Served;
 use crate::text::Text;
 
 /// A request and its response: what a context is made of, used again and again.
@@ -21,6 +22,10 @@ pub(crate) struct Exchange {
     pub(crate) began: Option<Instant>,
     pub(crate) target: Target,
     pub(crate) options: RouteOptions,
+    /// Of the route table, whatever it is that answers.
+    pub(crate) row: Option<usize>,
+    /// What the scoreboard says of the request.
+    pub(crate) served: Served,
     /// Of the route that answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
@@ -85,6 +90,8 @@ impl Exchange {
             began: None,
             target: Target::default(),
             options: RouteOptions::default(),
+            row: None,
+            served: Served::default(),
             pattern: None,
             arguments: Arguments::new(),
             refusal: None,

@@ -99,6 +99,51 @@ pub enum Listener {
 }
 
 impl Listener {
+    /// Whether all workers accept from this one socket, so that any of them gets a connection:
+    /// a Unix socket is, and all are where the system does not spread connections over several.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let listeners = squall_runtime::bind_sockets("127.0.0.1:0")?.into_listeners()?;
+    /// assert_eq!(listeners[0].is_shared(), !cfg!(target_os = "linux"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => listener.is_shared() || !SPREADS,
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Waits until a connection is there, and leaves it.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the loop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
+    ///
+    /// let sockets = bind_sockets("127.0.0.1:0")?;
+    /// let address = sockets.local_addrs()[0];
+    /// IOLoop::current().run_sync(async {
+    ///     let listeners = sockets.into_listeners()?;
+    ///     let _client = TcpStream::connect(address).await?;
+    ///     listeners[0].readable().await
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.readable().await,
+            Self::Unix(listener) => listener.readable().await,
+        }
+    }
+
     /// Has the system refuse further clients, or, in a worker, send them to the other workers.
     ///
     /// Dropping the listener is not enough in a worker: the supervisor keeps the socket open for
@@ -125,8 +170,7 @@ impl Listener {
     /// ```
     pub fn stop_listening(&self) {
         if let Self::Tcp(listener) = self
-            && SPREADS
-            && !listener.is_shared()
+            && !self.is_shared()
         {
             // It fails if that was done before.
             let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);

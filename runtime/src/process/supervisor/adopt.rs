@@ -33,7 +33,7 @@ impl Supervisor {
     /// The page of who is to serve this slot in place of its own worker.
     fn adopter_of(&self, id: usize) -> Option<usize> {
         let slot = &self.slots[id];
-        if !slot.has_served || slot.is_served() {
+        if !slot.has_listened || slot.is_served() {
             return None;
         }
         let able = |process: &&Process| process.is_healthy() && process.page.adopts();
@@ -55,8 +55,8 @@ impl Supervisor {
         let is_able = |slot: &Slot| slot.processes.iter().any(|process| process.page.adopts());
         let may_help = |slot: &Slot| slot.is_starting() || is_able(slot);
         let slot = &self.slots[id];
-        if slot.has_served && slot.is_over() && !self.slots.iter().any(may_help) {
-            self.slots[id].has_served = false;
+        if slot.has_listened && slot.is_over() && !self.slots.iter().any(may_help) {
+            self.slots[id].has_listened = false;
             self.sockets.retire(id);
         }
     }

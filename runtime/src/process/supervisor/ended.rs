@@ -24,6 +24,7 @@ impl Supervisor {
             (_, false) => death.is_normal(),
         };
         process.page.end(is_expected);
+        self.slots[id].has_listened = true;
         let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
         if is_expected {
             log::info(log::GENERAL, format_args!("{end}"));

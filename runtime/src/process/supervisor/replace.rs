@@ -76,6 +76,7 @@ impl Supervisor {
         let slot = &mut self.slots[id];
         slot.goal = Goal::Retired;
         slot.due = None;
+        slot.has_listened |= !slot.processes.is_empty();
         slot.processes.iter_mut().for_each(Process::order_to_leave);
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Slot {
     pub(super) due: Option<Instant>,
     /// How many in a row have died before they had served for long.
     pub(super) early_deaths: u32,
-    /// A worker has listened here, so that clients may wait in the queue.
-    pub(super) has_served: bool,
+    /// A worker may have listened here, so that clients may wait in the queue.
+    pub(super) has_listened: bool,
     /// The page of the worker that serves here in place of one of its own.
     pub(super) adopter: Option<usize>,
 }
@@ -74,7 +74,7 @@ impl Slot {
             goal,
             due: None,
             early_deaths: 0,
-            has_served: false,
+            has_listened: false,
             adopter: None,
         }
     }

@@ -30,7 +30,7 @@ impl Supervisor {
     pub(super) fn stop_ordered(&mut self, order: Signal) {
         match self.stage {
             Stage::Serving => {
-                let timeout = self.options.stop_timeout;
+                let timeout = self.options.stop_limit();
                 let text = format_args!("{order}: stopping the workers, within {timeout:?}");
                 log::info(log::GENERAL, text);
                 self.stop();
@@ -62,14 +62,14 @@ impl Supervisor {
 
     pub(super) fn stop_deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Stopping { since } => since.checked_add(self.options.stop_timeout),
+            Stage::Stopping { since } => since.checked_add(self.options.stop_limit()),
             Stage::Serving | Stage::Killing => None,
         }
     }
 
     pub(super) fn stop_overdue(&mut self, now: Instant) {
         if self.stop_deadline().is_some_and(|deadline| deadline <= now) {
-            let timeout = self.options.stop_timeout;
+            let timeout = self.options.stop_limit();
             self.kill_all(format_args!("not stopped within {timeout:?}"));
         }
     }

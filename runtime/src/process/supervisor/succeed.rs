@@ -79,7 +79,7 @@ impl Supervisor {
 
     pub(super) fn others_deadline(&self) -> Option<Instant> {
         let since = self.others_dismissed.filter(|_| !self.others.is_empty())?;
-        since.checked_add(self.options.stop_timeout)
+        since.checked_add(self.options.stop_limit())
     }
 
     pub(super) fn others_overdue(&mut self, now: Instant) {

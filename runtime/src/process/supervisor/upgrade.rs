@@ -199,7 +199,7 @@ impl Supervisor {
 
     pub(super) fn upgrade_deadline(&self) -> Option<Instant> {
         let upgrade = self.upgrade.as_ref()?;
-        upgrade.limit(self.options.presence.upgrade_timeout, self.options.stop_timeout)
+        upgrade.limit(self.options.presence.upgrade_timeout, self.options.stop_limit())
     }
 
     pub(super) fn upgrade_overdue(&mut self, now: Instant) {

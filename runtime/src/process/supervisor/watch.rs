@@ -42,10 +42,10 @@ impl Supervisor {
     /// When this process must have started, or ended.
     fn limit_of(&self, process: &Process) -> Option<Instant> {
         match process.phase {
-            Phase::Starting => process.started.checked_add(self.options.start_timeout?),
+            Phase::Starting => process.started.checked_add(self.options.start_limit()?),
             // Then all are stopped together.
             Phase::Leaving { .. } if !self.is_serving() => None,
-            Phase::Leaving { since, .. } => since.checked_add(self.options.stop_timeout),
+            Phase::Leaving { since, .. } => since.checked_add(self.options.stop_limit()),
             Phase::Ready | Phase::Killed => None,
         }
     }
@@ -58,8 +58,8 @@ impl Supervisor {
                     continue;
                 }
                 let (what, limit) = match process.phase {
-                    Phase::Starting => ("ready", self.options.start_timeout.unwrap_or_default()),
-                    _ => ("stopped", self.options.stop_timeout),
+                    Phase::Starting => ("ready", self.options.start_limit().unwrap_or_default()),
+                    _ => ("stopped", self.options.stop_limit()),
                 };
                 let pid = process.pid;
                 let text =
@@ -81,6 +81,11 @@ impl Supervisor {
             let turn = process.page.turn().filter(|_| process.page.state() != State::Empty)?;
             Some(Duration::from_millis(clock.saturating_sub(turn)))
         };
+        for slot in &mut self.slots {
+            // One that takes its time to start may have begun to listen.
+            let is_slow = |process: &Process| now - process.started >= STALLED;
+            slot.has_listened |= slot.processes.iter().any(is_slow);
+        }
         let describe = self.options.describe;
         self.each_process(|id, process| {
             let stall = stall(process).unwrap_or_default();
