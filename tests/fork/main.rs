@@ -19,6 +19,7 @@ mod program;
 mod server;
 mod shared;
 mod signals;
+mod systemd;
 mod upgrade;
 mod workers;
 
@@ -109,6 +110,13 @@ const CASES: &[harness::Row] = harness::rows![
     signals::the_death_of_the_supervisor_ends_all_workers,
     signals::workers_that_die_while_stopping_are_not_replaced,
     signals::workers_without_a_handler_end_on_term,
+    systemd::a_socket_of_the_address_is_taken,
+    systemd::one_process_tells_the_manager_as_well,
+    systemd::signs_of_life_are_given_in_time,
+    systemd::sockets_can_be_asked_for_by_name,
+    systemd::the_manager_is_told_what_the_server_does,
+    systemd::what_is_meant_for_another_process_is_left_alone,
+    systemd::what_is_no_socket_for_connections_is_not_used,
     upgrade::a_new_program_that_fails_changes_nothing,
     upgrade::a_new_program_that_takes_too_long_is_given_up,
     upgrade::a_new_program_whose_workers_fail_changes_nothing,
