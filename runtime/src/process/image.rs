@@ -110,7 +110,17 @@ fn path(called: Option<&OsString>, lies: &Path) -> PathBuf {
             .is_ok_and(|called| lies.canonicalize().is_ok_and(|lies| called == lies))
     };
     let called = called.filter(is_it).and_then(|called| std::path::absolute(called).ok());
-    called.unwrap_or_else(|| lies.to_owned())
+    called.unwrap_or_else(|| without_mark(lies))
+}
+
+/// The system marks the path of a running program whose file is gone. By now there may be another
+/// one of the name.
+fn without_mark(path: &Path) -> PathBuf {
+    let name = path.as_os_str().as_bytes();
+    match name.strip_suffix(b" (deleted)") {
+        Some(name) if !path.exists() => OsStr::from_bytes(name).into(),
+        _ => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +143,10 @@ mod tests {
             assert_eq!(path(Some(&other.into()), &first), first);
         }
         assert_eq!(path(None, &first), first);
+        let marked = directory.join("first (deleted)");
+        assert_eq!(path(None, &marked), first);
+        fs::write(&marked, "").unwrap();
+        assert_eq!(path(None, &marked), marked);
         fs::remove_dir_all(&directory).unwrap();
     }
 }

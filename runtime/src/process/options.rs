@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use crate::net::Slots;
 
+use super::image::Image;
 use super::presence::{self, Presence};
 use super::scoreboard::{Scoreboard, SlotPage, State};
 use super::supervisor::Supervisor;
@@ -415,6 +416,7 @@ impl ForkOptions {
     /// | `SIGHUP` | replaces the workers one after the other: each new one is ready before the old one is sent `SIGTERM` |
     /// | `SIGTTIN` | one worker more, up to [`max_workers`](Self::max_workers) |
     /// | `SIGTTOU` | one worker fewer, down to 1: the one with the highest number is sent `SIGTERM` |
+    /// | `SIGUSR2` | runs the [new version](crate::process#a-new-version-of-the-program) of the program; this one ends when that is ready |
     /// | `SIGKILL`, and whatever else ends it | the workers are killed with it |
     ///
     /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop; until it
@@ -425,7 +427,7 @@ impl ForkOptions {
     /// ignored.
     ///
     /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`]. What must not be shared has to be made after the fork: loops, threads,
+    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the fork: loops, threads,
     /// connections, random generators.
     ///
     /// # Errors
@@ -452,6 +454,7 @@ impl ForkOptions {
         guard::check()?;
         let count = if self.workers == 0 { cpu_count() } else { self.workers };
         let most = self.max_workers.unwrap_or_else(|| count.saturating_mul(2)).max(count);
+        let image = Image::current()?;
         inherited::close_unbound()?;
         let succession = inherited::succession()?;
         let slots = Slots::open(most)?;
@@ -460,7 +463,8 @@ impl ForkOptions {
         scoreboard.install(None);
         let role = succession.as_ref().map(|succession| &succession.role);
         let presence = Presence::new(&self.presence, role)?;
-        Supervisor::new(self.clone(), slots, scoreboard, presence, succession, count)?.run()
+        let heritage = (image, succession);
+        Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
     }
 
     /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,

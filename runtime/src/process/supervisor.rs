@@ -104,7 +104,7 @@ impl Supervisor {
         sockets: Slots,
         scoreboard: Scoreboard,
         presence: Presence,
-        succession: Option<Succession>,
+        (image, succession): (Image, Option<Succession>),
         workers: usize,
     ) -> io::Result<Self> {
         let goal = |id| if id < workers { Goal::Served } else { Goal::Retired };
@@ -131,7 +131,7 @@ impl Supervisor {
             },
             lifeline: Lifeline::new()?,
             slots,
-            image: Image::current()?,
+            image,
             upgrade: None,
             wants_upgrade: false,
             succession,
