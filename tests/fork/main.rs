@@ -9,6 +9,8 @@
 
 mod bind;
 mod case;
+#[path = "../support/exposition.rs"]
+mod exposition;
 mod guard;
 mod harness;
 #[path = "../support/http.rs"]
@@ -49,6 +51,10 @@ const CASES: &[harness::Row] = harness::rows![
     presence::the_pid_file_is_there_while_the_server_is,
     server::balance::kept_connections_are_spread_evenly,
     server::balance::who_has_more_takes_what_nobody_else_does,
+    server::counted::all_workers_tell_the_sum_of_what_clients_have_asked_for,
+    server::counted::the_control_socket_is_answered_whoever_died_and_while_the_server_drains,
+    server::counted::the_log_names_a_request_whose_worker_was_killed_from_outside,
+    server::counted::the_log_says_what_a_worker_was_serving_when_it_died,
     server::last::a_handler_that_goes_on_is_waited_for,
     server::last::a_response_that_has_begun_is_completed,
     server::last::another_protocol_is_waited_for,

@@ -28,10 +28,6 @@ impl Exposition {
         *self.samples.get(sample).unwrap_or_else(|| panic!("no {sample} in {known:#?}"))
     }
 
-    pub fn has(&self, sample: &str) -> bool {
-        self.samples.contains_key(sample)
-    }
-
     /// The sum of all samples of a name.
     pub fn sum(&self, name: &str) -> f64 {
         let of_name = |key: &str| key.split('{').next() == Some(name);

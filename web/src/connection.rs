@@ -133,6 +133,8 @@ impl Connection {
 
     /// Sends what is queued. The error is that of the connection, or a time-out.
     pub(crate) fn poll_output(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        // Who has received a response finds it in the counts.
+        IOLoop::lap();
         let mut held = self.held.borrow_mut();
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
@@ -144,7 +146,6 @@ impl Connection {
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
-            IOLoop::lap();
             self.end_sending();
             return sent;
         }

@@ -57,10 +57,10 @@
 //!   response was cut short.
 //!
 //! **A request takes** from the begin of the turn of the loop in which its head was complete to the
-//! moment when the response is complete and has been handed to the system, as far as the client
-//! takes it at once. So the time includes the body, the handler, and the waiting for other
-//! tasks of the worker; not what the system still has to send. It is told in buckets that are powers
-//! of two.
+//! moment when its response is complete and about to be handed to the system. So the time includes
+//! the body, the handler, and the waiting for other tasks of the worker; not the sending of what
+//! was not flushed before. Who has received a response finds it counted. It is told in buckets that
+//! are powers of two.
 
 mod custom;
 mod exposition;

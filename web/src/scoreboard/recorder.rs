@@ -19,9 +19,9 @@ const METHODS: [&str; 10] =
 const UNKNOWN: u16 = u16::MAX;
 
 thread_local! {
-    /// The requests that have ended and whose responses have not been sent yet. How long they took
-    /// is known when they are, or when their task gives the loop back: what the client takes at
-    /// once has been sent by then.
+    /// The requests that have ended and whose responses are not being sent yet. How long they took
+    /// is known when they are, or when their task gives the loop back: the clock is read once for
+    /// all of them.
     static ENDED: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
 }
 
