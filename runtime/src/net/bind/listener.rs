@@ -39,7 +39,10 @@ impl Listener {
     /// ```
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Unix(_)) || !SPREADS
+        match self {
+            Self::Tcp(listener) => listener.is_shared() || !SPREADS,
+            Self::Unix(_) => true,
+        }
     }
 
     /// Waits until a connection is there, and leaves it.
@@ -120,7 +123,7 @@ impl Listener {
     /// ```
     pub fn stop_listening(&self) {
         if let Self::Tcp(listener) = self
-            && SPREADS
+            && !self.is_shared()
         {
             // It fails if that was done before.
             let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);

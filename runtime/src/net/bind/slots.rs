@@ -19,13 +19,16 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
-use std::os::unix;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use socket2::Socket;
 
+use super::super::TcpListener;
+use super::handed::{Handed, HandedPlace, Traits};
 use super::listener::{self, Listener, SPREADS};
 use super::tcp::Inherited;
 use super::{Adoptions, BindAddress, named, tcp};
@@ -110,7 +113,8 @@ impl Sockets {
     }
 
     /// The listeners of this process, one for each address: those of this worker's slot after a
-    /// fork, or the only ones there are without.
+    /// fork, or the only ones there are without. A process without workers that takes the place
+    /// of a server with some has all of theirs.
     ///
     /// # Errors
     ///
@@ -120,7 +124,11 @@ impl Sockets {
     ///
     /// See [`Sockets`].
     pub fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        self.0.iter().map(|bound| bound.listener(SLOT.get())).collect()
+        if INHERITED.with_borrow(Option::is_some) {
+            return self.0.iter().map(|bound| bound.listener(SLOT.get())).collect();
+        }
+        // Without workers this process serves all there is.
+        self.0.iter().flat_map(Bound::listeners).collect()
     }
 }
 
@@ -206,6 +214,9 @@ impl fmt::Debug for Sockets {
 pub(super) struct Bound {
     place: Place,
     backlog: i32,
+    traits: Traits,
+    /// What its manager calls it, if it was handed over.
+    name: String,
     /// Never empty. A single socket is shared by all slots.
     slots: RefCell<Vec<Socket>>,
 }
@@ -220,21 +231,57 @@ impl Bound {
         address: SocketAddr,
         backlog: i32,
         inherited: Inherited,
+        any_port: bool,
         socket: Socket,
     ) -> Self {
         let place = Place::Tcp(address, inherited);
-        Self { place, backlog, slots: RefCell::new(vec![socket]) }
+        let traits = Traits { any_port, shared: false };
+        let slots = RefCell::new(vec![socket]);
+        Self { place, backlog, traits, name: String::new(), slots }
     }
 
     pub(super) fn unix(path: PathBuf, backlog: i32, socket: Socket) -> Self {
-        Self { place: Place::Unix(path), backlog, slots: RefCell::new(vec![socket]) }
+        let slots = RefCell::new(vec![socket]);
+        let place = Place::Unix(path);
+        Self { place, backlog, traits: Traits::default(), name: String::new(), slots }
+    }
+
+    /// What was bound before this program began: its sockets stay as they are, but for what
+    /// `inherited` says. The file of a Unix socket keeps its permissions, which are not ours.
+    pub(super) fn handed(handed: Handed, backlog: i32, inherited: Inherited) -> io::Result<Self> {
+        let Handed { place, sockets, traits, name } = handed;
+        let place = match place {
+            HandedPlace::Tcp(address, _) => {
+                for socket in &sockets {
+                    tcp::set_inherited(socket, inherited)?;
+                }
+                Place::Tcp(address, inherited)
+            }
+            HandedPlace::Unix(path) => Place::Unix(path),
+        };
+        // What somebody connects to before a worker asks for its listener must not be refused.
+        sockets[0].listen(backlog)?;
+        Ok(Self { place, backlog, traits, name, slots: RefCell::new(sockets) })
+    }
+
+    /// Whether somebody who asks for `address` has it in this.
+    pub(super) fn covers(&self, address: SocketAddr) -> bool {
+        matches!(self.place, Place::Tcp(bound, _) if bound == address)
+    }
+
+    /// The port it was given.
+    pub(super) fn port(&self) -> u16 {
+        match self.place {
+            Place::Tcp(address, _) => address.port(),
+            Place::Unix(_) => 0,
+        }
     }
 
     /// Binds further sockets until there is one for each of `count` slots.
     fn open(&self, count: usize) -> io::Result<()> {
         let Place::Tcp(address, inherited) = self.place else { return Ok(()) };
         let mut slots = self.slots.borrow_mut();
-        if !SPREADS || slots.len() >= count {
+        if !SPREADS || self.traits.shared || slots.len() >= count {
             return Ok(());
         }
         let more = |slots: &mut Vec<Socket>| {
@@ -256,8 +303,11 @@ impl Bound {
             listener::welcome_newcomers(&socket);
             socket.listen(self.backlog)?;
             Ok(match self.place {
-                Place::Tcp(..) => Listener::Tcp(net::TcpListener::from(socket).try_into()?),
-                Place::Unix(_) => Listener::Unix(unix::net::UnixListener::from(socket).try_into()?),
+                Place::Tcp(..) => {
+                    let listener = TcpListener::try_from(net::TcpListener::from(socket))?;
+                    Listener::Tcp(listener.with_shared(self.traits.shared))
+                }
+                Place::Unix(_) => Listener::Unix(StdUnixListener::from(socket).try_into()?),
             })
         };
         listen().map_err(|error| named(&self.place, &error))
@@ -267,6 +317,22 @@ impl Bound {
     pub(super) fn listener_of(&self, slot: usize) -> Option<io::Result<Listener>> {
         let has_one = self.slots.borrow().len() > slot.max(1);
         has_one.then(|| self.listener(slot))
+    }
+
+    /// The first listener, and those that a predecessor with several workers has left.
+    fn listeners(&self) -> Vec<io::Result<Listener>> {
+        let count = self.slots.borrow().len();
+        let slots = (0..count).filter(|&slot| slot == 0 || self.listens(slot));
+        slots.map(|slot| self.listener(slot)).collect()
+    }
+
+    /// Whether the slot has a socket of its own that listens.
+    fn listens(&self, slot: usize) -> bool {
+        let slots = self.slots.borrow();
+        slots.len() > 1
+            && slots
+                .get(slot)
+                .is_some_and(|socket| rustix::net::sockopt::socket_acceptconn(socket) == Ok(true))
     }
 
     /// Takes the slot out of those that get connections, unless it is shared.
@@ -330,6 +396,32 @@ impl Slots {
         for bound in self.all() {
             bound.retire(slot);
         }
+    }
+
+    /// How many slots have sockets: it may be more than were asked for, if they were handed over.
+    pub(crate) fn count(&self) -> usize {
+        self.all().map(|bound| bound.slots.borrow().len()).max().unwrap_or(0)
+    }
+
+    /// Whether clients may wait in a queue of this slot already.
+    pub(crate) fn listens(&self, slot: usize) -> bool {
+        self.all().any(|bound| bound.listens(slot))
+    }
+
+    /// What there is to hand over to another program: the descriptors of each address, by slot.
+    pub(crate) fn to_hand_over(&self) -> Vec<(Vec<RawFd>, Traits, String)> {
+        let numbers = |bound: &Bound| bound.slots.borrow().iter().map(AsRawFd::as_raw_fd).collect();
+        self.all().map(|bound| (numbers(bound), bound.traits, bound.name.clone())).collect()
+    }
+
+    /// Says whether a program that is started from now on has the sockets too.
+    pub(crate) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
+        for bound in self.all() {
+            for socket in bound.slots.borrow().iter() {
+                socket.set_cloexec(!inheritable)?;
+            }
+        }
+        Ok(())
     }
 
     fn all(&self) -> impl Iterator<Item = &Bound> {

@@ -10,6 +10,7 @@ use rustix::io::FdFlags;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
+use crate::bind_sockets;
 
 /// A directory of this test's own, removed in the end.
 struct Directory(PathBuf);
@@ -143,7 +144,9 @@ fn what_the_system_refuses_is_named() {
 fn a_machine_without_ipv6_is_no_error() {
     // An address of the documentation's, which no machine has.
     let absent = "[2001:db8::1]:0".parse().unwrap();
-    let bind = |addresses: &[SocketAddr]| BindOptions::new().bind_all(addresses).map(|b| b.len());
+    let bind = |addresses: &[SocketAddr]| {
+        BindOptions::new().bind_all(addresses, &mut Vec::new()).map(|b| b.len())
+    };
     assert_eq!(bind(&["127.0.0.1:0".parse().unwrap(), absent]).unwrap(), 1);
     assert_eq!(bind(&[absent]).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
     assert!(is_family_absent(&Errno::AFNOSUPPORT.into()));
