@@ -2,7 +2,6 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
@@ -14,14 +13,20 @@ use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Pattern};
+use crate::scoreboard::served::Served;
 use crate::text::Text;
 
 /// A request and its response: what a context is made of, used again and again.
 pub(crate) struct Exchange {
     pub(crate) head: Head,
-    pub(crate) began: Option<Instant>,
+    /// When the head was complete, as [`IOLoop::nanos`](squall_runtime::IOLoop::nanos) counts.
+    pub(crate) began: u64,
     pub(crate) target: Target,
     pub(crate) options: RouteOptions,
+    /// Of the route table, whatever it is that answers.
+    pub(crate) row: Option<usize>,
+    /// What the scoreboard says of the request.
+    pub(crate) served: Served,
     /// Of the route that answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
@@ -97,9 +102,11 @@ impl Exchange {
     pub(crate) fn new() -> Self {
         Self {
             head: Head::new(),
-            began: None,
+            began: 0,
             target: Target::default(),
             options: RouteOptions::default(),
+            row: None,
+            served: Served::default(),
             pattern: None,
             arguments: Arguments::new(),
             response: Response {
