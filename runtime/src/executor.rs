@@ -18,10 +18,13 @@ use crate::slab::{self, Slab};
 pub use join_error::JoinError;
 pub(crate) use remote::{Message, Remote};
 use spawned::Spawned;
+use waiter::Running;
+pub(crate) use waiter::Waiter;
 
 mod join_error;
 mod remote;
 mod spawned;
+mod waiter;
 mod wake;
 
 /// What `wake` is built from; the model in `tests/loom.rs` has another module of this name.
@@ -29,32 +32,30 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
 
-pub(crate) type Runnable = async_task::Runnable<Origin>;
-pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Origin>;
-
-/// Where a task comes from: the loop to which it belongs and the line that spawned it.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    remote: Arc<Remote>,
-    spawned_at: &'static Location<'static>,
-}
+/// A task knows where its home is.
+pub(crate) type Runnable = async_task::Runnable<Arc<Remote>>;
+pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Arc<Remote>>;
 
 /// The executor of this thread.
 struct Local {
     /// The address of the `Remote` of this thread's loop, or 0. A task that finds the address of
     /// its own here is at home.
     home: Cell<usize>,
-    /// The tasks to run on the next turn. A turn takes them all at once, so two vectors that
-    /// change places serve better than one ring.
+    /// The tasks to run on the next turn.
     ready: RefCell<Vec<Runnable>>,
-    /// The other vector; it is empty, and kept for the sake of its capacity.
-    spare: Cell<Vec<Runnable>>,
     /// All tasks that are not done, so that they can be dropped when the thread ends.
-    tasks: RefCell<Slab<Waker>>,
-    /// Where the task that runs now was spawned.
-    running: Cell<Option<&'static Location<'static>>>,
+    tasks: RefCell<Slab<Listed>>,
+    running: Cell<Running>,
+    /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
+    foreign: RefCell<Slab<Waker>>,
     /// The thread is about to end: what is spawned now is dropped.
     closing: Cell<bool>,
+}
+
+/// A task in the list of tasks.
+struct Listed {
+    waker: Waker,
+    spawned_at: &'static Location<'static>,
 }
 
 thread_local! {
@@ -64,9 +65,9 @@ thread_local! {
         ManuallyDrop::new(Local {
             home: Cell::new(0),
             ready: RefCell::new(Vec::new()),
-            spare: Cell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
-            running: Cell::new(None),
+            running: Cell::new(Running::NONE),
+            foreign: RefCell::new(Slab::new()),
             closing: Cell::new(false),
         })
     };
@@ -87,8 +88,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let origin = Origin { remote: Arc::clone(remote), spawned_at };
-    let builder = async_task::Builder::new().metadata(origin);
+    let builder = async_task::Builder::new().metadata(Arc::clone(remote));
     LOCAL.with(|local| {
         if local.closing.get() {
             let spawned = Spawned::new(slab::NONE, future);
@@ -96,12 +96,13 @@ where
             drop(runnable);
             return task.fallible();
         }
-        let index = local.tasks.borrow_mut().insert(Waker::noop().clone());
+        let listed = Listed { waker: Waker::noop().clone(), spawned_at };
+        let index = local.tasks.borrow_mut().insert(listed);
         let spawned = Spawned::new(index, future);
         let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
         let waker = runnable.waker();
-        if let Some(place) = local.tasks.borrow_mut().at_mut(index) {
-            *place = waker;
+        if let Some(listed) = local.tasks.borrow_mut().at_mut(index) {
+            listed.waker = waker;
         }
         local.ready.borrow_mut().push(runnable);
         task.fallible()
@@ -112,7 +113,7 @@ where
 /// reference counting than the waker has done already.
 fn schedule(runnable: Runnable) {
     LOCAL.with(|local| {
-        if local.home.get() == Arc::as_ptr(&runnable.metadata().remote).addr() {
+        if local.home.get() == Arc::as_ptr(runnable.metadata()).addr() {
             local.ready.borrow_mut().push(runnable);
         } else {
             send_home(runnable);
@@ -122,21 +123,20 @@ fn schedule(runnable: Runnable) {
 
 #[cold]
 fn send_home(runnable: Runnable) {
-    let remote = Arc::clone(&runnable.metadata().remote);
+    let remote = Arc::clone(runnable.metadata());
     remote.send(Message::Run(runnable));
 }
 
-/// Runs each task that is in the queue now, once. What they wake waits for the next turn.
-pub(crate) fn run_ready() {
+/// Runs each task that is in the queue now, once. What they wake waits for the next turn: `batch`
+/// changes places with the queue, and is empty before and after.
+pub(crate) fn run_ready(batch: &mut Vec<Runnable>) {
     LOCAL.with(|local| {
-        let mut runnables = local.ready.replace(local.spare.take());
-        for runnable in runnables.drain(..) {
-            local.running.set(Some(runnable.metadata().spawned_at));
+        std::mem::swap(&mut *local.ready.borrow_mut(), batch);
+        for runnable in batch.drain(..) {
             budget::refill();
             runnable.run();
         }
-        local.running.set(None);
-        local.spare.set(runnables);
+        local.running.set(Running::NONE);
     });
 }
 
@@ -195,7 +195,6 @@ pub(crate) fn shut_down(remote: &Remote) {
             drop(message);
         }
         local.ready.replace(Vec::new());
-        local.spare.set(Vec::new());
         local.tasks.replace(Slab::new());
         local.home.set(0);
     });
@@ -205,7 +204,7 @@ pub(crate) fn shut_down(remote: &Remote) {
 fn wake_all(local: &Local) {
     let end = local.tasks.borrow().end();
     for index in 0..end {
-        let waker = local.tasks.borrow().at(index).cloned();
+        let waker = local.tasks.borrow().at(index).map(|listed| listed.waker.clone());
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -27,7 +27,7 @@ const WEB: &[&[&str]] = &[
     &["route"],
     &["application"],
     &["server"],
-    &["testing", "fuzzing"],
+    &["testing", "fuzzing", "internals"],
 ];
 
 #[test]

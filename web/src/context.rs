@@ -8,6 +8,7 @@ mod arguments;
 mod client;
 pub(crate) mod conclude;
 mod dispatch;
+mod encoding;
 pub(crate) mod exchange;
 mod file;
 mod finish;

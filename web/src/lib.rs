@@ -135,6 +135,9 @@ pub mod fuzzing;
 mod handler;
 pub mod http;
 mod http1;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod local_future;
 mod pool;
 mod proxy;

@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use super::Core;
 use crate::budget;
-use crate::executor::{self, Remote};
+use crate::executor::{self, Remote, Runnable};
 use crate::{reactor, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
         self.prepare()?;
+        let mut batch = Vec::new();
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn()?;
+            self.turn(&mut batch)?;
         }
         Ok(())
     }
@@ -27,6 +28,7 @@ impl Core {
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
         self.prepare()?;
+        let mut batch = Vec::new();
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -40,7 +42,7 @@ impl Core {
                     return Ok(output);
                 }
             }
-            self.turn()?;
+            self.turn(&mut batch)?;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -49,8 +51,8 @@ impl Core {
     }
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
-    fn turn(&self) -> io::Result<()> {
-        executor::run_ready();
+    fn turn(&self, batch: &mut Vec<Runnable>) -> io::Result<()> {
+        executor::run_ready(batch);
         if timer::is_virtual() {
             self.sleep_virtually()?
         } else {

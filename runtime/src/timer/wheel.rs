@@ -8,8 +8,7 @@
 //! timer that has meanwhile been put off finds its new place. So putting a timer off, which each
 //! request does with its connection's, is one store.
 
-use std::task::Waker;
-
+use crate::executor::Waiter;
 use crate::slab::{NONE, Slab};
 
 /// With seven levels a wheel of milliseconds turns once in 139 years, so that no timer needs a
@@ -26,6 +25,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Wheel {
     /// All ticks before this one have been dealt with.
     now: u64,
+    /// The tick at which the first occupied slot begins; `NEVER` if there is none.
+    next: u64,
     /// One bit for each level: is there a timer in it?
     occupied: u8,
     levels: [Level; LEVELS],
@@ -54,7 +55,7 @@ struct Timer {
     due: u64,
     /// Where the timer lies; `None` if it is not armed or has expired.
     place: Option<Place>,
-    waker: Option<Waker>,
+    waiter: Option<Waiter>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +65,11 @@ struct Place {
 }
 
 impl Wheel {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         const EMPTY: List = List { first: NONE, last: NONE };
         Self {
             now: 0,
+            next: NEVER,
             occupied: 0,
             levels: [const { Level { occupied: 0, slots: [EMPTY; SLOTS] } }; LEVELS],
             timers: Slab::new(),
@@ -76,22 +78,22 @@ impl Wheel {
 
     /// Makes a timer that is not armed.
     pub(crate) fn insert(&mut self) -> u32 {
-        let timer = Timer { previous: NONE, next: NONE, due: NEVER, place: None, waker: None };
+        let timer = Timer { previous: NONE, next: NONE, due: NEVER, place: None, waiter: None };
         self.timers.insert(timer)
     }
 
-    /// Removes a timer. Its waker is returned to be dropped where nothing is borrowed.
-    pub(crate) fn remove(&mut self, index: u32) -> Option<Waker> {
+    /// Removes a timer. Who waits for it is returned to be dropped where nothing is borrowed.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Waiter> {
         self.unlink(index);
-        self.timers.remove(index)?.waker
+        self.timers.remove(index)?.waiter
     }
 
     /// Arms a timer for the tick `due`. If its present slot does not come later, it stays there.
     pub(crate) fn arm(&mut self, index: u32, due: u64) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.due = due;
+        let before = std::mem::replace(&mut timer.due, due);
         if let Some(place) = timer.place
-            && start(self.now, place) <= due
+            && (before <= due || start(self.now, place) <= due)
         {
             return;
         }
@@ -111,24 +113,24 @@ impl Wheel {
         self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
     }
 
-    /// Whether the expiry of a timer wakes what `waker` wakes.
-    pub(crate) fn is_waited_for_by(&self, index: u32, waker: &Waker) -> bool {
-        let timer = self.timers.at(index);
-        timer.and_then(|timer| timer.waker.as_ref()).is_some_and(|known| known.will_wake(waker))
+    /// Has the expiry of a timer wake `waiter`. Returns the tick at which it is due, which may be past,
+    /// and who waited before.
+    pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> (u64, Option<Waiter>) {
+        match self.timers.at_mut(index) {
+            Some(timer) => (timer.due, timer.waiter.replace(waiter)),
+            None => (NEVER, Some(waiter)),
+        }
     }
 
-    /// Says whom the expiry of a timer wakes, and returns who it was before.
-    pub(crate) fn set_waker(&mut self, index: u32, waker: Option<Waker>) -> Option<Waker> {
-        match self.timers.at_mut(index) {
-            Some(timer) => std::mem::replace(&mut timer.waker, waker),
-            None => waker,
-        }
+    /// Takes out whom the expiry of a timer wakes.
+    pub(crate) fn take_waiter(&mut self, index: u32) -> Option<Waiter> {
+        self.timers.at_mut(index)?.waiter.take()
     }
 
     /// The tick at which [`expire`](Self::expire) next has something to do. It is never later than
     /// the first timer, but may be earlier.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.next_place().map(|place| start(self.now, place))
+        Some(self.next).filter(|next| *next != NEVER)
     }
 
     /// The tick at which the first timer is due. Looks at all of them.
@@ -146,12 +148,10 @@ impl Wheel {
     /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
     /// it. To be called until it returns `None`.
     pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {
-        while let Some(place) = self.next_place() {
-            let start = start(self.now, place);
-            if start > now {
-                break;
-            }
-            self.now = self.now.max(start);
+        while self.next <= now
+            && let Some(place) = self.next_place()
+        {
+            self.now = self.now.max(self.next);
             if place.level > 0 {
                 self.move_down(place);
                 continue;
@@ -184,6 +184,7 @@ impl Wheel {
     /// Puts a timer that lies nowhere at the end of the slot for `due`, or nowhere for `NEVER`.
     fn link(&mut self, index: u32, due: u64) {
         let Some(place) = self.place_for(due) else { return };
+        self.next = self.next.min(start(self.now, place));
         self.occupied |= 1 << place.level;
         let level = &mut self.levels[usize::from(place.level)];
         level.occupied |= 1 << place.slot;
@@ -224,6 +225,7 @@ impl Wheel {
         if level.occupied == 0 {
             self.occupied &= !(1 << place.level);
         }
+        self.next = self.next_place().map_or(NEVER, |place| start(self.now, place));
     }
 
     fn list(&mut self, place: Place) -> &mut List {

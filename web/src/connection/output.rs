@@ -26,116 +26,153 @@ pub(crate) struct Output {
     /// The copied pieces, one behind the other; those before `taken` have left.
     copied: Vec<u8>,
     taken: usize,
-    /// What to send, in order.
-    pieces: VecDeque<Piece>,
-    len: u64,
+    /// The large pieces, which stand between the copied ones.
+    large: VecDeque<Large>,
+    /// Bytes in all of them.
+    large_len: u64,
     /// Pieces that were sent, for whoever may run the code of their owners.
     spent: Vec<Bytes>,
 }
 
 #[derive(Debug)]
+struct Large {
+    /// Where in `copied` it stands.
+    at: usize,
+    piece: Piece,
+}
+
+/// A piece that is not copied. It is never empty, for sending it would look as if the stream took
+/// nothing.
+#[derive(Debug)]
 enum Piece {
-    /// The next so many bytes of `copied`.
-    Copied(usize),
-    Kept(Bytes),
+    Bytes(Bytes),
     File(Box<FilePart>),
 }
 
 impl Output {
+    #[inline]
     pub(crate) fn len(&self) -> u64 {
-        self.len
+        (self.copied.len() - self.taken) as u64 + self.large_len
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Appends what `write` appends to the buffer it is given.
+    #[inline]
     pub(crate) fn append<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let before = self.copied.len();
-        let result = write(&mut self.copied);
-        let added = self.copied.len() - before;
-        self.len += added as u64;
-        match self.pieces.back_mut() {
-            Some(Piece::Copied(len)) => *len += added,
-            // A piece is never empty, for sending it would look as if the stream took nothing.
-            _ if added == 0 => {}
-            _ => self.pieces.push_back(Piece::Copied(added)),
-        }
-        result
+        write(&mut self.copied)
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
+            Kind::Borrowed(bytes) => self.copy(bytes),
+            other => self.push_owned(other),
+        }
+    }
+
+    #[inline(never)]
+    fn push_owned(&mut self, chunk: Kind<'_>) {
+        match chunk {
+            Kind::Borrowed(bytes) => self.copy(bytes),
             Kind::Vec(bytes) if bytes.len() >= COPY_LIMIT => self.keep(Bytes::from(bytes)),
             Kind::Bytes(bytes) if bytes.len() >= COPY_LIMIT => self.keep(bytes),
             Kind::Vec(bytes) => self.copy(&bytes),
             Kind::Bytes(bytes) => self.copy(&bytes),
-            Kind::Borrowed(bytes) => self.copy(bytes),
             Kind::Text(text) => self.copy(text.as_bytes()),
         }
     }
 
+    #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
-        self.append(|buffer| buffer.extend_from_slice(bytes));
+        self.copied.extend_from_slice(bytes);
     }
 
+    #[inline(never)]
     fn keep(&mut self, bytes: Bytes) {
-        self.len += bytes.len() as u64;
-        self.pieces.push_back(Piece::Kept(bytes));
+        self.large_len += bytes.len() as u64;
+        self.push_large(Piece::Bytes(bytes));
     }
 
     pub(crate) fn push_file(&mut self, part: FilePart) {
         if part.left() > 0 {
-            self.push_part(Box::new(part));
+            self.large_len += part.left();
+            self.push_large(Piece::File(Box::new(part)));
         }
     }
 
-    fn push_part(&mut self, part: Box<FilePart>) {
-        self.len += part.left();
-        self.pieces.push_back(Piece::File(part));
+    fn push_large(&mut self, piece: Piece) {
+        self.large.push_back(Large { at: self.copied.len(), piece });
     }
 
     /// Moves all of `other` behind what is here.
+    #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        let mut copied = other.taken;
-        for piece in other.pieces.drain(..) {
-            match piece {
-                Piece::Copied(len) => {
-                    self.copy(&other.copied[copied..copied + len]);
-                    copied += len;
-                }
-                Piece::Kept(bytes) => self.keep(bytes),
-                Piece::File(part) => self.push_part(part),
-            }
+        if !other.large.is_empty() {
+            return self.take_pieces(other);
         }
+        self.copy(&other.copied[other.taken..]);
+        other.clear();
+    }
+
+    #[inline(never)]
+    fn take_pieces(&mut self, other: &mut Self) {
+        let mut copied = other.taken;
+        while let Some(Large { at, piece }) = other.large.pop_front() {
+            self.copy(&other.copied[copied..at]);
+            copied = at;
+            self.push_large(piece);
+        }
+        self.large_len += std::mem::take(&mut other.large_len);
+        self.copy(&other.copied[copied..]);
         other.clear();
     }
 
     /// The bytes, if they lie in one piece.
+    #[inline]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
-        if self.pieces.len() == 1 { self.slices().next() } else { None }
+        if self.large.is_empty() { self.copied.get(self.taken..) } else { None }
     }
 
-    /// The bytes, piece by piece, up to a file.
+    /// The bytes, piece by piece, up to a file; none of the pieces is empty.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let mut copied = self.taken;
-        self.pieces.iter().map_while(move |piece| match piece {
-            Piece::Copied(len) => {
-                copied += len;
-                Some(&self.copied[copied - len..copied])
+        let mut large = self.large.iter();
+        let mut after = None;
+        std::iter::from_fn(move || {
+            if let Some(bytes) = after.take() {
+                return bytes;
             }
-            Piece::Kept(bytes) => Some(bytes),
-            Piece::File(_) => None,
+            let (at, bytes) = match large.next() {
+                Some(Large { at, piece: Piece::Bytes(bytes) }) => (*at, Some(&**bytes)),
+                Some(Large { at, piece: Piece::File(_) }) => (*at, None),
+                None => (self.copied.len(), None),
+            };
+            after = Some(bytes);
+            let before = &self.copied[copied..at];
+            copied = at;
+            Some(before)
         })
+        .filter(|piece| !piece.is_empty())
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.copied.clear();
-        self.copied.shrink_to(KEPT_CAPACITY);
         self.taken = 0;
-        self.pieces.clear();
-        self.len = 0;
+        if self.copied.capacity() > KEPT_CAPACITY || !self.large.is_empty() {
+            self.clear_much();
+        }
+    }
+
+    #[cold]
+    fn clear_much(&mut self) {
+        self.copied.shrink_to(KEPT_CAPACITY);
+        self.large.clear();
+        self.large_len = 0;
     }
 
     /// Gives back the memory of the buffer, for a wait that may be long.
@@ -151,16 +188,14 @@ impl Output {
         stream: &Stream,
         task: &mut TaskContext<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.len > 0 {
-            let sent = match (self.pieces.front(), self.pieces.len()) {
-                (Some(Piece::Copied(_)), 1) => {
-                    stream.poll_send(task, &[IoSlice::new(&self.copied[self.taken..])])
-                }
-                (Some(Piece::File(_)), _) => {
+        while !self.is_empty() {
+            let sent = match self.one_slice() {
+                Some(bytes) => stream.poll_send(task, &[IoSlice::new(bytes)]),
+                None if self.is_at_file() => {
                     ready!(self.poll_sendfile(stream, task))?;
                     continue;
                 }
-                _ => self.poll_send_pieces(stream, task),
+                None => self.poll_send_pieces(stream, task),
             };
             match ready!(sent)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -171,21 +206,29 @@ impl Output {
     }
 
     /// Sends from as many pieces at once as the system takes, up to a file.
+    #[inline(never)]
     fn poll_send_pieces(
         &self,
         stream: &Stream,
         task: &mut TaskContext<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         for (slot, piece) in slices.iter_mut().zip(self.slices()) {
             *slot = IoSlice::new(piece);
             count += 1;
+            bytes += piece.len() as u64;
         }
-        if let Some(Piece::File(_)) = self.pieces.get(count) {
-            return stream.poll_send_more(task, &slices[..count]);
+        let file_follows = count < MAX_SLICES && bytes < self.len();
+        match file_follows {
+            true => stream.poll_send_more(task, &slices[..count]),
+            false => stream.poll_send(task, &slices[..count]),
         }
-        stream.poll_send(task, &slices[..count])
+    }
+
+    fn is_at_file(&self) -> bool {
+        let first = self.large.front();
+        first.is_some_and(|large| large.at == self.taken && matches!(large.piece, Piece::File(_)))
     }
 
     /// Sends some of the file in front.
@@ -195,11 +238,13 @@ impl Output {
         stream: &Stream,
         task: &mut TaskContext<'_>,
     ) -> Poll<io::Result<()>> {
-        let Some(Piece::File(part)) = self.pieces.front_mut() else { return Poll::Ready(Ok(())) };
+        let Some(Large { piece: Piece::File(part), .. }) = self.large.front_mut() else {
+            return Poll::Ready(Ok(()));
+        };
         let had_failed = part.has_failed();
         match ready!(stream.poll_sendfile(task, part)) {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            Ok(sent) => self.len -= sent,
+            Ok(sent) => self.large_len -= sent,
             Err(error) => {
                 if part.has_failed() && !had_failed {
                     log_failure(part, &error);
@@ -208,54 +253,60 @@ impl Output {
             }
         }
         if part.left() == 0 {
-            self.pieces.pop_front();
+            self.large.pop_front();
         }
-        if self.len == 0 {
-            self.clear();
-        }
+        self.consume(0);
         Poll::Ready(Ok(()))
     }
 
     /// Whether a file is being read, so that it is not the client who is slow.
     pub(crate) fn waits_for_file(&self) -> bool {
-        matches!(self.pieces.front(), Some(Piece::File(part)) if part.waits_for_file())
+        let first = self.large.front();
+        first.is_some_and(|large| {
+            matches!(&large.piece, Piece::File(part) if large.at == self.taken && part.waits_for_file())
+        })
     }
 
     /// Forgets `sent` bytes, of which none are a file's.
-    fn consume(&mut self, mut sent: usize) {
-        self.len -= sent as u64;
-        while let Some(piece) = self.pieces.front_mut() {
-            let length = match piece {
-                Piece::Copied(len) => *len,
-                Piece::Kept(bytes) => bytes.len(),
-                Piece::File(_) => break,
-            };
-            let gone = sent.min(length);
-            let is_whole = gone == length;
-            sent -= gone;
-            match piece {
-                Piece::Copied(len) => {
-                    *len -= gone;
-                    self.taken += gone;
-                }
-                Piece::Kept(bytes) if !is_whole => bytes.advance(gone),
-                Piece::Kept(_) | Piece::File(_) => {}
-            }
-            if !is_whole {
-                break;
-            }
-            if let Some(Piece::Kept(bytes)) = self.pieces.pop_front() {
-                self.spent.push(bytes);
-            }
+    #[inline]
+    fn consume(&mut self, sent: usize) {
+        if !self.large.is_empty() {
+            return self.consume_pieces(sent);
         }
-        if self.len == 0 {
+        self.taken += sent;
+        if self.taken == self.copied.len() {
             self.clear();
         }
     }
 
-    /// The owners of what was sent, to be dropped where nothing is borrowed.
-    pub(crate) fn take_spent(&mut self) -> Vec<Bytes> {
-        std::mem::take(&mut self.spent)
+    #[inline(never)]
+    fn consume_pieces(&mut self, mut sent: usize) {
+        while let Some(next) = self.large.front_mut() {
+            let copied = sent.min(next.at - self.taken);
+            self.taken += copied;
+            sent -= copied;
+            let Piece::Bytes(bytes) = &mut next.piece else { return };
+            if self.taken < next.at {
+                return;
+            }
+            let kept = sent.min(bytes.len());
+            self.large_len -= kept as u64;
+            sent -= kept;
+            if kept < bytes.len() {
+                bytes.advance(kept);
+                return;
+            }
+            if let Some(Large { piece: Piece::Bytes(bytes), .. }) = self.large.pop_front() {
+                self.spent.push(bytes);
+            }
+        }
+        self.consume(sent);
+    }
+
+    /// The owners of what was sent, if any, to be dropped where nothing is borrowed.
+    #[inline]
+    pub(crate) fn take_spent(&mut self) -> Option<Vec<Bytes>> {
+        if self.spent.is_empty() { None } else { Some(std::mem::take(&mut self.spent)) }
     }
 }
 
@@ -327,8 +378,8 @@ mod tests {
         output.take(&mut body);
         assert_eq!(output.len(), 4 + 10 + 7 + u64::MAX / 2);
         assert_eq!(bytes_of(&output), b"head", "up to the file");
-        assert_eq!(output.pieces.len(), 4, "none of them is empty");
+        assert_eq!(output.large.len(), 2, "none of them is empty");
         output.consume(4);
-        assert_eq!((bytes_of(&output), output.pieces.len()), (vec![], 3));
+        assert_eq!((bytes_of(&output), output.large.len()), (vec![], 2));
     }
 }

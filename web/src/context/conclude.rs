@@ -47,7 +47,9 @@ impl Context {
             Outcome::Left(departure) => return self.conclude_left(departure),
         }
         // Middleware may have changed what the handler had completed.
-        if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
+        if !self.is_checked()
+            && let Err(error) = self.check_whole().and_then(|()| self.complete())
+        {
             self.answer_error(&error);
         }
         if let Err(error) = self.send_rest() {
@@ -58,10 +60,10 @@ impl Context {
             return self.conclude_cut();
         }
         let switches = self.status() == StatusCode::SWITCHING_PROTOCOLS;
-        match self.exchange.upgrade.take().filter(|_| switches) {
+        match self.take_upgrade().filter(|_| switches) {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
-            None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
+            None if self.is_body_done() => Conclusion::KeepAlive,
             None => Conclusion::Drain,
         }
     }
@@ -80,14 +82,24 @@ impl Context {
     }
 
     fn conclude_cut(&self) -> Conclusion {
-        match self.is_head_sent() && self.ends_with_connection() {
+        let looks_whole = self.is_head_sent() && self.ends_with_connection();
+        match looks_whole || self.connection.is_too_slow() {
             true => Conclusion::Reset,
             false => Conclusion::Abort,
         }
     }
 
+    fn take_upgrade(&mut self) -> Option<Serve> {
+        self.exchange.seldom_mut()?.upgrade.take()
+    }
+
+    #[inline]
+    fn is_body_done(&self) -> bool {
+        self.exchange.head.framing.is_empty() || self.connection.is_body_done()
+    }
+
     fn conclude_last(&self) -> Conclusion {
-        if !self.connection.with(|buffers| buffers.body.is_done()) {
+        if !self.is_body_done() {
             self.connection.set_linger();
         }
         Conclusion::Close
@@ -144,7 +156,7 @@ impl Context {
     }
 
     fn put_error(&mut self, error: &Error) -> bool {
-        self.exchange.upgrade = None;
+        self.take_upgrade();
         if self.is_head_sent() {
             if self.exchange.response.progress != Progress::Finished {
                 self.exchange.response.progress = Progress::Broken;
@@ -156,7 +168,7 @@ impl Context {
         response.progress = Progress::Open;
         response.status = error.status();
         if let Some(error) = error.http() {
-            response.headers.extend_from_slice(error.headers());
+            response.headers.extend(error.headers());
             if let Some(reason) = error.reason() {
                 self.set_reason(reason.to_owned());
             }

@@ -127,7 +127,7 @@ impl Context {
     /// Says how old the file is, unless the handler has.
     pub(super) fn date_file(&mut self) {
         if let Some(modified) = self.file_modified()
-            && self.exchange.response.header(&header::LAST_MODIFIED).is_none()
+            && self.exchange.response.headers.first(&header::LAST_MODIFIED).is_none()
         {
             // It fails only once the head has left.
             let _ = self.set_header(header::LAST_MODIFIED, http_date(modified));
@@ -136,7 +136,7 @@ impl Context {
 
     /// Whether the client has the file as it is, by its age (RFC 9110 §13.1.3).
     pub(super) fn has_unmodified(&self) -> bool {
-        let modified = self.exchange.response.header(&header::LAST_MODIFIED);
+        let modified = self.exchange.response.headers.first(&header::LAST_MODIFIED);
         let Some(modified) = modified.filter(|_| self.file_modified().is_some()) else {
             return false;
         };

@@ -71,8 +71,9 @@ impl Context {
         self.connection.with(|buffers| {
             let head = buffers.input.head();
             let matches = |field: Range| field.of(head).eq_ignore_ascii_case(name.as_bytes());
-            let field = self.exchange.head.fields.iter().find(|field| matches(field.name))?;
-            Some(buffers.input.text(field.value))
+            let field = self.exchange.head.fields.iter().find(|field| matches(field.name));
+            let value = field.map(|field| field.value).or_else(|| self.consumed_encoding(name))?;
+            Some(buffers.input.text(value))
         })
     }
 
@@ -95,7 +96,7 @@ impl Context {
     /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left
     /// out; [`header`](Self::header) finds them all.
     pub fn headers(&self) -> &HeaderMap {
-        self.exchange.cache.headers.get_or_init(|| {
+        self.exchange.cache().headers.get_or_init(|| {
             self.connection.with(|buffers| {
                 let head = buffers.input.head();
                 let fields = &self.exchange.head.fields;
@@ -108,6 +109,7 @@ impl Context {
                         let _ = headers.try_append(name, value);
                     }
                 }
+                self.append_consumed_encoding(head, &mut headers);
                 headers
             })
         })
@@ -138,6 +140,32 @@ impl Context {
         Body::new(&self.connection)
     }
 
+    /// Allows the body of this request to have `bytes`, in place of the
+    /// [limit of its route](crate::Route::max_body_size) or server.
+    ///
+    /// For a route that [streams](crate::Route::stream_request_body), before the body is read: in
+    /// `prepare`, for one client more than for another. Where the body has been read before the
+    /// handler is called, it comes too late.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// async fn store(cx: &mut Context) -> Result {
+    ///     if cx.header("authorization").is_some() {
+    ///         cx.set_max_body_size(1 << 30);
+    ///     }
+    ///     cx.write(cx.body().await?.len().to_string())
+    /// }
+    ///
+    /// let app = Application::new([route("/", post(store)).stream_request_body().max_body_size(3)]);
+    /// let client = TestClient::new(app);
+    /// assert_eq!(client.post("/").body("abcd").send().status(), 413);
+    /// let response = client.post("/").header("Authorization", "me").body("abcd").send();
+    /// assert_eq!(response.text(), "4");
+    /// ```
+    pub fn set_max_body_size(&mut self, bytes: u64) {
+        self.connection.with(|buffers| buffers.body.set_limit(bytes));
+    }
+
     /// Keeps `value` with the request, for whoever handles it later: middleware tells a
     /// handler what it has found. It replaces a value of the same type, which is returned.
     ///
@@ -157,14 +185,14 @@ impl Context {
     /// assert_eq!(TestClient::new(app).get("/").send().text(), "ada");
     /// ```
     pub fn set_extension<T: 'static>(&mut self, value: T) -> Option<T> {
-        let extensions = self.exchange.extensions.get_or_insert_default();
+        let extensions = self.exchange.make_seldom().extensions.get_or_insert_default();
         let old = extensions.insert(TypeId::of::<T>(), Box::new(value) as Box<dyn Any>);
         old.and_then(|old| old.downcast().ok()).map(|old| *old)
     }
 
     /// The value of type `T` that was kept with the request.
     pub fn extension<T: 'static>(&self) -> Option<&T> {
-        self.exchange.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
+        self.exchange.seldom()?.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
     pub(super) fn text(&self, range: Range) -> Text {
