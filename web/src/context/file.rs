@@ -60,11 +60,12 @@ impl Context {
     /// `/proc` say that they are empty, and are sent so). The handler does not wait for it, and may
     /// delete the file.
     ///
-    /// The `Content-Type` is that of the extension (`application/octet-stream` if that tells nothing),
-    /// unless one is set or something was written before. If the file is all of the body, it gets a
-    /// `Last-Modified`, unless one is set, when it leaves. No `ETag` is made. A `GET` or `HEAD` whose `If-None-Match` has the tag that the
-    /// handler has set, or whose `If-Modified-Since` is not before `Last-Modified`, is answered with
-    /// 304. A `Range` is the handler's to answer: see [`OpenFile::range`](crate::OpenFile::range).
+    /// The `Content-Type` is that of the extension (`application/octet-stream` if that tells
+    /// nothing; never with a charset), unless one is set or something was written before. If the
+    /// file is all of the body, it gets a `Last-Modified` when it leaves, unless one is set. No `ETag`
+    /// is made. A `GET` or `HEAD` whose `If-None-Match` has the tag that the handler has set, or
+    /// whose `If-Modified-Since` is not before `Last-Modified`, is answered with 304. A `Range` is
+    /// the handler's to answer: see [`OpenFile::range`](crate::OpenFile::range).
     ///
     /// `HEAD` gets the same headers, and nothing is read.
     ///
