@@ -18,10 +18,13 @@ use crate::slab::{self, Slab};
 pub use join_error::JoinError;
 pub(crate) use remote::{Message, Remote};
 use spawned::Spawned;
+use waiter::Running;
+pub(crate) use waiter::Waiter;
 
 mod join_error;
 mod remote;
 mod spawned;
+mod waiter;
 mod wake;
 
 /// What `wake` is built from; the model in `tests/loom.rs` has another module of this name.
@@ -29,15 +32,9 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
 
-pub(crate) type Runnable = async_task::Runnable<Origin>;
-pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Origin>;
-
-/// Where a task comes from: the loop to which it belongs and the line that spawned it.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    remote: Arc<Remote>,
-    spawned_at: &'static Location<'static>,
-}
+/// A task knows where its home is.
+pub(crate) type Runnable = async_task::Runnable<Arc<Remote>>;
+pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Arc<Remote>>;
 
 /// The executor of this thread.
 struct Local {
@@ -47,11 +44,18 @@ struct Local {
     /// The tasks to run on the next turn.
     ready: RefCell<Vec<Runnable>>,
     /// All tasks that are not done, so that they can be dropped when the thread ends.
-    tasks: RefCell<Slab<Waker>>,
-    /// Where the task that runs now was spawned.
-    running: Cell<Option<&'static Location<'static>>>,
+    tasks: RefCell<Slab<Listed>>,
+    running: Cell<Running>,
+    /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
+    foreign: RefCell<Slab<Waker>>,
     /// The thread is about to end: what is spawned now is dropped.
     closing: Cell<bool>,
+}
+
+/// A task in the list of tasks.
+struct Listed {
+    waker: Waker,
+    spawned_at: &'static Location<'static>,
 }
 
 thread_local! {
@@ -62,7 +66,8 @@ thread_local! {
             home: Cell::new(0),
             ready: RefCell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
-            running: Cell::new(None),
+            running: Cell::new(Running::NONE),
+            foreign: RefCell::new(Slab::new()),
             closing: Cell::new(false),
         })
     };
@@ -83,8 +88,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let origin = Origin { remote: Arc::clone(remote), spawned_at };
-    let builder = async_task::Builder::new().metadata(origin);
+    let builder = async_task::Builder::new().metadata(Arc::clone(remote));
     LOCAL.with(|local| {
         if local.closing.get() {
             let spawned = Spawned::new(slab::NONE, future);
@@ -92,12 +96,13 @@ where
             drop(runnable);
             return task.fallible();
         }
-        let index = local.tasks.borrow_mut().insert(Waker::noop().clone());
+        let listed = Listed { waker: Waker::noop().clone(), spawned_at };
+        let index = local.tasks.borrow_mut().insert(listed);
         let spawned = Spawned::new(index, future);
         let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
         let waker = runnable.waker();
-        if let Some(place) = local.tasks.borrow_mut().at_mut(index) {
-            *place = waker;
+        if let Some(listed) = local.tasks.borrow_mut().at_mut(index) {
+            listed.waker = waker;
         }
         local.ready.borrow_mut().push(runnable);
         task.fallible()
@@ -108,7 +113,7 @@ where
 /// reference counting than the waker has done already.
 fn schedule(runnable: Runnable) {
     LOCAL.with(|local| {
-        if local.home.get() == Arc::as_ptr(&runnable.metadata().remote).addr() {
+        if local.home.get() == Arc::as_ptr(runnable.metadata()).addr() {
             local.ready.borrow_mut().push(runnable);
         } else {
             send_home(runnable);
@@ -118,7 +123,7 @@ fn schedule(runnable: Runnable) {
 
 #[cold]
 fn send_home(runnable: Runnable) {
-    let remote = Arc::clone(&runnable.metadata().remote);
+    let remote = Arc::clone(runnable.metadata());
     remote.send(Message::Run(runnable));
 }
 
@@ -128,11 +133,10 @@ pub(crate) fn run_ready(batch: &mut Vec<Runnable>) {
     LOCAL.with(|local| {
         std::mem::swap(&mut *local.ready.borrow_mut(), batch);
         for runnable in batch.drain(..) {
-            local.running.set(Some(runnable.metadata().spawned_at));
             budget::refill();
             runnable.run();
         }
-        local.running.set(None);
+        local.running.set(Running::NONE);
     });
 }
 
@@ -200,7 +204,7 @@ pub(crate) fn shut_down(remote: &Remote) {
 fn wake_all(local: &Local) {
     let end = local.tasks.borrow().end();
     for index in 0..end {
-        let waker = local.tasks.borrow().at(index).cloned();
+        let waker = local.tasks.borrow().at(index).map(|listed| listed.waker.clone());
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -38,6 +38,9 @@ use crate::error::{Result, bad_request};
 /// assert_eq!(TestClient::new(app).post("/").body("12345").send().text(), "5");
 /// ```
 ///
+/// A body that came compressed is given out as it was sent, unless the server or its route
+/// [decompresses](crate::HTTPServer::decompress_request) it.
+///
 /// # Errors
 ///
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more

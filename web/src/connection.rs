@@ -14,8 +14,10 @@ use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
+mod pace;
 mod patience;
 pub(crate) mod relay;
 pub(crate) mod request_body;
@@ -62,6 +64,8 @@ impl Flags {
     const HALF_CLOSE: u8 = 4;
     /// The client may still be sending when the connection ends.
     const LINGER: u8 = 8;
+    /// The client did not take what was sent in time.
+    const TOO_SLOW: u8 = 32;
     /// Another protocol has it, and decides when it ends.
     const HANDED_OVER: u8 = 16;
 }
@@ -137,17 +141,18 @@ impl Connection {
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
-        let progress = buffers.output.len() < queued;
+        let progress = queued - buffers.output.len();
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
-            self.end_sending();
+            self.end_sending(progress);
             return sent;
         }
         self.save_memory();
         ready!(self.poll_send_limit(task, progress));
+        self.set(Flags::TOO_SLOW, true);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -231,6 +236,12 @@ impl Connection {
         self.set(Flags::HANDED_OVER, true);
     }
 
+    /// Whether the client did not take what was sent in time: what the system holds for it is to
+    /// go with the connection.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.has(Flags::TOO_SLOW)
+    }
+
     /// Notes that the client may not have sent all it is about to send.
     pub(crate) fn set_linger(&self) {
         self.set(Flags::LINGER, true);
@@ -256,7 +267,7 @@ pub(crate) struct Backlog {
     /// Whether bytes have been received that are not read yet.
     pub(crate) received: bool,
     /// How many bytes are to be sent.
-    pub(crate) queued: usize,
+    pub(crate) queued: u64,
 }
 
 impl Connection {
@@ -295,6 +306,13 @@ impl Connection {
             Poll::Pending if begun => Poll::Ready(HeadProgress::TooSlow),
             Poll::Pending => Poll::Ready(HeadProgress::Ended),
         }
+    }
+
+    /// Whether what is to be sent is a file that is being read: its client has all the time until
+    /// it is there.
+    fn waits_for_file(&self) -> bool {
+        let mut held = self.held.borrow_mut();
+        held.leased().is_some_and(|buffers| buffers.output.waits_for_file())
     }
 
     /// Takes memory off a connection that may wait for long: for its handler, more of a body, or

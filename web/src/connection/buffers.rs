@@ -1,5 +1,6 @@
 use crate::connection::input::Input;
 use crate::connection::output::Output;
+use crate::connection::pace::Pace;
 use crate::connection::request_body::RequestBody;
 use crate::connection::worker::Worker;
 
@@ -12,11 +13,18 @@ pub(crate) struct Buffers {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) body: RequestBody,
+    /// How well the client takes what is sent.
+    pub(crate) sending: Pace,
 }
 
 impl Buffers {
     pub(crate) fn new() -> Self {
-        Self { input: Input::new(), output: Output::default(), body: RequestBody::default() }
+        Self {
+            input: Input::new(),
+            output: Output::default(),
+            body: RequestBody::default(),
+            sending: Pace::default(),
+        }
     }
 
     /// Forgets the request that was served; what was received behind it stays.
@@ -32,6 +40,7 @@ impl Buffers {
         if !self.output.is_empty() {
             self.output.clear();
         }
+        self.sending = Pace::default();
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::inflating::Inflating;
 use crate::connection::input::Input;
 use crate::connection::patience::Phase;
 use crate::error::HTTPError;
@@ -20,11 +21,13 @@ const DRAIN_LIMIT: u64 = 64 * 1024;
 /// The body of the current request, as far as it has come.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     framing: Framing,
     /// The most bytes that may come, as a setting has it.
-    limit: u64,
-    received: u64,
+    pub(super) limit: u64,
+    pub(super) received: u64,
+    /// It is compressed, and is not to be given out so.
+    pub(super) inflating: Option<Box<Inflating>>,
     /// How long it was waited for so far, and since when it is waited for now.
     waited: Duration,
     waiting_since: Option<Instant>,
@@ -36,7 +39,7 @@ pub(crate) struct RequestBody {
     /// All of it, if it was collected.
     whole: Option<Bytes>,
     /// It could not be read to its end, and nothing can follow it.
-    failure: Option<BodyFailure>,
+    pub(super) failure: Option<BodyFailure>,
     /// Nothing has been noted here since there was no body.
     is_untouched: bool,
 }
@@ -78,6 +81,8 @@ pub(crate) enum Step {
     Data,
     /// Nothing yet: more must be received first.
     Starved,
+    /// It is the turn of others.
+    Yield,
     End,
 }
 
@@ -88,6 +93,7 @@ impl Default for RequestBody {
             framing: Framing::None,
             limit: 0,
             received: 0,
+            inflating: None,
             waited: Duration::ZERO,
             waiting_since: None,
             waiter: None,
@@ -123,8 +129,9 @@ impl RequestBody {
 
     #[inline]
     pub(crate) fn clear(&mut self) {
-        if self.whole.is_some() {
+        if !self.is_untouched {
             self.whole = None;
+            self.inflating = None;
         }
     }
 
@@ -175,7 +182,7 @@ impl RequestBody {
 
     /// Whether it has been read to its end, so that what follows is the next request.
     pub(crate) fn is_done(&self) -> bool {
-        self.failure.is_none() && self.decoder.is_done()
+        self.failure.is_none() && self.decoder.is_done() && self.inflating.is_none()
     }
 
     /// Whether the connection can be kept although the body was not read: the rest is short,
@@ -200,6 +207,9 @@ impl RequestBody {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        if self.inflating.is_some() {
+            return self.read_inflated(input, sink);
+        }
         let mut first = None;
         loop {
             match self.read_chunk(input, sink) {
@@ -215,7 +225,7 @@ impl RequestBody {
     }
 
     /// What is announced counts: it is refused before it comes.
-    fn check_size(&self) -> Result<(), BodyFailure> {
+    pub(super) fn check_size(&self) -> Result<(), BodyFailure> {
         match self.received.saturating_add(self.decoder.announced()) > self.limit {
             true => Err(BodyFailure::TooLarge),
             false => Ok(()),
@@ -277,6 +287,10 @@ impl Connection {
             match step {
                 Step::Data => return Poll::Ready(Ok(true)),
                 Step::End => return Poll::Ready(Ok(false)),
+                Step::Yield => {
+                    task.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Step::Starved => {}
             }
             match self.poll_fill(task) {
@@ -354,7 +368,10 @@ impl Connection {
 
     /// Reads away what a handler left of a body, if it is not much.
     pub(crate) async fn drain_body(&self) -> Result<(), BodyFailure> {
-        self.with(|buffers| buffers.body.limit = buffers.body.received + DRAIN_LIMIT);
+        self.with(|buffers| {
+            buffers.body.stop_inflating(&mut buffers.input);
+            buffers.body.limit = buffers.body.received + DRAIN_LIMIT;
+        });
         self.read_body_to_end(|_| ()).await
     }
 

@@ -82,7 +82,8 @@ impl Context {
     }
 
     fn conclude_cut(&self) -> Conclusion {
-        match self.is_head_sent() && self.ends_with_connection() {
+        let looks_whole = self.is_head_sent() && self.ends_with_connection();
+        match looks_whole || self.connection.is_too_slow() {
             true => Conclusion::Reset,
             false => Conclusion::Abort,
         }

@@ -48,12 +48,15 @@ impl Context {
         let too_large = !self.exchange.head.framing.is_empty()
             && self.connection.with(|buffers| {
                 buffers.body.set_limit(limit);
-                buffers.body.is_announced_too_large()
+                // A handler that streams may allow more.
+                !options.streams_request_body && buffers.body.is_announced_too_large()
             });
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);
         } else if too_large {
             self.refuse_body(BodyFailure::TooLarge);
+        } else if options.decompress_request.unwrap_or(settings.decompress_request) {
+            self.decompress_request();
         }
     }
 

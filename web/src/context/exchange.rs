@@ -11,7 +11,7 @@ use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use crate::http1::head::Head;
+use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Pattern};
 use crate::text::Text;
@@ -34,6 +34,8 @@ pub(crate) struct Exchange {
 /// What most requests have none of, so that it need not be looked through after each.
 #[derive(Default)]
 pub(crate) struct Seldom {
+    /// What `Content-Encoding` has said of a body that is decompressed.
+    pub(crate) consumed_encoding: Option<Range>,
     /// Why the request is answered without asking a handler.
     pub(crate) refusal: Option<Error>,
     /// What an endpoint answers, for `OPTIONS`.
@@ -64,6 +66,8 @@ pub(crate) struct Response {
     pub(crate) reason: Option<String>,
     pub(crate) headers: HeaderList,
     pub(crate) body: Output,
+    /// The body is, or begins with, a file: no tag is made of its bytes.
+    pub(crate) has_file: bool,
     pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
@@ -103,6 +107,7 @@ impl Exchange {
                 reason: None,
                 headers: HeaderList::new(),
                 body: Output::default(),
+                has_file: false,
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
@@ -159,6 +164,7 @@ impl Response {
         self.reason = None;
         self.headers.clear();
         self.body.clear();
+        self.has_file = false;
         self.trailers.clear();
         self.promised = None;
         self.is_changed = true;

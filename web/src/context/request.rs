@@ -71,8 +71,9 @@ impl Context {
         self.connection.with(|buffers| {
             let head = buffers.input.head();
             let matches = |field: Range| field.of(head).eq_ignore_ascii_case(name.as_bytes());
-            let field = self.exchange.head.fields.iter().find(|field| matches(field.name))?;
-            Some(buffers.input.text(field.value))
+            let field = self.exchange.head.fields.iter().find(|field| matches(field.name));
+            let value = field.map(|field| field.value).or_else(|| self.consumed_encoding(name))?;
+            Some(buffers.input.text(value))
         })
     }
 
@@ -108,6 +109,7 @@ impl Context {
                         let _ = headers.try_append(name, value);
                     }
                 }
+                self.append_consumed_encoding(head, &mut headers);
                 headers
             })
         })
@@ -136,6 +138,32 @@ impl Context {
     /// See [`Body`].
     pub fn body(&self) -> Body {
         Body::new(&self.connection)
+    }
+
+    /// Allows the body of this request to have `bytes`, in place of the
+    /// [limit of its route](crate::Route::max_body_size) or server.
+    ///
+    /// For a route that [streams](crate::Route::stream_request_body), before the body is read: in
+    /// `prepare`, for one client more than for another. Where the body has been read before the
+    /// handler is called, it comes too late.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// async fn store(cx: &mut Context) -> Result {
+    ///     if cx.header("authorization").is_some() {
+    ///         cx.set_max_body_size(1 << 30);
+    ///     }
+    ///     cx.write(cx.body().await?.len().to_string())
+    /// }
+    ///
+    /// let app = Application::new([route("/", post(store)).stream_request_body().max_body_size(3)]);
+    /// let client = TestClient::new(app);
+    /// assert_eq!(client.post("/").body("abcd").send().status(), 413);
+    /// let response = client.post("/").header("Authorization", "me").body("abcd").send();
+    /// assert_eq!(response.text(), "4");
+    /// ```
+    pub fn set_max_body_size(&mut self, bytes: u64) {
+        self.connection.with(|buffers| buffers.body.set_limit(bytes));
     }
 
     /// Keeps `value` with the request, for whoever handles it later: middleware tells a

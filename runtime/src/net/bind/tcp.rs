@@ -15,6 +15,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 pub(super) struct Inherited {
     pub(super) nodelay: bool,
     pub(super) keep_alive: Option<Duration>,
+    pub(super) notsent_lowat: Option<u32>,
+    pub(super) send_buffer_size: Option<usize>,
 }
 
 /// Binds `address` and listens on it.
@@ -47,6 +49,12 @@ pub(super) fn bind(
         let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
         socket.set_tcp_keepalive(&probes)?;
     }
+    if let Some(bytes) = inherited.notsent_lowat {
+        set_notsent_lowat(&socket, bytes)?;
+    }
+    if let Some(bytes) = inherited.send_buffer_size {
+        socket.set_send_buffer_size(bytes)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -55,6 +63,17 @@ pub(super) fn bind(
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn set_notsent_lowat(socket: &Socket, bytes: u32) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(bytes)
+}
+
+/// Elsewhere connections do not inherit it.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn set_notsent_lowat(_: &Socket, _: u32) -> io::Result<()> {
+    Ok(())
 }
 
 pub(super) fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use rustix::io::FdFlags;
+use socket2::{Domain, Socket, Type};
 
 use super::*;
 
@@ -169,6 +170,76 @@ fn accepted_connections_do_not_wait_to_fill_packets() {
     let listener = blocking(sockets.into_listeners().unwrap().remove(0));
     let (stream, _) = listener.accept().unwrap();
     assert!(stream.nodelay().unwrap());
+}
+
+#[test]
+fn accepted_connections_have_what_was_set_for_them() {
+    let accepted = |options: &BindOptions| {
+        let sockets = options.bind_sockets("127.0.0.1:0").unwrap();
+        answers(sockets.local_addrs()[0]).unwrap();
+        let listener = blocking(sockets.into_listeners().unwrap().remove(0));
+        Socket::from(OwnedFd::from(listener.accept().unwrap().0))
+    };
+    let plain = accepted(&BindOptions::new());
+    assert!(!plain.keepalive().unwrap(), "nobody is probed unless that is asked for");
+    let options = BindOptions::new().nodelay(false).keep_alive(Duration::from_secs(40));
+    let other = accepted(&options);
+    assert!(!other.tcp_nodelay().unwrap());
+    assert!(other.keepalive().unwrap());
+    assert_eq!(other.tcp_keepalive_time().unwrap(), Duration::from_secs(40));
+}
+
+/// Writes to `stream` until the system takes no more.
+#[cfg(target_os = "linux")]
+fn fill(mut stream: &TcpStream) -> usize {
+    let zeros = vec![0; 64 * 1024];
+    let mut taken = 0;
+    loop {
+        match stream.write(&zeros) {
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return taken,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// How much the system holds for a client that has read much, and then stops.
+#[cfg(target_os = "linux")]
+fn held_for_one_that_stops(options: &BindOptions) -> usize {
+    let sockets = options.bind_sockets("127.0.0.1:0").unwrap();
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    client.set_recv_buffer_size(64 * 1024).unwrap();
+    client.connect(&sockets.local_addrs()[0].into()).unwrap();
+    let listener = blocking(sockets.into_listeners().unwrap().remove(0));
+    let (server, _) = listener.accept().unwrap();
+    server.set_nonblocking(true).unwrap();
+    let mut client = TcpStream::from(client);
+    let (mut written, mut read) = (0, 0);
+    let mut buffer = vec![0; 256 * 1024];
+    while read < 16 << 20 {
+        written += fill(&server);
+        read += client.read(&mut buffer).unwrap();
+    }
+    written += fill(&server);
+    let waiting = rustix::io::ioctl_fionread(&client).unwrap();
+    written - read - usize::try_from(waiting).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_takes_little_for_a_client_that_does_not_read() {
+    let by_default = held_for_one_that_stops(&BindOptions::new());
+    assert!(by_default <= 256 * 1024, "{by_default} bytes by default");
+    let little = held_for_one_that_stops(&BindOptions::new().notsent_lowat(16 * 1024));
+    assert!(little <= 128 * 1024, "{little} bytes");
+    let small = BindOptions::new().notsent_lowat(None).send_buffer_size(32 * 1024);
+    let small = held_for_one_that_stops(&small);
+    assert!(small <= 128 * 1024, "{small} bytes");
+    let system = held_for_one_that_stops(&BindOptions::new().notsent_lowat(None));
+    println!(
+        "{by_default} by default, {little} with little, {small} in a small buffer, else {system}"
+    );
+    assert!(system > by_default, "{system} bytes if left to the system, {by_default} by default");
 }
 
 #[test]
