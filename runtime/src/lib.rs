@@ -139,4 +139,4 @@ pub use net::{
 };
 pub use periodic::PeriodicCallback;
 pub use task::{JoinError, Task, yield_now};
-pub use timer::{Deadline, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
+pub use timer::{Deadline, Moment, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};

@@ -265,11 +265,12 @@ impl Head {
         self.parse_front(&bytes, limits)
     }
 
-    /// Whether it is certain under HTTP/1.0 where the request ends. A body needs a length there,
-    /// and a client that leaves it out would have its body read as the next request.
-    #[cold]
-    fn has_end(&self) -> bool {
-        self.framing != Framing::None || matches!(self.method, Method::GET | Method::HEAD)
+    /// Whether it is certain where the request ends. Under HTTP/1.0 a body needs a length, and a
+    /// client that leaves it out would have its body read as the next request.
+    pub(crate) fn has_end(&self) -> bool {
+        self.version == Version::Http11
+            || self.framing != Framing::None
+            || matches!(self.method, Method::GET | Method::HEAD)
     }
 
     /// Decides what all fields together mean.
