@@ -1,83 +1,200 @@
 //! The field lines of a head.
 
 use super::super::field::{elements, is_name};
+use super::super::framing::FramingFields;
 use super::super::host::is_authority;
-use super::{Expect, Field, Head, HeadError, Meaning, Range};
+use super::super::scan::chunk;
+use super::{Expect, Field, Head, HeadError, Range, Stop};
+
+/// What the fields of a head mean for the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Meaning {
+    pub(super) host: Option<Range>,
+    pub(super) options: Options,
+    pub(super) framing: FramingFields,
+    pub(super) expect: Expect,
+}
+
+/// What was found in the fields, a bit for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Options(u8);
+
+impl Options {
+    pub(super) const CLOSE: Self = Self(1);
+    pub(super) const KEEP_ALIVE: Self = Self(1 << 1);
+    pub(super) const UPGRADE: Self = Self(1 << 2);
+    pub(super) const UPGRADE_FIELD: Self = Self(1 << 3);
+    pub(super) const IF_NONE_MATCH: Self = Self(1 << 4);
+    pub(super) const EXPECT: Self = Self(1 << 5);
+    pub(super) const FRAMING: Self = Self(1 << 6);
+
+    pub(super) fn has(self, option: Self) -> bool {
+        self.0 & option.0 != 0
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn add(&mut self, option: Self) {
+        self.0 |= option.0;
+    }
+}
+
+/// Nearly all heads have fewer fields; for more there is an allocation.
+const USUAL_FIELDS: usize = 16;
 
 impl Head {
-    /// Takes in the fields of `head`, as they were parsed, and what they mean.
+    /// Parses the fields that begin at `start`, and the blank line after them. Returns where
+    /// that ends.
     ///
     /// # Errors
     ///
-    /// When a line does not end in CR LF, or a field means what it must not.
-    #[inline(never)]
-    pub(super) fn take_in_fields(
+    /// When a line does not end in CR LF, or is no field. When there are more than `max_fields`,
+    /// or one means what it must not.
+    #[inline]
+    pub(super) fn parse_fields(
+        &mut self,
+        bytes: &[u8],
+        start: u32,
+        max_fields: usize,
+        meaning: &mut Meaning,
+    ) -> Result<u32, Stop> {
+        let mut places = [httparse::EMPTY_HEADER; USUAL_FIELDS];
+        let count = max_fields.min(USUAL_FIELDS);
+        match self.parse_fields_with(bytes, start, &mut places[..count], meaning) {
+            Err(Stop::Malformed(HeadError::TooManyFields)) if count < max_fields => {
+                self.parse_many_fields(bytes, start, max_fields, meaning)
+            }
+            parsed => parsed,
+        }
+    }
+
+    #[cold]
+    fn parse_many_fields(
+        &mut self,
+        bytes: &[u8],
+        start: u32,
+        max_fields: usize,
+        meaning: &mut Meaning,
+    ) -> Result<u32, Stop> {
+        let mut places = vec![httparse::EMPTY_HEADER; max_fields];
+        self.parse_fields_with(bytes, start, &mut places, meaning)
+    }
+
+    fn parse_fields_with<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        start: u32,
+        places: &mut [httparse::Header<'b>],
+        meaning: &mut Meaning,
+    ) -> Result<u32, Stop> {
+        let lines = bytes.get(start as usize..).unwrap_or_default();
+        let (length, fields) = match httparse::parse_headers(lines, places) {
+            Ok(httparse::Status::Complete(parsed)) => parsed,
+            Ok(httparse::Status::Partial) => return Err(Stop::Incomplete),
+            Err(error) => return Err(explain(error).into()),
+        };
+        let end = start + length as u32;
+        self.take_in_fields(&bytes[..end as usize], fields, meaning)?;
+        Ok(end)
+    }
+
+    /// Takes in the fields of `head`, as they were parsed, and what they mean.
+    fn take_in_fields(
         &mut self,
         head: &[u8],
         fields: &[httparse::Header<'_>],
+        meaning: &mut Meaning,
     ) -> Result<(), HeadError> {
         self.fields.clear();
-        self.meaning = Meaning::default();
+        self.fields.reserve(fields.len());
         // Each line ends where the next name begins, and the last in the blank line.
-        let ends_line = |end: usize| head[..end].ends_with(b"\r\n");
+        let ends_line = |end: u32| chunk(head, end.wrapping_sub(2)) == Some(b"\r\n");
         if !head.ends_with(b"\r\n\r\n") {
             return Err(HeadError::LineEnd);
         }
         for field in fields {
-            let (name, value) = (field.name.as_bytes(), field.value);
-            let name_range = Range::within(head, name);
-            if !ends_line(name_range.start as usize) {
+            let name = Range::within(head, field.name.as_bytes());
+            if !ends_line(name.start) {
                 return Err(HeadError::LineEnd);
             }
             // An empty value is a slice of something else.
-            let value_range = match value.is_empty() {
-                true => Range { start: name_range.end + 1, end: name_range.end + 1 },
-                false => Range::within(head, value),
+            let value = match field.value.is_empty() {
+                true => Range { start: name.end + 1, end: name.end + 1 },
+                false => Range::within(head, field.value),
             };
-            self.fields.push(Field { name: name_range, value: value_range });
-            if may_matter(name) {
-                self.meaning.take_in(name, value, value_range)?;
+            let field = Field { name, value };
+            self.fields.push(field);
+            if may_matter(head, name) {
+                meaning.take_in(head, field)?;
             }
         }
         Ok(())
     }
 }
 
+/// What `httparse` means by `error`, which it found in a field.
+#[cold]
+fn explain(error: httparse::Error) -> HeadError {
+    match error {
+        httparse::Error::HeaderValue => HeadError::FieldValue,
+        httparse::Error::NewLine => HeadError::LineEnd,
+        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+        _ => HeadError::FieldName,
+    }
+}
+
 /// A sum of few bits by which the names that matter can be told from nearly all others: the
 /// length, and the first letter in either case.
-const fn key(name: &[u8]) -> usize {
-    name.len() + (name[0] & 0x1f) as usize
+const fn key(first: u8, length: usize) -> usize {
+    length + (first & 0x1f) as usize
 }
 
 /// A bit for the key of each name that matters.
-const MATTERING: u64 = 1 << key(b"host")
-    | 1 << key(b"expect")
-    | 1 << key(b"upgrade")
-    | 1 << key(b"connection")
-    | 1 << key(b"if-none-match")
-    | 1 << key(b"content-length")
-    | 1 << key(b"transfer-encoding");
+const MATTERING: u64 = 1 << key(b'h', "host".len())
+    | 1 << key(b'e', "expect".len())
+    | 1 << key(b'u', "upgrade".len())
+    | 1 << key(b'c', "connection".len())
+    | 1 << key(b'i', "if-none-match".len())
+    | 1 << key(b'c', "content-length".len())
+    | 1 << key(b't', "transfer-encoding".len());
 
 /// Whether the field called `name` may be one of those that matter. Of other names only a few
 /// that nobody sends pass.
-fn may_matter(name: &[u8]) -> bool {
-    name.len() < 32 && MATTERING >> key(name) & 1 != 0
+#[inline(always)]
+fn may_matter(bytes: &[u8], name: Range) -> bool {
+    match bytes.get(name.start as usize) {
+        Some(&first) if name.len() < 32 => MATTERING >> key(first, name.len()) & 1 != 0,
+        _ => false,
+    }
 }
 
 impl Meaning {
     /// Takes in one field, if it is one of those that matter.
     #[inline(never)]
-    fn take_in(&mut self, name: &[u8], value: &[u8], range: Range) -> Result<(), HeadError> {
-        match name.len() {
-            4 if is_name(name, b"host") => self.host(value, range)?,
-            6 if is_name(name, b"expect") => self.expect(value),
-            7 if is_name(name, b"upgrade") => self.upgrade_field = true,
-            10 if is_name(name, b"connection") => self.connection(value),
-            13 if is_name(name, b"if-none-match") => self.if_none_match = true,
-            14 if is_name(name, b"content-length") => self.framing.content_length(value)?,
-            17 if is_name(name, b"transfer-encoding") => self.framing.transfer_encoding(value)?,
-            _ => {}
-        }
+    fn take_in(&mut self, bytes: &[u8], field: Field) -> Result<(), HeadError> {
+        let (name, value) = (field.name.of(bytes), field.value.of(bytes));
+        let option = match name.len() {
+            4 if is_name(name, b"host") => return self.host(value, field.value),
+            6 if is_name(name, b"expect") => {
+                self.expect(value);
+                Options::EXPECT
+            }
+            7 if is_name(name, b"upgrade") => Options::UPGRADE_FIELD,
+            10 if is_name(name, b"connection") => connection_options(value),
+            13 if is_name(name, b"if-none-match") => Options::IF_NONE_MATCH,
+            14 if is_name(name, b"content-length") => {
+                self.framing.content_length(value)?;
+                Options::FRAMING
+            }
+            17 if is_name(name, b"transfer-encoding") => {
+                self.framing.transfer_encoding(value)?;
+                Options::FRAMING
+            }
+            _ => return Ok(()),
+        };
+        self.options.add(option);
         Ok(())
     }
 
@@ -91,21 +208,6 @@ impl Meaning {
         }
     }
 
-    fn connection(&mut self, value: &[u8]) {
-        if is_name(value, b"keep-alive") {
-            self.keep_alive = true;
-            return;
-        }
-        for option in elements(value) {
-            match option.len() {
-                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
-                7 => self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade"),
-                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
-                _ => {}
-            }
-        }
-    }
-
     fn expect(&mut self, value: &[u8]) {
         for expectation in elements(value).filter(|expectation| !expectation.is_empty()) {
             self.expect = match self.expect {
@@ -115,4 +217,21 @@ impl Meaning {
             };
         }
     }
+}
+
+/// What `Connection` says.
+fn connection_options(value: &[u8]) -> Options {
+    if is_name(value, b"keep-alive") {
+        return Options::KEEP_ALIVE;
+    }
+    let mut options = Options::default();
+    for option in elements(value) {
+        match option.len() {
+            5 if option.eq_ignore_ascii_case(b"close") => options.add(Options::CLOSE),
+            7 if option.eq_ignore_ascii_case(b"upgrade") => options.add(Options::UPGRADE),
+            10 if option.eq_ignore_ascii_case(b"keep-alive") => options.add(Options::KEEP_ALIVE),
+            _ => {}
+        }
+    }
+    options
 }
