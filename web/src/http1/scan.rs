@@ -109,6 +109,18 @@ fn rare_run_end(bytes: &[u8], at: u32, class: Class) -> u32 {
     run_end(bytes, at, class)
 }
 
+/// Where the letters and hyphens end that begin at `at`, or less than a word is left.
+#[inline(always)]
+pub(crate) fn letters_end(bytes: &[u8], at: u32) -> u32 {
+    first_mark(bytes, at, |word| {
+        let capitals = word & each(0x5f);
+        let from_a = capitals.wrapping_add(each(0x80 - b'A'));
+        let after_z = capitals.wrapping_add(each(0x80 - b'Z' - 1));
+        let no_hyphen = (word ^ each(b'-')).wrapping_add(each(0x7f));
+        !(from_a ^ after_z) & no_hyphen | word
+    })
+}
+
 /// Where from `at` on the first control byte is, tabs counted as such.
 #[inline(always)]
 pub(crate) fn text_end(bytes: &[u8], mut at: u32) -> u32 {

@@ -1,48 +1,10 @@
 //! The field lines of a head.
 
-use super::super::field::{elements, is_name};
-use super::super::framing::FramingFields;
-use super::super::host::is_authority;
-use super::super::scan::chunk;
-use super::{Expect, Field, Head, HeadError, Range, Stop};
-
-/// What the fields of a head mean for the connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Meaning {
-    pub(super) host: Option<Range>,
-    pub(super) options: Options,
-    pub(super) framing: FramingFields,
-    pub(super) expect: Expect,
-}
-
-/// What was found in the fields, a bit for each.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options(u8);
-
-impl Options {
-    pub(super) const CLOSE: Self = Self(1);
-    pub(super) const KEEP_ALIVE: Self = Self(1 << 1);
-    pub(super) const UPGRADE: Self = Self(1 << 2);
-    pub(super) const UPGRADE_FIELD: Self = Self(1 << 3);
-    pub(super) const IF_NONE_MATCH: Self = Self(1 << 4);
-    pub(super) const EXPECT: Self = Self(1 << 5);
-    pub(super) const FRAMING: Self = Self(1 << 6);
-
-    pub(super) fn has(self, option: Self) -> bool {
-        self.0 & option.0 != 0
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    fn add(&mut self, option: Self) {
-        self.0 |= option.0;
-    }
-}
-
-/// Nearly all heads have fewer fields; for more there is an allocation.
-const USUAL_FIELDS: usize = 16;
+use super::super::field::{trim_end, trim_start};
+use super::super::host::authority_end;
+use super::super::scan::{self, TOKEN, VALUE, chunk};
+use super::meaning::Meaning;
+use super::{Field, Head, HeadError, Range, Stop};
 
 impl Head {
     /// Parses the fields that begin at `start`, and the blank line after them. Returns where
@@ -50,9 +12,10 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// When a line does not end in CR LF, or is no field. When there are more than `max_fields`,
-    /// or one means what it must not.
-    #[inline]
+    /// When a line can no longer become a field: no name, a space before the colon or at the
+    /// beginning (which once continued the line before), a control byte, another line end
+    /// than CR LF. When there are more than `max_fields`, or one means what it must not.
+    #[inline(always)]
     pub(super) fn parse_fields(
         &mut self,
         bytes: &[u8],
@@ -60,178 +23,132 @@ impl Head {
         max_fields: usize,
         meaning: &mut Meaning,
     ) -> Result<u32, Stop> {
-        let mut places = [httparse::EMPTY_HEADER; USUAL_FIELDS];
-        let count = max_fields.min(USUAL_FIELDS);
-        match self.parse_fields_with(bytes, start, &mut places[..count], meaning) {
-            Err(Stop::Malformed(HeadError::TooManyFields)) if count < max_fields => {
-                self.parse_many_fields(bytes, start, max_fields, meaning)
-            }
-            parsed => parsed,
-        }
-    }
-
-    #[cold]
-    fn parse_many_fields(
-        &mut self,
-        bytes: &[u8],
-        start: u32,
-        max_fields: usize,
-        meaning: &mut Meaning,
-    ) -> Result<u32, Stop> {
-        let mut places = vec![httparse::EMPTY_HEADER; max_fields];
-        self.parse_fields_with(bytes, start, &mut places, meaning)
-    }
-
-    fn parse_fields_with<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        start: u32,
-        places: &mut [httparse::Header<'b>],
-        meaning: &mut Meaning,
-    ) -> Result<u32, Stop> {
-        let lines = bytes.get(start as usize..).unwrap_or_default();
-        let (length, fields) = match httparse::parse_headers(lines, places) {
-            Ok(httparse::Status::Complete(parsed)) => parsed,
-            Ok(httparse::Status::Partial) => return Err(Stop::Incomplete),
-            Err(error) => return Err(explain(error).into()),
-        };
-        let end = start + length as u32;
-        self.take_in_fields(&bytes[..end as usize], fields, meaning)?;
-        Ok(end)
-    }
-
-    /// Takes in the fields of `head`, as they were parsed, and what they mean.
-    fn take_in_fields(
-        &mut self,
-        head: &[u8],
-        fields: &[httparse::Header<'_>],
-        meaning: &mut Meaning,
-    ) -> Result<(), HeadError> {
+        let mut at = start;
         self.fields.clear();
-        self.fields.reserve(fields.len());
-        // Each line ends where the next name begins, and the last in the blank line.
-        let ends_line = |end: u32| chunk(head, end.wrapping_sub(2)) == Some(b"\r\n");
-        if !head.ends_with(b"\r\n\r\n") {
-            return Err(HeadError::LineEnd);
-        }
-        for field in fields {
-            let name = Range::within(head, field.name.as_bytes());
-            if !ends_line(name.start) {
-                return Err(HeadError::LineEnd);
-            }
-            // An empty value is a slice of something else.
-            let value = match field.value.is_empty() {
-                true => Range { start: name.end + 1, end: name.end + 1 },
-                false => Range::within(head, field.value),
-            };
-            let field = Field { name, value };
+        if let Some(field) = usual_host(bytes, at)
+            && max_fields > 0
+        {
             self.fields.push(field);
-            if may_matter(head, name) {
-                meaning.take_in(head, field)?;
-            }
+            meaning.host = Some(field.value);
+            at = field.value.end + 2;
         }
-        Ok(())
-    }
-}
-
-/// What `httparse` means by `error`, which it found in a field.
-#[cold]
-fn explain(error: httparse::Error) -> HeadError {
-    match error {
-        httparse::Error::HeaderValue => HeadError::FieldValue,
-        httparse::Error::NewLine => HeadError::LineEnd,
-        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
-        _ => HeadError::FieldName,
-    }
-}
-
-/// A sum of few bits by which the names that matter can be told from nearly all others: the
-/// length, and the first letter in either case.
-const fn key(first: u8, length: usize) -> usize {
-    length + (first & 0x1f) as usize
-}
-
-/// A bit for the key of each name that matters.
-const MATTERING: u64 = 1 << key(b'h', "host".len())
-    | 1 << key(b'e', "expect".len())
-    | 1 << key(b'u', "upgrade".len())
-    | 1 << key(b'c', "connection".len())
-    | 1 << key(b'i', "if-none-match".len())
-    | 1 << key(b'c', "content-length".len())
-    | 1 << key(b't', "transfer-encoding".len());
-
-/// Whether the field called `name` may be one of those that matter. Of other names only a few
-/// that nobody sends pass.
-#[inline(always)]
-fn may_matter(bytes: &[u8], name: Range) -> bool {
-    match bytes.get(name.start as usize) {
-        Some(&first) if name.len() < 32 => MATTERING >> key(first, name.len()) & 1 != 0,
-        _ => false,
-    }
-}
-
-impl Meaning {
-    /// Takes in one field, if it is one of those that matter.
-    #[inline(never)]
-    fn take_in(&mut self, bytes: &[u8], field: Field) -> Result<(), HeadError> {
-        let (name, value) = (field.name.of(bytes), field.value.of(bytes));
-        let option = match name.len() {
-            4 if is_name(name, b"host") => return self.host(value, field.value),
-            6 if is_name(name, b"expect") => {
-                self.expect(value);
-                Options::EXPECT
-            }
-            7 if is_name(name, b"upgrade") => Options::UPGRADE_FIELD,
-            10 if is_name(name, b"connection") => connection_options(value),
-            13 if is_name(name, b"if-none-match") => Options::IF_NONE_MATCH,
-            14 if is_name(name, b"content-length") => {
-                self.framing.content_length(value)?;
-                Options::FRAMING
-            }
-            17 if is_name(name, b"transfer-encoding") => {
-                self.framing.transfer_encoding(value)?;
-                Options::FRAMING
-            }
-            _ => return Ok(()),
-        };
-        self.options.add(option);
-        Ok(())
-    }
-
-    fn host(&mut self, value: &[u8], range: Range) -> Result<(), HeadError> {
-        if !value.is_empty() && !is_authority(value) {
-            return Err(HeadError::Host);
-        }
-        match self.host.replace(range) {
-            Some(_) => Err(HeadError::HostRepeated),
-            None => Ok(()),
-        }
-    }
-
-    fn expect(&mut self, value: &[u8]) {
-        for expectation in elements(value).filter(|expectation| !expectation.is_empty()) {
-            self.expect = match self.expect {
-                Expect::Unknown => Expect::Unknown,
-                _ if expectation.eq_ignore_ascii_case(b"100-continue") => Expect::Continue,
-                _ => Expect::Unknown,
+        loop {
+            let (field, next) = match usual_line(bytes, at) {
+                Some(line) => line,
+                None if chunk(bytes, at) == Some(b"\r\n") => return Ok(at + 2),
+                None => any_line(bytes, at)?,
             };
+            if self.fields.len() >= max_fields {
+                return Err(HeadError::TooManyFields.into());
+            }
+            self.fields.push(field);
+            if Meaning::may_depend_on(bytes, field.name) {
+                meaning.take_in(bytes, field)?;
+            }
+            at = next;
         }
     }
 }
 
-/// What `Connection` says.
-fn connection_options(value: &[u8]) -> Options {
-    if is_name(value, b"keep-alive") {
-        return Options::KEEP_ALIVE;
+/// The line at `start`, if it is the `Host` that nearly every head begins with, of a host that
+/// needs no closer look: it is checked while its end is searched.
+#[inline(always)]
+fn usual_host(bytes: &[u8], start: u32) -> Option<Field> {
+    if chunk(bytes, start)? != b"Host: " {
+        return None;
     }
-    let mut options = Options::default();
-    for option in elements(value) {
-        match option.len() {
-            5 if option.eq_ignore_ascii_case(b"close") => options.add(Options::CLOSE),
-            7 if option.eq_ignore_ascii_case(b"upgrade") => options.add(Options::UPGRADE),
-            10 if option.eq_ignore_ascii_case(b"keep-alive") => options.add(Options::KEEP_ALIVE),
-            _ => {}
+    let value = Range { start: start + 6, end: authority_end(bytes, start + 6)? };
+    let name = Range { start, end: start + 4 };
+    (chunk(bytes, value.end)? == b"\r\n").then_some(Field { name, value })
+}
+
+/// The field in the line at `start`, and where the next line begins, if it is written as nearly
+/// all are: a name of letters and hyphens, a colon, one space, a value without tabs and without
+/// space at its end. What it finds, [`any_line`] finds as well.
+#[inline(always)]
+fn usual_line(bytes: &[u8], start: u32) -> Option<(Field, u32)> {
+    let colon = scan::letters_end(bytes, start);
+    let [b':', b' ', first, _] = chunk(bytes, colon)? else { return None };
+    let end = scan::text_end(bytes, colon + 2);
+    let [last, b'\r', b'\n', _] = chunk(bytes, end - 1)? else { return None };
+    if colon == start || *first <= b' ' || *last <= b' ' {
+        return None;
+    }
+    let (name, value) = (Range { start, end: colon }, Range { start: colon + 2, end });
+    Some((Field { name, value }, end + 2))
+}
+
+/// The field in the line at `start`, and where the next line begins.
+#[inline(never)]
+fn any_line(bytes: &[u8], start: u32) -> Result<(Field, u32), Stop> {
+    let position = |slice: &[u8]| (bytes.len() - slice.len()) as u32;
+    let line = bytes.get(start as usize..).unwrap_or_default();
+    let after_name = scan::skip(line, TOKEN);
+    let name = Range { start, end: position(after_name) };
+    let value = match after_name {
+        [b':', value @ ..] if name.len() > 0 => trim_start(value),
+        _ => return Err(no_name(name, after_name)),
+    };
+    let line_end = scan::skip(value, VALUE);
+    let next = match line_end {
+        [b'\r', b'\n', next @ ..] => position(next),
+        [] | [b'\r'] => return Err(Stop::Incomplete),
+        [b'\r' | b'\n', ..] => return Err(HeadError::LineEnd.into()),
+        _ => return Err(HeadError::FieldValue.into()),
+    };
+    let start = position(value);
+    let value = trim_end(&value[..value.len() - line_end.len()]);
+    let value = Range { start, end: start + value.len() as u32 };
+    Ok((Field { name, value }, next))
+}
+
+/// What is wrong with a line that is not blank and has no colon after `name`, or nothing before
+/// it.
+#[cold]
+fn no_name(name: Range, after_name: &[u8]) -> Stop {
+    match after_name {
+        [] => Stop::Incomplete,
+        [b'\r'] if name.len() == 0 => Stop::Incomplete,
+        [b'\r' | b'\n', ..] if name.len() == 0 => HeadError::LineEnd.into(),
+        _ => HeadError::FieldName.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Lines that are written as usual, nearly so, or not at all.
+    fn any_lines() -> impl Strategy<Value = String> {
+        let name = prop_oneof![4 => "[A-Za-z-]{1,20}", 1 => "[!-~ ]{0,9}"];
+        let space =
+            prop_oneof![4 => Just(": "), 1 => Just(":"), 1 => Just(":  "), 1 => Just(":\t")];
+        let value = prop_oneof![4 => "[!-~]{1,40}", 4 => "[ -~]{0,40}", 1 => "[\0-\u{ff}]{0,9}"];
+        let end = prop_oneof![9 => Just("\r\n"), 1 => Just("\n"), 1 => Just("")];
+        (name, space, value, end, "(\r\n|[ -~]{0,9})")
+            .prop_map(|(name, space, value, end, after)| name + space + &value + end + &after)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn a_usual_line_is_read_as_any(lines in any_lines()) {
+            if let Some(usual) = usual_line(lines.as_bytes(), 0) {
+                prop_assert_eq!(Ok(usual), any_line(lines.as_bytes(), 0));
+            }
+        }
+
+        #[test]
+        fn a_usual_host_is_read_as_any(host in "[a-z0-9.:%,\\[\\] -]{0,9}", end in "(\r\n){0,2}") {
+            let line = format!("Host: {host}{end}");
+            if let Some(field) = usual_host(line.as_bytes(), 0) {
+                let (any, next) = any_line(line.as_bytes(), 0).unwrap();
+                prop_assert_eq!((field, field.value.end + 2), (any, next));
+                prop_assert!(Meaning::default().take_in(line.as_bytes(), any).is_ok());
+            }
         }
     }
-    options
 }

@@ -45,8 +45,11 @@ fn classes_are_what_the_grammar_says() {
 /// Many bytes that look like ends or spoil what is beside them, few that are ends.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let odd = prop::sample::select(b"!\"$>?@[`{~\x7e\x80\x81\xa0\xbf\xff".to_vec());
-    let byte = prop_oneof![20 => b' '..=0x7e, 10 => odd, 1 => any::<u8>()];
-    prop::collection::vec(byte, 0..200)
+    let letter = prop::sample::select(b"-AMZamz@[`{".to_vec());
+    let byte = prop_oneof![20 => b' '..=0x7e, 10 => odd, 10 => letter.clone(), 1 => any::<u8>()];
+    let letters = prop::collection::vec(letter, 0..20);
+    let bytes = prop::collection::vec(byte, 0..200);
+    (letters, bytes).prop_map(|(letters, bytes)| [letters, bytes].concat())
 }
 
 proptest! {
@@ -62,5 +65,9 @@ proptest! {
         prop_assert_eq!(path_end(&bytes, at) as usize, end(&|byte| is(byte, PATH)));
         prop_assert_eq!(query_end(&bytes, at) as usize, end(&|byte| is(byte, QUERY)));
         prop_assert_eq!(run_end(&bytes, at, TOKEN) as usize, end(&|byte| is(byte, TOKEN)));
+        let letters = letters_end(&bytes, at) as usize;
+        let letters_or_more = end(&|byte| byte.is_ascii_alphabetic() || byte == b'-');
+        prop_assert!(letters <= letters_or_more);
+        prop_assert!(letters == letters_or_more || bytes.len() - letters < 8);
     }
 }
