@@ -74,7 +74,8 @@
 //! | the same from another thread | 1, `write`, if the loop sleeps; else 0 | one atomic tells |
 //!
 //! So a request on a connection that is kept costs three, wait, receive and send, and among many
-//! that are ready together little more than two. Elsewhere than on Linux `polling` does all of it.
+//! that are ready together little more than two. Why it is so, and what was tried to make it less, is
+//! told in [`performance`]. Elsewhere than on Linux `polling` does all of it.
 //!
 //! # Traps
 //!
@@ -99,7 +100,7 @@
 //!
 //! From the bottom to the top; no module uses one that stands below it in this list.
 //!
-//! - [`log`], `slab`, `budget`: what all use.
+//! - [`log`], `slab`, `budget`: what all use. `pulse`: what a supervisor sees of the loop.
 //! - `executor`: tasks and their queues, `executor/wake.rs` the protocol between threads; `timer`:
 //!   clock and wheel; `reactor`: descriptors and who waits for them. These three do not know each
 //!   other.
@@ -109,6 +110,7 @@
 //! - [`process`]: workers and their supervisor.
 
 pub mod log;
+pub mod performance;
 pub mod process;
 pub mod signal;
 
@@ -120,6 +122,7 @@ mod file;
 mod io_loop;
 mod net;
 mod periodic;
+mod pulse;
 mod reactor;
 mod slab;
 mod task;
@@ -130,11 +133,12 @@ mod timer;
 // The public interface is:
 pub use fd::{AsyncFd, PeerClosed};
 pub use file::RegularFile;
-pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
+pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
 pub use net::{
-    BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets, TcpListener, TcpStream,
-    UnixListener, UnixStream, bind_sockets, duplex, resolve,
+    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets,
+    TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
 };
 pub use periodic::PeriodicCallback;
+pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};
 pub use timer::{Deadline, Moment, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
