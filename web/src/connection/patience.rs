@@ -113,11 +113,12 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn arm(&self) {
-        let limits = [self.receive_until.get(), self.send_until.get()];
-        match limits.into_iter().flatten().min() {
-            Some(until) => self.deadline.set_at(until),
-            None => self.deadline.clear(),
+        match (self.receive_until.get(), self.send_until.get()) {
+            (Some(until), None) | (None, Some(until)) => self.deadline.set_at(until),
+            (Some(receive), Some(send)) => self.deadline.set_at(receive.min(send)),
+            (None, None) => self.deadline.clear(),
         }
     }
 

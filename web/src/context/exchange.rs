@@ -181,7 +181,9 @@ impl Response {
         self.headers.clear();
         self.body.clear();
         self.file = None;
-        self.trailers.clear();
+        if !self.trailers.is_empty() {
+            self.trailers.clear();
+        }
         self.promised = None;
         self.is_changed = true;
     }
