@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
-use crate::budget;
 use crate::slab::{self, Slab};
+use crate::{budget, pulse};
 
 pub use join_error::JoinError;
 pub(crate) use remote::{Message, Remote};
@@ -46,6 +46,8 @@ struct Local {
     /// All tasks that are not done, so that they can be dropped when the thread ends.
     tasks: RefCell<Slab<Listed>>,
     running: Cell<Running>,
+    /// Where that one was spawned.
+    site: Cell<Option<&'static Location<'static>>>,
     /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
     foreign: RefCell<Slab<Waker>>,
     /// The thread is about to end: what is spawned now is dropped.
@@ -67,6 +69,7 @@ thread_local! {
             ready: RefCell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
             running: Cell::new(Running::NONE),
+            site: Cell::new(None),
             foreign: RefCell::new(Slab::new()),
             closing: Cell::new(false),
         })
@@ -127,17 +130,28 @@ fn send_home(runnable: Runnable) {
     remote.send(Message::Run(runnable));
 }
 
-/// Runs each task that is in the queue now, once. What they wake waits for the next turn: `batch`
-/// changes places with the queue, and is empty before and after.
-pub(crate) fn run_ready(batch: &mut Vec<Runnable>) {
+/// Runs each task that is in the queue now, once, and tells `ended` where it was spawned. What
+/// they wake waits for the next turn: `batch` changes places with the queue, and is empty before
+/// and after.
+pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn(&'static Location<'static>)) {
     LOCAL.with(|local| {
         std::mem::swap(&mut *local.ready.borrow_mut(), batch);
         for runnable in batch.drain(..) {
             budget::refill();
             runnable.run();
+            if let Some(site) = local.site.get() {
+                ended(site);
+            }
         }
         local.running.set(Running::NONE);
+        local.site.set(None);
+        pulse::run(None);
     });
+}
+
+/// Where the task that runs now was spawned.
+pub(crate) fn running() -> Option<&'static Location<'static>> {
+    LOCAL.with(|local| local.site.get())
 }
 
 /// Says whether a task waits for its turn.

@@ -15,8 +15,10 @@ use crate::timer::sleep_until;
 use crate::{reactor, timer};
 
 pub use handle::{IOLoopHandle, LoopClosed};
+pub use polls::{AfterPoll, Polled};
 
 mod handle;
+mod polls;
 mod run;
 
 /// The event loop of the current thread.

@@ -100,7 +100,7 @@
 //!
 //! From the bottom to the top; no module uses one that stands below it in this list.
 //!
-//! - [`log`], `slab`, `budget`: what all use.
+//! - [`log`], `slab`, `budget`: what all use. `pulse`: what a supervisor sees of the loop.
 //! - `executor`: tasks and their queues, `executor/wake.rs` the protocol between threads; `timer`:
 //!   clock and wheel; `reactor`: descriptors and who waits for them. These three do not know each
 //!   other.
@@ -122,6 +122,7 @@ mod file;
 mod io_loop;
 mod net;
 mod periodic;
+mod pulse;
 mod reactor;
 mod slab;
 mod task;
@@ -132,11 +133,12 @@ mod timer;
 // The public interface is:
 pub use fd::{AsyncFd, PeerClosed};
 pub use file::RegularFile;
-pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
+pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
 pub use net::{
-    BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets, TcpListener, TcpStream,
-    UnixListener, UnixStream, bind_sockets, duplex, resolve,
+    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets,
+    TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
 };
 pub use periodic::PeriodicCallback;
+pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};
 pub use timer::{Deadline, Moment, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};

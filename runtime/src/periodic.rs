@@ -1,6 +1,6 @@
 //! A callback that runs again and again.
 
-mod random;
+pub(crate) mod random;
 mod schedule;
 
 use std::cell::{Cell, RefCell};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_lite::FutureExt;
 
 use self::random::Random;
+pub(crate) use self::random::seed as random_seed;
 use self::schedule::Schedule;
 use crate::{IOLoop, TimeoutHandle};
 

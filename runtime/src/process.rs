@@ -4,43 +4,127 @@
 //! user started becomes the *supervisor*: it serves nothing, replaces workers that die, and ends
 //! when they have ended. What a worker serves is in [`Sockets`](crate::Sockets).
 //!
+//! # A new version of the program
+//!
+//! `SIGUSR2` has the supervisor run what lies at the path of its program by now, with the
+//! arguments of the start. If the program was called by a path that leads through a link, the link
+//! is followed anew. The new program inherits the bound sockets, and its
+//! [`bind_sockets`] finds them by their addresses: those it does not ask for are closed, others are
+//! bound anew. Both serve until all workers of the new one are *ready*; then those of the old one
+//! are sent `SIGTERM`, and the old supervisor ends with them. If the new program ends before, or
+//! is not ready within [`ForkOptions::upgrade_timeout`], it is stopped and the old one goes on. No
+//! connection is refused or reset on the way.
+//!
+//! The first process of a container, whose end would be that of the container, starts the new
+//! program as a child; when that is ready, it executes the same in its own place, and sends
+//! `SIGTERM` to the child and to its old workers when it is ready itself.
+//!
+//! A process without a supervisor cannot do this, but it can take the place of one that has one.
+//! What the program did before with descriptors of its own, with [`after_fork`] hooks or with
+//! files is done anew.
+//!
+//! [`after_fork`]: ForkOptions::after_fork
+//!
+//! # What others say, and are told
+//!
+//! | variable | set by | meaning |
+//! |---|---|---|
+//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | sockets that it has bound: [`bind_sockets`] takes those of its address, or by name (`"systemd:web"`). All workers share them |
+//! | `NOTIFY_SOCKET` | systemd | where to tell that all workers are ready, that they are being replaced (`RELOADING=1`), that the server ends, and which process it is from now on (`MAINPID=`) |
+//! | `WATCHDOG_USEC`, `WATCHDOG_PID` | systemd | within which time to say that the supervisor lives; it does so at half of it |
+//! | `SQUALL_SOCKETS` | the server that is replaced | the descriptors it hands over. Not to be set by hand |
+//!
+//! Each is heeded only by the process that it names, and a worker has none of them, so that what it
+//! starts neither speaks for the service nor takes the sockets of another. A unit could be
+//!
+//! ```ini
+//! [Service]
+//! Type=notify-reload
+//! ExecStart=/usr/local/bin/shop
+//! # Type=notify-reload sends SIGHUP: new workers. A new program:
+//! # systemctl kill --kill-whom=main --signal=USR2 shop
+//! KillMode=mixed
+//! WatchdogSec=10
+//! Restart=on-failure
+//! User=www-data
+//! AmbientCapabilities=CAP_NET_BIND_SERVICE
+//! ```
+//!
+//! and, where connections are to wait while the service is restarted, a socket beside it:
+//!
+//! ```ini
+//! [Socket]
+//! ListenStream=0.0.0.0:80
+//! FileDescriptorName=web
+//! ```
+//!
+//! Without systemd, [`ForkOptions::user`] gives up rights and [`ForkOptions::pid_file`] tells whom
+//! to signal.
+//!
+//! # Random numbers
+//!
+//! What a process has drawn from before a fork, it goes on to draw from in every worker. Squall
+//! seeds its own generators, and that of `fastrand`, in each. The keys of a `HashMap` are the same
+//! in all workers if one was made before the fork, which makes no map less safe; who needs other
+//! numbers takes them from the system, or seeds in [`after_fork`].
+//!
 //! # Layout
 //!
 //! - `cpu`: how many workers fill the machine.
 //! - `guard`: what must not be there when the process forks.
 //! - `fork`: the fork itself, and how a child becomes a worker of its own.
 //! - `lifeline`: a worker does not outlive its supervisor.
-//! - `supervisor`: starts, replaces and stops workers.
-//! - `restarts`, `signals`: the supervisor's memory and ears.
+//! - `options`: what users may set.
+//! - `scoreboard`: what all of them know of each other; `shared`: the memory it lies in; `wire`:
+//!   how one has another look at it.
+//! - `supervisor`: starts, replaces, watches and stops workers; `restarts`, `signals`, `stuck`,
+//!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
+//! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
+//! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`,
+//!   `affinity` and `notify`; `single`: the same without workers.
+//! - `bind`, `inherited`: sockets, and those that were bound before the program began; `plan`: how
+//!   one server writes them down for the next; `image`: the program of this process.
 
+mod affinity;
+mod attendant;
+mod balance;
+mod bind;
 mod cpu;
+mod death;
 mod fork;
 mod guard;
+mod image;
+mod inherited;
 mod lifeline;
+mod notify;
+mod options;
+mod pid_file;
+mod plan;
+mod presence;
+mod privileges;
 mod restarts;
+mod scoreboard;
+mod shared;
 mod signals;
+mod single;
+mod stuck;
 mod supervisor;
+mod title;
+mod wire;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-pub use cpu::cpu_count;
 
 use crate::net::Slots;
-pub use crate::net::bind_sockets;
 
-use supervisor::Supervisor;
+pub use attendant::{begin_drain, want_replacement};
+pub use balance::is_crowded;
+pub use bind::bind_sockets;
+pub use cpu::cpu_count;
+pub use options::{ForkOptions, WorkerExit};
+pub use scoreboard::{Scoreboard, SlotPage, State};
 
-/// Deaths that are a bug in one request in a thousand must not end a server; workers that die as
-/// soon as they start must not keep the machine busy.
-const MAX_RESTARTS: usize = 100;
-
-/// See [`MAX_RESTARTS`].
-const RESTART_WINDOW: Duration = Duration::from_secs(60);
-
-/// What process managers allow a service as well, give or take, before they kill it.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+use wire::Wire;
 
 /// Starts `workers` processes (0: one per available processor), with the defaults of
 /// [`ForkOptions`], and returns in each of them with its number.
@@ -89,147 +173,36 @@ pub fn task_id() -> Option<usize> {
 static TASK_ID: AtomicUsize = AtomicUsize::new(NO_WORKER);
 const NO_WORKER: usize = usize::MAX;
 
-/// How to fork and supervise, where the defaults will not do.
-///
-/// # Examples
-///
-/// ```no_run
-/// use std::time::Duration;
-///
-/// use squall_runtime::process::ForkOptions;
-///
-/// let id = ForkOptions::new()
-///     .workers(4)
-///     .max_restarts(3, Duration::from_secs(1))
-///     .stop_timeout(Duration::from_secs(10))
-///     .fork_processes()?;
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct ForkOptions {
-    workers: usize,
-    max_restarts: usize,
-    restart_window: Duration,
-    stop_timeout: Duration,
+/// What a process needs, just forked, to be a worker.
+struct Worker {
+    id: usize,
+    page: SlotPage,
+    wire: Wire,
 }
 
-impl ForkOptions {
-    /// The defaults: one worker per available processor, 100 restarts in a minute, 30 seconds
-    /// to stop.
-    ///
-    /// # Examples
-    ///
-    /// See [`ForkOptions`].
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            workers: 0,
-            max_restarts: MAX_RESTARTS,
-            restart_window: RESTART_WINDOW,
-            stop_timeout: STOP_TIMEOUT,
-        }
-    }
-
-    /// Sets the number of workers. Default 0: [`cpu_count`].
-    ///
-    /// # Examples
-    ///
-    /// See [`ForkOptions`].
-    #[must_use]
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers;
-        self
-    }
-
-    /// Sets how many workers may be replaced within any span of `window`, all workers taken
-    /// together, before the supervisor gives up. Default 100 within 60 seconds.
-    ///
-    /// # Examples
-    ///
-    /// See [`ForkOptions`].
-    #[must_use]
-    pub fn max_restarts(mut self, restarts: usize, window: Duration) -> Self {
-        self.max_restarts = restarts;
-        self.restart_window = window;
-        self
-    }
-
-    /// Sets how long workers that were asked to stop may take before they are killed. Default
-    /// 30 seconds.
-    ///
-    /// # Examples
-    ///
-    /// See [`ForkOptions`].
-    #[must_use]
-    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.stop_timeout = timeout;
-        self
-    }
-
-    /// Starts the workers and returns in each of them with its number, 0 to one less than there
-    /// are. In the process that called, it does not return: that one supervises, and exits.
-    ///
-    /// **What it watches.** A worker that exits with another status than 0, or is killed by a
-    /// signal, is replaced at once by one with the same number. One that exits with 0 is done
-    /// and not replaced; once all are done, the supervisor exits with status 0. If too many
-    /// must be replaced in too short a time, it stops the others and exits with status 1.
-    ///
-    /// **Signals to the supervisor.**
-    ///
-    /// | signal | effect |
-    /// |---|---|
-    /// | `SIGTERM`, `SIGINT` | sends `SIGTERM` to all workers, waits, kills those that take too long; exit status 0 |
-    /// | the same again | kills all workers at once; exit status 0 |
-    /// | `SIGQUIT` | kills all workers at once; exit status 0 |
-    /// | `SIGKILL`, and whatever else ends it | the workers are killed with it |
-    ///
-    /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop; until it
-    /// handles that signal, it simply ends. `SIGINT` and `SIGQUIT` are ignored: a terminal's
-    /// Ctrl-C goes to supervisor and workers alike, and a worker that counted both that and the
-    /// supervisor's `SIGTERM` would take the second as an order to hurry. All other signals
-    /// have their default effect; those that the program ignored, such as `SIGPIPE`, stay
-    /// ignored.
-    ///
-    /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`]. What must not be shared has to be made after the fork: loops, threads,
-    /// connections, random generators.
-    ///
-    /// # Errors
-    ///
-    /// Nothing was forked if this returns an error, which names what is in the way: other
-    /// threads, of which a forked process has only the locks they hold; a loop, whose poller
-    /// all workers would share; signal handlers, which would run in each worker on what belongs
-    /// to this process; that this is a worker already. Or the system refuses a process or a
-    /// socket.
-    ///
-    /// # Examples
-    ///
-    /// A program that would wait for ever in each worker is refused:
-    ///
-    /// ```
-    /// use squall_runtime::IOLoop;
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// IOLoop::current();
-    /// let error = ForkOptions::new().fork_processes().unwrap_err();
-    /// assert!(error.to_string().starts_with("cannot fork: an IOLoop was made at "), "{error}");
-    /// ```
-    pub fn fork_processes(&self) -> io::Result<usize> {
-        guard::check()?;
-        let count = if self.workers == 0 { cpu_count() } else { self.workers };
-        let supervisor = Supervisor::new(self.clone(), Slots::open(count)?, count)?;
-        supervisor.run()
-    }
-}
-
-impl Default for ForkOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Makes this process, just forked, the worker `id`.
-fn enter_worker(id: usize, slots: Slots) {
+/// Makes this process, just forked, a worker. Returns its number.
+fn enter_worker(
+    worker: Worker,
+    scoreboard: Scoreboard,
+    slots: Slots,
+    options: &ForkOptions,
+) -> io::Result<usize> {
+    let Worker { id, page, wire } = worker;
     TASK_ID.store(id, Ordering::Relaxed);
+    scoreboard.install(Some(page.index()));
+    stamp(page);
     slots.enter(id);
+    // What was drawn from before the fork would give every worker the same numbers.
+    fastrand::seed(crate::periodic::random_seed());
+    options.hooks.after_fork.iter().for_each(|hook| hook(id));
+    attendant::attend(wire, page, scoreboard)?;
+    options.hooks.worker_start.iter().for_each(|hook| hook(id));
+    Ok(id)
+}
+
+/// Has the loop of this thread write its turns into the page.
+fn stamp(page: SlotPage) {
+    let (turn, task) = page.stamps();
+    crate::timer::read_clock();
+    crate::pulse::write_into(turn, task, SlotPage::now(), crate::timer::tick());
 }

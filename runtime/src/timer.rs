@@ -46,6 +46,23 @@ pub(crate) fn now() -> Instant {
     TIMERS.with(|timers| timers.clock.now())
 }
 
+/// The same, in milliseconds since some moment.
+pub(crate) fn tick() -> u64 {
+    TIMERS.with(|timers| timers.clock.tick())
+}
+
+/// The same, in nanoseconds since that moment.
+#[inline]
+pub(crate) fn nanos() -> u64 {
+    TIMERS.with(|timers| timers.clock.nanos())
+}
+
+/// The present time, in the same nanoseconds; that of the turn stays as it is.
+#[inline]
+pub(crate) fn present() -> u64 {
+    TIMERS.with(|timers| timers.clock.present())
+}
+
 /// Reads the clock: at each turn, and where a duration begins.
 pub(crate) fn read_clock() {
     TIMERS.with(|timers| timers.clock.read());

@@ -10,18 +10,24 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 use squall::process::task_id;
-use squall::{Application, Context, HTTPServer, IOLoop, get, post, route, sleep};
+use squall::{Application, Context, HTTPServer, IOLoop, StartOptions, get, post, route, sleep};
 
 use crate::case::announce;
 use crate::http::{Connection, Response};
 
+pub mod balance;
+pub mod counted;
 pub mod last;
 pub mod load;
 pub mod start;
 pub mod stop;
+pub mod supervised;
+pub mod upgraded;
 
 /// Serves in so many processes, at a port of the system's choice.
-fn serve(server: &HTTPServer, processes: usize) -> io::Result<()> {
+fn serve(server: &HTTPServer, processes: impl Into<StartOptions>) -> io::Result<()> {
+    // These are stopped and hurried on purpose, on a machine that may be busy.
+    let server = server.clone().slow_callback(None);
     server.bind("127.0.0.1:0")?;
     println!("port {}", server.local_addrs()[0].port());
     server.start(processes)?;

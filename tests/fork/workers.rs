@@ -5,11 +5,13 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
+use futures_lite::StreamExt;
 use nix::sys::signal::{Signal, kill};
 use squall_runtime::process::{ForkOptions, fork_processes, task_id};
+use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{IOLoop, bind_sockets, sleep};
 
-use crate::case::{Case, Client, announce, bit, greet, has, signal_set};
+use crate::case::{Case, Client, SOON, announce, bit, greet, has, signal_set};
 
 /// Workers that greet connections at a port of this machine.
 fn greeters(options: ForkOptions) -> io::Result<()> {
@@ -105,6 +107,93 @@ pub fn too_many_restarts_end_the_server(case: &Case) {
     assert_eq!(server.ended().0.code(), Some(1));
 }
 
+pub fn too_many_failed_starts_end_the_server(case: &Case) {
+    let server = case.server(|| {
+        let options = ForkOptions::new().max_failed_starts(2, Duration::from_secs(60));
+        options.workers(1).fork_processes()?;
+        std::process::exit(7);
+    });
+    server.expect("exited with status 7, restarting");
+    server.expect("exited with status 7, restarting in ");
+    server.expect("exited with status 7; too many workers have failed to start, giving up");
+    assert_eq!(server.ended().0.code(), Some(1));
+}
+
+pub fn who_dies_early_again_and_again_waits_longer_and_longer(case: &Case) {
+    let server = case.server(|| {
+        fork_processes(1)?;
+        std::process::exit(7);
+    });
+    server.expect("status 7, restarting");
+    let delays: Vec<_> = (0..4).map(|_| server.number("status 7, restarting in ")).collect();
+    for (doublings, delay) in delays.iter().enumerate() {
+        let expected = 100 << doublings;
+        assert!((expected * 3 / 4..=expected * 5 / 4).contains(delay), "{delays:?}");
+    }
+}
+
+pub fn a_worker_that_is_never_ready_is_killed(case: &Case) {
+    let server = case.server(|| {
+        let sockets = bind_sockets("127.0.0.1:0")?;
+        let options = ForkOptions::new().start_timeout(Duration::from_millis(300));
+        announce(options.workers(1).max_failed_starts(0, SOON).fork_processes()?);
+        // What is bound is never served.
+        IOLoop::current().run_sync(std::future::pending::<()>())?;
+        drop(sockets);
+        Ok(())
+    });
+    let pid = server.worker(0);
+    server.expect(&format!("not ready within 300ms: killing worker 0 (pid {pid})"));
+    server.expect("giving up");
+    assert_eq!(server.ended().0.code(), Some(1));
+}
+
+pub fn a_worker_with_too_much_memory_is_replaced(case: &Case) {
+    let server = case.server(|| {
+        let id = ForkOptions::new().workers(1).max_memory(64 << 20).fork_processes()?;
+        announce(id);
+        let hoard = vec![1_u8; 80 << 20];
+        let mut orders = Signals::new([SIGTERM])?;
+        IOLoop::current().run_sync(async { orders.next().await })?;
+        println!("replaced with {} bytes", hoard.len());
+        Ok(())
+    });
+    let first = server.worker(0);
+    let second = server.worker(0);
+    assert_ne!(first, second);
+    server.expect("replaced with 83886080 bytes");
+}
+
+pub fn a_hook_runs_when_a_worker_has_ended(case: &Case) {
+    let server = case.server(|| {
+        let supervisor = std::process::id();
+        let options = ForkOptions::new()
+            .after_fork(|id| println!("worker {id}: first"))
+            .on_worker_start(|id| println!("worker {id}: second"))
+            .on_worker_exit(move |exit| {
+                assert_ne!(std::process::id(), supervisor);
+                println!("worker {} has ended: {:?}", exit.id, (exit.status, exit.signal));
+                panic!("which costs nobody anything");
+            });
+        greeters(options.workers(1))
+    });
+    let port = server.port();
+    for _ in 0..2 {
+        server.expect("worker 0: first");
+        server.expect("worker 0: second");
+        server.worker(0);
+        Client::of_worker(port, 0).order("exit 5");
+        server.expect("worker 0 has ended: (Some(5), None)");
+    }
+    kill(server.worker(0), Signal::SIGKILL).unwrap();
+    server.expect("worker 0 has ended: (None, Some(9))");
+    let last = server.worker(0);
+    server.signal(Signal::SIGTERM);
+    server.expect("worker 0 has ended: (None, Some(15))");
+    assert_eq!(server.ended().0.code(), Some(0));
+    kill(last, None).expect_err("it has ended");
+}
+
 pub fn workers_share_no_poller(case: &Case) {
     let server = case.server(|| {
         let _sockets = bind_sockets(0)?;
@@ -133,7 +222,8 @@ pub fn a_worker_has_the_signals_it_should_have(case: &Case) {
         fork_processes(1)?;
         let after = sets();
         assert_eq!(after[0], before[0], "what is blocked");
-        let terminal = bit(Signal::SIGINT) | bit(Signal::SIGQUIT);
+        let terminal = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
+        let terminal = terminal.map(bit).iter().fold(0, |set, bit| set | bit);
         assert_eq!(after[1], before[1] | terminal, "what is ignored");
         assert!(has(after[1], Signal::SIGPIPE), "writing to a closed connection kills");
         assert_eq!(after[2], before[2], "what is caught: faults only");

@@ -6,7 +6,7 @@ use std::path::Path;
 /// From the bottom up: a module may use those of its own row, of rows above it in this list,
 /// and nothing below. (`log` stands at the bottom; `lib.rs` sees everything.)
 const RUNTIME: &[&[&str]] = &[
-    &["log", "slab", "budget"],
+    &["log", "slab", "budget", "pulse"],
     &["executor", "reactor", "timer"],
     &["task", "io_loop", "fd"],
     &["net", "signal", "periodic", "blocking", "file"],
@@ -19,6 +19,7 @@ const WEB: &[&[&str]] = &[
     &["http1", "routing", "chunk"],
     &["proxy"],
     &["error", "settings", "file"],
+    &["scoreboard"],
     &["connection"],
     &["body"],
     &["context"],
@@ -26,6 +27,8 @@ const WEB: &[&[&str]] = &[
     &["handler", "function"],
     &["route"],
     &["application"],
+    &["metrics", "health"],
+    &["control"],
     &["server"],
     &["testing", "fuzzing", "internals"],
 ];

@@ -2,6 +2,9 @@
 
 /// What handlers tell a test, and how it holds them up.
 mod events;
+/// Reads what is written for Prometheus.
+#[path = "../support/exposition.rs"]
+mod exposition;
 /// Dependencies between the modules of the crates point one way.
 mod layers;
 /// A server, and a client that knows nothing but bytes, for the others.
@@ -58,6 +61,8 @@ mod interim_and_trailers;
 mod keep_alive;
 /// Which methods a resource has, and what the others are answered.
 mod methods;
+/// What is counted and timed, who is asked for it, and which handlers keep the loop.
+mod metrics;
 /// What stands around the handlers.
 mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.

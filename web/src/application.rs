@@ -146,6 +146,10 @@ impl Application {
         table::reverse(&self.routes, &self.names, name, arguments)
     }
 
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
     /// Finds what answers the request of `cx`, and refuses at once what can be refused
     /// without its body.
     pub(crate) fn find(&self, cx: &mut Context) {

@@ -7,12 +7,13 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
-use squall_runtime::{Deadline, Moment};
+use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+pub(crate) mod draining;
 mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
@@ -136,11 +137,14 @@ impl Connection {
 
     /// Sends what is queued. The error is that of the connection, or a time-out.
     pub(crate) fn poll_output(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        // Who has received a response finds it in the counts.
+        IOLoop::lap();
         let mut held = self.held.borrow_mut();
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
         let progress = queued - buffers.output.len();
+        self.worker.recorder.page.sent(progress);
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
@@ -166,6 +170,7 @@ impl Connection {
     fn poll_fill(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
         self.with(|buffers| {
             let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
+            self.worker.recorder.page.received(count);
             buffers.input.received(count);
             Poll::Ready(Ok(count))
         })
@@ -229,6 +234,10 @@ impl Connection {
 
     fn allows_half_close(&self) -> bool {
         self.has(Flags::HALF_CLOSE)
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.has(Flags::HANDED_OVER)
     }
 
     pub(crate) fn set_handed_over(&self) {

@@ -51,6 +51,7 @@
 //! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], [`Functions`], [`Respond`] |
 //! | say which request goes where | [`route()`], [`regex()`], [`Route`], [`Application`] |
 //! | read the request, write the response | [`Context`], [`Body`], [`Text`] |
+//! | send files | [`Context::send_file`], [`OpenFile`] |
 //! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
 //! | do something around all handlers | [`Application::around`] |
 //! | serve, and set limits and time-outs | [`HTTPServer`] |
@@ -125,6 +126,7 @@ mod body;
 mod chunk;
 mod connection;
 mod context;
+pub mod control;
 mod endpoint;
 mod error;
 mod file;
@@ -133,17 +135,20 @@ mod function;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+pub mod health;
 pub mod http;
 mod http1;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 mod local_future;
+pub mod metrics;
 mod pool;
 mod proxy;
 mod respond;
 mod route;
 mod routing;
+mod scoreboard;
 mod server;
 mod settings;
 pub mod testing;
@@ -154,6 +159,7 @@ pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use body::{Body, WholeBody};
 pub use bytes::Bytes;
 pub use chunk::{Chunk, IntoChunk};
+pub use connection::draining::Draining;
 pub use connection::upgrade::Upgraded;
 pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
@@ -166,7 +172,7 @@ pub use local_future::LocalBoxFuture;
 pub use respond::Respond;
 pub use route::{Route, regex, route};
 pub use routing::{InvalidUtf8, PatternError, ReverseError};
-pub use server::HTTPServer;
+pub use server::{HTTPServer, StartOptions, spawn_background};
 pub use text::Text;
 
 // What users need of the runtime:

@@ -3,15 +3,16 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
+use crate::scoreboard::PAGE_WORDS;
 use crate::settings::Settings;
 
 mod accept;
+mod background;
 mod drive;
 mod proxies;
 mod relayed;
@@ -19,11 +20,14 @@ mod serve;
 mod service;
 mod settings;
 mod shutdown;
+mod start;
 
+pub use background::spawn_background;
 pub(crate) use service::Service;
+pub use start::StartOptions;
 
-/// How much longer than the requests in flight a worker may take to end.
-const STOP_MARGIN: Duration = Duration::from_secs(5);
+/// What is told there is for those who run the server.
+const CONTROL_MODE: u32 = 0o600;
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.
 ///
@@ -67,9 +71,10 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// SIGTERM and SIGINT end a server gracefully, with workers or without: it accepts no more
 /// connections, finishes the requests it has, lets each kept connection send one more, and
 /// stops the loop, so that [`IOLoop::start`] returns. Tasks of
-/// [`spawn_callback`](IOLoop::spawn_callback) are not waited for: what must be finished is kept as
-/// a [`Task`](crate::Task) and run to its end with [`IOLoop::run_sync`] after `start` has returned. See
-/// [`shutdown_timeout`](Self::shutdown_timeout).
+/// [`spawn_background`](crate::spawn_background) are waited for as requests are; those of
+/// [`spawn_callback`](IOLoop::spawn_callback) are not. A handler whose response goes on for long
+/// hears of the end by [`Context::draining`](crate::Context::draining). What is left at the
+/// [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the log.
 #[derive(Clone)]
 pub struct HTTPServer {
     shared: Rc<Shared>,
@@ -79,16 +84,22 @@ struct Shared {
     application: RefCell<Option<Build>>,
     settings: RefCell<Settings>,
     bound: RefCell<Vec<Sockets>>,
+    /// Where the control view is served.
+    control: RefCell<Vec<Sockets>>,
     addresses: RefCell<Vec<SocketAddr>>,
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
     accepting: RefCell<Vec<Accepting>>,
+    /// Tasks that serve in place of other workers.
+    adopting: RefCell<Vec<Task<()>>>,
 }
 
 /// A listener, and the task that accepts its connections.
 struct Accepting {
     listener: Rc<Listener>,
     task: Task<()>,
+    /// Of which other worker it is.
+    slot: Option<usize>,
 }
 
 type Build = Box<dyn FnOnce() -> Application>;
@@ -121,9 +132,11 @@ impl HTTPServer {
             application: RefCell::new(Some(Box::new(build))),
             settings: RefCell::default(),
             bound: RefCell::default(),
+            control: RefCell::default(),
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
+            adopting: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -165,6 +178,30 @@ impl HTTPServer {
         Ok(self)
     }
 
+    /// Serves the [control view](crate::control) on `address`, once the server is started: a Unix
+    /// socket, which only the user of the process may connect to (`"/run/app.sock"`). A TCP
+    /// address is possible as well, and open to whoever reaches it.
+    ///
+    /// It is answered until the process ends, also while the server drains.
+    ///
+    /// ```no_run
+    /// # use squall::{Application, HTTPServer};
+    /// # let app = Application::new([]);
+    /// let server = HTTPServer::new(app);
+    /// server.control("/run/app.sock")?;
+    /// server.bind(8000)?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn control(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
+        let sockets = BindOptions::new().unix_mode(CONTROL_MODE).bind_sockets(address)?;
+        self.shared.control.borrow_mut().push(sockets);
+        Ok(self)
+    }
+
     /// The addresses that are listened on over TCP.
     ///
     /// ```
@@ -176,37 +213,6 @@ impl HTTPServer {
     /// ```
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.shared.addresses.borrow().clone()
-    }
-
-    /// Begins to serve what was bound, in `processes` workers: 0 for one worker per core that
-    /// this process may use; 1 for this process itself, without a fork.
-    ///
-    /// With workers, what follows `start` in the program runs in each of them, with
-    /// [`task_id`](crate::process::task_id) telling which, and not in the process that called
-    /// it: that one supervises. It replaces a worker that dies, hands SIGTERM and SIGINT on,
-    /// and exits when all workers have ended.
-    ///
-    /// The workers serve once their [`IOLoop`] is started. A process that gives up privileges does
-    /// so before `start`: doing it in a worker takes from the system the order to end the worker
-    /// with its supervisor.
-    ///
-    /// # Errors
-    ///
-    /// If workers were asked for and this process cannot fork safely: it has other threads or
-    /// an [`IOLoop`], which the error names. If nothing is bound.
-    pub fn start(&self, processes: usize) -> io::Result<()> {
-        if self.shared.bound.borrow().is_empty() {
-            let message = "there is nothing to serve: `bind` an address before `start`";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        if processes != 1 {
-            // The workers give up first: they can say what they cut.
-            let patience = self.shared.settings.borrow().shutdown_timeout;
-            let patience = patience.saturating_add(STOP_MARGIN);
-            ForkOptions::new().workers(processes).stop_timeout(patience).fork_processes()?;
-        }
-        let bound = self.shared.bound.take();
-        bound.into_iter().try_for_each(|sockets| self.serve(sockets))
     }
 
     /// Listens on `address` and serves it in this process: [`bind`](Self::bind) and
@@ -249,23 +255,36 @@ impl HTTPServer {
     /// In a worker, its share of the connections goes to the other workers; that of a Unix
     /// socket, which they share, does so anyway.
     pub fn stop(&self) {
-        let stopping = self.stop_accepting();
+        let stopping = self.stop_accepting(true);
         // There may be no loop yet, and must not be one before a fork.
         if self.shared.service.get().is_some() {
             IOLoop::current().spawn_callback(stopping);
         }
     }
 
-    /// Accepts what has connected, and then no more.
-    fn stop_accepting(&self) -> impl Future<Output = ()> + use<> {
+    /// Lets nobody begin to connect any more, and those who have begun be accepted.
+    async fn hold_off(&self) {
+        let listeners = |accepting: &Vec<Accepting>| {
+            accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
+        };
+        let listeners = listeners(&self.shared.accepting.borrow());
+        accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
+    }
+
+    /// Accepts no more connections. If nobody else serves the listeners, what has connected is
+    /// accepted before.
+    fn stop_accepting(&self, is_last: bool) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
+        self.shared.adopting.take();
         let accepting = self.shared.accepting.take();
         let service = self.shared.service.get().cloned();
         async move {
             let Some(service) = service else { return };
-            for Accepting { listener, task } in accepting {
+            for Accepting { listener, task, .. } in accepting {
                 drop(task);
-                accept::accept_last(&service, &listener).await;
+                if is_last {
+                    accept::accept_last(&service, &listener).await;
+                }
             }
         }
     }
@@ -275,13 +294,18 @@ impl HTTPServer {
         self.shared.bound.borrow_mut().push(sockets);
     }
 
-    fn serve(&self, sockets: Sockets) -> io::Result<()> {
-        let service = self.service()?;
-        for listener in sockets.into_listeners()? {
-            let listener = Rc::new(listener);
-            let accepting = accept::accept(self.clone(), Rc::clone(&service), Rc::clone(&listener));
-            let task = IOLoop::current().spawn(accepting);
-            self.shared.accepting.borrow_mut().push(Accepting { listener, task });
+    fn serve_control(&self) -> io::Result<()> {
+        let control = self.shared.control.take();
+        if control.is_empty() {
+            return Ok(());
+        }
+        let service = Rc::new(Service::control());
+        for sockets in control {
+            for listener in sockets.into_listeners()? {
+                let (service, listener) = (Rc::clone(&service), Rc::new(listener));
+                let accepting = accept::accept(self.clone(), service, listener);
+                IOLoop::current().spawn_callback(accepting);
+            }
         }
         Ok(())
     }
@@ -292,6 +316,7 @@ impl HTTPServer {
         if let Some(service) = self.shared.service.get() {
             return Ok(Rc::clone(service));
         }
+        ForkOptions::new().page_words(PAGE_WORDS).stay()?;
         if handle_signals {
             shutdown::watch_signals()?;
         }
@@ -305,6 +330,9 @@ impl HTTPServer {
     /// The same, which no signal ends.
     pub(crate) fn service_without_signals(&self) -> Rc<Service> {
         let make = || {
+            if let Some(threshold) = self.shared.settings.borrow().slow_callback {
+                IOLoop::current().slow_callback(threshold);
+            }
             let build = self.shared.application.take();
             let application = build.map_or_else(|| Application::new([]), |build| build());
             Rc::new(Service::new(application, self.shared.settings.borrow().clone()))

@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) min_body_rate: u64,
     pub(crate) handler_timeout: Option<Duration>,
     pub(crate) max_requests: Option<u32>,
+    pub(crate) max_requests_per_worker: Option<u64>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) min_write_rate: u64,
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
     pub(crate) handle_signals: bool,
+    /// `None`: as the loop has it.
+    pub(crate) slow_callback: Option<Option<Duration>>,
     /// `None`: nothing that a proxy may say is read.
     pub(crate) trusted_downstream: Option<TrustedProxies>,
     pub(crate) real_ip_header: ClientHeader,
@@ -43,6 +46,7 @@ impl Default for Settings {
             min_body_rate: 240,
             handler_timeout: None,
             max_requests: None,
+            max_requests_per_worker: None,
             max_connections: None,
             write_timeout: Some(Duration::from_secs(60)),
             min_write_rate: 240,
@@ -50,6 +54,7 @@ impl Default for Settings {
             drain_idle: Duration::from_secs(1),
             half_close: false,
             handle_signals: true,
+            slow_callback: None,
             trusted_downstream: None,
             real_ip_header: ClientHeader::Usual,
             protocol: Protocol::Http,

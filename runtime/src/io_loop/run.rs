@@ -2,16 +2,17 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::Core;
+use super::{Core, polls};
 use crate::budget;
 use crate::executor::{self, Remote, Runnable};
-use crate::{reactor, timer};
+use crate::{pulse, reactor, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
@@ -25,8 +26,10 @@ impl Core {
         Ok(())
     }
 
+    #[track_caller]
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
+        let site = Location::caller();
         self.prepare()?;
         let mut batch = Vec::new();
         let mut future = pin!(future);
@@ -38,7 +41,9 @@ impl Core {
             executor::receive(&self.remote);
             if woken.take() {
                 budget::refill();
-                if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                let polled = future.as_mut().poll(cx);
+                polls::ended(site);
+                if let Poll::Ready(output) = polled {
                     return Ok(output);
                 }
             }
@@ -52,13 +57,15 @@ impl Core {
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     fn turn(&self, batch: &mut Vec<Runnable>) -> io::Result<()> {
-        executor::run_ready(batch);
+        executor::run_ready(batch, polls::ended);
         if timer::is_virtual() {
             self.sleep_virtually()?
         } else {
             self.sleep(timer::patience)?
         };
         timer::begin_turn();
+        pulse::begin_turn(timer::tick());
+        polls::begin();
         Ok(())
     }
 
@@ -67,7 +74,9 @@ impl Core {
         if self.stopping.get() || executor::is_ready() || !executor::park(&self.remote) {
             return reactor::wait(Some(Duration::ZERO));
         }
-        let events = reactor::wait(patience());
+        let patience = patience();
+        pulse::rest();
+        let events = reactor::wait(patience);
         executor::unpark(&self.remote);
         events
     }
@@ -92,6 +101,8 @@ impl Core {
             self.remote.hang_bell(bell);
         }
         timer::read_clock();
+        pulse::begin_turn(timer::tick());
+        polls::begin();
         Ok(())
     }
 }
@@ -114,6 +125,7 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
+        pulse::rest();
     }
 }
 

@@ -130,6 +130,11 @@ impl<L: AsFd> ListeningSocket<L> {
         self.0.into_inner()
     }
 
+    /// Waits until a connection is there.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
     /// Takes one connection, non-blocking and closed on exec, out of the queue.
     pub(super) fn poll_accept(
         &self,

@@ -323,6 +323,11 @@ impl UnixListener {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
+    /// Waits until a connection is there, and leaves it.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
     /// As [`accept`](Self::accept); one task at a time can wait.
     ///
     /// # Errors

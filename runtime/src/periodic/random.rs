@@ -7,22 +7,27 @@ use std::time::Instant;
 /// It belongs to one callback of one loop. A generator made before a fork would give every
 /// worker the same numbers, and their callbacks would all run at once.
 #[derive(Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn from_system() -> Self {
+    pub(crate) fn from_system() -> Self {
         // The generator stands still at 0.
-        Self(system_seed().unwrap_or_else(clock_seed) | 1)
+        Self(seed() | 1)
     }
 
     /// From 0 to 1, without 1.
-    pub(super) fn next_fraction(&mut self) -> f64 {
+    pub(crate) fn next_fraction(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let bits = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// What no other process begins with.
+pub(crate) fn seed() -> u64 {
+    system_seed().unwrap_or_else(clock_seed)
 }
 
 #[cfg(target_os = "linux")]

@@ -1,9 +1,29 @@
-//! How many workers were replaced of late.
+//! When a worker that has died is replaced, and when no more.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Counts restarts within a sliding window of time.
+/// A worker that dies before it was ready for so long has not served anybody: the next one is
+/// likely to end like it.
+pub(super) const EARLY: Duration = Duration::from_secs(1);
+
+/// How long the second replacement in a row waits; each one after it waits for twice as long.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+/// No replacement waits for longer.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How long to wait with the replacement of a worker, when `early` in a row have died soon, this
+/// one included. `chance` lies between 0 and 1: what fails together should not come back
+/// together.
+pub(super) fn delay(early: u32, chance: f64) -> Duration {
+    // The first one is replaced at once.
+    let Some(doublings) = early.checked_sub(2) else { return Duration::ZERO };
+    let delay = FIRST_DELAY.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+    delay.min(LONGEST_DELAY).mul_f64(0.75 + chance / 2.0)
+}
+
+/// Counts what happens within a sliding window of time.
 #[derive(Debug)]
 pub(super) struct Restarts {
     limit: usize,
@@ -50,5 +70,14 @@ mod tests {
     #[test]
     fn a_limit_of_0_allows_none() {
         assert!(!Restarts::new(0, Duration::from_secs(10)).allow(Instant::now()));
+    }
+
+    #[test]
+    fn the_first_is_immediate_and_then_each_waits_twice_as_long_up_to_a_limit() {
+        let delays = |chance| [0, 1, 2, 3, 4, 7, 8, 9, u32::MAX].map(|early| delay(early, chance));
+        let milliseconds = [0, 0, 100, 200, 400, 3200, 5000, 5000, 5000];
+        assert_eq!(delays(0.5), milliseconds.map(Duration::from_millis));
+        assert_eq!(delay(2, 0.0), Duration::from_millis(75));
+        assert_eq!(delay(u32::MAX, 1.0), Duration::from_millis(6250));
     }
 }

@@ -2,6 +2,7 @@
 //! runs and none is lost between two looks.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
@@ -18,8 +19,26 @@ use signalfd::Waiter;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use sigwait::Waiter;
 
-/// The end of a child, and what asks the server to stop.
-const AWAITED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
+/// The end of a child, what asks the server to stop, and what asks for other workers.
+const AWAITED: [Signal; 8] = [
+    Signal::SIGCHLD,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGUSR2,
+];
+
+/// What has ended a wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Awaited {
+    Signal(Signal),
+    /// A worker has rung, perhaps.
+    Ring,
+    Deadline,
+}
 
 /// The awaited signals, blocked for as long as this lives.
 #[derive(Debug)]
@@ -29,12 +48,24 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Blocks the signals in this thread.
-    pub(super) fn block() -> io::Result<Self> {
+    /// Blocks the signals in this thread. If a predecessor in this process has done so, which has
+    /// left them like that, they count as not blocked before.
+    pub(super) fn block(by_predecessor: bool) -> io::Result<Self> {
         let set: SigSet = AWAITED.into_iter().filter(|&signal| is_ours(signal)).collect();
         let waiter = Waiter::new(&set)?;
-        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let mut before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        if by_predecessor {
+            AWAITED.into_iter().for_each(|signal| before.remove(signal));
+        }
         Ok(Self { waiter, before })
+    }
+
+    /// Has the signals come through that a predecessor in this process has blocked, where nobody
+    /// is to wait for them.
+    pub(super) fn unblock() {
+        let set: SigSet = AWAITED.into_iter().collect();
+        // It fails for a set that is none.
+        let _ = set.thread_unblock();
     }
 
     /// What was blocked before, and is to be in a worker.
@@ -42,9 +73,13 @@ impl Signals {
         &self.before
     }
 
-    /// Waits for the next signal. `None` if `deadline` comes first.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Signal>> {
-        self.waiter.wait(deadline)
+    /// Waits for the next signal, a ring on one of the wires, or the deadline.
+    pub(super) fn wait(
+        &self,
+        deadline: Option<Instant>,
+        wires: &[BorrowedFd<'_>],
+    ) -> io::Result<Awaited> {
+        self.waiter.wait(deadline, wires)
     }
 }
 

@@ -1,77 +1,151 @@
 //! Starts workers, replaces those that die, and stops them.
 //!
 //! The supervisor has one thread, no loop, and runs no code of the user's, so that it can fork
-//! at any time. It sleeps until a signal comes.
+//! at any time. It sleeps until a signal comes, a worker rings, or a time is over.
+//!
+//! - `slot`: what there is of each worker.
+//! - `ended`: what follows when one has ended; `hook`: and what the program does then.
+//! - `replace`: other workers for those there are, more of them or fewer.
+//! - `adopt`: who serves a slot whose worker cannot.
+//! - `watch`: who takes too long.
+//! - `stop`: the end of all.
+//! - `upgrade`: handing over to a new program; `succeed`: being one.
 
-use std::fmt;
+mod adopt;
+mod ended;
+mod hook;
+mod replace;
+mod slot;
+mod stop;
+mod succeed;
+mod upgrade;
+mod watch;
+
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd;
+use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use crate::log;
 use crate::net::Slots;
+use crate::periodic::random::Random;
 
-use super::fork::{Forked, fork_worker, keep_ended_children};
-use super::guard::signal_name;
+use super::death::Death;
+use super::fork::{Forked, fork_worker, ignore_nothing_awaited};
+use super::image::Image;
+use super::inherited::Succession;
 use super::lifeline::Lifeline;
+use super::plan::Role;
+use super::presence::Presence;
 use super::restarts::Restarts;
-use super::signals::Signals;
-use super::{ForkOptions, enter_worker};
+use super::scoreboard::{Scoreboard, State};
+use super::signals::{Awaited, Signals};
+use super::wire::Wire;
+use super::{ForkOptions, Worker, enter_worker};
+
+use slot::{Goal, Phase, Process, Slot};
+use stop::Stage;
+use upgrade::Upgrade;
 
 /// When the system refuses a process for now, how long to wait before asking again.
-const FORK_RETRY: Duration = Duration::from_secs(1);
+const FORK_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Orders to stop that come this close to each other are one: `timeout`, for one, signals a
-/// process and then its whole group.
-const ONE_ORDER: Duration = Duration::from_millis(100);
-
-/// Supervises workers, one for each slot.
+/// Supervises workers, one for each slot that is served.
 pub(super) struct Supervisor {
     options: ForkOptions,
-    slots: Slots,
+    sockets: Slots,
+    scoreboard: Scoreboard,
+    presence: Presence,
+    /// How many processes were started so far.
+    generation: u64,
     signals: Signals,
     lifeline: Lifeline,
     /// By number.
-    workers: Vec<Worker>,
+    slots: Vec<Slot>,
+    /// What to run for an upgrade.
+    image: Image,
+    upgrade: Option<Upgrade>,
+    /// One was asked for before this server had started itself.
+    wants_upgrade: bool,
+    succession: Option<Succession>,
+    /// Children from before this program was executed in this process.
+    others: Vec<Pid>,
+    /// When they were told to end.
+    others_dismissed: Option<Instant>,
+    /// All workers were ready once.
+    is_announced: bool,
+    /// Another process has the listeners, too, and goes on.
+    has_handed_over: bool,
+    /// Workers that were started before this many are to be replaced.
+    reload_before: u64,
+    /// All deaths that were not asked for.
     restarts: Restarts,
+    /// Those of workers that had not become ready.
+    failed_starts: Restarts,
+    /// When to look whether somebody stands still.
+    next_look: Option<Instant>,
+    next_measure: Option<Instant>,
+    random: Random,
+    /// Processes that run [`ForkOptions::on_worker_exit`], and when they must have ended.
+    hooks: Vec<(Pid, Instant)>,
     stage: Stage,
     /// What to exit with when all workers have ended.
     status: i32,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Worker {
-    /// To be started at this time.
-    Due(Instant),
-    Running(Pid),
-    /// Ended, and not to be replaced.
-    Ended,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    Serving,
-    /// The workers were asked to end.
-    Stopping {
-        since: Instant,
-    },
-    /// The workers were killed.
-    Killing,
-}
-
 impl Supervisor {
-    pub(super) fn new(options: ForkOptions, slots: Slots, workers: usize) -> io::Result<Self> {
-        keep_ended_children();
+    /// The first `workers` slots of the scoreboard are to be served.
+    pub(super) fn new(
+        options: ForkOptions,
+        sockets: Slots,
+        scoreboard: Scoreboard,
+        presence: Presence,
+        (image, succession): (Image, Option<Succession>),
+        workers: usize,
+    ) -> io::Result<Self> {
+        let goal = |id| if id < workers { Goal::Served } else { Goal::Retired };
+        let in_place =
+            matches!(&succession, Some(taken) if matches!(taken.role, Role::InPlace { .. }));
+        let slot = |id| {
+            let mut slot = Slot::new(&scoreboard, id, goal(id));
+            // Those of a predecessor.
+            slot.has_listened |= sockets.listens(id) && succession.is_some();
+            slot
+        };
+        let slots = (0..scoreboard.slots()).map(slot).collect();
+        let (most, window) = options.failed_starts(workers);
         Ok(Self {
-            slots,
-            signals: Signals::block()?,
+            sockets,
+            scoreboard,
+            presence,
+            generation: 0,
+            signals: {
+                // Blocked first: what was ignored so far would end us in between.
+                let signals = Signals::block(in_place)?;
+                ignore_nothing_awaited();
+                signals
+            },
             lifeline: Lifeline::new()?,
-            workers: vec![Worker::Due(Instant::now()); workers],
+            slots,
+            image,
+            upgrade: None,
+            wants_upgrade: false,
+            succession,
+            others: Vec::new(),
+            others_dismissed: None,
+            is_announced: false,
+            has_handed_over: false,
+            reload_before: 0,
             restarts: Restarts::new(options.max_restarts, options.restart_window),
+            failed_starts: Restarts::new(most, window),
+            next_look: None,
+            next_measure: None,
+            random: Random::from_system(),
+            hooks: Vec::new(),
             stage: Stage::Serving,
             status: 0,
             options,
@@ -81,13 +155,17 @@ impl Supervisor {
     /// Starts the workers, and returns in each with its number. In the parent it only returns
     /// if they cannot be started, or no longer be watched.
     pub(super) fn run(mut self) -> io::Result<usize> {
-        log::info(log::GENERAL, format_args!("starting {} workers", self.workers.len()));
+        self.presence.enter_supervisor();
+        self.take_over();
+        let workers = self.wanted();
+        self.scoreboard.set_wanted(workers);
+        log::info(log::GENERAL, format_args!("starting {workers} workers"));
         // Half a line that waits to be printed would be printed by every process.
         let _ = io::stdout().flush();
-        for id in 0..self.workers.len() {
+        for id in 0..workers {
             match self.start(id) {
-                Ok(Forked::Worker) => return Ok(self.become_worker(id)),
-                Ok(Forked::Supervisor(_)) => {}
+                Ok(Some(worker)) => return self.become_worker(worker),
+                Ok(None) => {}
                 Err(error) => {
                     self.abandon();
                     return Err(error);
@@ -95,42 +173,97 @@ impl Supervisor {
             }
         }
         loop {
-            if let Some(id) = self.start_due() {
-                return Ok(self.become_worker(id));
+            if let Some(worker) = self.start_due() {
+                return self.become_worker(worker);
             }
-            if self.workers.iter().all(|worker| matches!(worker, Worker::Ended)) {
+            if self.is_over() {
+                self.presence.leave();
                 exit(self.status);
             }
-            match self.signals.wait(self.next_deadline())? {
-                Some(Signal::SIGCHLD) => self.reap(),
-                Some(Signal::SIGQUIT) => self.kill_all(format_args!("SIGQUIT")),
-                Some(signal) => self.stop_ordered(signal),
-                None => self.stop_overdue(),
+            match self.await_event()? {
+                Awaited::Signal(Signal::SIGCHLD) => self.reap(),
+                Awaited::Signal(Signal::SIGQUIT) => self.kill_all(format_args!("SIGQUIT")),
+                Awaited::Signal(Signal::SIGHUP) => self.reload(),
+                Awaited::Signal(Signal::SIGTTIN) => self.one_more(),
+                Awaited::Signal(Signal::SIGTTOU) => self.one_fewer(),
+                Awaited::Signal(Signal::SIGUSR2) => self.upgrade(),
+                Awaited::Signal(signal) => self.stop_ordered(signal),
+                Awaited::Ring => self.hear(),
+                Awaited::Deadline => {}
+            }
+            self.watch();
+            self.replace_next();
+            self.assign();
+            self.scoreboard.set_wanted(self.wanted());
+            self.announce();
+        }
+    }
+
+    /// How many workers there are to be.
+    fn wanted(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.goal == Goal::Served).count()
+    }
+
+    /// Nothing is left to be waited for.
+    fn is_over(&self) -> bool {
+        self.slots.iter().all(Slot::is_over)
+            && self.hooks.is_empty()
+            && self.upgrade.is_none()
+            && self.others.is_empty()
+    }
+
+    fn await_event(&self) -> io::Result<Awaited> {
+        let processes = self.slots.iter().flat_map(|slot| &slot.processes);
+        let wires = processes.filter_map(|process| process.wire.as_ref()).map(AsFd::as_fd);
+        let report = self.upgrade.as_ref().and_then(Upgrade::report);
+        let wires: Vec<_> = wires.chain(report).collect();
+        self.signals.wait(self.next_deadline(), &wires)
+    }
+
+    /// Starts a process in this slot. Returns in it with what it needs to be a worker.
+    fn start(&mut self, id: usize) -> io::Result<Option<Worker>> {
+        let Some(page) = self.slots[id].free_page() else { return Ok(None) };
+        let (ours, theirs) = Wire::pair()?;
+        self.generation += 1;
+        page.begin(self.generation);
+        match fork_worker(&mut self.lifeline, self.signals.mask_before()) {
+            Ok(Forked::Worker) => Ok(Some(Worker { id, page, wire: theirs })),
+            Ok(Forked::Supervisor(pid)) => {
+                page.set_pid(pid);
+                self.slots[id].due = None;
+                self.slots[id].processes.push(Process {
+                    pid,
+                    page,
+                    wire: Some(ours),
+                    phase: Phase::Starting,
+                    is_ordered: false,
+                    started: Instant::now(),
+                    ready: None,
+                    is_stalled: false,
+                    is_suspended: false,
+                });
+                Ok(None)
+            }
+            Err(error) => {
+                page.end(true);
+                Err(error)
             }
         }
     }
 
-    fn start(&mut self, id: usize) -> io::Result<Forked> {
-        let forked = fork_worker(&mut self.lifeline, self.signals.mask_before())?;
-        if let Forked::Supervisor(pid) = forked {
-            self.workers[id] = Worker::Running(pid);
-        }
-        Ok(forked)
-    }
-
-    /// Starts the workers whose time has come. Returns in each of them with its number.
-    fn start_due(&mut self) -> Option<usize> {
-        for id in 0..self.workers.len() {
-            if !matches!(self.workers[id], Worker::Due(at) if at <= Instant::now()) {
+    /// Starts the workers whose time has come. Returns in each of them.
+    fn start_due(&mut self) -> Option<Worker> {
+        for id in 0..self.slots.len() {
+            if self.slots[id].startable().is_none_or(|at| at > Instant::now()) {
                 continue;
             }
-            match self.start(id) {
-                Ok(Forked::Worker) => return Some(id),
-                Ok(Forked::Supervisor(_)) => {}
+            match self.shed_threads().and_then(|()| self.start(id)) {
+                Ok(None) => {}
+                Ok(worker) => return worker,
                 Err(error) => {
                     let text = format_args!("cannot start worker {id}, trying again: {error}");
                     log::error(log::GENERAL, text);
-                    self.workers[id] = Worker::Due(Instant::now() + FORK_RETRY);
+                    self.slots[id].due = Some(Instant::now() + FORK_RETRY);
                 }
             }
         }
@@ -138,47 +271,37 @@ impl Supervisor {
     }
 
     /// In the child: leaves everything behind that is the supervisor's.
-    fn become_worker(self, id: usize) -> usize {
-        enter_worker(id, self.slots);
-        id
+    fn become_worker(self, worker: Worker) -> io::Result<usize> {
+        let Self { options, sockets, scoreboard, presence, signals, lifeline, slots, .. } = self;
+        drop((signals, lifeline, slots));
+        presence.enter_worker(worker.id);
+        enter_worker(worker, scoreboard, sockets, &options)
     }
 
     /// Ends the workers that were started before one could not be.
-    fn abandon(&self) {
-        for (_, pid) in self.running() {
-            signal(pid, Signal::SIGKILL);
-            while nix::sys::wait::waitpid(pid, None) == Err(nix::Error::EINTR) {}
+    fn abandon(&mut self) {
+        for process in self.slots.iter_mut().flat_map(|slot| &mut slot.processes) {
+            process.kill();
+            while nix::sys::wait::waitpid(process.pid, None) == Err(nix::Error::EINTR) {}
         }
     }
 
-    /// When something is to be done even if no signal comes.
+    /// When something is to be done even if nothing happens.
     fn next_deadline(&self) -> Option<Instant> {
-        let starts = self.workers.iter().filter_map(|worker| match worker {
-            Worker::Due(at) => Some(*at),
-            Worker::Running(_) | Worker::Ended => None,
-        });
-        starts.chain(self.stop_deadline()).min()
+        let starts = self.slots.iter().filter_map(Slot::startable);
+        let upgrade = self.upgrade_deadline().into_iter().chain(self.others_deadline());
+        let life = self.presence.next_sign_of_life();
+        let limits = starts.chain(self.stop_deadline()).chain(self.watch_deadline());
+        limits.chain(upgrade).chain(life).min()
     }
 
-    fn stop_deadline(&self) -> Option<Instant> {
-        match self.stage {
-            Stage::Stopping { since } => since.checked_add(self.options.stop_timeout),
-            Stage::Serving | Stage::Killing => None,
-        }
-    }
-
-    /// Takes note of every child that has ended: one `SIGCHLD` may stand for several.
+    /// Takes note of every child that has ended or was suspended: one `SIGCHLD` may stand for
+    /// several.
     fn reap(&mut self) {
         loop {
-            match wait(WaitOptions::NOHANG) {
+            match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
                 Ok(Some((pid, status))) => {
-                    let pid = Pid::from_raw(pid.as_raw_nonzero().get());
-                    let id = self.running().find(|worker| worker.1 == pid).map(|worker| worker.0);
-                    // Others are children the program had before, or, where this is the first
-                    // process of a container, orphans.
-                    if let Some(id) = id {
-                        self.ended(id, pid, Death(status));
-                    }
+                    self.changed(Pid::from_raw(pid.as_raw_nonzero().get()), status);
                 }
                 Err(Errno::INTR) => {}
                 Ok(None) | Err(_) => return,
@@ -186,125 +309,72 @@ impl Supervisor {
         }
     }
 
-    fn ended(&mut self, id: usize, pid: Pid, death: Death) {
-        self.workers[id] = Worker::Ended;
-        let expected = match self.stage {
-            Stage::Serving => death.is_normal(),
-            Stage::Stopping { .. } => death.is_normal() || death.is_by(Signal::SIGTERM),
-            Stage::Killing => true,
-        };
-        if expected {
-            log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) {death}"));
-            // While all stop there is nobody to send the connections to instead.
-            if matches!(self.stage, Stage::Serving) {
-                self.slots.retire(id);
+    fn changed(&mut self, pid: Pid, status: WaitStatus) {
+        let is_over = !status.stopped() && !status.continued();
+        if is_over {
+            self.hooks.retain(|hook| hook.0 != pid);
+            self.others.retain(|other| *other != pid);
+            if self.successor_ended(pid, Death(status)) {
+                return;
             }
-        } else if !matches!(self.stage, Stage::Serving) {
-            log::warn(log::GENERAL, format_args!("worker {id} (pid {pid}) {death}"));
-        } else if self.restarts.allow(Instant::now()) {
-            log::warn(log::GENERAL, format_args!("worker {id} (pid {pid}) {death}, restarting"));
-            self.workers[id] = Worker::Due(Instant::now());
-        } else {
-            let ForkOptions { max_restarts, restart_window, .. } = self.options;
-            let text = format_args!(
-                "worker {id} (pid {pid}) {death}; too many restarts \
-                 ({max_restarts} within {restart_window:?}), giving up"
-            );
-            log::error(log::GENERAL, text);
-            self.status = 1;
-            self.stop();
         }
+        // Others are children the program had before, or, where this is the first process of a
+        // container, orphans.
+        let Some((id, index)) = self.find(|process| process.pid == pid) else { return };
+        if !is_over {
+            self.slots[id].processes[index].is_suspended = status.stopped();
+            return;
+        }
+        let process = self.slots[id].processes.remove(index);
+        self.ended(id, &process, Death(status));
     }
 
-    /// The first order asks the workers to end, the next one ends them.
-    fn stop_ordered(&mut self, order: Signal) {
-        match self.stage {
-            Stage::Serving => {
-                let timeout = self.options.stop_timeout;
-                let text = format_args!("{order}: stopping the workers, within {timeout:?}");
-                log::info(log::GENERAL, text);
-                self.stop();
-            }
-            Stage::Stopping { since } if since.elapsed() < ONE_ORDER => {}
-            Stage::Stopping { .. } | Stage::Killing => self.kill_all(format_args!("{order} again")),
-        }
+    /// The slot of a process and its place there.
+    fn find(&self, is_it: impl Fn(&Process) -> bool) -> Option<(usize, usize)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .find_map(|(id, slot)| slot.processes.iter().position(&is_it).map(|index| (id, index)))
     }
 
-    fn stop_overdue(&mut self) {
-        if self.stop_deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-            let timeout = self.options.stop_timeout;
-            self.kill_all(format_args!("not stopped within {timeout:?}"));
-        }
-    }
-
-    fn stop(&mut self) {
-        self.stage = Stage::Stopping { since: Instant::now() };
-        self.start_no_more();
-        for (_, pid) in self.running() {
-            signal(pid, Signal::SIGTERM);
-            // One that somebody has suspended could not act upon it.
-            signal(pid, Signal::SIGCONT);
-        }
-    }
-
-    fn kill_all(&mut self, reason: fmt::Arguments<'_>) {
-        self.stage = Stage::Killing;
-        self.start_no_more();
-        for (id, pid) in self.running() {
-            log::warn(log::GENERAL, format_args!("{reason}: killing worker {id} (pid {pid})"));
-            signal(pid, Signal::SIGKILL);
-        }
-    }
-
-    fn start_no_more(&mut self) {
-        for worker in &mut self.workers {
-            if matches!(worker, Worker::Due(_)) {
-                *worker = Worker::Ended;
+    /// Takes note of what workers have rung about.
+    fn hear(&mut self) {
+        self.hear_successor();
+        for id in 0..self.slots.len() {
+            for index in 0..self.slots[id].processes.len() {
+                if self.slots[id].processes[index].has_rung() {
+                    self.rang(id, index);
+                }
             }
         }
     }
 
-    /// The numbers and process ids of the workers there are.
-    fn running(&self) -> impl Iterator<Item = (usize, Pid)> {
-        self.workers.iter().enumerate().filter_map(|(id, worker)| match worker {
-            Worker::Running(pid) => Some((id, *pid)),
-            Worker::Due(_) | Worker::Ended => None,
-        })
+    fn rang(&mut self, id: usize, index: usize) {
+        let process = &mut self.slots[id].processes[index];
+        match (process.phase, process.page.state()) {
+            (Phase::Starting, State::Ready) => self.became_ready(id, index),
+            (Phase::Starting | Phase::Ready, State::Draining) => {
+                process.phase = Phase::Leaving { since: Instant::now() };
+                self.slots[id].has_listened = true;
+            }
+            _ => {}
+        }
     }
-}
 
-/// Signals a child. One that has ended was not yet waited for, so that the number is still its
-/// own and nothing can fail.
-fn signal(pid: Pid, signal: Signal) {
-    let _ = kill(pid, signal);
+    fn became_ready(&mut self, id: usize, index: usize) {
+        let slot = &mut self.slots[id];
+        let process = &mut slot.processes[index];
+        process.phase = Phase::Ready;
+        process.ready = Some(Instant::now());
+        slot.has_listened = true;
+        let pid = process.pid;
+        log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) is ready"));
+        // What it replaces.
+        slot.processes[..index].iter_mut().for_each(Process::order_to_leave);
+    }
 }
 
 #[expect(clippy::exit, reason = "what the program does after the fork is the workers' work")]
 fn exit(status: i32) -> ! {
     std::process::exit(status)
-}
-
-/// How a worker ended.
-#[derive(Clone, Copy)]
-struct Death(WaitStatus);
-
-impl Death {
-    fn is_normal(self) -> bool {
-        self.0.exit_status() == Some(0)
-    }
-
-    fn is_by(self, signal: Signal) -> bool {
-        self.0.terminating_signal() == Some(signal as i32)
-    }
-}
-
-impl fmt::Display for Death {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.exit_status(), self.0.terminating_signal()) {
-            (Some(0), _) => f.write_str("exited normally"),
-            (Some(status), _) => write!(f, "exited with status {status}"),
-            (_, Some(signal)) => write!(f, "was killed by {}", signal_name(signal)),
-            _ => write!(f, "ended with {:?}", self.0),
-        }
-    }
 }

@@ -53,6 +53,11 @@ impl Clock {
         self.instant.set(None);
     }
 
+    /// The present time, in the same nanoseconds; that of the turn stays as it is.
+    pub(super) fn present(&self) -> u64 {
+        if self.is_virtual.get() { self.nanos.get() } else { monotonic() }
+    }
+
     /// The tick that the time of this turn lies in.
     pub(super) fn tick(&self) -> u64 {
         self.tick.get()

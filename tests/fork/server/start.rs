@@ -201,7 +201,8 @@ pub fn a_worker_that_aborts_is_replaced(case: &Case) {
     let other = server.worker(0);
     let mut bystander = connection_to(port, other);
     connection_to(port, worker).get("/abort").expect_err("the worker is gone");
-    server.expect(&format!("worker 1 (pid {worker}) was killed by SIGABRT, restarting"));
+    server
+        .expect(&format!("worker 1 (pid {worker}) was killed by SIGABRT while serving GET /abort"));
     let replacement = server.worker(1);
     assert_eq!(sender(&connection_to(port, replacement).get("/").unwrap()).0, Some(1));
     assert_eq!(sender(&bystander.get("/").unwrap()), (Some(0), other));

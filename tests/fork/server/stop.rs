@@ -1,13 +1,14 @@
 //! The graceful end: all that was accepted is answered, and nobody is left.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg, raise};
 use nix::unistd::{Pid, getpgrp};
-use squall::{Application, HTTPServer, get, post, route};
+use squall::{Application, Context, HTTPServer, get, post, route, sleep, spawn_background};
 use squall_runtime::signal::{SIGINT, Signals};
 use squall_runtime::yield_now;
 
@@ -250,8 +251,70 @@ fn cuts(case: &Case, processes: usize) {
     held.response().expect_err("nobody has released it");
     assert!(start.elapsed() >= SHORT);
     server.expect("WARN squall::general: 1 connections are cut: they took too long");
+    server.expect("WARN squall::general: GET /hold is cut: it took too long");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn what_runs_beside_requests_is_waited_for_if_asked_for(case: &Case) {
+    let server = case.server(|| {
+        let begin = async || {
+            spawn_background(async {
+                sleep(SHORT).await;
+                println!("the background task is done");
+            });
+        };
+        serve(&HTTPServer::new(Application::new([route("/begin", post(begin))])), 2)
+    });
+    let mut connection = Connection::open(server.port()).unwrap();
+    serving(&server, 2);
+    connection.send("POST", "/begin", "Connection: close\r\n", b"").unwrap();
+    assert_eq!(connection.response().unwrap().status(), 200);
+    server.signal(Signal::SIGTERM);
+    server.expect("the background task is done");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn what_never_ends_is_named_by_its_line(case: &Case) {
+    let server = case.server(|| {
+        let begin = async || spawn_background(std::future::pending());
+        let app = Application::new([route("/begin", post(begin))]);
+        serve(&HTTPServer::new(app).shutdown_timeout(SHORT), 1)
+    });
+    let mut connection = Connection::open(server.port()).unwrap();
+    serving(&server, 1);
+    connection.send("POST", "/begin", "Connection: close\r\n", b"").unwrap();
+    assert_eq!(connection.response().unwrap().status(), 200);
+    server.signal(Signal::SIGTERM);
+    let place = server.expect("WARN squall::general: the background task of ");
+    assert!(place.starts_with(file!()) && place.ends_with("is cancelled: it took too long"));
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn a_long_response_hears_of_the_end(case: &Case) {
+    let server = case.server(|| {
+        let stream = async |cx: &mut Context| {
+            let end = cx.draining();
+            cx.write("begun, ")?;
+            cx.flush().await?;
+            println!("held");
+            end.await;
+            assert!(cx.is_draining());
+            cx.write("ended")
+        };
+        serve(&HTTPServer::new(Application::new([route("/", get(stream))])), 2)
+    });
+    let mut connection =
+        TcpStream::connect_timeout(&([127, 0, 0, 1], server.port()).into(), SOON).unwrap();
+    serving(&server, 2);
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    server.expect("held");
+    server.signal(Signal::SIGTERM);
+    let mut all = String::new();
+    connection.set_read_timeout(Some(SOON)).unwrap();
+    connection.read_to_string(&mut all).unwrap();
+    assert!(all.ends_with("\r\nended\r\n0\r\n\r\n"), "{all}");
+    assert_eq!(server.ended().0.code(), Some(0));
 }
 
 pub fn a_second_order_cuts_what_one_process_serves(case: &Case) {
@@ -322,6 +385,7 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     server.signal(Signal::SIGTERM);
     cut.response().expect_err("nobody has released it");
     server.expect("1 connections are cut: they took too long");
+    server.expect("GET /hold is cut: it took too long");
     release.send("POST", "/release", "", b"").unwrap();
     assert_last(&mut release);
     assert_last(&mut answered);

@@ -3,13 +3,16 @@ use std::rc::Rc;
 use super::Connection;
 use super::stream::Stream;
 use super::worker::Worker;
+use crate::scoreboard::recorder::Recorder;
 use crate::settings::Settings;
 
 #[test]
 fn what_an_idle_connection_shares_is_small() {
     let (_, stream) = squall_runtime::duplex(1);
-    let connection =
-        Connection::new(&Rc::new(Worker::new(Settings::default())), Stream::memory(stream, None));
+    let connection = Connection::new(
+        &Rc::new(Worker::new(Settings::default(), Recorder::new(0))),
+        Stream::memory(stream, None),
+    );
     let size = size_of_val(&*connection);
     assert!(size <= 128, "{size} bytes");
 }

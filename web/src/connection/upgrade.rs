@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::Connection;
+use super::draining::Draining;
 use crate::local_future::LocalBoxFuture;
 
 /// What serves a connection after the switch of protocols.
@@ -30,6 +31,13 @@ impl Upgraded {
     /// [`Context::remote_addr`](crate::Context::remote_addr) before, behind a proxy.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.connection.client().address()
+    }
+
+    /// Waits until the server has begun to end, as
+    /// [`Context::draining`](crate::Context::draining) does: the time to say goodbye in the
+    /// words of the protocol.
+    pub fn draining(&self) -> Draining {
+        Draining::new(&self.connection.worker)
     }
 }
 

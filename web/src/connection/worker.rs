@@ -5,44 +5,59 @@ use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use squall_runtime::{IOLoop, Moment};
+use squall_runtime::process::{Scoreboard, want_replacement};
+use squall_runtime::{IOLoop, Moment, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::draining::Drain;
 use crate::connection::relay::Relay;
 use crate::http1::date::{DateCache, DateLine};
 use crate::pool::Pool;
+use crate::scoreboard::recorder::Recorder;
 use crate::settings::Settings;
 
 /// What the connections of a server share in the process that serves them.
 pub(crate) struct Worker {
     pub(crate) settings: Settings,
+    pub(crate) recorder: Recorder,
     io_loop: IOLoop,
     buffers: Pool<Buffers>,
     date: RefCell<Date>,
     connections: RefCell<Connections>,
-    draining: Cell<bool>,
+    pub(super) drain: Drain,
+    /// How many more requests there may be before the process is to be replaced. It goes on
+    /// counting after that.
+    requests_left: Cell<u64>,
+    /// What is left is cut.
+    aborting: Cell<bool>,
 }
 
 impl Worker {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, recorder: Recorder) -> Self {
+        let requests_left = Cell::new(share_of(settings.max_requests_per_worker));
         Self {
             settings,
+            requests_left,
+            recorder,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
             date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
             connections: RefCell::default(),
-            draining: Cell::new(false),
+            drain: Drain::default(),
+            aborting: Cell::new(false),
         }
     }
 
     /// Lists a connection, and returns its place in the list.
     pub(super) fn remember(&self, connection: &Rc<Connection>) -> usize {
+        self.recorder.accepted();
         self.connections.borrow_mut().insert(Rc::downgrade(connection))
     }
 
     pub(super) fn forget(&self, connection: usize) {
-        let waiting = self.connections.borrow_mut().remove(connection);
+        let Some(waiting) = self.connections.borrow_mut().remove(connection) else { return };
+        self.recorder.closed();
         waiting.into_iter().for_each(Waker::wake);
     }
 
@@ -53,6 +68,16 @@ impl Worker {
 
     pub(super) fn relay(&self, connection: usize) -> Option<Relay> {
         self.connections.borrow().relays.get(&connection).copied()
+    }
+
+    /// A request is over.
+    #[inline]
+    pub(crate) fn count_request(&self) {
+        let left = self.requests_left.get().wrapping_sub(1);
+        self.requests_left.set(left);
+        if left == 0 {
+            want_replacement();
+        }
     }
 
     /// The time of the loop: that of the turn it is in.
@@ -80,6 +105,14 @@ impl Worker {
     }
 }
 
+/// So many requests, or fewer by up to an eighth, so that not all workers are replaced at the same
+/// time.
+fn share_of(most: Option<u64>) -> u64 {
+    let Some(most) = most else { return u64::MAX };
+    let worker = Scoreboard::own_page().map_or(0, |page| page.generation() % 8);
+    most.saturating_sub(most / 64 * worker).max(1)
+}
+
 /// How many connections there may be.
 impl Worker {
     /// Waits until there may be one more.
@@ -101,12 +134,12 @@ impl Worker {
 /// The graceful end.
 impl Worker {
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.drain.has_begun()
     }
 
     /// Makes each response the last of its connection, and lets idle ones go soon.
     pub(crate) fn begin_drain(&self) {
-        self.draining.set(true);
+        self.drain.begin();
         self.each_connection(|connection| connection.hurry(self.settings.drain_idle));
     }
 
@@ -125,9 +158,22 @@ impl Worker {
         self.connections.borrow().count
     }
 
+    /// Whether what was left has been cut.
+    pub(crate) fn is_aborting(&self) -> bool {
+        self.aborting.get()
+    }
+
     /// Cuts the connections that are left.
     pub(crate) fn abort(&self) {
-        self.each_connection(|connection| connection.stream.reset());
+        self.aborting.set(true);
+        self.each_connection(|connection| {
+            if connection.is_handed_over() {
+                let client = connection.client().address();
+                let text = format_args!("the upgraded connection of {client:?} is cut");
+                log::warn(log::GENERAL, text);
+            }
+            connection.stream.reset();
+        });
     }
 
     fn each_connection(&self, act: impl Fn(&Connection)) {
@@ -166,14 +212,14 @@ impl Connections {
         self.list.len() - 1
     }
 
-    /// Removes one, and returns who waited for it.
-    fn remove(&mut self, key: usize) -> Vec<Waker> {
-        let Some(place) = self.list.get_mut(key) else { return Vec::new() };
+    /// Removes one, and returns who waited for it. `None`: there is none.
+    fn remove(&mut self, key: usize) -> Option<Vec<Waker>> {
+        let place = self.list.get_mut(key)?;
         *place = Weak::new();
         self.relays.remove(&key);
         self.free.push(key);
         self.count -= 1;
-        std::mem::take(&mut self.waiting)
+        Some(std::mem::take(&mut self.waiting))
     }
 }
 

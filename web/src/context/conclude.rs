@@ -3,9 +3,8 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
 
-use squall_runtime::log;
+use squall_runtime::{IOLoop, log};
 
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
@@ -40,6 +39,9 @@ pub(crate) enum Conclusion {
 impl Context {
     /// Completes the response, and says what becomes of the connection.
     pub(crate) fn conclude(&mut self, outcome: Outcome) -> Conclusion {
+        if self.connection.worker.is_aborting() {
+            self.log_cut();
+        }
         match outcome {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
@@ -79,6 +81,13 @@ impl Context {
             Departure::Finished if !self.is_head_sent() => Conclusion::Close,
             Departure::Finished | Departure::Broken => self.conclude_cut(),
         }
+    }
+
+    /// The server ends, and has not waited any longer.
+    #[cold]
+    fn log_cut(&self) {
+        let (method, target) = (self.method(), self.path());
+        log::warn(log::GENERAL, format_args!("{method} {target} is cut: it took too long"));
     }
 
     fn conclude_cut(&self) -> Conclusion {
@@ -214,10 +223,10 @@ impl Context {
 
     #[cold]
     fn write_access_line(&self, level: fn(log::Target, fmt::Arguments<'_>), status: StatusCode) {
-        let took = self.exchange.began.map_or(Duration::ZERO, |began| began.elapsed());
+        let took = IOLoop::present_nanos().saturating_sub(self.exchange.began);
         let (code, method, path) = (status.as_u16(), self.method(), self.path());
         let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
-        let (query, milliseconds) = (self.query(), took.as_secs_f64() * 1000.0);
+        let (query, milliseconds) = (self.query(), took as f64 / 1e6);
         let client = self.client();
         level(
             log::ACCESS,

@@ -16,7 +16,11 @@ use crate::routing::{Index, Pattern};
 impl Context {
     pub(crate) fn find_row(&mut self, index: &Index) -> Option<usize> {
         let (path, arguments) = (self.exchange.head.path, &mut self.exchange.arguments);
-        self.connection.with(|buffers| index.find(path.of(buffers.input.head()), arguments))
+        self.exchange.row = None;
+        let row =
+            self.connection.with(|buffers| index.find(path.of(buffers.input.head()), arguments));
+        self.exchange.row = row;
+        row
     }
 
     /// Whether the request is `OPTIONS *`: for the server, not for a resource of it.

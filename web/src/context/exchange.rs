@@ -2,7 +2,7 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::SystemTime;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
@@ -14,14 +14,20 @@ use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Pattern};
+use crate::scoreboard::served::Served;
 use crate::text::Text;
 
 /// A request and its response: what a context is made of, used again and again.
 pub(crate) struct Exchange {
     pub(crate) head: Head,
-    pub(crate) began: Option<Instant>,
+    /// When the head was complete, as [`IOLoop::nanos`](squall_runtime::IOLoop::nanos) counts.
+    pub(crate) began: u64,
     pub(crate) target: Target,
     pub(crate) options: RouteOptions,
+    /// Of the route table, whatever it is that answers.
+    pub(crate) row: Option<usize>,
+    /// What the scoreboard says of the request.
+    pub(crate) served: Served,
     /// Of the route that answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
@@ -66,8 +72,8 @@ pub(crate) struct Response {
     pub(crate) reason: Option<String>,
     pub(crate) headers: HeaderList,
     pub(crate) body: Output,
-    /// The body is, or begins with, a file: no tag is made of its bytes.
-    pub(crate) has_file: bool,
+    /// A file is in the body: no tag is made of its bytes.
+    pub(crate) file: Option<FileInBody>,
     pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
@@ -75,6 +81,14 @@ pub(crate) struct Response {
     pub(crate) keep_alive: bool,
     /// Status or headers were changed since it was found to be a sound response.
     pub(crate) is_changed: bool,
+}
+
+/// What is known of a file in a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileInBody {
+    /// The length of the body if the file is all of it.
+    pub(crate) length: Option<u64>,
+    pub(crate) modified: Option<SystemTime>,
 }
 
 /// How much of a response has left the handler's hands.
@@ -97,9 +111,11 @@ impl Exchange {
     pub(crate) fn new() -> Self {
         Self {
             head: Head::new(),
-            began: None,
+            began: 0,
             target: Target::default(),
             options: RouteOptions::default(),
+            row: None,
+            served: Served::default(),
             pattern: None,
             arguments: Arguments::new(),
             response: Response {
@@ -107,7 +123,7 @@ impl Exchange {
                 reason: None,
                 headers: HeaderList::new(),
                 body: Output::default(),
-                has_file: false,
+                file: None,
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
@@ -164,7 +180,7 @@ impl Response {
         self.reason = None;
         self.headers.clear();
         self.body.clear();
-        self.has_file = false;
+        self.file = None;
         self.trailers.clear();
         self.promised = None;
         self.is_changed = true;

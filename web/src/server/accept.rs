@@ -3,6 +3,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
+use squall_runtime::process::{is_crowded, task_id};
 use squall_runtime::{Listener, log, sleep, yield_now};
 
 use crate::connection::stream::Stream;
@@ -10,7 +11,19 @@ use crate::server::{HTTPServer, Service};
 
 /// How long to wait when the process has run out of descriptors or memory: trying again at
 /// once would only spin.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a worker with too many connections leaves one that waits to the others, time after
+/// time. Who is let go by all is then taken.
+const COURTESIES: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+];
+
+/// How long who has begun to connect may take: a round trip to most places.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
 /// For how long those who have connected are accepted at the end: clients that come back as
 /// fast as they are let go would keep the queue from ever being empty.
@@ -20,13 +33,24 @@ const LAST_ACCEPTS: Duration = Duration::from_millis(500);
 ///
 /// It holds a handle of the server, so that one whose handles are all dropped goes on.
 pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: Rc<Listener>) {
+    let is_shared = listener.is_shared() && task_id().is_some();
     loop {
+        if is_shared {
+            leave_to_others(&listener).await;
+        }
         let next = std::future::poll_fn(|task| {
             ready!(service.worker.poll_room(task));
-            poll_next(&listener, task)
+            match poll_next(&listener, task) {
+                // Another worker was quicker: whether the next one is ours has to be asked anew.
+                Poll::Pending if is_shared => Poll::Ready(None),
+                next => next.map(Some),
+            }
         });
-        match next.await {
+        let Some(next) = next.await else { continue };
+        match next {
             Ok(stream) => service.open(stream),
+            // Another worker has shut it down: all are ending.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 log::error(log::GENERAL, format_args!("cannot accept a connection: {error}"));
                 sleep(PAUSE).await;
@@ -35,9 +59,32 @@ pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: 
     }
 }
 
+/// Waits until a connection is there, and if this worker has more than its share of them, leaves
+/// it to the others for a moment: one that waits takes it at once.
+async fn leave_to_others(listener: &Listener) {
+    // What is wrong with the listener is told by who accepts.
+    let _ = listener.readable().await;
+    for courtesy in COURTESIES {
+        if !is_crowded() {
+            return;
+        }
+        sleep(courtesy).await;
+    }
+}
+
+/// Lets nobody begin to connect any more, and gives those who have begun the time to be accepted,
+/// by the tasks that do.
+pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>) {
+    let held_off = listeners.filter(|listener| listener.hold_off()).count();
+    if held_off > 0 {
+        sleep(LAST_HANDSHAKES).await;
+    }
+}
+
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
 ///
-/// The system has no way to say both at once, so that a client in between is reset.
+/// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
+/// between is reset.
 pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener) {
     let end = Instant::now() + LAST_ACCEPTS;
     // A task may not do everything in one go.

@@ -6,6 +6,7 @@ use crate::connection::Connection;
 use crate::context::conclude::Outcome;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
+use crate::scoreboard::served::Served;
 
 /// Calls code of the user that is no future: the clone of a handler, a method that makes one.
 pub(super) fn guard<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
@@ -20,9 +21,14 @@ pub(super) fn guard<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
 pub(super) fn drive<'a>(
     connection: &'a Connection,
     mut handler: LocalBoxFuture<'a, Result>,
+    served: Served,
 ) -> impl Future<Output = Outcome> + 'a {
     std::future::poll_fn(move |task| {
-        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task))) {
+        let recorder = &connection.worker.recorder;
+        recorder.run(served);
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task)));
+        recorder.pause();
+        match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
             Ok(Poll::Pending) => connection.poll_meanwhile(task).map(Outcome::Left),
             Err(panic) => Poll::Ready(Outcome::Panicked(panic)),

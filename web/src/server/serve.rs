@@ -26,20 +26,22 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
         if let Err(panic) = guard(|| service.application.find(&mut cx)) {
             cx.refuse_panic(&*panic);
         }
+        let served = service.begin(&mut cx);
         if cx.wants_whole_body()
             && let Err(failure) = connection.collect_body().await
         {
             if failure == BodyFailure::Gone {
-                return;
+                return service.end(&cx);
             }
             cx.refuse_body(failure);
         }
-        let outcome = match guard(|| service.application.call(&mut cx)) {
-            Ok(handler) => drive(&connection, handler).await,
+        let outcome = match guard(|| service.call(&mut cx)) {
+            Ok(handler) => drive(&connection, handler, served).await,
             Err(panic) => Outcome::Panicked(panic),
         };
         // Errors are printed, and what was kept with the request is dropped: by code of the user.
         let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
+        service.end(&cx);
         let _ = guard(|| service.release(cx));
         match conclusion {
             Conclusion::KeepAlive => {}
@@ -153,6 +155,7 @@ pub(super) fn refuse_slow(service: &Service, connection: &Rc<Connection>) {
 pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
     connection.end_request();
     connection.set_linger();
+    service.worker.recorder.page.refused();
     let mut cx = service.lease(connection);
     cx.answer_refusal(error);
     service.release(cx);

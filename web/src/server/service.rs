@@ -9,7 +9,12 @@ use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::exchange::Exchange;
+use crate::control;
+use crate::error::Result;
+use crate::local_future::LocalBoxFuture;
 use crate::pool::Pool;
+use crate::scoreboard::recorder::Recorder;
+use crate::scoreboard::served::Served;
 use crate::server::serve::{Serving, serve};
 use crate::settings::Settings;
 
@@ -22,7 +27,20 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(application: Application, settings: Settings) -> Self {
-        Self { application, worker: Rc::new(Worker::new(settings)), exchanges: Pool::new() }
+        let recorder = Recorder::new(application.routes().len());
+        Self::counted(application, settings, recorder)
+    }
+
+    /// The control view of a server, which does not count among its requests.
+    pub(super) fn control() -> Self {
+        let application = control::application();
+        let recorder = Recorder::apart(application.routes().len());
+        Self::counted(application, Settings::default(), recorder)
+    }
+
+    fn counted(application: Application, settings: Settings, recorder: Recorder) -> Self {
+        let worker = Rc::new(Worker::new(settings, recorder));
+        Self { application, worker, exchanges: Pool::new() }
     }
 
     /// Serves a connection, as a task of its own.
@@ -38,6 +56,30 @@ impl Service {
 
     pub(super) fn release(&self, cx: Context) {
         self.exchanges.give(cx.into_exchange());
+    }
+}
+
+/// What becomes of a request, as the scoreboard tells of it.
+impl Service {
+    /// A request has begun: what answers it is found.
+    pub(super) fn begin(&self, cx: &mut Context) -> Served {
+        let route = cx.row();
+        let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
+        let served = self.worker.recorder.begin(route, cx.method(), pattern);
+        cx.set_served(served);
+        served
+    }
+
+    /// Makes the future that answers it, which is code of the user already.
+    pub(super) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        self.worker.recorder.run(cx.served());
+        self.application.call(cx)
+    }
+
+    /// It is over, with an answer or without.
+    pub(super) fn end(&self, cx: &Context) {
+        self.worker.count_request();
+        self.worker.recorder.end(cx.served(), cx.began(), cx.ending());
     }
 }
 

@@ -141,6 +141,17 @@ impl HTTPServer {
         self.set(|settings| settings.max_requests = requests.into())
     }
 
+    /// How many requests a worker serves before it is replaced: it ends gracefully once the new
+    /// one is ready. For what leaks, until the leak is found. Each worker's number is lower by a
+    /// share of up to an eighth, so that not all are replaced at the same time. Default: no limit;
+    /// without a supervisor there is none either.
+    ///
+    /// See [`ForkOptions::max_memory`](crate::process::ForkOptions::max_memory) as well.
+    #[must_use]
+    pub fn max_requests_per_worker(self, requests: impl Into<Option<u64>>) -> Self {
+        self.set(|settings| settings.max_requests_per_worker = requests.into())
+    }
+
     /// How many connections each process serves at once; more wait in the system until one
     /// ends. Default: no limit but that of the process on descriptors, at which accepting
     /// pauses as well.
@@ -196,6 +207,27 @@ impl HTTPServer {
     #[must_use]
     pub fn handle_signals(self, handle: bool) -> Self {
         self.set(|settings| settings.handle_signals = handle)
+    }
+
+    /// How long a handler, or any other task, may keep its worker without an `await` that waits;
+    /// one that takes longer is logged as a warning, with how long it took, where the task was
+    /// spawned, and the routes of what it served. All that the worker has waits meanwhile: what
+    /// takes long belongs into [`IOLoop::run_in_executor`](crate::IOLoop::run_in_executor).
+    /// Default: 100 ms. `None`: nothing is logged.
+    ///
+    /// See [`IOLoop::slow_callback`](crate::IOLoop::slow_callback).
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use squall::{Application, HTTPServer};
+    /// # let app = Application::new([]);
+    /// let server = HTTPServer::new(app).slow_callback(Duration::from_millis(20));
+    /// server.bind(8000)?.start(0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn slow_callback(self, threshold: impl Into<Option<Duration>>) -> Self {
+        self.set(|settings| settings.slow_callback = Some(threshold.into()))
     }
 
     #[track_caller]

@@ -6,16 +6,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use squall_runtime::process::task_id;
+use squall_runtime::process::{begin_drain, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, log, timeout};
 
 use crate::connection::worker::Worker;
-use crate::server::HTTPServer;
+use crate::server::{HTTPServer, background};
 
 /// Orders that come this close to each other are one: `timeout`, for one, signals a process and
 /// then its whole group.
 const ONE_ORDER: Duration = Duration::from_millis(100);
+
+/// For how long those that are cut may take to be gone.
+const LAST_TURNS: Duration = Duration::from_secs(1);
 
 thread_local! {
     static WATCHING: Cell<bool> = const { Cell::new(false) };
@@ -48,11 +51,18 @@ async fn watch(mut signals: Signals) {
         return;
     }
     let ordered = Instant::now();
-    let drain = IOLoop::current().spawn(async {
+    // Elsewhere others go on to serve what this process has served.
+    let is_last = begin_drain();
+    let drain = IOLoop::current().spawn(async move {
         let servers = SERVERS.with_borrow(Clone::clone);
-        let ends = servers.into_iter().map(|server| IOLoop::current().spawn(end(server)));
-        for end in ends.collect::<Vec<_>>() {
+        let limit = servers.iter().map(|server| server.1.settings.shutdown_timeout).max();
+        let end = |server| IOLoop::current().spawn(end(server, is_last));
+        for end in servers.into_iter().map(end).collect::<Vec<_>>() {
             drop(end.await);
+        }
+        let left = limit.unwrap_or_default().saturating_sub(ordered.elapsed());
+        if timeout(left, background::finished()).await.is_err() {
+            background::name_unfinished();
         }
     });
     let at_once = async {
@@ -67,15 +77,20 @@ async fn watch(mut signals: Signals) {
     IOLoop::current().stop();
 }
 
-async fn end((handle, worker): (HTTPServer, Rc<Worker>)) {
+async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
     worker.begin_drain();
     let drained = async {
-        handle.stop_accepting().await;
+        if is_last {
+            handle.hold_off().await;
+        }
+        handle.stop_accepting(is_last).await;
         worker.drained().await;
     };
     if timeout(worker.settings.shutdown_timeout, drained).await.is_err() {
         let left = worker.connection_count();
         log::warn(log::GENERAL, format_args!("{left} connections are cut: they took too long"));
         worker.abort();
+        // They are told, and tell what they were.
+        let _ = timeout(LAST_TURNS, worker.drained()).await;
     }
 }

@@ -1,0 +1,110 @@
+//! The worker's side of its supervision: says what it is doing, and serves whom it is told to.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use crate::fd::AsyncFd;
+use crate::net::{serves_adopted, set_adopted, sockets_taken};
+use crate::{IOLoop, yield_now};
+
+use super::scoreboard::{Scoreboard, SlotPage, State};
+use super::wire::{Heard, Wire};
+
+thread_local! {
+    static ATTENDED: RefCell<Option<(Rc<Wire>, SlotPage)>> = const { RefCell::new(None) };
+}
+
+/// Has this worker, just forked, say when it is ready and heed what its supervisor says, once
+/// its loop runs.
+pub(super) fn attend(wire: Wire, page: SlotPage, scoreboard: Scoreboard) -> io::Result<()> {
+    let wire = Rc::new(wire);
+    ATTENDED.set(Some((Rc::clone(&wire), page)));
+    let rings = AsyncFd::new(Rc::clone(&wire))?;
+    IOLoop::current().spawn_callback(async move {
+        sockets_taken().await;
+        // The tasks that accept were spawned before this one was woken, or just now.
+        yield_now().await;
+        page.set_adopts(serves_adopted());
+        if page.state() == State::Starting {
+            page.set_state(State::Ready);
+        }
+        wire.ring();
+        drop(wire);
+        while next_ring(&rings).await.is_ok() {
+            set_adopted(adopted(page, scoreboard));
+        }
+    });
+    Ok(())
+}
+
+/// Fails when there is no supervisor any more, which is for others to deal with.
+async fn next_ring(rings: &AsyncFd<Rc<Wire>>) -> io::Result<()> {
+    let listen = |wire: &Rc<Wire>| match wire.listen()? {
+        Heard::Ring => Ok(()),
+        Heard::Nothing => Err(io::ErrorKind::WouldBlock.into()),
+        Heard::End => Err(io::ErrorKind::UnexpectedEof.into()),
+    };
+    rings.read_with(listen).await
+}
+
+/// The slots that this worker is to serve beside its own.
+fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
+    let is_ours = |slot: &usize| scoreboard.pages_of(*slot)[0].is_adopted_by(page.index());
+    (0..scoreboard.slots()).filter(is_ours).collect()
+}
+
+/// Tells the supervisor, if there is one, that this worker begins to end by itself and accepts no
+/// more connections: another worker is to serve its listeners. To be called on the thread of the
+/// worker that called [`fork_processes`](super::fork_processes).
+///
+/// Returns whether nobody will: all workers end, or there is no supervisor. Then who waits in the
+/// queue is accepted before, and the listener is [closed](crate::Listener::stop_listening) after
+/// it.
+///
+/// # Examples
+///
+/// ```
+/// assert!(squall_runtime::process::begin_drain(), "this process serves alone");
+/// ```
+#[must_use]
+pub fn begin_drain() -> bool {
+    let page = Scoreboard::own_page();
+    if let Some(page) = page {
+        page.set_state(State::Draining);
+    }
+    tell();
+    super::single::begin_drain();
+    match Scoreboard::current() {
+        Some(scoreboard) => scoreboard.is_stopping() || super::task_id().is_none(),
+        None => true,
+    }
+}
+
+/// Has the supervisor start another worker in place of this one, which is asked to end once the
+/// other one is ready. Without a supervisor, nothing happens. To be called on the thread of the
+/// worker that called [`fork_processes`](super::fork_processes).
+///
+/// # Examples
+///
+/// ```
+/// // Nobody to be replaced by.
+/// squall_runtime::process::want_replacement();
+/// ```
+pub fn want_replacement() {
+    ATTENDED.with_borrow(|attended| {
+        if let Some((_, page)) = attended {
+            page.want_replacement();
+        }
+    });
+    tell();
+}
+
+/// Has the supervisor look at the page.
+fn tell() {
+    ATTENDED.with_borrow(|attended| {
+        if let Some((wire, _)) = attended {
+            wire.ring();
+        }
+    });
+}

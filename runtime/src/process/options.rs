@@ -1,0 +1,532 @@
+//! What users may set of the fork and of the supervision.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::net::Slots;
+
+use super::image::Image;
+use super::presence::{self, Presence};
+use super::scoreboard::{Scoreboard, SlotPage, State};
+use super::supervisor::Supervisor;
+use super::{cpu_count, guard, inherited, single, stamp};
+
+/// Deaths that are a bug in one request in a thousand must not end a server, and neither must
+/// somebody who kills workers for sport. What keeps workers that die at once from keeping the
+/// machine busy is the delay before the next one.
+const MAX_RESTARTS: usize = 1000;
+
+/// See [`MAX_RESTARTS`].
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+/// For each worker. With the delays between them, this takes a quarter of a minute.
+const MAX_FAILED_STARTS: usize = 10;
+
+/// What process managers allow a service as well, give or take, before they kill it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// As long as other servers with a worker per process give a request.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How to fork and supervise, where the defaults will not do.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use squall_runtime::process::ForkOptions;
+///
+/// let id = ForkOptions::new()
+///     .workers(4)
+///     .max_restarts(3, Duration::from_secs(1))
+///     .stop_timeout(Duration::from_secs(10))
+///     .fork_processes()?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ForkOptions {
+    workers: usize,
+    max_workers: Option<usize>,
+    pub(super) max_restarts: usize,
+    pub(super) restart_window: Duration,
+    failed_starts: Option<(usize, Duration)>,
+    start_timeout: Option<Option<Duration>>,
+    stop_timeout: Option<Duration>,
+    pub(super) stall_timeout: Option<Duration>,
+    pub(super) max_memory: Option<u64>,
+    page_words: usize,
+    pub(super) describe: Option<Describe>,
+    pub(super) hooks: Hooks,
+    pub(super) presence: presence::Settings,
+}
+
+/// Says what a worker was serving, by what its page tells.
+type Describe = fn(&SlotPage) -> Option<String>;
+
+type ExitHook = dyn Fn(&WorkerExit);
+
+/// What the program does at certain times.
+#[derive(Clone, Default)]
+pub(super) struct Hooks {
+    pub(super) after_fork: Vec<Rc<dyn Fn(usize)>>,
+    pub(super) worker_start: Vec<Rc<dyn Fn(usize)>>,
+    pub(super) worker_exit: Option<Rc<ExitHook>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hooks")
+    }
+}
+
+/// How a worker has ended: for [`ForkOptions::on_worker_exit`].
+///
+/// # Examples
+///
+/// See [`ForkOptions::on_worker_exit`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct WorkerExit {
+    /// The number of the worker.
+    pub id: usize,
+    /// Its process, which is no more.
+    pub pid: u32,
+    /// The status it exited with, if it exited.
+    pub status: Option<i32>,
+    /// The number of the signal that killed it, if one did.
+    pub signal: Option<i32>,
+}
+
+impl ForkOptions {
+    /// The defaults: one worker per available processor, and what each setting says.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            workers: 0,
+            max_workers: None,
+            max_restarts: MAX_RESTARTS,
+            restart_window: RESTART_WINDOW,
+            failed_starts: None,
+            start_timeout: None,
+            stop_timeout: None,
+            stall_timeout: Some(STALL_TIMEOUT),
+            max_memory: None,
+            page_words: 0,
+            describe: None,
+            hooks: Hooks::default(),
+            presence: presence::Settings::default(),
+        }
+    }
+
+    /// Sets the number of workers. Default 0: [`cpu_count`].
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets how many workers there may be after `SIGTTIN`, which asks for one more. Default:
+    /// twice as many as at first. Each has a socket for each TCP address from the start, because
+    /// a process that has given up privileges could not bind one later; it listens when its
+    /// first worker does.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new().workers(4).max_workers(16).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = Some(workers);
+        self
+    }
+
+    /// Sets how many workers that have died may be replaced within any span of `window`, all
+    /// workers taken together, before the supervisor gives up. Default 1000 within 60 seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
+    #[must_use]
+    pub fn max_restarts(mut self, restarts: usize, window: Duration) -> Self {
+        self.max_restarts = restarts;
+        self.restart_window = window;
+        self
+    }
+
+    /// Sets how many workers may die before they are *ready* within any span of `window`, all
+    /// workers taken together, before the supervisor gives up. Default 10 for each worker,
+    /// within 60 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// // What does not start at once never will.
+    /// let once = ForkOptions::new().max_failed_starts(0, Duration::from_secs(60));
+    /// once.fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn max_failed_starts(mut self, starts: usize, window: Duration) -> Self {
+        self.failed_starts = Some((starts, window));
+        self
+    }
+
+    pub(super) fn failed_starts(&self, workers: usize) -> (usize, Duration) {
+        let most = MAX_FAILED_STARTS.saturating_mul(workers);
+        self.failed_starts.unwrap_or((most, RESTART_WINDOW))
+    }
+
+    /// Sets within which time a worker must be *ready*; one that is not is killed, which counts
+    /// as a death. Default `None`: no limit, for a worker that runs no loop never is.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new().start_timeout(Duration::from_secs(60)).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn start_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.start_timeout = Some(timeout.into());
+        self
+    }
+
+    /// Sets how long workers that were asked to stop may take before they are killed. Default
+    /// 30 seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
+    #[must_use]
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
+    /// they were not set: for the upper layer, which knows what its workers do.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// fn start(options: ForkOptions) -> std::io::Result<usize> {
+    ///     let minute = Duration::from_secs(60);
+    ///     options.default_timeouts(minute, minute).fork_processes()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn default_timeouts(mut self, start: Duration, stop: Duration) -> Self {
+        self.start_timeout.get_or_insert(Some(start));
+        self.stop_timeout.get_or_insert(stop);
+        self
+    }
+
+    /// How long a worker may take to be ready.
+    pub(super) fn start_limit(&self) -> Option<Duration> {
+        self.start_timeout.flatten()
+    }
+
+    /// How long one may take to end.
+    pub(super) fn stop_limit(&self) -> Duration {
+        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
+    /// worker is killed and replaced, and the log says what it was doing. Default 30 seconds;
+    /// `None` lets it hang.
+    ///
+    /// Long before that, after about half a second, another worker serves its listeners, so that
+    /// only who has connected before waits. `None` turns this off as well. A process in a
+    /// debugger hangs too.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// // Tasks that compute for minutes, and should rather be in `run_in_executor`.
+    /// ForkOptions::new().stall_timeout(None).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.stall_timeout = timeout.into();
+        self
+    }
+
+    /// Sets how much memory a worker may have, in bytes that are not swapped out; one that has
+    /// more is replaced: it ends gracefully once the new one is ready. What the workers share,
+    /// such as the program itself, counts in each. Default `None`: no limit. It is looked at
+    /// every 5 seconds, on Linux, and each worker's limit is lower by a share of up to an eighth,
+    /// so that not all are replaced at the same time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new().max_memory(512 << 20).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn max_memory(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.max_memory = bytes.into();
+        self
+    }
+
+    /// Adds a function that each worker calls first of all, with its number: for what a fork
+    /// would duplicate, such as the state of a random generator. Those that were added first are
+    /// called first.
+    ///
+    /// # Examples
+    ///
+    /// See [`on_worker_exit`](Self::on_worker_exit).
+    #[must_use]
+    pub fn after_fork(mut self, hook: impl Fn(usize) + 'static) -> Self {
+        self.hooks.after_fork.push(Rc::new(hook));
+        self
+    }
+
+    /// Adds a function that each worker calls with its number when all
+    /// [`after_fork`](Self::after_fork) functions were, before
+    /// [`fork_processes`](Self::fork_processes) returns: for what belongs to the worker as a
+    /// whole.
+    ///
+    /// # Examples
+    ///
+    /// See [`on_worker_exit`](Self::on_worker_exit).
+    #[must_use]
+    pub fn on_worker_start(mut self, hook: impl Fn(usize) + 'static) -> Self {
+        self.hooks.worker_start.push(Rc::new(hook));
+        self
+    }
+
+    /// Sets a function that is called when a worker has ended, however it did. It runs in a
+    /// process of its own, forked from the supervisor, which is never at the mercy of the
+    /// program's code; it is killed after 10 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new()
+    ///     .after_fork(|id| println!("worker {id}: seeds its generators"))
+    ///     .on_worker_start(|id| println!("worker {id}: begins"))
+    ///     .on_worker_exit(|exit| println!("worker {}: removes {}.tmp", exit.id, exit.pid))
+    ///     .fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn on_worker_exit(mut self, hook: impl Fn(&WorkerExit) + 'static) -> Self {
+        self.hooks.worker_exit = Some(Rc::new(hook));
+        self
+    }
+
+    /// Sets by which function the supervisor finds words for what a worker was serving when it
+    /// died or stood still. It runs in the supervisor, and so must neither block nor panic; it
+    /// is for the upper layer, which knows what its words of the page mean.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::sync::atomic::Ordering::Relaxed;
+    ///
+    /// use squall_runtime::process::{ForkOptions, SlotPage};
+    ///
+    /// fn job(page: &SlotPage) -> Option<String> {
+    ///     let number = page.extension()[0].load(Relaxed);
+    ///     (number != 0).then(|| format!("job {number}"))
+    /// }
+    ///
+    /// ForkOptions::new().page_words(1).describe(job).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn describe(mut self, describe: fn(&SlotPage) -> Option<String>) -> Self {
+        self.describe = Some(describe);
+        self
+    }
+
+    /// Sets how many words of 64 bits each page of the [`Scoreboard`] has for what the program
+    /// counts itself. Default 0. The system gives memory to those that are written to.
+    ///
+    /// # Examples
+    ///
+    /// See [`Scoreboard`].
+    #[must_use]
+    pub fn page_words(mut self, words: usize) -> Self {
+        self.page_words = words;
+        self
+    }
+
+    /// Starts the workers and returns in each of them with its number, 0 to one less than there
+    /// are. In the process that called, it does not return: that one supervises, and exits.
+    ///
+    /// **What it watches.** A worker that exits with another status than 0, or is killed by a
+    /// signal, is replaced by one with the same number: at once, unless it dies before it has
+    /// been *ready* for a second. If the one that follows does so as well, the next waits for
+    /// 0.1 s, then 0.2 s, and so on up to 5 s, each a quarter more or less at random. A worker is
+    /// ready when its loop runs and the listeners of all that was bound before the fork were
+    /// taken, or dropped. One that exits with 0 is done and not replaced; once all are done, the
+    /// supervisor exits with status 0. If too many must be replaced in too short a time, it stops
+    /// the others and exits with status 1.
+    ///
+    /// **What waits.** Connections that wait at the listener of a worker that has died, stands
+    /// still or was suspended are accepted by another one, if the workers ask for what they
+    /// [adopt](crate::Sockets::adoptions); else they wait for the replacement. No listener is
+    /// closed before all workers end.
+    ///
+    /// **Signals to the supervisor.**
+    ///
+    /// | signal | effect |
+    /// |---|---|
+    /// | `SIGTERM`, `SIGINT` | sends `SIGTERM` to all workers, waits, kills those that take too long; exit status 0 |
+    /// | the same again | kills all workers at once; exit status 0 |
+    /// | `SIGQUIT` | kills all workers at once; exit status 0 |
+    /// | `SIGHUP` | replaces the workers one after the other: each new one is ready before the old one is sent `SIGTERM` |
+    /// | `SIGTTIN` | one worker more, up to [`max_workers`](Self::max_workers) |
+    /// | `SIGTTOU` | one worker fewer, down to 1: the one with the highest number is sent `SIGTERM` |
+    /// | `SIGUSR2` | runs the [new version](crate::process#a-new-version-of-the-program) of the program; this one ends when that is ready |
+    /// | `SIGKILL`, and whatever else ends it | the workers are killed with it |
+    ///
+    /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop; until it
+    /// handles that signal, it simply ends. `SIGINT`, `SIGQUIT` and `SIGHUP` are ignored: what a
+    /// terminal sends goes to supervisor and workers alike, and a worker that counted both that
+    /// and the supervisor's `SIGTERM` would take the second as an order to hurry. All other signals
+    /// have their default effect; those that the program ignored, such as `SIGPIPE`, stay
+    /// ignored.
+    ///
+    /// **What a worker has.** Everything the process had: memory, open files, the sockets of
+    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the fork: loops, threads,
+    /// connections, random generators.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was forked if this returns an error, which names what is in the way: other
+    /// threads, of which a forked process has only the locks they hold; a loop, whose poller
+    /// all workers would share; signal handlers, which would run in each worker on what belongs
+    /// to this process; that this is a worker already. Or the system refuses a process or a
+    /// socket.
+    ///
+    /// # Examples
+    ///
+    /// A program that would wait for ever in each worker is refused:
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// IOLoop::current();
+    /// let error = ForkOptions::new().fork_processes().unwrap_err();
+    /// assert!(error.to_string().starts_with("cannot fork: an IOLoop was made at "), "{error}");
+    /// ```
+    pub fn fork_processes(&self) -> io::Result<usize> {
+        guard::check()?;
+        let count = if self.workers == 0 { cpu_count() } else { self.workers };
+        let most = self.max_workers.unwrap_or_else(|| count.saturating_mul(2)).max(count);
+        let image = Image::current()?;
+        inherited::close_unbound()?;
+        let succession = inherited::succession()?;
+        let slots = Slots::open(most)?;
+        // A predecessor may have had more.
+        let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
+        scoreboard.install(None);
+        let role = succession.as_ref().map(|succession| &succession.role);
+        let presence = Presence::new(&self.presence, role)?;
+        let heritage = (image, succession);
+        Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
+    }
+
+    /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,
+    /// its own. It gives up rights, writes its [`pid_file`](Self::pid_file), and tells systemd and a
+    /// predecessor when its loop runs. If it has a scoreboard, nothing happens. To be called on
+    /// the thread of the loop.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for the scoreboard, if rights cannot be given up, or if the
+    /// pid file cannot be written.
+    ///
+    /// # Examples
+    ///
+    /// See [`Scoreboard`].
+    pub fn stay(&self) -> io::Result<()> {
+        if Scoreboard::current().is_none() {
+            let scoreboard = Scoreboard::new(1, self.page_words)?;
+            let [page, _] = scoreboard.pages_of(0);
+            page.begin(1);
+            page.set_pid(Pid::this());
+            scoreboard.set_wanted(1);
+            scoreboard.install(Some(page.index()));
+            stamp(page);
+            page.set_state(State::Ready);
+            single::enter(&self.presence)?;
+        }
+        Ok(())
+    }
+
+    /// A page that belongs to no [`Scoreboard`], for a loop that serves beside that of the
+    /// process, on another thread: the loop of this thread writes its turns into it, unless it
+    /// writes into another one. It is never given back.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::process::{ForkOptions, Scoreboard};
+    ///
+    /// let page = ForkOptions::new().page_words(8).private_page()?;
+    /// assert_eq!(page.extension().len(), 8);
+    /// assert!(Scoreboard::current().is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn private_page(&self) -> io::Result<SlotPage> {
+        let [page, _] = Scoreboard::new(1, self.page_words)?.pages_of(0);
+        page.begin(1);
+        page.set_pid(Pid::this());
+        if !crate::pulse::is_written() {
+            stamp(page);
+        }
+        page.set_state(State::Ready);
+        Ok(page)
+    }
+}
+
+impl Default for ForkOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,191 @@
+//! The file that says which process the server is.
+//!
+//! It is there whole or not at all, and locked for as long as the process lives: so one that an
+//! earlier server has left is told from one in use without asking whether some process has that
+//! number by now.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::id;
+
+use crate::log;
+
+/// Who may read it: everybody. It is no secret, and scripts of others stop servers.
+const MODE: u32 = 0o644;
+
+/// No file with a process id in it is longer, in bytes.
+const LONGEST: u64 = 16;
+
+/// A pid file of this process. It is removed with this, but not by a process that was forked
+/// meanwhile.
+#[derive(Debug)]
+pub(super) struct PidFile {
+    path: PathBuf,
+    /// The lock is on this.
+    file: File,
+    /// The process it was made by.
+    owner: u32,
+}
+
+/// Whose place is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Predecessor {
+    /// Nobody's: a server that has the file is in the way.
+    None,
+    /// That of the server that has the file, which knows.
+    Running,
+}
+
+impl PidFile {
+    /// Writes the id of this process to `path`.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if the server that wrote the file lives, `AlreadyExists` if it is no such
+    /// file; each names it.
+    pub(super) fn create(path: &Path, predecessor: Predecessor) -> io::Result<Self> {
+        // The server may be told to stop in another directory than it was started in.
+        let path = std::path::absolute(path)?;
+        Self::try_create(&path, predecessor).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
+        })
+    }
+
+    /// Leaves the file to a successor.
+    pub(super) fn leave(mut self) {
+        self.owner = 0;
+    }
+
+    fn try_create(path: &Path, predecessor: Predecessor) -> io::Result<Self> {
+        let (aside, file) = match write_aside(path) {
+            // The directory belongs to who this server was before it gave up rights.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && predecessor == Predecessor::Running =>
+            {
+                return Self::rewrite(path);
+            }
+            written => written?,
+        };
+        let placed = match fs::hard_link(&aside, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                replace(path, &aside, predecessor)
+            }
+            linked => linked,
+        };
+        // It is gone if it has replaced the other.
+        let _ = fs::remove_file(&aside);
+        placed?;
+        Ok(Self { path: path.to_owned(), file, owner: id() })
+    }
+
+    fn rewrite(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(0)?;
+        writeln!(file, "{}", id())?;
+        // The predecessor has the lock until it ends.
+        let _ = file.try_lock();
+        Ok(Self { path: path.to_owned(), file, owner: id() })
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        let found = match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found?,
+        };
+        // A successor has put its own there, which is not ours to remove.
+        if !is_same(&found, &self.file.metadata()?) {
+            return Ok(());
+        }
+        match fs::remove_file(&self.path) {
+            // Its directory may belong to who this process was before it gave up rights.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.file.set_len(0),
+            removed => removed,
+        }
+    }
+}
+
+impl AsFd for PidFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if self.owner != id() {
+            return;
+        }
+        if let Err(error) = self.remove() {
+            let path = self.path.display();
+            log::warn(log::GENERAL, format_args!("cannot remove {path}: {error}"));
+        }
+    }
+}
+
+/// The whole file under another name, locked.
+fn write_aside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let aside = path.with_file_name(format!(".{name}.{}", id()));
+    // Nobody but this process makes a file of this name; a process that had this number may have
+    // died over it.
+    let _ = fs::remove_file(&aside);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&aside)?;
+    let write = |file: &mut File| {
+        file.lock()?;
+        writeln!(file, "{}", id())
+    };
+    if let Err(error) = write(&mut file) {
+        let _ = fs::remove_file(&aside);
+        return Err(error);
+    }
+    Ok((aside, file))
+}
+
+/// Puts the new file in the place of the one that is there, if that may be.
+fn replace(path: &Path, aside: &Path, predecessor: Predecessor) -> io::Result<()> {
+    let other = "there is something else of this name";
+    let other = || io::Error::new(io::ErrorKind::AlreadyExists, other);
+    // Opening a pipe might wait for ever.
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(other());
+    }
+    let mut found = File::open(path)?;
+    let mut text = String::new();
+    let is_text = (&mut found).take(LONGEST + 1).read_to_string(&mut text).is_ok();
+    let is_id = text.is_empty() || text.trim_end().parse::<u32>().is_ok();
+    if !is_text || !is_id {
+        return Err(other());
+    }
+    if predecessor == Predecessor::None {
+        lock_stale(&found, text.trim_end())?;
+        // Whoever was quicker has put another in its place.
+        if !is_same(&fs::symlink_metadata(path)?, &found.metadata()?) {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server starts"));
+        }
+    }
+    fs::rename(aside, path)
+}
+
+/// Takes the lock that its server would have, if it lived.
+fn lock_stale(file: &File, pid: &str) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("the server runs already, as process {pid}"),
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Giving up rights: a server that has bound port 80 as root goes on as somebody else.
+//!
+//! The supervisor does it, before it forks, so that no worker ever has more rights, and what the
+//! system does at a change of user (such as forgetting that a worker is to end with its
+//! supervisor) is over by then.
+
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android", target_os = "freebsd")),
+    path = "privileges/unsupported.rs"
+)]
+mod target;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::fchown;
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use target::Target;
+
+/// As whom the server goes on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Privileges {
+    /// A name, or a number.
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+}
+
+impl Privileges {
+    /// Becomes that user and group for good, and makes sure of it. Nothing happens if this is
+    /// who the process is already, which may be without the right to ask for it.
+    ///
+    /// Without a group it is the user's own; the further groups are those of the user, if it has
+    /// a name here, and none otherwise.
+    pub(super) fn apply(&self) -> io::Result<()> {
+        let Some(target) = self.find()? else { return Ok(()) };
+        if !target.is_current()? {
+            target.become_it()?;
+        }
+        target.verify()
+    }
+
+    /// Makes `file` belong to that user and group, who may then write to it.
+    pub(super) fn give(&self, file: impl AsFd) -> io::Result<()> {
+        match self.find()? {
+            Some(target) => fchown(file, target.uid.map(Uid::as_raw), Some(target.gid.as_raw())),
+            None => Ok(()),
+        }
+    }
+
+    fn find(&self) -> io::Result<Option<Target>> {
+        let account = self.user.as_deref().map(find_user).transpose()?;
+        let group = self.group.as_deref().map(find_group).transpose()?;
+        let own_group = account.as_ref().and_then(|account| account.gid);
+        match (account, group.or(own_group)) {
+            (None, None) => Ok(None),
+            (Some(Account { uid, .. }), None) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("user {uid} has no group here: set one"),
+            )),
+            (Some(Account { uid, name, .. }), Some(gid)) => {
+                Ok(Some(Target { uid: Some(uid), gid, name }))
+            }
+            (None, Some(gid)) => Ok(Some(Target { uid: None, gid, name: None })),
+        }
+    }
+}
+
+struct Account {
+    uid: Uid,
+    gid: Option<Gid>,
+    name: Option<String>,
+}
+
+/// A number may be one that has no name.
+fn find_user(user: &str) -> io::Result<Account> {
+    let number = user.parse().ok().map(Uid::from_raw);
+    let found = match number {
+        Some(uid) => User::from_uid(uid)?,
+        None => User::from_name(user)?,
+    };
+    match (found, number) {
+        (Some(found), _) => {
+            Ok(Account { uid: found.uid, gid: Some(found.gid), name: Some(found.name) })
+        }
+        (None, Some(uid)) => Ok(Account { uid, gid: None, name: None }),
+        (None, None) => Err(unknown("user", user)),
+    }
+}
+
+fn find_group(group: &str) -> io::Result<Gid> {
+    if let Ok(number) = group.parse() {
+        return Ok(Gid::from_raw(number));
+    }
+    Group::from_name(group)?.map(|found| found.gid).ok_or_else(|| unknown("group", group))
+}
+
+fn unknown(kind: &str, name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no {kind} `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn privileges(user: Option<&str>, group: Option<&str>) -> Privileges {
+        Privileges { user: user.map(Into::into), group: group.map(Into::into) }
+    }
+
+    #[test]
+    fn nothing_asked_for_is_nothing_done() {
+        privileges(None, None).apply().unwrap();
+    }
+
+    #[test]
+    fn who_does_not_exist_is_named() {
+        let error = privileges(Some("nobody-of-this-name"), None).apply().unwrap_err();
+        assert_eq!(error.to_string(), "there is no user `nobody-of-this-name`");
+        let error = privileges(None, Some("none-of-this-name")).apply().unwrap_err();
+        assert_eq!(error.to_string(), "there is no group `none-of-this-name`");
+    }
+
+    #[test]
+    fn a_number_without_an_account_needs_a_group() {
+        let error = privileges(Some("4000000001"), None).apply().unwrap_err();
+        assert_eq!(error.to_string(), "user 4000000001 has no group here: set one");
+    }
+}

@@ -1,0 +1,111 @@
+//! What follows when a worker has ended.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::log;
+
+use super::super::death::Death;
+use super::super::restarts::{EARLY, delay};
+use super::Supervisor;
+use super::slot::{Goal, Phase, Process};
+use super::stop::Stage;
+
+/// How many replacements may fail before the workers that are there are kept as they are.
+const RELOAD_TRIES: u32 = 3;
+
+impl Supervisor {
+    pub(super) fn ended(&mut self, id: usize, process: &Process, death: Death) {
+        let is_expected = match (self.stage, process.is_ordered) {
+            (Stage::Killing, _) => true,
+            (_, true) => death.is_normal() || death.is_by(Signal::SIGTERM),
+            (_, false) => death.is_normal(),
+        };
+        process.page.end(is_expected);
+        self.slots[id].has_listened = true;
+        let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
+        if is_expected {
+            log::info(log::GENERAL, format_args!("{end}"));
+            if self.is_serving() && !process.is_ordered && self.slots[id].processes.is_empty() {
+                self.slots[id].goal = Goal::Done;
+                self.slots[id].due = None;
+            }
+        } else if !self.is_serving() || self.slots[id].goal != Goal::Served || process.is_ordered {
+            log::warn(log::GENERAL, format_args!("{end}"));
+        } else {
+            self.died(id, &end);
+        }
+        self.tell_exit_hook(id, process, death);
+    }
+
+    /// A worker has ended that should not have.
+    fn died(&mut self, id: usize, end: &End<'_>) {
+        let now = Instant::now();
+        let served = end.process.ready.map(|ready| now - ready);
+        let slot = &mut self.slots[id];
+        slot.early_deaths = match served {
+            Some(served) if served >= EARLY => 0,
+            _ => slot.early_deaths.saturating_add(1),
+        };
+        let early = slot.early_deaths;
+        let (most, window) = (self.options.max_restarts, self.options.restart_window);
+        if !self.restarts.allow(now) {
+            return self.give_up(end, format_args!("too many restarts ({most} within {window:?})"));
+        }
+        if served.is_none() && !self.failed_starts.allow(now) {
+            let reason = "too many workers have failed to start";
+            return self.give_up(end, format_args!("{reason}"));
+        }
+        if self.slots[id].serving().is_some() && early >= RELOAD_TRIES && self.reload_before > 0 {
+            self.reload_before = 0;
+            let text = "the workers that are there are kept: their replacement fails";
+            return log::error(log::GENERAL, format_args!("{end}; {text}"));
+        }
+        let delay = delay(early, self.random.next_fraction());
+        // What replaces it may be starting already.
+        if !self.slots[id].processes.iter().any(|process| process.phase == Phase::Starting) {
+            self.slots[id].due = Some(now + delay);
+        }
+        log::warn(log::GENERAL, format_args!("{end}, restarting{}", In(delay)));
+    }
+
+    fn give_up(&mut self, end: &End<'_>, reason: fmt::Arguments<'_>) {
+        log::error(log::GENERAL, format_args!("{end}; {reason}, giving up"));
+        self.status = 1;
+        self.stop();
+    }
+
+    /// What a worker was doing that nobody had asked to end.
+    fn was_serving(&self, process: &Process, is_expected: bool) -> Option<String> {
+        if is_expected { None } else { self.options.describe.and_then(|hook| hook(&process.page)) }
+    }
+}
+
+/// Which worker has ended, and how.
+struct End<'a> {
+    id: usize,
+    process: &'a Process,
+    death: Death,
+    was_serving: Option<String>,
+}
+
+impl fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {} (pid {}) {}", self.id, self.process.pid, self.death)?;
+        match &self.was_serving {
+            Some(what) => write!(f, " while serving {what}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// After which time; nothing for none.
+struct In(Duration);
+
+impl fmt::Display for In {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { Ok(()) } else { write!(f, " in {} ms", self.0.as_millis()) }
+    }
+}

@@ -1,0 +1,167 @@
+//! A slot, and the processes that it has.
+
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::super::scoreboard::{Scoreboard, SlotPage};
+use super::super::wire::{Heard, Wire};
+
+/// The place of one worker. For a while it has two: one that leaves, and the one that replaces
+/// it.
+pub(super) struct Slot {
+    pub(super) pages: [SlotPage; 2],
+    /// The oldest first.
+    pub(super) processes: Vec<Process>,
+    pub(super) goal: Goal,
+    /// When to start a process. It waits for room as well: there are never more than two.
+    pub(super) due: Option<Instant>,
+    /// How many in a row have died before they had served for long.
+    pub(super) early_deaths: u32,
+    /// A worker may have listened here, so that clients may wait in the queue.
+    pub(super) has_listened: bool,
+    /// The page of the worker that serves here in place of one of its own.
+    pub(super) adopter: Option<usize>,
+}
+
+/// What is to become of a slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Goal {
+    /// It has a worker.
+    Served,
+    /// Its worker has ended by itself, and is not replaced.
+    Done,
+    /// There are more slots than workers.
+    Retired,
+}
+
+/// A worker's process.
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) page: SlotPage,
+    /// `None` once the process has closed its end.
+    pub(super) wire: Option<Wire>,
+    pub(super) phase: Phase,
+    /// It was told to end.
+    pub(super) is_ordered: bool,
+    pub(super) started: Instant,
+    /// When it became ready.
+    pub(super) ready: Option<Instant>,
+    /// Its loop stands still, or the whole process does: others serve its listeners.
+    pub(super) is_stalled: bool,
+    /// Somebody has suspended it.
+    pub(super) is_suspended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    Starting,
+    Ready,
+    /// It ends: because it was told to, or of its own accord.
+    Leaving {
+        since: Instant,
+    },
+    /// It was killed, and has not been waited for.
+    Killed,
+}
+
+impl Slot {
+    pub(super) fn new(scoreboard: &Scoreboard, id: usize, goal: Goal) -> Self {
+        Self {
+            pages: scoreboard.pages_of(id),
+            processes: Vec::new(),
+            goal,
+            due: None,
+            early_deaths: 0,
+            has_listened: false,
+            adopter: None,
+        }
+    }
+
+    /// A page that no process has.
+    pub(super) fn free_page(&self) -> Option<SlotPage> {
+        let is_free = |page: &&SlotPage| {
+            self.processes.iter().all(|process| process.page.index() != page.index())
+        };
+        self.pages.iter().find(is_free).copied()
+    }
+
+    /// When the process that is due can be started.
+    pub(super) fn startable(&self) -> Option<Instant> {
+        self.due.filter(|_| self.free_page().is_some())
+    }
+
+    /// Whether a worker accepts what is sent here.
+    pub(super) fn is_served(&self) -> bool {
+        self.processes.iter().any(Process::is_healthy)
+    }
+
+    /// The process that serves, if there is one, or is meant to.
+    pub(super) fn serving(&self) -> Option<&Process> {
+        self.processes.iter().find(|process| process.phase == Phase::Ready)
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        self.due.is_some() || self.processes.iter().any(|one| one.phase == Phase::Starting)
+    }
+
+    /// Nothing is left to be waited for.
+    pub(super) fn is_over(&self) -> bool {
+        self.due.is_none() && self.processes.is_empty()
+    }
+}
+
+impl Process {
+    /// Whether clients that are sent to it are accepted.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.phase == Phase::Ready && !self.is_stalled && !self.is_suspended
+    }
+
+    /// Asks it to end.
+    pub(super) fn order_to_leave(&mut self) {
+        if self.is_ordered {
+            return;
+        }
+        self.is_ordered = true;
+        if self.phase != Phase::Killed {
+            self.phase = Phase::Leaving { since: Instant::now() };
+        }
+        self.page.set_ordered();
+        self.signal(Signal::SIGTERM);
+        // One that somebody has suspended could not act upon it.
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Has it look at the scoreboard.
+    pub(super) fn ring(&self) {
+        if let Some(wire) = &self.wire {
+            wire.ring();
+        }
+    }
+
+    /// Whether it has rung.
+    pub(super) fn has_rung(&mut self) -> bool {
+        match self.wire.as_ref().map(Wire::listen) {
+            Some(Ok(Heard::Ring)) => true,
+            // How it ended is told by the system; one that goes on has closed what it does not
+            // know.
+            Some(Ok(Heard::End) | Err(_)) => {
+                self.wire = None;
+                false
+            }
+            Some(Ok(Heard::Nothing)) | None => false,
+        }
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.phase = Phase::Killed;
+        self.signal(Signal::SIGKILL);
+    }
+
+    /// One that has ended was not yet waited for, so that the number is still its own and
+    /// nothing can fail.
+    fn signal(&self, signal: Signal) {
+        let _ = kill(self.pid, signal);
+    }
+}

@@ -1,0 +1,127 @@
+//! Who takes too long: to start, to take its turn, to end; and who takes too much memory.
+
+use std::time::{Duration, Instant};
+
+use crate::log;
+
+use super::super::scoreboard::{SlotPage, State};
+use super::super::stuck;
+use super::Supervisor;
+use super::slot::{Phase, Process};
+
+/// How often to look whether somebody stands still.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A worker whose turn has lasted for so long has its listeners served by another one. Whoever
+/// connects to it is answered within this and [`LOOK`].
+const STALLED: Duration = Duration::from_millis(300);
+
+/// How often to look how much memory the workers have.
+const MEASURE: Duration = Duration::from_secs(5);
+
+impl Supervisor {
+    pub(super) fn watch_deadline(&self) -> Option<Instant> {
+        let processes = self.slots.iter().flat_map(|slot| &slot.processes);
+        let limits = processes.filter_map(|process| self.limit_of(process));
+        let hooks = self.hooks.iter().map(|hook| hook.1);
+        limits.chain(hooks).chain(self.next_look).chain(self.next_measure).min()
+    }
+
+    pub(super) fn watch(&mut self) {
+        let now = Instant::now();
+        self.stop_overdue(now);
+        self.upgrade_overdue(now);
+        self.others_overdue(now);
+        self.presence.sign_of_life(now);
+        self.end_hooks(now);
+        self.kill_overdue(now);
+        self.look_for_stalls(now);
+        self.measure_memory(now);
+    }
+
+    /// When this process must have started, or ended.
+    fn limit_of(&self, process: &Process) -> Option<Instant> {
+        match process.phase {
+            Phase::Starting => process.started.checked_add(self.options.start_limit()?),
+            // Then all are stopped together.
+            Phase::Leaving { .. } if !self.is_serving() => None,
+            Phase::Leaving { since, .. } => since.checked_add(self.options.stop_limit()),
+            Phase::Ready | Phase::Killed => None,
+        }
+    }
+
+    fn kill_overdue(&mut self, now: Instant) {
+        for id in 0..self.slots.len() {
+            for index in 0..self.slots[id].processes.len() {
+                let process = &self.slots[id].processes[index];
+                if self.limit_of(process).is_none_or(|limit| limit > now) {
+                    continue;
+                }
+                let (what, limit) = match process.phase {
+                    Phase::Starting => ("ready", self.options.start_limit().unwrap_or_default()),
+                    _ => ("stopped", self.options.stop_limit()),
+                };
+                let pid = process.pid;
+                let text =
+                    format_args!("not {what} within {limit:?}: killing worker {id} (pid {pid})");
+                log::error(log::GENERAL, text);
+                self.slots[id].processes[index].kill();
+            }
+        }
+    }
+
+    fn look_for_stalls(&mut self, now: Instant) {
+        let Some(timeout) = self.options.stall_timeout else { return };
+        if self.next_look.is_some_and(|at| at > now) {
+            return;
+        }
+        self.next_look = self.is_serving().then(|| now + LOOK);
+        let clock = SlotPage::now();
+        let stall = |process: &Process| {
+            let turn = process.page.turn().filter(|_| process.page.state() != State::Empty)?;
+            Some(Duration::from_millis(clock.saturating_sub(turn)))
+        };
+        for slot in &mut self.slots {
+            // One that takes its time to start may have begun to listen.
+            let is_slow = |process: &Process| now - process.started >= STALLED;
+            slot.has_listened |= slot.processes.iter().any(is_slow);
+        }
+        let describe = self.options.describe;
+        self.each_process(|id, process| {
+            let stall = stall(process).unwrap_or_default();
+            process.is_stalled = stall >= STALLED;
+            if process.phase == Phase::Ready && stall >= timeout && !process.is_suspended {
+                let pid = process.pid;
+                let serving = describe.and_then(|describe| describe(&process.page));
+                let text = format_args!(
+                    "worker {id} (pid {pid}) has not turned for {} s, replacing it; {}",
+                    stall.as_secs(),
+                    stuck::report(&process.page, serving.as_deref()),
+                );
+                log::error(log::GENERAL, text);
+                process.kill();
+            }
+        });
+    }
+
+    fn measure_memory(&mut self, now: Instant) {
+        let Some(limit) = self.options.max_memory else { return };
+        if self.next_measure.is_some_and(|at| at > now) {
+            return;
+        }
+        self.next_measure = self.is_serving().then(|| now + MEASURE);
+        self.each_process(|id, process| {
+            if process.phase != Phase::Ready || process.page.wants_replacement() {
+                return;
+            }
+            let Some(memory) = stuck::memory(process.pid) else { return };
+            // A share of its own for each, so that not all are replaced at once.
+            let share = process.page.generation() % 8;
+            if memory >= limit - limit / 64 * share {
+                let text = format_args!("worker {id} (pid {}) has {memory} bytes", process.pid);
+                log::info(log::GENERAL, format_args!("{text}, replacing it"));
+                process.page.want_replacement();
+            }
+        });
+    }
+}

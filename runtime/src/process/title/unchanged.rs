@@ -1,0 +1,9 @@
+//! Nothing is known of how this system could be told.
+
+use std::sync::atomic::AtomicU8;
+
+pub(super) fn claim(_length: usize) -> Option<&'static [AtomicU8]> {
+    None
+}
+
+pub(super) fn set_short(_name: &str) {}

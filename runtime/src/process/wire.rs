@@ -1,0 +1,82 @@
+//! A line between the supervisor and one worker: each can ring the other, and notices when the
+//! other is gone. What a ring is about stands on the scoreboard.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+/// One end.
+#[derive(Debug)]
+pub(super) struct Wire(UnixStream);
+
+/// What was heard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Heard {
+    Nothing,
+    Ring,
+    /// Nobody has the other end any more.
+    End,
+}
+
+impl Wire {
+    /// Both ends, neither of which ever blocks.
+    pub(super) fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = UnixStream::pair()?;
+        one.set_nonblocking(true)?;
+        other.set_nonblocking(true)?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// Rings at the other end. One that has not looked for long has rings enough.
+    pub(super) fn ring(&self) {
+        let _ = (&self.0).write(&[0]);
+    }
+
+    /// Takes all rings that have come.
+    pub(super) fn listen(&self) -> io::Result<Heard> {
+        let mut heard = Heard::Nothing;
+        loop {
+            match (&self.0).read(&mut [0; 64]) {
+                Ok(0) => return Ok(Heard::End),
+                Ok(_) => heard = Heard::Ring,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(heard),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Ok(Heard::End);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_are_heard_at_the_other_end_and_so_is_the_last() {
+        let (one, other) = Wire::pair().unwrap();
+        assert_eq!(other.listen().unwrap(), Heard::Nothing);
+        one.ring();
+        one.ring();
+        assert_eq!(one.listen().unwrap(), Heard::Nothing);
+        assert_eq!(other.listen().unwrap(), Heard::Ring);
+        assert_eq!(other.listen().unwrap(), Heard::Nothing);
+        drop(one);
+        assert_eq!(other.listen().unwrap(), Heard::End);
+        other.ring();
+    }
+
+    #[test]
+    fn who_does_not_listen_does_not_block_who_rings() {
+        let (one, _other) = Wire::pair().unwrap();
+        (0..1_000_000).for_each(|_| one.ring());
+    }
+}

@@ -1,0 +1,83 @@
+//! What the loop of a worker writes where its supervisor sees it: when its turn began, and which
+//! task it runs. Who stands still for too long is known by this, and where.
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+thread_local! {
+    static PULSE: Cell<Option<Pulse>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy)]
+struct Pulse {
+    turn: &'static AtomicU64,
+    task: &'static AtomicU64,
+    /// What is added to a tick of this thread's clock.
+    offset: u64,
+}
+
+/// Has the loop of this thread write into these words. `now` is the time of `tick` in the
+/// milliseconds that `turn` is written in.
+pub(crate) fn write_into(turn: &'static AtomicU64, task: &'static AtomicU64, now: u64, tick: u64) {
+    PULSE.set(Some(Pulse { turn, task, offset: now.wrapping_sub(tick) }));
+}
+
+/// Whether the loop of this thread writes into any.
+pub(crate) fn is_written() -> bool {
+    PULSE.get().is_some()
+}
+
+/// A turn begins, at this tick of the thread's clock.
+#[inline]
+pub(crate) fn begin_turn(tick: u64) {
+    if let Some(pulse) = PULSE.get() {
+        pulse.turn.store(pulse.offset.wrapping_add(tick), Relaxed);
+    }
+}
+
+/// The loop waits, or ends: that it has no turn is no fault.
+#[inline]
+pub(crate) fn rest() {
+    if let Some(pulse) = PULSE.get() {
+        pulse.turn.store(0, Relaxed);
+    }
+}
+
+/// A task runs, or none. Only the address is written: who reads it has the same program in
+/// memory.
+#[inline]
+pub(crate) fn run(task: Option<&'static Location<'static>>) {
+    if let Some(pulse) = PULSE.get() {
+        pulse.task.store(task.map_or(0, |task| ptr::from_ref(task).addr() as u64), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::IOLoop;
+
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    static TASK: AtomicU64 = AtomicU64::new(0);
+
+    #[test]
+    fn a_task_sees_its_turn_and_itself_and_nothing_is_left() {
+        let run = || {
+            write_into(&TURN, &TASK, 5_000, crate::timer::tick());
+            let task = IOLoop::current().spawn(async {
+                let turn = TURN.load(Relaxed);
+                assert!((5_000..60_000).contains(&turn), "{turn}");
+                assert_ne!(TASK.load(Relaxed), 0);
+            });
+            IOLoop::current().run_sync(task).unwrap().unwrap();
+        };
+        // The words are written for as long as the thread lives.
+        thread::spawn(run).join().unwrap();
+        assert_eq!((TURN.load(Relaxed), TASK.load(Relaxed)), (0, 0));
+    }
+}

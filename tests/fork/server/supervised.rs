@@ -1,0 +1,328 @@
+//! What a supervisor does while clients go on: it replaces workers, has more or fewer of them, and
+//! has others serve where one cannot.
+
+use std::io::{self, ErrorKind};
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use squall::process::{ForkOptions, task_id};
+use squall::{Application, HTTPServer, get, route};
+
+use super::{application, connection_to, sender, serve, who};
+use crate::case::{Case, SOON, Server, suspend};
+use crate::http::Connection;
+
+/// How many connections are kept, each with one request after the other.
+const KEPT: usize = 6;
+
+/// How many clients open a connection for each request.
+const ANEW: usize = 2;
+
+pub fn a_reload_fails_no_request(case: &Case) {
+    let server = case.server(|| serve(&quick(application()), 2));
+    let port = server.port();
+    let mut workers = [server.worker(0), server.worker(1)];
+    let load = Load::start(port);
+    for _ in 0..5 {
+        load.await_answers();
+        server.signal(Signal::SIGHUP);
+        let new = [server.worker(0), server.worker(1)];
+        assert!(workers.iter().all(|old| !new.contains(old)));
+        await_end(&workers);
+        workers = new;
+    }
+    load.await_answers();
+    load.finish();
+    server.signal(Signal::SIGTERM);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn fewer_and_more_workers_fail_no_request(case: &Case) {
+    let server = case.server(|| serve(&quick(application()), 2));
+    let port = server.port();
+    let mut workers = [server.worker(0), server.worker(1)];
+    connection_to(port, workers[1]); // It listens by now.
+    let load = Load::start(port);
+    for _ in 0..10 {
+        load.await_answers();
+        server.signal(Signal::SIGTTOU);
+        await_end(&workers[1..]);
+        // What the system sends to the listener that has no worker is answered all the same.
+        for _ in 0..32 {
+            let answer = Connection::open(port).unwrap().get("/").unwrap();
+            assert_eq!(sender(&answer), (Some(0), workers[0]));
+        }
+        server.signal(Signal::SIGTTIN);
+        workers[1] = server.worker(1);
+        connection_to(port, workers[1]);
+    }
+    load.finish();
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn one_worker_stays(case: &Case) {
+    let options = || ForkOptions::new().workers(2).max_workers(2);
+    let server = case.server(|| serve(&quick(application()), options()));
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    server.signal(Signal::SIGTTIN);
+    server.expect("SIGTTIN: there are 2 workers, which is the limit");
+    server.signal(Signal::SIGTTOU);
+    await_end(&workers[1..]);
+    server.signal(Signal::SIGTTOU);
+    server.expect("SIGTTOU: one worker must stay");
+    assert_eq!(sender(&Connection::open(port).unwrap().get("/").unwrap()).1, workers[0]);
+}
+
+pub fn what_waits_for_a_dead_worker_is_answered_by_another(case: &Case) {
+    // The one that replaces worker 1 takes its time.
+    let server = case.server(|| {
+        let build = || {
+            let is_first = !std::path::Path::new(&marker()).exists();
+            if task_id() == Some(1) && !is_first {
+                loop {
+                    thread::park();
+                }
+            }
+            application()
+        };
+        serve(&HTTPServer::with(build), 2)
+    });
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    connection_to(port, workers[1]);
+    std::fs::write(marker_of(&server), "").unwrap();
+    kill(workers[1], Signal::SIGKILL).unwrap();
+    let start = Instant::now();
+    for _ in 0..32 {
+        let answer = Connection::open(port).unwrap().get("/").unwrap();
+        assert_eq!(sender(&answer), (Some(0), workers[0]));
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    std::fs::remove_file(marker_of(&server)).unwrap();
+}
+
+/// A file that the server's processes find by their supervisor's number.
+fn marker() -> String {
+    marker_path(std::os::unix::process::parent_id())
+}
+
+fn marker_of(server: &Server) -> String {
+    marker_path(server.pid().as_raw().unsigned_abs())
+}
+
+fn marker_path(supervisor: u32) -> String {
+    std::env::temp_dir().join(format!("squall-marker-{supervisor}")).display().to_string()
+}
+
+pub fn a_suspended_worker_s_clients_are_served_by_another(case: &Case) {
+    let server = case.server(|| serve(&HTTPServer::new(application()), 2));
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    connection_to(port, workers[1]);
+    suspend(workers[1]);
+    for _ in 0..32 {
+        let answer = Connection::open(port).unwrap().get("/").unwrap();
+        assert_eq!(sender(&answer).1, workers[0]);
+    }
+    kill(workers[1], Signal::SIGCONT).unwrap();
+    connection_to(port, workers[1]);
+}
+
+pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
+    let server = case.server(|| {
+        let app = Application::new([
+            route("/", get(who)),
+            route(
+                "/hang",
+                get(async || -> &str {
+                    loop {
+                        std::hint::spin_loop()
+                    }
+                }),
+            ),
+        ]);
+        let options = ForkOptions::new().workers(2).stall_timeout(Duration::from_secs(2));
+        serve(&HTTPServer::new(app), options)
+    });
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    let mut hanging = connection_to(port, workers[1]);
+    hanging.send("GET", "/hang", "", b"").unwrap();
+    let start = Instant::now();
+    let (mut slowest, mut count) = (Duration::ZERO, 0);
+    while start.elapsed() < Duration::from_millis(1500) {
+        let start = Instant::now();
+        let answer = Connection::open(port).unwrap().get("/").unwrap();
+        assert_eq!(sender(&answer).1, workers[0]);
+        slowest = slowest.max(start.elapsed());
+        count += 1;
+    }
+    println!("{count} were answered, the slowest after {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    let pid = workers[1];
+    let line = server.expect(&format!("worker 1 (pid {pid}) has not turned for 2 s, replacing it"));
+    assert!(line.contains("it serves GET /hang for "), "{line}");
+    assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
+    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL while serving GET /hang"));
+    connection_to(port, server.worker(1));
+}
+
+pub fn a_worker_that_has_served_enough_is_replaced(case: &Case) {
+    let server =
+        case.server(|| serve(&quick(application()).max_requests_per_worker(200), one_of_one()));
+    let port = server.port();
+    let mut worker = server.worker(0);
+    let load = Load::start(port);
+    for _ in 0..3 {
+        let next = server.worker(0);
+        await_end(&[worker]);
+        worker = next;
+    }
+    load.finish();
+}
+
+fn one_of_one() -> ForkOptions {
+    ForkOptions::new().workers(1)
+}
+
+pub fn a_worker_that_leaves_by_itself_leaves_nobody_behind(case: &Case) {
+    let server = case.server(|| serve(&quick(application()), 2));
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    connection_to(port, workers[1]);
+    let load = Load::start(port);
+    load.await_answers();
+    kill(workers[1], Signal::SIGTERM).unwrap();
+    await_end(&workers[1..]);
+    load.await_answers();
+    load.finish();
+    for _ in 0..32 {
+        let answer = Connection::open(port).unwrap().get("/").unwrap();
+        assert_eq!(sender(&answer).1, workers[0]);
+    }
+}
+
+pub fn failing_replacements_leave_the_workers_that_are_there(case: &Case) {
+    let server = case.server(|| {
+        let build = || {
+            if std::path::Path::new(&marker()).exists() {
+                exit(9);
+            }
+            application()
+        };
+        serve(&HTTPServer::with(build), 2)
+    });
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    connection_to(port, workers[1]);
+    std::fs::write(marker_of(&server), "").unwrap();
+    server.signal(Signal::SIGHUP);
+    server.expect("exited with status 9; the workers that are there are kept");
+    for worker in workers {
+        connection_to(port, worker);
+    }
+    std::fs::remove_file(marker_of(&server)).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.worker(0);
+    server.worker(1);
+}
+
+/// That its idle connections go soon makes the cases quick.
+pub(super) fn quick(app: Application) -> HTTPServer {
+    HTTPServer::new(app).drain_idle(Duration::from_millis(100))
+}
+
+/// Waits until these processes are gone, and have been waited for.
+#[track_caller]
+fn await_end(processes: &[Pid]) {
+    let start = Instant::now();
+    while processes.iter().any(|&pid| kill(pid, None).is_ok()) {
+        assert!(start.elapsed() < SOON, "somebody does not end");
+        thread::yield_now();
+    }
+}
+
+/// Clients that never stop. Each request must be answered.
+pub(super) struct Load {
+    clients: Vec<JoinHandle<io::Result<()>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// By client.
+    answered: [AtomicUsize; KEPT + ANEW],
+    is_over: AtomicBool,
+}
+
+impl Load {
+    pub(super) fn start(port: u16) -> Self {
+        let shared = Arc::new(Shared::default());
+        let client = |number| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || ask(port, number, &shared))
+        };
+        Self { clients: (0..KEPT + ANEW).map(client).collect(), shared }
+    }
+
+    #[track_caller]
+    pub(super) fn await_answers(&self) {
+        let start = Instant::now();
+        for answered in &self.shared.answered {
+            let before = answered.load(Ordering::Relaxed);
+            while answered.load(Ordering::Relaxed) < before + 20 {
+                assert!(start.elapsed() < SOON, "no answers");
+                assert!(self.clients.iter().all(|client| !client.is_finished()), "one has failed");
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn finish(self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().unwrap().expect("each request is answered");
+        }
+    }
+}
+
+/// Sends requests, on a connection that is kept for as long as the server keeps it, or on one for
+/// each. A kept connection that ends without a byte where the next response would begin has been
+/// closed while the request was on its way, which every client must expect (RFC 9112 §9.6).
+fn ask(port: u16, number: usize, shared: &Shared) -> io::Result<()> {
+    let mut kept: Option<Connection> = None;
+    while !shared.is_over.load(Ordering::Relaxed) {
+        let is_reused = kept.is_some();
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => Connection::open(port)?,
+        };
+        match connection.get("/") {
+            Ok(response) => {
+                assert_eq!(response.status(), 200);
+                let is_last = response.header("Connection") == Some("close");
+                if number < KEPT && !is_last {
+                    kept = Some(connection);
+                }
+                shared.answered[number].fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) if is_reused && is_closed(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    let closed = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+    closed.contains(&error.kind())
+}

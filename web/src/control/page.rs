@@ -1,0 +1,159 @@
+//! A [`Summary`] as a page of HTML.
+
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use squall_runtime::process::State;
+
+use crate::metrics::state_name;
+use crate::scoreboard::histogram::Counts;
+use crate::scoreboard::summary::{Requests, Summary, Worker};
+
+/// How many routes are shown.
+const ROUTES: usize = 50;
+
+const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+<meta http-equiv=\"refresh\" content=\"2\"><title>Status</title><style>\
+body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}\
+table{border-collapse:collapse;margin:1em 0}\
+th,td{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}\
+th{color:#666;font-weight:normal}.t{text-align:left}.bad{color:#b00}\
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#111}th,td{border-color:#333}}\
+</style></head><body>\n";
+
+/// What was last shown, so that rates are those since then.
+#[derive(Default)]
+pub(super) struct Page {
+    last: RefCell<Option<(Instant, Summary)>>,
+}
+
+impl Page {
+    pub(super) fn show(&self, summary: Summary) -> String {
+        let now = Instant::now();
+        let last = self.last.replace(Some((now, summary.clone())));
+        let since = last.map(|(then, last)| Since { seconds: (now - then).as_secs_f64(), last });
+        let mut html = HEAD.to_owned();
+        totals(&mut html, &summary, since.as_ref());
+        workers(&mut html, &summary.workers);
+        routes(&mut html, &summary, since.as_ref());
+        html.push_str("</body></html>\n");
+        html
+    }
+}
+
+/// The last view of the page.
+struct Since {
+    seconds: f64,
+    last: Summary,
+}
+
+fn totals(html: &mut String, summary: &Summary, since: Option<&Since>) {
+    let all = summary.requests();
+    let recent = since.map(|since| since.last.requests());
+    let rate = rate(&all, recent.as_ref(), since);
+    let ready = summary.count(State::Ready);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        html,
+        "<h1>{} requests</h1><p>{rate} per second, {} in flight, {} connections, {ready} workers \
+         ready, {} received, {} sent; {}</p>\n",
+        all.count(),
+        summary.in_flight,
+        summary.connections,
+        bytes(summary.received),
+        bytes(summary.sent),
+        times(&all.times),
+    );
+}
+
+fn workers(html: &mut String, workers: &[Worker]) {
+    html.push_str(
+        "<table><tr><th>worker<th>pid<th class=t>state<th>up<th>restarts<th>memory<th>connections\
+         <th>in flight<th>requests<th class=t>serving</tr>\n",
+    );
+    for worker in workers {
+        let memory = worker.memory.map_or_else(String::new, bytes);
+        let pid = worker.pid.map_or_else(String::new, |pid| pid.to_string());
+        let serving = worker.serving.as_ref().map_or_else(String::new, |(name, millis)| {
+            format!("{} {} ({millis} ms)", name.method, escape(&name.route))
+        });
+        let _ = writeln!(
+            html,
+            "<tr><td>{}<td>{pid}<td class=t>{}<td>{} s<td{}>{}<td>{memory}<td>{}<td>{}<td>{}\
+             <td class=t>{serving}</tr>",
+            worker.number,
+            state_name(worker.state),
+            worker.uptime_ms / 1000,
+            bad(worker.restarts),
+            worker.restarts,
+            worker.connections,
+            worker.in_flight,
+            worker.requests,
+        );
+    }
+    html.push_str("</table>\n");
+}
+
+/// Where most of the time goes, first.
+fn routes(html: &mut String, summary: &Summary, since: Option<&Since>) {
+    html.push_str(
+        "<table><tr><th class=t>method<th class=t>route<th>requests<th>per second<th>4xx<th>5xx\
+         <th>incomplete<th>mean<th>p50<th>p99<th>longest</tr>\n",
+    );
+    let mut routes: Vec<_> = summary.routes.iter().filter(|(_, all)| all.count() > 0).collect();
+    routes.sort_by_key(|(_, all)| std::cmp::Reverse(all.times.sum_nanos));
+    for (name, all) in routes.into_iter().take(ROUTES) {
+        let before = since.and_then(|since| since.last.routes.get(name));
+        let [incomplete, _, _, _, client, server] = all.classes;
+        let quantile = |share| all.times.quantile(share);
+        let longest = all.times.mean().and(Some(Duration::from_nanos(all.times.max_nanos)));
+        let _ = writeln!(
+            html,
+            "<tr><td class=t>{}<td class=t>{}<td>{}<td>{}<td>{client}<td{}>{server}<td>{incomplete}\
+             <td>{}<td>{}<td>{}<td>{}</tr>",
+            name.method,
+            escape(if name.route.is_empty() { "(no route)" } else { &name.route }),
+            all.count(),
+            rate(all, before, since),
+            bad(server),
+            time(all.times.mean()),
+            time(quantile(0.5)),
+            time(quantile(0.99)),
+            time(longest),
+        );
+    }
+    html.push_str("</table>\n");
+}
+
+fn rate(all: &Requests, before: Option<&Requests>, since: Option<&Since>) -> String {
+    let Some(since) = since.filter(|since| since.seconds > 0.0) else { return "–".to_owned() };
+    let more = all.count().saturating_sub(before.map_or(0, Requests::count));
+    format!("{:.1}", more as f64 / since.seconds)
+}
+
+fn times(times: &Counts) -> String {
+    let quantile = |share| time(times.quantile(share));
+    format!("half within {}, 99 % within {}", quantile(0.5), quantile(0.99))
+}
+
+fn time(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "–".to_owned(), |duration| format!("{duration:.1?}"))
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        0..10_240 => format!("{count} B"),
+        10_240..10_485_760 => format!("{} KiB", count >> 10),
+        _ => format!("{} MiB", count >> 20),
+    }
+}
+
+fn bad(count: u64) -> &'static str {
+    if count > 0 { " class=bad" } else { "" }
+}
+
+/// Patterns are the program's own, but may hold anything.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

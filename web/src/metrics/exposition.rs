@@ -1,0 +1,218 @@
+//! The text format of Prometheus, version 0.0.4:
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+use std::fmt::{Display, Write};
+
+use squall_runtime::process::State;
+
+use crate::scoreboard::histogram::{BUCKETS, Counts, bound};
+use crate::scoreboard::reading::{RouteName, SeriesReading, Value};
+use crate::scoreboard::series::family;
+use crate::scoreboard::summary::{Summary, Worker};
+
+/// The label of each class of status.
+pub(crate) const STATUSES: [&str; 6] = ["incomplete", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Which of the bounds between buckets are told: powers of two of microseconds, from 64 µs to
+/// 67 s.
+const TOLD: std::ops::RangeInclusive<u32> = 6..=26;
+
+/// The names of what is always there, and nobody else may use.
+pub(super) const BUILT_IN: [&str; 12] = [
+    "http_requests_total",
+    "http_request_duration_seconds",
+    "http_requests_in_flight",
+    "http_refused_requests_total",
+    "http_connections_open",
+    "http_connections_accepted_total",
+    "http_received_bytes_total",
+    "http_sent_bytes_total",
+    "squall_workers",
+    "squall_worker_restarts_total",
+    "squall_worker_resident_memory_bytes",
+    "squall_worker_uptime_seconds",
+];
+
+pub(super) fn render(summary: &Summary) -> String {
+    let mut text = Text(String::with_capacity(16 * 1024));
+    requests(&mut text, summary);
+    connections(&mut text, summary);
+    workers(&mut text, summary);
+    for (index, series) in summary.series.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| family(&summary.series[before].name));
+        custom(&mut text, series, before == Some(family(&series.name)));
+    }
+    text.0
+}
+
+fn requests(text: &mut Text, summary: &Summary) {
+    text.family("http_requests_total", "counter", "Requests that have ended, by how.");
+    for (name, requests) in &summary.routes {
+        for (count, status) in
+            requests.classes.iter().zip(STATUSES).filter(|(count, _)| **count > 0)
+        {
+            let labels = format!("{},status=\"{status}\"", labels(name));
+            text.sample("http_requests_total", &labels, count);
+        }
+    }
+    let (name, help) = ("http_request_duration_seconds", "How long requests took.");
+    text.family(name, "histogram", help);
+    for (route, requests) in summary.routes.iter().filter(|(_, all)| all.times.count() > 0) {
+        text.histogram(name, &labels(route), &requests.times);
+    }
+    let help = "Requests that have begun and not ended.";
+    text.single("http_requests_in_flight", "gauge", help, summary.in_flight);
+    let help = "What was no request, and was refused.";
+    text.single("http_refused_requests_total", "counter", help, summary.refused);
+}
+
+fn connections(text: &mut Text, summary: &Summary) {
+    let help = "Connections that are open.";
+    text.single("http_connections_open", "gauge", help, summary.connections);
+    let help = "Connections that were accepted.";
+    text.single("http_connections_accepted_total", "counter", help, summary.accepted);
+    let help = "Bytes of requests that were received.";
+    text.single("http_received_bytes_total", "counter", help, summary.received);
+    let help = "Bytes of responses that were sent.";
+    text.single("http_sent_bytes_total", "counter", help, summary.sent);
+}
+
+fn workers(text: &mut Text, summary: &Summary) {
+    text.family("squall_workers", "gauge", "Workers, by what they are doing.");
+    for state in [State::Empty, State::Starting, State::Ready, State::Stopping, State::Draining] {
+        let label = format!("state=\"{}\"", state_name(state));
+        text.sample("squall_workers", &label, summary.count(state));
+    }
+    let help = "Processes that have ended other than they should.";
+    text.family("squall_worker_restarts_total", "counter", help);
+    // A worker and the one that replaces it have one number.
+    let first = |index: usize| {
+        let workers = &summary.workers;
+        index == 0 || workers[index - 1].number != workers[index].number
+    };
+    let numbers: Vec<&Worker> = (0..summary.workers.len())
+        .filter(|&index| first(index))
+        .map(|at| &summary.workers[at])
+        .collect();
+    for worker in &numbers {
+        text.sample("squall_worker_restarts_total", &label(worker), worker.restarts);
+    }
+    let of_number = |worker: &Worker, tell: fn(&Worker) -> Option<u64>| {
+        let same = summary.workers.iter().filter(|other| other.number == worker.number);
+        same.filter_map(tell).reduce(|sum, more| sum + more)
+    };
+    text.family("squall_worker_resident_memory_bytes", "gauge", "Memory that is not swapped out.");
+    for worker in &numbers {
+        if let Some(bytes) = of_number(worker, |worker| worker.memory) {
+            text.sample("squall_worker_resident_memory_bytes", &label(worker), bytes);
+        }
+    }
+    let help = "How long ago the process was started.";
+    text.family("squall_worker_uptime_seconds", "gauge", help);
+    for worker in numbers.iter().filter(|worker| worker.pid.is_some()) {
+        let seconds = worker.uptime_ms as f64 / 1e3;
+        text.sample("squall_worker_uptime_seconds", &label(worker), seconds);
+    }
+}
+
+fn custom(text: &mut Text, series: &SeriesReading, has_header: bool) {
+    let SeriesReading { name, help, value } = series;
+    let family = family(name);
+    let labels = name[family.len()..].trim_start_matches('{').trim_end_matches('}');
+    let kind = match value {
+        Value::Counter(_) => "counter",
+        Value::Gauge(_) => "gauge",
+        Value::Histogram(_) => "histogram",
+    };
+    if !has_header {
+        text.family(family, kind, help);
+    }
+    match value {
+        Value::Counter(count) => text.sample(family, labels, count),
+        Value::Gauge(value) => text.sample(family, labels, Float(*value)),
+        Value::Histogram(counts) => text.histogram(family, labels, counts),
+    }
+}
+
+fn labels(RouteName { route, method }: &RouteName) -> String {
+    format!("method=\"{}\",route=\"{}\"", escape_label(method), escape_label(route))
+}
+
+fn label(worker: &Worker) -> String {
+    format!("worker=\"{}\"", worker.number)
+}
+
+pub(crate) fn state_name(state: State) -> &'static str {
+    match state {
+        State::Empty => "empty",
+        State::Starting => "starting",
+        State::Ready => "ready",
+        State::Stopping => "stopping",
+        State::Draining => "draining",
+    }
+}
+
+/// A label's value: backslash, double quote and line feed are escaped.
+pub(super) fn escape_label(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+/// A help text: backslash and line feed are.
+fn escape_help(help: &str) -> String {
+    help.replace('\\', r"\\").replace('\n', r"\n")
+}
+
+/// What is written. Writing to a string cannot fail.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let help = escape_help(help);
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.family(name, kind, help);
+        self.sample(name, "", value);
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = match labels {
+            "" => writeln!(self.0, "{name} {value}"),
+            _ => writeln!(self.0, "{name}{{{labels}}} {value}"),
+        };
+    }
+
+    /// Buckets are told as the number of all up to their bound.
+    fn histogram(&mut self, name: &str, labels: &str, counts: &Counts) {
+        let comma = if labels.is_empty() { "" } else { "," };
+        let bucket_name = format!("{name}_bucket");
+        let mut below = 0;
+        for bucket in 0..BUCKETS {
+            below += counts.buckets[bucket];
+            let told = bound(bucket)
+                .filter(|bound| bound.is_power_of_two() && TOLD.contains(&bound.trailing_zeros()));
+            if let Some(micros) = told {
+                let le = micros as f64 / 1e6;
+                self.sample(&bucket_name, &format!("{labels}{comma}le=\"{le}\""), below);
+            }
+        }
+        self.sample(&bucket_name, &format!("{labels}{comma}le=\"+Inf\""), below);
+        self.sample(&format!("{name}_sum"), labels, counts.sum_nanos as f64 / 1e9);
+        self.sample(&format!("{name}_count"), labels, below);
+    }
+}
+
+/// A number as the format has it: as Go writes it.
+struct Float(f64);
+
+impl Display for Float {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            value if value.is_nan() => f.write_str("NaN"),
+            f64::INFINITY => f.write_str("+Inf"),
+            f64::NEG_INFINITY => f.write_str("-Inf"),
+            value => write!(f, "{value}"),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What the connections of a server count with, in the process that serves them.
+
+use std::cell::{Cell, RefCell};
+
+use squall_runtime::process::SlotPage;
+use squall_runtime::{IOLoop, Polled};
+
+use crate::http::Method;
+
+use super::own::{self, Own};
+use super::served::Served;
+use super::{Ending, Page};
+
+/// The methods that are told apart, and what stands for all others.
+const METHODS: [&str; 10] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "_OTHER"];
+
+const UNKNOWN: u16 = u16::MAX;
+
+thread_local! {
+    /// The requests that have ended and whose responses are not being sent yet. How long they took
+    /// is known when they are, or when their task gives the loop back: the clock is read once for
+    /// all of them.
+    static ENDED: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Clone, Copy)]
+struct Ended {
+    page: Page,
+    row: u16,
+    began: u64,
+}
+
+/// Writes the page of a worker.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub(crate) page: Page,
+    slot: Option<SlotPage>,
+    /// The row of each method of each route, and before them, of none. `UNKNOWN` until the first
+    /// request.
+    rows: Box<[Cell<u16>]>,
+}
+
+impl Recorder {
+    /// One that counts for the server, which has so many routes.
+    pub(crate) fn new(routes: usize) -> Self {
+        Self::with(own::own(), routes)
+    }
+
+    /// One whose counts nobody reads.
+    pub(crate) fn apart(routes: usize) -> Self {
+        let own = own::apart();
+        own.page.enter();
+        Self::with(own, routes)
+    }
+
+    fn with(Own { slot, page, .. }: Own, routes: usize) -> Self {
+        let rows = vec![Cell::new(UNKNOWN); (routes + 1) * METHODS.len()];
+        Self { page, slot, rows: rows.into() }
+    }
+
+    /// A request has begun, which `route` answers, if one does; `pattern` is the text of that.
+    #[inline]
+    pub(crate) fn begin<'a>(
+        &self,
+        route: Option<usize>,
+        method: &Method,
+        pattern: impl FnOnce() -> &'a str,
+    ) -> Served {
+        self.page.begin();
+        let method = code(method);
+        let index = route.map_or(0, |route| route + 1) * METHODS.len() + method;
+        let row = match self.rows.get(index) {
+            Some(row) if row.get() != UNKNOWN => row.get(),
+            _ => self.find_row(index, METHODS[method], pattern()),
+        };
+        Served::new(row, self.slot.as_ref().and_then(SlotPage::turn).unwrap_or(0))
+    }
+
+    #[cold]
+    fn find_row(&self, index: usize, method: &str, pattern: &str) -> u16 {
+        let row = self.page.route(method, pattern);
+        if let Some(known) = self.rows.get(index) {
+            known.set(row);
+        }
+        row
+    }
+
+    /// The handler of a request runs, until [`pause`](Self::pause).
+    #[inline]
+    pub(crate) fn run(&self, serving: Served) {
+        self.page.run(serving);
+        IOLoop::after_poll(after_poll);
+    }
+
+    #[inline]
+    pub(crate) fn pause(&self) {
+        self.page.pause();
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn accepted(&self) {
+        self.page.accepted();
+        if let Some(slot) = &self.slot {
+            slot.set_connections(slot.connections() + 1);
+        }
+    }
+
+    /// One has ended.
+    pub(crate) fn closed(&self) {
+        self.page.closed();
+        if let Some(slot) = &self.slot {
+            slot.set_connections(slot.connections().saturating_sub(1));
+        }
+    }
+
+    /// A request is over whose head was complete at `began`.
+    #[inline]
+    pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {
+        let row = serving.row();
+        self.page.end(row, ending);
+        ENDED.with_borrow_mut(|ended| ended.push(Ended { page: self.page, row, began }));
+        IOLoop::after_poll(after_poll);
+    }
+}
+
+fn code(method: &Method) -> usize {
+    match *method {
+        Method::GET => 0,
+        Method::HEAD => 1,
+        Method::POST => 2,
+        Method::PUT => 3,
+        Method::DELETE => 4,
+        Method::CONNECT => 5,
+        Method::OPTIONS => 6,
+        Method::TRACE => 7,
+        Method::PATCH => 8,
+        _ => METHODS.len() - 1,
+    }
+}
+
+/// Says how long the requests took that have ended; and which they were, for the log.
+fn after_poll(polled: &Polled) -> Option<String> {
+    let busy = if polled.is_slow { name_requests() } else { None };
+    ENDED.with_borrow_mut(|ended| {
+        for Ended { page, row, began } in ended.drain(..) {
+            page.took(row, polled.ended.saturating_sub(began));
+        }
+    });
+    busy
+}
+
+/// The routes of what was served in this call of a task.
+#[cold]
+fn name_requests() -> Option<String> {
+    let page = own::existing()?;
+    let mut rows = ENDED.with_borrow(|ended| ended.iter().map(|one| one.row).collect::<Vec<_>>());
+    // One that waits has not ended.
+    rows.extend(page.last_served().map(Served::row));
+    rows.dedup();
+    let names: Vec<_> = rows.into_iter().filter_map(|row| page.route_name(row)).collect();
+    Some(format!("serving {}", names.join(", ")))
+}

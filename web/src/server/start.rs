@@ -1,0 +1,131 @@
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use squall_runtime::process::{ForkOptions, task_id};
+use squall_runtime::{Adoption, Adoptions, IOLoop, Listener, Sockets, log, sleep};
+
+use super::accept::{self, PAUSE};
+use super::{Accepting, HTTPServer, Service};
+use crate::scoreboard::PAGE_WORDS;
+use crate::scoreboard::describe::describe;
+
+/// How much longer than the requests in flight a worker may take to end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// How long a worker may take until it serves: to build the application, to connect to databases.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// In how many processes a server runs, and how they are supervised: for [`HTTPServer::start`].
+///
+/// A number is as many workers: 0 for one worker per core that this process may use, 1 for this
+/// process itself, without a fork. [`ForkOptions`] are workers under a supervisor in any case, be
+/// it only one.
+///
+/// Where the options leave a time-out open, workers have 60 seconds to be ready, and 5 seconds
+/// more than the [`shutdown_timeout`](HTTPServer::shutdown_timeout) to end.
+///
+/// ```no_run
+/// use squall::process::ForkOptions;
+/// use squall::{Application, HTTPServer};
+///
+/// let server = HTTPServer::new(Application::new([]));
+/// let workers = ForkOptions::new().workers(4).max_workers(8).max_memory(1 << 30);
+/// server.bind(8000)?.start(workers)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StartOptions(Option<ForkOptions>);
+
+impl From<usize> for StartOptions {
+    fn from(workers: usize) -> Self {
+        Self((workers != 1).then(|| ForkOptions::new().workers(workers)))
+    }
+}
+
+impl From<ForkOptions> for StartOptions {
+    fn from(options: ForkOptions) -> Self {
+        Self(Some(options))
+    }
+}
+
+impl HTTPServer {
+    /// Begins to serve what was bound, in as many processes as [`StartOptions`] say: `0` for one
+    /// worker per core that this process may use; `1` for this process itself, without a fork;
+    /// [`ForkOptions`] for everything else.
+    ///
+    /// With workers, what follows `start` in the program runs in each of them, with
+    /// [`task_id`] telling which, and not in the process that called it: that one supervises. It
+    /// replaces a worker that dies or stands still, has others serve its listeners meanwhile,
+    /// heeds the signals that [`ForkOptions::fork_processes`] lists, and exits when all workers
+    /// have ended.
+    ///
+    /// The workers serve once their [`IOLoop`] is started. Rights are given up by
+    /// [`ForkOptions::user`]: doing it in a worker takes from the system the order to end the
+    /// worker with its supervisor.
+    ///
+    /// # Errors
+    ///
+    /// If workers were asked for and this process cannot fork safely: it has other threads or
+    /// an [`IOLoop`], which the error names. If nothing is bound.
+    pub fn start(&self, options: impl Into<StartOptions>) -> io::Result<()> {
+        if self.shared.bound.borrow().is_empty() {
+            let message = "there is nothing to serve: `bind` an address before `start`";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        if let StartOptions(Some(options)) = options.into() {
+            // The workers give up first: they can say what they cut.
+            let patience = self.shared.settings.borrow().shutdown_timeout;
+            let patience = patience.saturating_add(STOP_MARGIN);
+            let options = options.default_timeouts(START_TIMEOUT, patience);
+            options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
+        }
+        self.serve_control()?;
+        let bound = self.shared.bound.take();
+        bound.into_iter().try_for_each(|sockets| self.serve(sockets))
+    }
+
+    pub(super) fn serve(&self, sockets: Sockets) -> io::Result<()> {
+        let service = self.service()?;
+        let adoptions = sockets.adoptions();
+        for listener in sockets.into_listeners()? {
+            self.accept_from(&service, listener, None);
+        }
+        if task_id().is_some() {
+            let adopting = adopt(self.clone(), service, adoptions);
+            self.shared.adopting.borrow_mut().push(IOLoop::current().spawn(adopting));
+        }
+        Ok(())
+    }
+
+    fn accept_from(&self, service: &Rc<Service>, listener: Listener, slot: Option<usize>) {
+        let listener = Rc::new(listener);
+        let accepting = accept::accept(self.clone(), Rc::clone(service), Rc::clone(&listener));
+        let task = IOLoop::current().spawn(accepting);
+        self.shared.accepting.borrow_mut().push(Accepting { listener, task, slot });
+    }
+}
+
+/// Serves the listeners of other workers for as long as those cannot.
+async fn adopt(server: HTTPServer, service: Rc<Service>, mut adoptions: Adoptions) {
+    loop {
+        match adoptions.next().await {
+            Ok(Adoption::Begin { slot, listeners }) => {
+                for listener in listeners {
+                    server.accept_from(&service, listener, Some(slot));
+                }
+            }
+            Ok(Adoption::End { slot }) => {
+                let is_over = |accepting: &mut Accepting| accepting.slot == Some(slot);
+                let over: Vec<_> =
+                    server.shared.accepting.borrow_mut().extract_if(.., is_over).collect();
+                drop(over);
+            }
+            Err(error) => {
+                let text = format_args!("cannot serve in place of another worker: {error}");
+                log::error(log::GENERAL, text);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
