@@ -25,10 +25,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
 
-const EXAMPLES: [&str; 9] = [
+const EXAMPLES: [&str; 10] = [
     "background",
     "behind_nginx",
     "bench",
+    "files",
     "functions",
     "get_post",
     "hello",
@@ -270,6 +271,28 @@ fn again_and_again(is_so: impl Fn() -> bool) {
         )]
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn files_are_sent() {
+    let example = Example::start("files");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = example.curl("curl -i localhost:8000/source");
+    let page = page("files");
+    assert_eq!((source.status(), source.text()), (200, page.clone()));
+    assert_eq!(source.header("Content-Type"), Some("text/plain; charset=UTF-8"));
+    let since = "'If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT'";
+    let unchanged = example.curl(&format!("curl -i -H {since} localhost:8000/source"));
+    assert_eq!((unchanged.status(), unchanged.text().as_str()), (304, ""));
+    let readme = example.curl("curl -i localhost:8000/pages/readme");
+    assert_eq!(readme.body, fs::read(root.join("README.md")).unwrap());
+    assert_eq!(readme.header("Content-Type"), Some("text/markdown"));
+    assert_eq!(example.curl("curl -i localhost:8000/pages/..%2FCargo.toml").status(), 404);
+    let end = example.curl("curl -i localhost:8000/end");
+    assert_eq!((end.status(), end.text().as_str()), (206, &page[page.len() - 60..]));
+    let download = example.curl("curl -i localhost:8000/download");
+    assert_eq!(download.body, fs::read(root.join("Cargo.lock")).unwrap());
+    example.end();
 }
 
 #[test]
