@@ -134,8 +134,9 @@ pub use file::RegularFile;
 pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
 pub use net::{
     Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets,
-    TcpListener, TcpStream, UnixListener, UnixStream, bind_sockets, duplex, resolve,
+    TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
 };
 pub use periodic::PeriodicCallback;
+pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};
 pub use timer::{Deadline, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};

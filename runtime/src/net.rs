@@ -15,8 +15,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::task::Waker;
 
-pub use bind::{Adoption, Adoptions, BindAddress, BindOptions, Listener, Sockets, bind_sockets};
-pub(crate) use bind::{Slots, serves_adopted, set_adopted, sockets_taken};
+pub use bind::{Adoption, Adoptions, BindAddress, BindOptions, Listener, Sockets};
+pub(crate) use bind::{Handed, Slots, Traits, serves_adopted, set_adopted, sockets_taken};
 pub use duplex::{DuplexStream, duplex};
 pub use resolve::resolve;
 pub use sendfile::FilePart;

@@ -4,6 +4,70 @@
 //! user started becomes the *supervisor*: it serves nothing, replaces workers that die, and ends
 //! when they have ended. What a worker serves is in [`Sockets`](crate::Sockets).
 //!
+//! # A new version of the program
+//!
+//! `SIGUSR2` has the supervisor run what lies at the path of its program by now, with the
+//! arguments of the start. If the program was called by a path that leads through a link, the link
+//! is followed anew. The new program inherits the bound sockets, and its
+//! [`bind_sockets`] finds them by their addresses: those it does not ask for are closed, others are
+//! bound anew. Both serve until all workers of the new one are *ready*; then those of the old one
+//! are sent `SIGTERM`, and the old supervisor ends with them. If the new program ends before, or
+//! is not ready within [`ForkOptions::upgrade_timeout`], it is stopped and the old one goes on. No
+//! connection is refused or reset on the way.
+//!
+//! The first process of a container, whose end would be that of the container, starts the new
+//! program as a child; when that is ready, it executes the same in its own place, and sends
+//! `SIGTERM` to the child and to its old workers when it is ready itself.
+//!
+//! A process without a supervisor cannot do this, but it can take the place of one that has one.
+//! What the program did before with descriptors of its own, with [`after_fork`] hooks or with
+//! files is done anew.
+//!
+//! [`after_fork`]: ForkOptions::after_fork
+//!
+//! # What others say, and are told
+//!
+//! | variable | set by | meaning |
+//! |---|---|---|
+//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | sockets that it has bound: [`bind_sockets`] takes those of its address, or by name (`"systemd:web"`). All workers share them |
+//! | `NOTIFY_SOCKET` | systemd | where to tell that all workers are ready, that they are being replaced (`RELOADING=1`), that the server ends, and which process it is from now on (`MAINPID=`) |
+//! | `WATCHDOG_USEC`, `WATCHDOG_PID` | systemd | within which time to say that the supervisor lives; it does so at half of it |
+//! | `SQUALL_SOCKETS` | the server that is replaced | the descriptors it hands over. Not to be set by hand |
+//!
+//! Each is heeded only by the process that it names, and a worker has none of them, so that what it
+//! starts neither speaks for the service nor takes the sockets of another. A unit could be
+//!
+//! ```ini
+//! [Service]
+//! Type=notify-reload
+//! ExecStart=/usr/local/bin/shop
+//! # Type=notify-reload sends SIGHUP: new workers. A new program:
+//! # systemctl kill --kill-whom=main --signal=USR2 shop
+//! KillMode=mixed
+//! WatchdogSec=10
+//! Restart=on-failure
+//! User=www-data
+//! AmbientCapabilities=CAP_NET_BIND_SERVICE
+//! ```
+//!
+//! and, where connections are to wait while the service is restarted, a socket beside it:
+//!
+//! ```ini
+//! [Socket]
+//! ListenStream=0.0.0.0:80
+//! FileDescriptorName=web
+//! ```
+//!
+//! Without systemd, [`ForkOptions::user`] gives up rights and [`ForkOptions::pid_file`] tells whom
+//! to signal.
+//!
+//! # Random numbers
+//!
+//! What a process has drawn from before a fork, it goes on to draw from in every worker. Squall
+//! seeds its own generators, and that of `fastrand`, in each. The keys of a `HashMap` are the same
+//! in all workers if one was made before the fork, which makes no map less safe; who needs other
+//! numbers takes them from the system, or seeds in [`after_fork`].
+//!
 //! # Layout
 //!
 //! - `cpu`: how many workers fill the machine.
@@ -16,25 +80,33 @@
 //! - `supervisor`: starts, replaces, watches and stops workers; `restarts`, `signals`, `stuck`,
 //!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
 //! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
-//! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`
-//!   and `affinity`.
+//! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`,
+//!   `affinity` and `notify`; `single`: the same without workers.
+//! - `bind`, `inherited`: sockets, and those that were bound before the program began; `plan`: how
+//!   one server writes them down for the next; `image`: the program of this process.
 
 mod affinity;
 mod attendant;
 mod balance;
+mod bind;
 mod cpu;
 mod death;
 mod fork;
 mod guard;
+mod image;
+mod inherited;
 mod lifeline;
+mod notify;
 mod options;
 mod pid_file;
+mod plan;
 mod presence;
 mod privileges;
 mod restarts;
 mod scoreboard;
 mod shared;
 mod signals;
+mod single;
 mod stuck;
 mod supervisor;
 mod title;
@@ -45,9 +117,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::net::Slots;
 
-pub use crate::net::bind_sockets;
 pub use attendant::{begin_drain, want_replacement};
 pub use balance::is_crowded;
+pub use bind::bind_sockets;
 pub use cpu::cpu_count;
 pub use options::{ForkOptions, WorkerExit};
 pub use scoreboard::{Scoreboard, SlotPage, State};

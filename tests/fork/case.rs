@@ -45,6 +45,27 @@ impl Case {
         command.args(["--case", self.name, "--server"]);
         Server::start(command)
     }
+
+    /// As `server`, started by another program.
+    pub fn server_under(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        serve: impl FnOnce() -> io::Result<()>,
+    ) -> Server {
+        if self.is_server {
+            return self.server(serve);
+        }
+        let mut command = Command::new(program);
+        command.args(arguments).arg(env::current_exe().unwrap());
+        command.args(["--case", self.name, "--server"]);
+        Server::start(command)
+    }
+
+    /// Whether this is the process of the server, which runs the case up to `server`.
+    pub fn is_server(&self) -> bool {
+        self.is_server
+    }
 }
 
 /// A set of signals that this process has, such as `SigIgn`: one bit for each, from 1.
@@ -85,6 +106,20 @@ impl Server {
     #[track_caller]
     pub fn port(&self) -> u16 {
         self.number("port ").try_into().unwrap()
+    }
+
+    /// Waits until this process has ended, whether or not its parent has taken note of it.
+    #[track_caller]
+    pub fn expect_end_of(&self, process: Pid) {
+        let start = Instant::now();
+        let is_there = || {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+        };
+        while is_there() {
+            assert!(start.elapsed() < SOON, "process {process} does not end");
+            thread::yield_now();
+        }
     }
 
     /// The processes that it has started, and that have not ended.

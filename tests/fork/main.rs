@@ -21,6 +21,8 @@ mod program;
 mod server;
 mod shared;
 mod signals;
+mod systemd;
+mod upgrade;
 mod workers;
 
 use std::process::ExitCode;
@@ -102,6 +104,9 @@ const CASES: &[harness::Row] = harness::rows![
     server::supervised::fewer_and_more_workers_fail_no_request,
     server::supervised::one_worker_stays,
     server::supervised::what_waits_for_a_dead_worker_is_answered_by_another,
+    server::upgraded::an_upgrade_fails_no_request,
+    server::upgraded::one_process_takes_over_from_several,
+    server::upgraded::queues_of_more_workers_than_there_are_now_are_served,
     shared::a_random_stream,
     shared::a_signal_pipe,
     shared::an_epoll_instance,
@@ -114,6 +119,24 @@ const CASES: &[harness::Row] = harness::rows![
     signals::the_death_of_the_supervisor_ends_all_workers,
     signals::workers_that_die_while_stopping_are_not_replaced,
     signals::workers_without_a_handler_end_on_term,
+    systemd::a_socket_of_the_address_is_taken,
+    systemd::one_process_tells_the_manager_as_well,
+    systemd::signs_of_life_are_given_in_time,
+    systemd::sockets_can_be_asked_for_by_name,
+    systemd::the_manager_is_told_what_the_server_does,
+    systemd::what_is_meant_for_another_process_is_left_alone,
+    systemd::what_is_no_socket_for_connections_is_not_used,
+    upgrade::a_new_program_that_fails_changes_nothing,
+    upgrade::a_new_program_that_takes_too_long_is_given_up,
+    upgrade::a_new_program_whose_workers_fail_changes_nothing,
+    upgrade::a_second_upgrade_at_once_is_refused,
+    upgrade::a_thread_in_the_supervisor_is_shed,
+    upgrade::a_unix_socket_stays_where_it_is,
+    upgrade::other_addresses_are_bound_and_closed,
+    upgrade::the_first_process_of_a_container_executes_what_was_tried,
+    upgrade::the_new_program_takes_over,
+    upgrade::the_pid_file_is_that_of_who_serves,
+    upgrade::what_the_new_program_does_not_bind_is_closed,
     workers::a_hook_runs_when_a_worker_has_ended,
     workers::a_killed_worker_is_replaced_at_once,
     workers::a_worker_has_the_signals_it_should_have,

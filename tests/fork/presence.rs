@@ -200,7 +200,7 @@ pub fn a_pid_file_out_of_reach_is_emptied(case: &Case) {
     let server = case.server(|| greeters(options()));
     server.worker(0);
     server.worker(1);
-    assert_eq!(fs::metadata(&path).unwrap().uid(), 0);
+    assert_eq!(fs::metadata(&path).unwrap().uid(), NOBODY, "who may rewrite it");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().0.code(), Some(0));
     assert_eq!(fs::read_to_string(&path).unwrap(), "");

@@ -22,6 +22,7 @@ pub mod load;
 pub mod start;
 pub mod stop;
 pub mod supervised;
+pub mod upgraded;
 
 /// Serves in so many processes, at a port of the system's choice.
 fn serve(server: &HTTPServer, processes: impl Into<StartOptions>) -> io::Result<()> {

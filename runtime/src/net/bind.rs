@@ -1,10 +1,13 @@
 //! Binding: from what users write to sockets that listen.
 //!
 //! A socket is bound before the process forks and listened on in each worker after it:
-//! `slots` says how one address becomes a listener per worker.
+//! `slots` says how one address becomes a listener per worker. What was bound before the program
+//! began is `handed` over by the layer above.
 
 mod address;
 mod adoption;
+mod handed;
+mod listener;
 mod slots;
 mod tcp;
 mod unix;
@@ -20,9 +23,11 @@ use rustix::io::Errno;
 pub use address::BindAddress;
 pub use adoption::{Adoption, Adoptions};
 pub(crate) use adoption::{serves_adopted, set_adopted};
+pub(crate) use handed::{Handed, Traits};
+pub use listener::Listener;
 pub(crate) use slots::Slots;
+pub use slots::Sockets;
 pub(crate) use slots::sockets_taken;
-pub use slots::{Listener, Sockets};
 
 use slots::Bound;
 use tcp::Inherited;
@@ -44,24 +49,6 @@ const UNIX_MODE: u32 = 0o600;
 /// How often to look for a port that is free in both families. One failure is rare already:
 /// somebody must hold the port in one family only.
 const PORT_TRIES: usize = 10;
-
-/// Binds `address` and listens on it, with the defaults of [`BindOptions`].
-///
-/// # Errors
-///
-/// As [`BindOptions::bind_sockets`].
-///
-/// # Examples
-///
-/// ```
-/// let sockets = squall_runtime::bind_sockets(0)?;
-/// let addresses = sockets.local_addrs();
-/// assert!(addresses[0].is_ipv4() && addresses[0].port() != 0);
-/// # std::io::Result::Ok(())
-/// ```
-pub fn bind_sockets(address: impl Into<BindAddress>) -> io::Result<Sockets> {
-    BindOptions::new().bind_sockets(address)
-}
 
 /// How to bind, where the defaults will not do.
 ///
@@ -249,70 +236,84 @@ impl BindOptions {
         self
     }
 
-    /// Binds `address` and listens on it.
-    ///
-    /// - A port means IPv4 and IPv6, each with a socket of its own; IPv4 only where the machine
-    ///   has no IPv6. Port 0 is one free port, the same for both.
-    /// - The file of a Unix socket on which nobody listens any more is replaced; it stays when
-    ///   the server ends. A file that is no socket is never touched.
-    /// - From here on connections are accepted by the system and wait.
-    ///
-    /// May block while a name is looked up.
-    ///
-    /// # Errors
-    ///
-    /// Each names the address. [`AddrInUse`](io::ErrorKind::AddrInUse): somebody listens there
-    /// already. [`AlreadyExists`](io::ErrorKind::AlreadyExists): a file that is no socket is in
-    /// the way. [`InvalidInput`](io::ErrorKind::InvalidInput): the text is no address. Otherwise
-    /// what the system says, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a
-    /// port below 1024.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::io::ErrorKind;
-    ///
-    /// use squall_runtime::BindOptions;
-    ///
-    /// let sockets = BindOptions::new().bind_sockets("127.0.0.1:0")?;
-    /// let port = sockets.local_addrs()[0].port();
-    /// let error = BindOptions::new().bind_sockets(port).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::AddrInUse);
-    /// assert!(error.to_string().contains(&port.to_string()));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn bind_sockets(&self, address: impl Into<BindAddress>) -> io::Result<Sockets> {
-        let bound = match address.into() {
-            BindAddress::Path(path) => vec![self.bind_unix(path)?],
-            tcp => self.bind_tcp(&tcp.resolve().map_err(|error| named(&tcp, &error))?)?,
+    /// Binds `address` and listens on it, unless there is something for it among what was handed
+    /// over, which is then taken.
+    pub(crate) fn bind(
+        &self,
+        address: BindAddress,
+        handed: &mut Vec<Handed>,
+    ) -> io::Result<Sockets> {
+        let bound = match address {
+            BindAddress::Path(path) => vec![self.bind_unix(path, handed)?],
+            BindAddress::Named(name) => self.bind_named(&name, handed)?,
+            tcp => {
+                let addresses = tcp.resolve().map_err(|error| named(&tcp, &error))?;
+                self.bind_tcp(&addresses, handed)?
+            }
         };
         Ok(Sockets::register(bound))
     }
 
-    fn bind_unix(&self, path: PathBuf) -> io::Result<Bound> {
+    fn bind_named(&self, name: &str, handed: &mut Vec<Handed>) -> io::Result<Vec<Bound>> {
+        let found = handed::take_named(handed, name);
+        if found.is_empty() {
+            let text = format!("the service manager has handed over no socket named `{name}`");
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        found.into_iter().map(|handed| self.take(handed)).collect()
+    }
+
+    fn take(&self, handed: Handed) -> io::Result<Bound> {
+        let name = handed.to_string();
+        Bound::handed(handed, self.backlog, self.inherited).map_err(|error| named(&name, &error))
+    }
+
+    fn bind_unix(&self, path: PathBuf, handed: &mut Vec<Handed>) -> io::Result<Bound> {
+        if let Some(handed) = handed::take_unix(handed, &path) {
+            return self.take(handed);
+        }
         let socket = unix::listen(&path, self.unix_mode, self.backlog)
             .map_err(|error| named(&BindAddress::Path(path.clone()), &error))?;
         Ok(Bound::unix(path, self.backlog, socket))
     }
 
-    fn bind_tcp(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Bound>> {
+    fn bind_tcp(
+        &self,
+        addresses: &[SocketAddr],
+        handed: &mut Vec<Handed>,
+    ) -> io::Result<Vec<Bound>> {
         let any_port = addresses.iter().any(|address| address.port() == 0);
-        retry_in_use(if any_port { PORT_TRIES } else { 1 }, || self.bind_all(addresses))
+        retry_in_use(if any_port { PORT_TRIES } else { 1 }, || self.bind_all(addresses, handed))
     }
 
     /// Binds each address; where the port is 0, all get the one that the first was given.
-    fn bind_all(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Bound>> {
+    fn bind_all(
+        &self,
+        addresses: &[SocketAddr],
+        handed: &mut Vec<Handed>,
+    ) -> io::Result<Vec<Bound>> {
         let mut bound: Vec<Bound> = Vec::with_capacity(addresses.len());
         let mut chosen = 0;
         for &(mut address) in addresses {
-            if address.port() == 0 {
+            let any_port = address.port() == 0;
+            if any_port {
                 address.set_port(chosen);
+            }
+            // A socket for IPv6 that was handed over may take IPv4 as well.
+            if bound.iter().any(|bound| bound.covers(address)) {
+                continue;
+            }
+            if let Some(handed) = handed::take_tcp(handed, address) {
+                let taken = self.take(handed)?;
+                chosen = taken.port();
+                bound.push(taken);
+                continue;
             }
             match tcp::listen(address, self.reuse_port, self.backlog, self.inherited) {
                 Ok(socket) => {
                     let local = tcp::local_addr(&socket)?;
                     chosen = local.port();
-                    bound.push(Bound::tcp(local, self.backlog, self.inherited, socket));
+                    bound.push(Bound::tcp(local, self.backlog, self.inherited, any_port, socket));
                 }
                 // IPv4 came first. If that is there, a machine without IPv6 is no error.
                 Err(error)

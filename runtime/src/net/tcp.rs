@@ -478,7 +478,10 @@ impl AsFd for TcpStream {
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct TcpListener(ListeningSocket<std::net::TcpListener>);
+pub struct TcpListener(ListeningSocket<std::net::TcpListener>, Shared);
+
+/// Whether other processes accept connections from the same socket.
+type Shared = bool;
 
 impl TcpListener {
     /// Listens on `address`; port 0 takes a free one. Connections accepted send at once
@@ -504,6 +507,15 @@ impl TcpListener {
         let listener = std::net::TcpListener::bind(address)?;
         sockopt::set_tcp_nodelay(&listener, true)?;
         Self::try_from(listener)
+    }
+
+    /// Says whether others accept connections from the same socket.
+    pub(super) fn with_shared(self, shared: bool) -> Self {
+        Self(self.0, shared)
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.1
     }
 
     /// Waits for a connection and takes it; returns it with the address of the other side.
@@ -577,7 +589,7 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
 
     /// Takes a listener of the standard library over and makes it non-blocking.
     fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
-        Ok(Self(ListeningSocket::new(listener)?))
+        Ok(Self(ListeningSocket::new(listener)?, false))
     }
 }
 

@@ -74,6 +74,7 @@ pub fn begin_drain() -> bool {
         page.set_state(State::Draining);
     }
     tell();
+    super::single::begin_drain();
     match Scoreboard::current() {
         Some(scoreboard) => scoreboard.is_stopping() || super::task_id().is_none(),
         None => true,

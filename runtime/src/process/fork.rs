@@ -6,6 +6,7 @@ use std::env;
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use nix::libc;
@@ -13,6 +14,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::{ForkResult, Pid};
 
 use super::lifeline::{self, Lifeline};
+use super::{guard, inherited, notify};
 
 /// Signals that a fault in the program itself raises. Handlers of these report the fault and
 /// touch nothing that could be shared; Rust's own tells of a stack that overflowed.
@@ -51,10 +53,10 @@ pub(super) enum Forked {
 /// between has its effect in the process it was sent to, after that. The worker's mask is `mask`
 /// in the end.
 pub(super) fn fork_worker(lifeline: &mut Lifeline, mask: &SigSet) -> io::Result<Forked> {
+    guard::check_threads()?;
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the child of a process with several threads could use what one of them had half
-    // changed, such as the allocator. The guard has seen that this process has one thread, and
-    // the supervisor starts none.
+    // changed, such as the allocator. The guard has just seen that this process has one thread.
     let forked = unsafe { nix::unistd::fork() };
     let (result, after) = match forked {
         Ok(ForkResult::Child) => {
@@ -72,8 +74,31 @@ pub(super) fn fork_worker(lifeline: &mut Lifeline, mask: &SigSet) -> io::Result<
 }
 
 /// Variables that are meant for the supervisor: a program that a worker starts must not speak for
-/// the service.
-const SUPERVISION: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+/// the service, or take the sockets of some process for its own.
+const SUPERVISION: [&str; 7] = [
+    notify::SOCKET,
+    notify::WATCHDOG_TIME,
+    notify::WATCHDOG_PROCESS,
+    inherited::SOCKETS,
+    inherited::LISTEN_PROCESS,
+    inherited::LISTEN_COUNT,
+    inherited::LISTEN_NAMES,
+];
+
+/// Takes a descriptor that this process was started with, so that it is closed with what is
+/// returned. `None` if it is not open.
+///
+/// The caller knows of it from whoever has started this process, and asks once for each number.
+pub(super) fn take_descriptor(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: this only asks, and so for any number.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
+        return None;
+    }
+    // SAFETY: it is open, as the system has just said. It was open when the process began, for
+    // this purpose and for this process, so that nobody else here has it; and it is taken once.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
 
 /// Called in a worker, before anything else.
 fn forget_supervision() {

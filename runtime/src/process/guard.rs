@@ -43,6 +43,19 @@ fn obstacle() -> io::Result<Option<String>> {
             signal_name(signal)
         )));
     }
+    other_threads()
+}
+
+/// Fails if this process has other threads: a part of [`check`] that is worth a look before every
+/// fork.
+pub(super) fn check_threads() -> io::Result<()> {
+    match other_threads()? {
+        Some(threads) => Err(io::Error::other(threads)),
+        None => Ok(()),
+    }
+}
+
+fn other_threads() -> io::Result<Option<String>> {
     let threads = threads::others()?;
     Ok((!threads.is_empty()).then(|| {
         format!(

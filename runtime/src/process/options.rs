@@ -9,11 +9,11 @@ use nix::unistd::Pid;
 
 use crate::net::Slots;
 
-use super::pid_file::Predecessor;
+use super::image::Image;
 use super::presence::{self, Presence};
 use super::scoreboard::{Scoreboard, SlotPage, State};
 use super::supervisor::Supervisor;
-use super::{cpu_count, guard, stamp};
+use super::{cpu_count, guard, inherited, single, stamp};
 
 /// Deaths that are a bug in one request in a thousand must not end a server, and neither must
 /// somebody who kills workers for sport. What keeps workers that die at once from keeping the
@@ -416,6 +416,7 @@ impl ForkOptions {
     /// | `SIGHUP` | replaces the workers one after the other: each new one is ready before the old one is sent `SIGTERM` |
     /// | `SIGTTIN` | one worker more, up to [`max_workers`](Self::max_workers) |
     /// | `SIGTTOU` | one worker fewer, down to 1: the one with the highest number is sent `SIGTERM` |
+    /// | `SIGUSR2` | runs the [new version](crate::process#a-new-version-of-the-program) of the program; this one ends when that is ready |
     /// | `SIGKILL`, and whatever else ends it | the workers are killed with it |
     ///
     /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop; until it
@@ -426,7 +427,7 @@ impl ForkOptions {
     /// ignored.
     ///
     /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`]. What must not be shared has to be made after the fork: loops, threads,
+    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the fork: loops, threads,
     /// connections, random generators.
     ///
     /// # Errors
@@ -453,19 +454,28 @@ impl ForkOptions {
         guard::check()?;
         let count = if self.workers == 0 { cpu_count() } else { self.workers };
         let most = self.max_workers.unwrap_or_else(|| count.saturating_mul(2)).max(count);
+        let image = Image::current()?;
+        inherited::close_unbound()?;
+        let succession = inherited::succession()?;
         let slots = Slots::open(most)?;
-        let scoreboard = Scoreboard::new(most, self.page_words)?;
+        // A predecessor may have had more.
+        let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
         scoreboard.install(None);
-        let presence = Presence::new(&self.presence, Predecessor::None)?;
-        Supervisor::new(self.clone(), slots, scoreboard, presence, count)?.run()
+        let role = succession.as_ref().map(|succession| &succession.role);
+        let presence = Presence::new(&self.presence, role)?;
+        let heritage = (image, succession);
+        Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
     }
 
     /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,
-    /// its own. If it has a scoreboard, nothing happens. To be called on the thread of the loop.
+    /// its own. It gives up rights, writes its [`pid_file`](Self::pid_file), and tells systemd and a
+    /// predecessor when its loop runs. If it has a scoreboard, nothing happens. To be called on
+    /// the thread of the loop.
     ///
     /// # Errors
     ///
-    /// If the system has no memory for the scoreboard.
+    /// If the system has no memory for the scoreboard, if rights cannot be given up, or if the
+    /// pid file cannot be written.
     ///
     /// # Examples
     ///
@@ -480,6 +490,7 @@ impl ForkOptions {
             scoreboard.install(Some(page.index()));
             stamp(page);
             page.set_state(State::Ready);
+            single::enter(&self.presence)?;
         }
         Ok(())
     }

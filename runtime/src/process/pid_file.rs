@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::id;
@@ -35,7 +36,6 @@ pub(super) enum Predecessor {
     /// Nobody's: a server that has the file is in the way.
     None,
     /// That of the server that has the file, which knows.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only an upgrade takes a place over"))]
     Running,
 }
 
@@ -54,8 +54,22 @@ impl PidFile {
         })
     }
 
+    /// Leaves the file to a successor.
+    pub(super) fn leave(mut self) {
+        self.owner = 0;
+    }
+
     fn try_create(path: &Path, predecessor: Predecessor) -> io::Result<Self> {
-        let (aside, file) = write_aside(path)?;
+        let (aside, file) = match write_aside(path) {
+            // The directory belongs to who this server was before it gave up rights.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && predecessor == Predecessor::Running =>
+            {
+                return Self::rewrite(path);
+            }
+            written => written?,
+        };
         let placed = match fs::hard_link(&aside, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 replace(path, &aside, predecessor)
@@ -65,6 +79,15 @@ impl PidFile {
         // It is gone if it has replaced the other.
         let _ = fs::remove_file(&aside);
         placed?;
+        Ok(Self { path: path.to_owned(), file, owner: id() })
+    }
+
+    fn rewrite(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(0)?;
+        writeln!(file, "{}", id())?;
+        // The predecessor has the lock until it ends.
+        let _ = file.try_lock();
         Ok(Self { path: path.to_owned(), file, owner: id() })
     }
 
@@ -82,6 +105,12 @@ impl PidFile {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.file.set_len(0),
             removed => removed,
         }
+    }
+}
+
+impl AsFd for PidFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

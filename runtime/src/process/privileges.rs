@@ -11,6 +11,8 @@
 mod target;
 
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::fchown;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -36,6 +38,14 @@ impl Privileges {
             target.become_it()?;
         }
         target.verify()
+    }
+
+    /// Makes `file` belong to that user and group, who may then write to it.
+    pub(super) fn give(&self, file: impl AsFd) -> io::Result<()> {
+        match self.find()? {
+            Some(target) => fchown(file, target.uid.map(Uid::as_raw), Some(target.gid.as_raw())),
+            None => Ok(()),
+        }
     }
 
     fn find(&self) -> io::Result<Option<Target>> {

@@ -20,7 +20,7 @@ use signalfd::Waiter;
 use sigwait::Waiter;
 
 /// The end of a child, what asks the server to stop, and what asks for other workers.
-const AWAITED: [Signal; 7] = [
+const AWAITED: [Signal; 8] = [
     Signal::SIGCHLD,
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -28,6 +28,7 @@ const AWAITED: [Signal; 7] = [
     Signal::SIGHUP,
     Signal::SIGTTIN,
     Signal::SIGTTOU,
+    Signal::SIGUSR2,
 ];
 
 /// What has ended a wait.
@@ -47,12 +48,24 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Blocks the signals in this thread.
-    pub(super) fn block() -> io::Result<Self> {
+    /// Blocks the signals in this thread. If a predecessor in this process has done so, which has
+    /// left them like that, they count as not blocked before.
+    pub(super) fn block(by_predecessor: bool) -> io::Result<Self> {
         let set: SigSet = AWAITED.into_iter().filter(|&signal| is_ours(signal)).collect();
         let waiter = Waiter::new(&set)?;
-        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let mut before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        if by_predecessor {
+            AWAITED.into_iter().for_each(|signal| before.remove(signal));
+        }
         Ok(Self { waiter, before })
+    }
+
+    /// Has the signals come through that a predecessor in this process has blocked, where nobody
+    /// is to wait for them.
+    pub(super) fn unblock() {
+        let set: SigSet = AWAITED.into_iter().collect();
+        // It fails for a set that is none.
+        let _ = set.thread_unblock();
     }
 
     /// What was blocked before, and is to be in a worker.

@@ -9,6 +9,7 @@
 //! - `adopt`: who serves a slot whose worker cannot.
 //! - `watch`: who takes too long.
 //! - `stop`: the end of all.
+//! - `upgrade`: handing over to a new program; `succeed`: being one.
 
 mod adopt;
 mod ended;
@@ -16,6 +17,8 @@ mod hook;
 mod replace;
 mod slot;
 mod stop;
+mod succeed;
+mod upgrade;
 mod watch;
 
 use std::io::{self, Write};
@@ -33,7 +36,10 @@ use crate::periodic::random::Random;
 
 use super::death::Death;
 use super::fork::{Forked, fork_worker, ignore_nothing_awaited};
+use super::image::Image;
+use super::inherited::Succession;
 use super::lifeline::Lifeline;
+use super::plan::Role;
 use super::presence::Presence;
 use super::restarts::Restarts;
 use super::scoreboard::{Scoreboard, State};
@@ -43,6 +49,7 @@ use super::{ForkOptions, Worker, enter_worker};
 
 use slot::{Goal, Phase, Process, Slot};
 use stop::Stage;
+use upgrade::Upgrade;
 
 /// When the system refuses a process for now, how long to wait before asking again.
 const FORK_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -59,6 +66,20 @@ pub(super) struct Supervisor {
     lifeline: Lifeline,
     /// By number.
     slots: Vec<Slot>,
+    /// What to run for an upgrade.
+    image: Image,
+    upgrade: Option<Upgrade>,
+    /// One was asked for before this server had started itself.
+    wants_upgrade: bool,
+    succession: Option<Succession>,
+    /// Children from before this program was executed in this process.
+    others: Vec<Pid>,
+    /// When they were told to end.
+    others_dismissed: Option<Instant>,
+    /// All workers were ready once.
+    is_announced: bool,
+    /// Another process has the listeners, too, and goes on.
+    has_handed_over: bool,
     /// Workers that were started before this many are to be replaced.
     reload_before: u64,
     /// All deaths that were not asked for.
@@ -83,9 +104,19 @@ impl Supervisor {
         sockets: Slots,
         scoreboard: Scoreboard,
         presence: Presence,
+        (image, succession): (Image, Option<Succession>),
         workers: usize,
     ) -> io::Result<Self> {
         let goal = |id| if id < workers { Goal::Served } else { Goal::Retired };
+        let in_place =
+            matches!(&succession, Some(taken) if matches!(taken.role, Role::InPlace { .. }));
+        let slot = |id| {
+            let mut slot = Slot::new(&scoreboard, id, goal(id));
+            // Those of a predecessor.
+            slot.has_listened |= sockets.listens(id) && succession.is_some();
+            slot
+        };
+        let slots = (0..scoreboard.slots()).map(slot).collect();
         let (most, window) = options.failed_starts(workers);
         Ok(Self {
             sockets,
@@ -94,12 +125,20 @@ impl Supervisor {
             generation: 0,
             signals: {
                 // Blocked first: what was ignored so far would end us in between.
-                let signals = Signals::block()?;
+                let signals = Signals::block(in_place)?;
                 ignore_nothing_awaited();
                 signals
             },
             lifeline: Lifeline::new()?,
-            slots: (0..scoreboard.slots()).map(|id| Slot::new(&scoreboard, id, goal(id))).collect(),
+            slots,
+            image,
+            upgrade: None,
+            wants_upgrade: false,
+            succession,
+            others: Vec::new(),
+            others_dismissed: None,
+            is_announced: false,
+            has_handed_over: false,
             reload_before: 0,
             restarts: Restarts::new(options.max_restarts, options.restart_window),
             failed_starts: Restarts::new(most, window),
@@ -117,6 +156,7 @@ impl Supervisor {
     /// if they cannot be started, or no longer be watched.
     pub(super) fn run(mut self) -> io::Result<usize> {
         self.presence.enter_supervisor();
+        self.take_over();
         let workers = self.wanted();
         self.scoreboard.set_wanted(workers);
         log::info(log::GENERAL, format_args!("starting {workers} workers"));
@@ -136,7 +176,7 @@ impl Supervisor {
             if let Some(worker) = self.start_due() {
                 return self.become_worker(worker);
             }
-            if self.slots.iter().all(Slot::is_over) && self.hooks.is_empty() {
+            if self.is_over() {
                 self.presence.leave();
                 exit(self.status);
             }
@@ -146,6 +186,7 @@ impl Supervisor {
                 Awaited::Signal(Signal::SIGHUP) => self.reload(),
                 Awaited::Signal(Signal::SIGTTIN) => self.one_more(),
                 Awaited::Signal(Signal::SIGTTOU) => self.one_fewer(),
+                Awaited::Signal(Signal::SIGUSR2) => self.upgrade(),
                 Awaited::Signal(signal) => self.stop_ordered(signal),
                 Awaited::Ring => self.hear(),
                 Awaited::Deadline => {}
@@ -154,6 +195,7 @@ impl Supervisor {
             self.replace_next();
             self.assign();
             self.scoreboard.set_wanted(self.wanted());
+            self.announce();
         }
     }
 
@@ -162,10 +204,19 @@ impl Supervisor {
         self.slots.iter().filter(|slot| slot.goal == Goal::Served).count()
     }
 
+    /// Nothing is left to be waited for.
+    fn is_over(&self) -> bool {
+        self.slots.iter().all(Slot::is_over)
+            && self.hooks.is_empty()
+            && self.upgrade.is_none()
+            && self.others.is_empty()
+    }
+
     fn await_event(&self) -> io::Result<Awaited> {
         let processes = self.slots.iter().flat_map(|slot| &slot.processes);
-        let wires = processes.filter_map(|process| process.wire.as_ref());
-        let wires: Vec<_> = wires.map(AsFd::as_fd).collect();
+        let wires = processes.filter_map(|process| process.wire.as_ref()).map(AsFd::as_fd);
+        let report = self.upgrade.as_ref().and_then(Upgrade::report);
+        let wires: Vec<_> = wires.chain(report).collect();
         self.signals.wait(self.next_deadline(), &wires)
     }
 
@@ -206,7 +257,7 @@ impl Supervisor {
             if self.slots[id].startable().is_none_or(|at| at > Instant::now()) {
                 continue;
             }
-            match self.start(id) {
+            match self.shed_threads().and_then(|()| self.start(id)) {
                 Ok(None) => {}
                 Ok(worker) => return worker,
                 Err(error) => {
@@ -238,7 +289,10 @@ impl Supervisor {
     /// When something is to be done even if nothing happens.
     fn next_deadline(&self) -> Option<Instant> {
         let starts = self.slots.iter().filter_map(Slot::startable);
-        starts.chain(self.stop_deadline()).chain(self.watch_deadline()).min()
+        let upgrade = self.upgrade_deadline().into_iter().chain(self.others_deadline());
+        let life = self.presence.next_sign_of_life();
+        let limits = starts.chain(self.stop_deadline()).chain(self.watch_deadline());
+        limits.chain(upgrade).chain(life).min()
     }
 
     /// Takes note of every child that has ended or was suspended: one `SIGCHLD` may stand for
@@ -259,6 +313,10 @@ impl Supervisor {
         let is_over = !status.stopped() && !status.continued();
         if is_over {
             self.hooks.retain(|hook| hook.0 != pid);
+            self.others.retain(|other| *other != pid);
+            if self.successor_ended(pid, Death(status)) {
+                return;
+            }
         }
         // Others are children the program had before, or, where this is the first process of a
         // container, orphans.
@@ -281,6 +339,7 @@ impl Supervisor {
 
     /// Takes note of what workers have rung about.
     fn hear(&mut self) {
+        self.hear_successor();
         for id in 0..self.slots.len() {
             for index in 0..self.slots[id].processes.len() {
                 if self.slots[id].processes[index].has_rung() {

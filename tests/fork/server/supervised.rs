@@ -236,7 +236,7 @@ pub fn failing_replacements_leave_the_workers_that_are_there(case: &Case) {
 }
 
 /// That its idle connections go soon makes the cases quick.
-fn quick(app: Application) -> HTTPServer {
+pub(super) fn quick(app: Application) -> HTTPServer {
     HTTPServer::new(app).drain_idle(Duration::from_millis(100))
 }
 
@@ -251,7 +251,7 @@ fn await_end(processes: &[Pid]) {
 }
 
 /// Clients that never stop. Each request must be answered.
-struct Load {
+pub(super) struct Load {
     clients: Vec<JoinHandle<io::Result<()>>>,
     shared: Arc<Shared>,
 }
@@ -264,7 +264,7 @@ struct Shared {
 }
 
 impl Load {
-    fn start(port: u16) -> Self {
+    pub(super) fn start(port: u16) -> Self {
         let shared = Arc::new(Shared::default());
         let client = |number| {
             let shared = Arc::clone(&shared);
@@ -274,7 +274,7 @@ impl Load {
     }
 
     #[track_caller]
-    fn await_answers(&self) {
+    pub(super) fn await_answers(&self) {
         let start = Instant::now();
         for answered in &self.shared.answered {
             let before = answered.load(Ordering::Relaxed);
@@ -287,7 +287,7 @@ impl Load {
     }
 
     #[track_caller]
-    fn finish(self) {
+    pub(super) fn finish(self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.join().unwrap().expect("each request is answered");

@@ -60,9 +60,9 @@ impl HTTPServer {
     /// heeds the signals that [`ForkOptions::fork_processes`] lists, and exits when all workers
     /// have ended.
     ///
-    /// The workers serve once their [`IOLoop`] is started. A process that gives up privileges does
-    /// so before `start`: doing it in a worker takes from the system the order to end the worker
-    /// with its supervisor.
+    /// The workers serve once their [`IOLoop`] is started. Rights are given up by
+    /// [`ForkOptions::user`]: doing it in a worker takes from the system the order to end the
+    /// worker with its supervisor.
     ///
     /// # Errors
     ///

@@ -15,6 +15,10 @@ use std::path::{Path, PathBuf};
 /// | `"localhost:8000"` | every address that the name has |
 /// | `"unix:/run/app.sock"`, `"/run/app.sock"`, `Path::new("app.sock")` | a Unix socket |
 /// | `"unix:@app"` | a Unix socket in Linux's abstract namespace: no file |
+/// | `"systemd:web"` | the sockets that systemd calls so (`FileDescriptorName=`) |
+///
+/// Whatever is written, a socket of this address that systemd, or the server whose place this
+/// one takes, has handed over is used rather than a new one.
 ///
 /// # Examples
 ///
@@ -34,6 +38,8 @@ pub enum BindAddress {
     Address(String),
     /// The file of a Unix socket; if its first byte is NUL, a name in the abstract namespace.
     Path(PathBuf),
+    /// The sockets that the service manager has handed over by this name.
+    Named(String),
 }
 
 impl BindAddress {
@@ -43,7 +49,7 @@ impl BindAddress {
         let (host, port) = match self {
             Self::Port(port) => ("", *port),
             Self::Address(text) => split_host_port(text).ok_or_else(|| self.malformed())?,
-            Self::Path(_) => return Ok(Vec::new()),
+            Self::Path(_) | Self::Named(_) => return Ok(Vec::new()),
         };
         if host.is_empty() {
             return Ok(vec![
@@ -97,6 +103,9 @@ impl From<&str> for BindAddress {
                 None => Self::Path(path.into()),
             };
         }
+        if let Some(name) = text.strip_prefix("systemd:") {
+            return Self::Named(name.to_owned());
+        }
         if text.contains('/') {
             return Self::Path(text.into());
         }
@@ -133,6 +142,7 @@ impl fmt::Display for BindAddress {
         match self {
             Self::Port(port) => write!(f, "port {port}"),
             Self::Address(text) => f.write_str(text),
+            Self::Named(name) => write!(f, "systemd:{name}"),
             Self::Path(path) => match path.to_string_lossy().strip_prefix('\0') {
                 Some(name) => write!(f, "unix:@{name}"),
                 None => write!(f, "unix:{}", path.display()),
@@ -157,6 +167,7 @@ mod tests {
         assert_eq!(BindAddress::from("run/a"), BindAddress::Path("run/a".into()));
         assert_eq!(BindAddress::from("unix:a"), BindAddress::Path("a".into()));
         assert_eq!(BindAddress::from("unix:@a"), BindAddress::Path("\0a".into()));
+        assert_eq!(BindAddress::from("systemd:a/b"), BindAddress::Named("a/b".to_owned()));
         assert_eq!(BindAddress::from(Path::new("80")), BindAddress::Path("80".into()));
     }
 

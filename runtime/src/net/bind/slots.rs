@@ -19,19 +19,19 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
-use std::os::unix;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use socket2::Socket;
 
-use super::super::{TcpListener, UnixListener};
+use super::super::TcpListener;
+use super::handed::{Handed, HandedPlace, Traits};
+use super::listener::{self, Listener, SPREADS};
 use super::tcp::Inherited;
 use super::{Adoptions, BindAddress, named, tcp};
-
-/// Whether the system spreads connections over the sockets of a port.
-const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 thread_local! {
     /// What is bound, for the fork to find. It does not keep sockets open that the program has
@@ -83,96 +83,6 @@ thread_local! {
 /// ```
 pub struct Sockets(pub(super) Rc<[Bound]>);
 
-/// A listening socket of this process.
-///
-/// # Examples
-///
-/// See [`Sockets`].
-#[derive(Debug)]
-pub enum Listener {
-    /// Takes TCP connections.
-    Tcp(TcpListener),
-    /// Takes the connections of a Unix socket.
-    Unix(UnixListener),
-}
-
-impl Listener {
-    /// Whether all workers accept from this one socket, so that any of them gets a connection:
-    /// a Unix socket is, and all are where the system does not spread connections over several.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let listeners = squall_runtime::bind_sockets("127.0.0.1:0")?.into_listeners()?;
-    /// assert_eq!(listeners[0].is_shared(), !cfg!(target_os = "linux"));
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Unix(_)) || !SPREADS
-    }
-
-    /// Waits until a connection is there, and leaves it.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the loop.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
-    ///
-    /// let sockets = bind_sockets("127.0.0.1:0")?;
-    /// let address = sockets.local_addrs()[0];
-    /// IOLoop::current().run_sync(async {
-    ///     let listeners = sockets.into_listeners()?;
-    ///     let _client = TcpStream::connect(address).await?;
-    ///     listeners[0].readable().await
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(listener) => listener.readable().await,
-            Self::Unix(listener) => listener.readable().await,
-        }
-    }
-
-    /// Has the system refuse further clients, or, in a worker, send them to the other workers.
-    ///
-    /// Dropping the listener is not enough in a worker: the supervisor keeps the socket open for
-    /// the one that may take the worker's place, which listens on it again. Connections that
-    /// nobody has accepted are lost, so that one should accept them before.
-    ///
-    /// A socket that the workers share, such as a Unix socket, is left to the others.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
-    ///
-    /// let sockets = bind_sockets("127.0.0.1:0")?;
-    /// let address = sockets.local_addrs()[0];
-    /// IOLoop::current().run_sync(async {
-    ///     let listeners = sockets.into_listeners()?;
-    ///     listeners.iter().for_each(|listener| listener.stop_listening());
-    ///     let error = TcpStream::connect(address).await.unwrap_err();
-    ///     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-    ///     std::io::Result::Ok(())
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn stop_listening(&self) {
-        if let Self::Tcp(listener) = self
-            && SPREADS
-        {
-            // It fails if that was done before.
-            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
-        }
-    }
-}
-
 impl Sockets {
     pub(super) fn register(bound: Vec<Bound>) -> Self {
         let bound: Rc<[Bound]> = bound.into();
@@ -203,7 +113,8 @@ impl Sockets {
     }
 
     /// The listeners of this process, one for each address: those of this worker's slot after a
-    /// fork, or the only ones there are without.
+    /// fork, or the only ones there are without. A process without workers that takes the place
+    /// of a server with some has all of theirs.
     ///
     /// # Errors
     ///
@@ -213,7 +124,11 @@ impl Sockets {
     ///
     /// See [`Sockets`].
     pub fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        self.0.iter().map(|bound| bound.listener(SLOT.get())).collect()
+        if INHERITED.with_borrow(Option::is_some) {
+            return self.0.iter().map(|bound| bound.listener(SLOT.get())).collect();
+        }
+        // Without workers this process serves all there is.
+        self.0.iter().flat_map(Bound::listeners).collect()
     }
 }
 
@@ -299,6 +214,9 @@ impl fmt::Debug for Sockets {
 pub(super) struct Bound {
     place: Place,
     backlog: i32,
+    traits: Traits,
+    /// What its manager calls it, if it was handed over.
+    name: String,
     /// Never empty. A single socket is shared by all slots.
     slots: RefCell<Vec<Socket>>,
 }
@@ -313,21 +231,57 @@ impl Bound {
         address: SocketAddr,
         backlog: i32,
         inherited: Inherited,
+        any_port: bool,
         socket: Socket,
     ) -> Self {
         let place = Place::Tcp(address, inherited);
-        Self { place, backlog, slots: RefCell::new(vec![socket]) }
+        let traits = Traits { any_port, shared: false };
+        let slots = RefCell::new(vec![socket]);
+        Self { place, backlog, traits, name: String::new(), slots }
     }
 
     pub(super) fn unix(path: PathBuf, backlog: i32, socket: Socket) -> Self {
-        Self { place: Place::Unix(path), backlog, slots: RefCell::new(vec![socket]) }
+        let slots = RefCell::new(vec![socket]);
+        let place = Place::Unix(path);
+        Self { place, backlog, traits: Traits::default(), name: String::new(), slots }
+    }
+
+    /// What was bound before this program began: its sockets stay as they are, but for what
+    /// `inherited` says. The file of a Unix socket keeps its permissions, which are not ours.
+    pub(super) fn handed(handed: Handed, backlog: i32, inherited: Inherited) -> io::Result<Self> {
+        let Handed { place, sockets, traits, name } = handed;
+        let place = match place {
+            HandedPlace::Tcp(address, _) => {
+                for socket in &sockets {
+                    tcp::set_inherited(socket, inherited)?;
+                }
+                Place::Tcp(address, inherited)
+            }
+            HandedPlace::Unix(path) => Place::Unix(path),
+        };
+        // What somebody connects to before a worker asks for its listener must not be refused.
+        sockets[0].listen(backlog)?;
+        Ok(Self { place, backlog, traits, name, slots: RefCell::new(sockets) })
+    }
+
+    /// Whether somebody who asks for `address` has it in this.
+    pub(super) fn covers(&self, address: SocketAddr) -> bool {
+        matches!(self.place, Place::Tcp(bound, _) if bound == address)
+    }
+
+    /// The port it was given.
+    pub(super) fn port(&self) -> u16 {
+        match self.place {
+            Place::Tcp(address, _) => address.port(),
+            Place::Unix(_) => 0,
+        }
     }
 
     /// Binds further sockets until there is one for each of `count` slots.
     fn open(&self, count: usize) -> io::Result<()> {
         let Place::Tcp(address, inherited) = self.place else { return Ok(()) };
         let mut slots = self.slots.borrow_mut();
-        if !SPREADS || slots.len() >= count {
+        if !SPREADS || self.traits.shared || slots.len() >= count {
             return Ok(());
         }
         let more = |slots: &mut Vec<Socket>| {
@@ -346,10 +300,14 @@ impl Bound {
             let slots = self.slots.borrow();
             // What was bound after the fork has one socket, and so has what all share.
             let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
+            listener::welcome_newcomers(&socket);
             socket.listen(self.backlog)?;
             Ok(match self.place {
-                Place::Tcp(..) => Listener::Tcp(net::TcpListener::from(socket).try_into()?),
-                Place::Unix(_) => Listener::Unix(unix::net::UnixListener::from(socket).try_into()?),
+                Place::Tcp(..) => {
+                    let listener = TcpListener::try_from(net::TcpListener::from(socket))?;
+                    Listener::Tcp(listener.with_shared(self.traits.shared))
+                }
+                Place::Unix(_) => Listener::Unix(StdUnixListener::from(socket).try_into()?),
             })
         };
         listen().map_err(|error| named(&self.place, &error))
@@ -359,6 +317,22 @@ impl Bound {
     pub(super) fn listener_of(&self, slot: usize) -> Option<io::Result<Listener>> {
         let has_one = self.slots.borrow().len() > slot.max(1);
         has_one.then(|| self.listener(slot))
+    }
+
+    /// The first listener, and those that a predecessor with several workers has left.
+    fn listeners(&self) -> Vec<io::Result<Listener>> {
+        let count = self.slots.borrow().len();
+        let slots = (0..count).filter(|&slot| slot == 0 || self.listens(slot));
+        slots.map(|slot| self.listener(slot)).collect()
+    }
+
+    /// Whether the slot has a socket of its own that listens.
+    fn listens(&self, slot: usize) -> bool {
+        let slots = self.slots.borrow();
+        slots.len() > 1
+            && slots
+                .get(slot)
+                .is_some_and(|socket| rustix::net::sockopt::socket_acceptconn(socket) == Ok(true))
     }
 
     /// Takes the slot out of those that get connections, unless it is shared.
@@ -422,6 +396,32 @@ impl Slots {
         for bound in self.all() {
             bound.retire(slot);
         }
+    }
+
+    /// How many slots have sockets: it may be more than were asked for, if they were handed over.
+    pub(crate) fn count(&self) -> usize {
+        self.all().map(|bound| bound.slots.borrow().len()).max().unwrap_or(0)
+    }
+
+    /// Whether clients may wait in a queue of this slot already.
+    pub(crate) fn listens(&self, slot: usize) -> bool {
+        self.all().any(|bound| bound.listens(slot))
+    }
+
+    /// What there is to hand over to another program: the descriptors of each address, by slot.
+    pub(crate) fn to_hand_over(&self) -> Vec<(Vec<RawFd>, Traits, String)> {
+        let numbers = |bound: &Bound| bound.slots.borrow().iter().map(AsRawFd::as_raw_fd).collect();
+        self.all().map(|bound| (numbers(bound), bound.traits, bound.name.clone())).collect()
+    }
+
+    /// Says whether a program that is started from now on has the sockets too.
+    pub(crate) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
+        for bound in self.all() {
+            for socket in bound.slots.borrow().iter() {
+                socket.set_cloexec(!inheritable)?;
+            }
+        }
+        Ok(())
     }
 
     fn all(&self) -> impl Iterator<Item = &Bound> {

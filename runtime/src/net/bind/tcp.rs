@@ -44,17 +44,7 @@ pub(super) fn bind(
     socket.set_nonblocking(true)?;
     // A restarted server must not wait until the connections of the last one are forgotten.
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(inherited.nodelay)?;
-    if let Some(idle) = inherited.keep_alive {
-        let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
-        socket.set_tcp_keepalive(&probes)?;
-    }
-    if let Some(bytes) = inherited.notsent_lowat {
-        set_notsent_lowat(&socket, bytes)?;
-    }
-    if let Some(bytes) = inherited.send_buffer_size {
-        socket.set_send_buffer_size(bytes)?;
-    }
+    set_inherited(&socket, inherited)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -63,6 +53,21 @@ pub(super) fn bind(
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+pub(super) fn set_inherited(socket: &Socket, inherited: Inherited) -> io::Result<()> {
+    socket.set_tcp_nodelay(inherited.nodelay)?;
+    if let Some(idle) = inherited.keep_alive {
+        let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
+        socket.set_tcp_keepalive(&probes)?;
+    }
+    if let Some(bytes) = inherited.notsent_lowat {
+        set_notsent_lowat(socket, bytes)?;
+    }
+    if let Some(bytes) = inherited.send_buffer_size {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(())
 }
 
 #[cfg(any(target_os = "android", target_os = "linux"))]

@@ -10,6 +10,7 @@ use rustix::io::FdFlags;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
+use crate::bind_sockets;
 
 /// A directory of this test's own, removed in the end.
 struct Directory(PathBuf);
@@ -143,7 +144,9 @@ fn what_the_system_refuses_is_named() {
 fn a_machine_without_ipv6_is_no_error() {
     // An address of the documentation's, which no machine has.
     let absent = "[2001:db8::1]:0".parse().unwrap();
-    let bind = |addresses: &[SocketAddr]| BindOptions::new().bind_all(addresses).map(|b| b.len());
+    let bind = |addresses: &[SocketAddr]| {
+        BindOptions::new().bind_all(addresses, &mut Vec::new()).map(|b| b.len())
+    };
     assert_eq!(bind(&["127.0.0.1:0".parse().unwrap(), absent]).unwrap(), 1);
     assert_eq!(bind(&[absent]).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
     assert!(is_family_absent(&Errno::AFNOSUPPORT.into()));
@@ -357,4 +360,23 @@ fn a_path_that_is_too_long_or_nowhere_is_named() {
     let error = bind_sockets("/nonexistent/app.sock").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("/nonexistent/app.sock"), "{error}");
+}
+
+/// A client that neither gets in nor is refused, until somebody listens again.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn who_comes_while_held_off_tries_again() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    let address = sockets.local_addrs()[0];
+    let connect = |limit| TcpStream::connect_timeout(&address, Duration::from_millis(limit));
+    let group = std::rc::Rc::clone(&sockets.0);
+    let listeners = sockets.into_listeners().unwrap();
+    let _before = connect(5_000).expect("it listens");
+    assert!(listeners.iter().all(Listener::hold_off));
+    assert_eq!(connect(100).unwrap_err().kind(), ErrorKind::TimedOut);
+    // Somebody takes the socket over.
+    group[0].listener(0).unwrap();
+    connect(5_000).expect("it listens again");
+    listeners[0].stop_listening();
+    assert_eq!(connect(5_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }

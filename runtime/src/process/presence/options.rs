@@ -1,6 +1,7 @@
 //! How the server appears to the system: the part of [`ForkOptions`] that is about it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::process::ForkOptions;
 
@@ -89,6 +90,25 @@ impl ForkOptions {
     #[must_use]
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.presence.privileges.group = Some(group.into());
+        self
+    }
+
+    /// Sets how long a new program may take to be ready after `SIGUSR2`, before it is given up
+    /// and this one goes on. Default 60 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new().upgrade_timeout(Duration::from_secs(10)).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.presence.upgrade_timeout = timeout;
         self
     }
 

@@ -52,6 +52,10 @@ impl Supervisor {
     /// Where no worker ever adopts and none will come, connections are refused rather than left
     /// to wait for ever.
     fn abandon_queue(&mut self, id: usize) {
+        // Who hands it over serves it as well.
+        if !self.owns_listeners() {
+            return;
+        }
         let is_able = |slot: &Slot| slot.processes.iter().any(|process| process.page.adopts());
         let may_help = |slot: &Slot| slot.is_starting() || is_able(slot);
         let slot = &self.slots[id];

@@ -44,11 +44,15 @@ impl Supervisor {
         self.stage = Stage::Stopping { since: Instant::now() };
         self.start_no_more();
         self.each_process(|_, process| process.order_to_leave());
+        self.reject(format_args!("the server ends"));
+        self.dismiss_others();
     }
 
     pub(super) fn kill_all(&mut self, reason: fmt::Arguments<'_>) {
         self.stage = Stage::Killing;
         self.start_no_more();
+        self.kill_successor();
+        self.kill_others();
         self.each_process(|id, process| {
             let pid = process.pid;
             log::warn(log::GENERAL, format_args!("{reason}: killing worker {id} (pid {pid})"));
@@ -76,7 +80,9 @@ impl Supervisor {
     }
 
     fn start_no_more(&mut self) {
-        self.scoreboard.set_stopping();
+        if self.owns_listeners() {
+            self.scoreboard.set_stopping();
+        }
         for slot in &mut self.slots {
             slot.goal = Goal::Retired;
             slot.due = None;

@@ -30,6 +30,9 @@ impl Supervisor {
     pub(super) fn watch(&mut self) {
         let now = Instant::now();
         self.stop_overdue(now);
+        self.upgrade_overdue(now);
+        self.others_overdue(now);
+        self.presence.sign_of_life(now);
         self.end_hooks(now);
         self.kill_overdue(now);
         self.look_for_stalls(now);

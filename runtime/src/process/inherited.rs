@@ -1,0 +1,160 @@
+//! What this process was started with: sockets that somebody else has bound.
+//!
+//! | variable | set by | what it says |
+//! |---|---|---|
+//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | so many sockets from descriptor 3 on, and what they are called |
+//! | `SQUALL_SOCKETS` | the server whose place this one takes | see [`Plan`] |
+//!
+//! Each names a process, because variables are inherited by everybody: what is meant for another
+//! one is not looked at.
+
+use std::env;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::process::id;
+use std::sync::{Mutex, PoisonError};
+
+use nix::unistd::getppid;
+
+use crate::log;
+use crate::net::{Handed, Traits};
+
+use super::fork::take_descriptor;
+use super::plan::{Group, Plan, Role};
+
+/// What one server hands over to the next.
+pub(super) const SOCKETS: &str = "SQUALL_SOCKETS";
+/// Which process the other two are meant for.
+pub(super) const LISTEN_PROCESS: &str = "LISTEN_PID";
+/// How many sockets there are.
+pub(super) const LISTEN_COUNT: &str = "LISTEN_FDS";
+/// What they are called.
+pub(super) const LISTEN_NAMES: &str = "LISTEN_FDNAMES";
+
+/// The first descriptor that systemd hands over, and the first that anybody would: those before
+/// it are standard input, output and error.
+const FIRST: RawFd = 3;
+
+/// As whose successor this process was started.
+#[derive(Debug)]
+pub(super) struct Succession {
+    pub(super) role: Role,
+    /// To be written to when this server is ready.
+    pub(super) ready: Option<OwnedFd>,
+}
+
+/// What there is, once somebody has looked.
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+struct State {
+    /// What nobody has bound yet.
+    handed: Vec<Handed>,
+    succession: Option<Succession>,
+}
+
+/// Calls `bind` with what was handed over and is not bound yet.
+pub(super) fn with_unbound<T>(bind: impl FnOnce(&mut Vec<Handed>) -> T) -> io::Result<T> {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = match &mut *state {
+        Some(state) => state,
+        nobody_looked => nobody_looked.insert(State::look()?),
+    };
+    Ok(bind(&mut state.handed))
+}
+
+/// Closes what the program has not bound: connections that come there would wait for nobody.
+pub(super) fn close_unbound() -> io::Result<()> {
+    for handed in with_unbound(std::mem::take)? {
+        let text = format_args!("closing {handed}, which was handed over and is not bound");
+        log::warn(log::GENERAL, text);
+    }
+    Ok(())
+}
+
+/// What this process is to do for its predecessor, for the first who asks.
+pub(super) fn succession() -> io::Result<Option<Succession>> {
+    with_unbound(|_| ())?;
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(state.as_mut().and_then(|state| state.succession.take()))
+}
+
+impl State {
+    fn look() -> io::Result<Self> {
+        let mut handed = from_systemd();
+        let mut succession = None;
+        if let Ok(text) = env::var(SOCKETS)
+            && let Some(plan) = Plan::parse(&text, id(), getppid().as_raw().cast_unsigned())
+                .map_err(|error| {
+                    io::Error::new(error.kind(), format!("{SOCKETS} is malformed: {error}"))
+                })?
+        {
+            for group in plan.groups {
+                handed.push(take(group)?);
+            }
+            let ready = plan.ready.map(take_one).transpose()?;
+            succession = Some(Succession { role: plan.role, ready });
+        }
+        Ok(Self { handed, succession })
+    }
+}
+
+fn take(group: Group) -> io::Result<Handed> {
+    let descriptors =
+        group.descriptors.into_iter().map(take_one).collect::<io::Result<Vec<_>>>()?;
+    Handed::new(descriptors, group.traits, group.name)
+}
+
+fn take_one(number: RawFd) -> io::Result<OwnedFd> {
+    let missing = || {
+        let text = format!("descriptor {number} was to be handed over, and is not open");
+        io::Error::new(io::ErrorKind::NotFound, text)
+    };
+    let taken = take_descriptor(number).ok_or_else(missing)?;
+    rustix::io::fcntl_setfd(&taken, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(taken)
+}
+
+/// A socket that cannot be served here, such as one for datagrams, is no reason not to serve the
+/// others.
+fn from_systemd() -> Vec<Handed> {
+    let variable = |name| env::var(name).ok();
+    let (process, count) = (variable(LISTEN_PROCESS), variable(LISTEN_COUNT));
+    let count = count_for(id(), process.as_deref(), count.as_deref());
+    let names = variable(LISTEN_NAMES).unwrap_or_default();
+    let mut names = names.split(':');
+    let mut handed = Vec::new();
+    for number in (FIRST..).take(count) {
+        let name = names.next().unwrap_or_default();
+        let traits = Traits { shared: true, any_port: false };
+        match take_one(number).and_then(|one| Handed::new(vec![one], traits, name)) {
+            Ok(one) => handed.push(one),
+            Err(error) => {
+                let text = format_args!("descriptor {number} of systemd is not used: {error}");
+                log::warn(log::GENERAL, text);
+            }
+        }
+    }
+    handed
+}
+
+/// How many sockets are meant for `own`.
+fn count_for(own: u32, process: Option<&str>, count: Option<&str>) -> usize {
+    let is_ours = process.is_some_and(|process| process.parse() == Ok(own));
+    let count = || count?.parse::<u16>().ok();
+    if is_ours { count().map_or(0, usize::from) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_for_another_process_is_not_looked_at() {
+        assert_eq!(count_for(17, Some("17"), Some("2")), 2);
+        assert_eq!(count_for(17, Some("18"), Some("2")), 0);
+        assert_eq!(count_for(17, None, Some("2")), 0);
+        for nonsense in ["", "-1", "many", "70000"] {
+            assert_eq!(count_for(17, Some("17"), Some(nonsense)), 0);
+        }
+    }
+}

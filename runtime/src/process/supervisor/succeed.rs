@@ -1,0 +1,111 @@
+//! The beginning of a server, in a place that another one may have had.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use crate::log;
+
+use super::super::inherited::Succession;
+use super::super::plan::Role;
+use super::super::presence::Phase;
+use super::super::single::READY;
+use super::Supervisor;
+use super::slot::{Goal, Slot};
+
+impl Supervisor {
+    /// Notes who serves meanwhile: children of this process from before it ran this program.
+    pub(super) fn take_over(&mut self) {
+        let Some(Succession { role: Role::InPlace { others }, .. }) = &self.succession else {
+            return;
+        };
+        self.others = others.iter().map(|&pid| Pid::from_raw(pid)).filter(is_child).collect();
+        // Some of them may have ended in between.
+        self.reap();
+    }
+
+    /// Once all workers are ready: says so to everybody concerned.
+    pub(super) fn announce(&mut self) {
+        let is_ready = |slot: &Slot| slot.goal != Goal::Served || slot.serving().is_some();
+        if !self.is_announced && self.is_serving() && self.slots.iter().all(is_ready) {
+            self.is_announced = true;
+            log::info(log::GENERAL, format_args!("all workers are ready"));
+            self.presence.take_place();
+            if let Some(ready) = self.succession.as_mut().and_then(|taken| taken.ready.take()) {
+                // Who has not waited so long goes on by itself.
+                let _ = File::from(ready).write(&[READY]);
+            }
+            self.dismiss_others();
+        }
+        if self.is_announced && self.wants_upgrade {
+            self.upgrade();
+        }
+        self.notify();
+    }
+
+    /// Tells the service manager if something has changed.
+    fn notify(&mut self) {
+        let phase = match () {
+            () if !self.is_serving() => Phase::Stopping,
+            () if !self.is_announced => Phase::Starting,
+            () if self.reload_before > 0 || self.upgrade.is_some() => Phase::Reloading,
+            () => Phase::Ready,
+        };
+        let workers = self.slots.iter().filter(|slot| slot.serving().is_some()).count();
+        self.presence.notify(phase, workers);
+    }
+
+    /// Whether the listeners are this server's alone, so that they are closed with it.
+    pub(super) fn owns_listeners(&self) -> bool {
+        let is_second = match self.succession.as_ref().map(|taken| &taken.role) {
+            Some(Role::Trial) => true,
+            Some(Role::Upgrade) => !self.is_announced,
+            Some(Role::InPlace { .. }) | None => false,
+        };
+        !is_second && !self.has_handed_over
+    }
+
+    /// Has those end that have served meanwhile.
+    pub(super) fn dismiss_others(&mut self) {
+        if !self.others.is_empty() && self.others_dismissed.is_none() {
+            self.others_dismissed = Some(Instant::now());
+            self.signal_others(Signal::SIGTERM);
+        }
+    }
+
+    pub(super) fn others_deadline(&self) -> Option<Instant> {
+        let since = self.others_dismissed.filter(|_| !self.others.is_empty())?;
+        since.checked_add(self.options.stop_limit())
+    }
+
+    pub(super) fn others_overdue(&mut self, now: Instant) {
+        if self.others_deadline().is_some_and(|limit| limit <= now) {
+            let count = self.others.len();
+            let text = format_args!("killing {count} processes of before: not ended in time");
+            log::warn(log::GENERAL, text);
+            self.kill_others();
+        }
+    }
+
+    pub(super) fn kill_others(&mut self) {
+        self.others_dismissed = Some(Instant::now());
+        self.signal_others(Signal::SIGKILL);
+    }
+
+    fn signal_others(&self, signal: Signal) {
+        for &pid in &self.others {
+            let _ = kill(pid, signal);
+        }
+    }
+}
+
+/// Whether there is such a child, which may have ended.
+fn is_child(pid: &Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let pid = rustix::process::Pid::from_raw(pid.as_raw());
+    pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_ok())
+}

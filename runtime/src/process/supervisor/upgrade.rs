@@ -1,0 +1,225 @@
+//! Handing over to another program: the one that has the path of this one by now.
+//!
+//! It inherits exactly the sockets there are, slot by slot: new ones in the same group would get a
+//! share of the connections, and what waits in the old ones would be lost. Both serve until the
+//! new one is ready; then this one's workers leave, and nothing is closed on the way.
+//!
+//! The first process of a container cannot be replaced by another one. There the new program is
+//! tried as a child, and, when that is ready, executed in this process; the workers and the trial
+//! serve until it is ready again.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::process::id;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::io::FdFlags;
+
+use crate::log;
+
+use super::super::death::Death;
+use super::super::guard;
+use super::super::plan::{Group, Plan, Role};
+use super::super::single::READY;
+use super::Supervisor;
+use super::slot::Process;
+
+/// A new program that is being started.
+pub(super) struct Upgrade {
+    pid: Pid,
+    role: Role,
+    /// Where it reports; `None` once it cannot any more.
+    report: Option<PipeReader>,
+    started: Instant,
+    /// When it was told to end, because it has failed.
+    failed: Option<Instant>,
+}
+
+impl Upgrade {
+    pub(super) fn report(&self) -> Option<BorrowedFd<'_>> {
+        self.report.as_ref().filter(|_| self.failed.is_none()).map(AsFd::as_fd)
+    }
+
+    /// When it must be ready, or gone.
+    fn limit(&self, start: Duration, stop: Duration) -> Option<Instant> {
+        match self.failed {
+            Some(since) => since.checked_add(stop),
+            None => self.started.checked_add(start),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Begins with an upgrade, at the latest when the server has started itself, or says why
+    /// not.
+    pub(super) fn upgrade(&mut self) {
+        let refusal = match &self.upgrade {
+            _ if !self.is_serving() => Some("the server ends"),
+            Some(_) => Some("one is under way"),
+            None => None,
+        };
+        self.wants_upgrade = refusal.is_none() && !self.is_announced;
+        if self.wants_upgrade {
+            return;
+        }
+        if let Some(refusal) = refusal {
+            return log::warn(log::GENERAL, format_args!("SIGUSR2: no upgrade, {refusal}"));
+        }
+        match self.start_successor() {
+            Ok(upgrade) => {
+                let (path, pid) = (self.image.path().display(), upgrade.pid);
+                let text = format_args!("SIGUSR2: {path} is started as process {pid}");
+                log::info(log::GENERAL, text);
+                self.upgrade = Some(upgrade);
+            }
+            Err(error) => {
+                let path = self.image.path().display();
+                let text = format_args!("SIGUSR2: no upgrade, cannot run {path}: {error}");
+                log::error(log::GENERAL, text);
+            }
+        }
+    }
+
+    fn start_successor(&self) -> io::Result<Upgrade> {
+        let role = if id() == 1 { Role::Trial } else { Role::Upgrade };
+        let (report, ready) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&report, true)?;
+        rustix::io::fcntl_setfd(&ready, FdFlags::empty())?;
+        let plan = self.plan(role.clone(), Some(ready.as_raw_fd()));
+        let mask = self.signals.mask_before();
+        let pid = self.with_inheritable(|| self.image.spawn(&plan, &role, mask))?;
+        Ok(Upgrade { pid, role, report: Some(report), started: Instant::now(), failed: None })
+    }
+
+    /// What is handed over, in words.
+    fn plan(&self, role: Role, ready: Option<RawFd>) -> String {
+        let group = |(descriptors, traits, name)| Group { descriptors, traits, name };
+        let groups = self.sockets.to_hand_over().into_iter().map(group).collect();
+        Plan { role, ready, groups }.to_text(id())
+    }
+
+    /// Calls `start` while the sockets pass to programs that are started.
+    fn with_inheritable<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let started = self.sockets.set_inheritable(true).and_then(|()| start());
+        self.sockets.set_inheritable(false)?;
+        started
+    }
+
+    /// Takes note of what the new program reports.
+    pub(super) fn hear_successor(&mut self) {
+        let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| upgrade.failed.is_none()) else {
+            return;
+        };
+        let Some(pipe) = &mut upgrade.report else { return };
+        let mut report = [0];
+        match pipe.read(&mut report) {
+            Ok(1) if report == [READY] => self.successor_is_ready(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // If it has ended, the system says how; if not, it has its time.
+            _ => upgrade.report = None,
+        }
+    }
+
+    fn successor_is_ready(&mut self) {
+        let Some(upgrade) = self.upgrade.take() else { return };
+        let pid = upgrade.pid;
+        if upgrade.role == Role::Trial {
+            self.upgrade = Some(upgrade);
+            return self.become_successor(pid);
+        }
+        log::info(log::GENERAL, format_args!("process {pid} has taken over"));
+        self.presence.hand_over(pid.as_raw().unsigned_abs());
+        self.has_handed_over = true;
+        self.stop();
+    }
+
+    /// The trial has shown that the new program starts.
+    fn become_successor(&mut self, trial: Pid) {
+        log::info(log::GENERAL, format_args!("process {trial} is ready: executing the same"));
+        let plan = self.plan_in_place(Some(trial));
+        let Err(error) = self.with_inheritable(|| self.image.execute(&plan));
+        self.reject(format_args!("cannot execute it in this process: {error}"));
+    }
+
+    /// What this process hands over to itself: its workers go on serving.
+    fn plan_in_place(&self, trial: Option<Pid>) -> String {
+        let workers = self.slots.iter().flat_map(|slot| &slot.processes);
+        let others = workers.map(|process: &Process| process.pid).chain(trial);
+        let others = others.chain(self.others.iter().copied()).map(Pid::as_raw).collect();
+        self.plan(Role::InPlace { others }, None)
+    }
+
+    /// Whether threads have come into being here. The supervisor starts none and runs no code of
+    /// the program; but a fork with them would not be safe, so that this process then begins
+    /// anew, with the sockets it has.
+    pub(super) fn shed_threads(&mut self) -> io::Result<()> {
+        let Err(found) = guard::check_threads() else { return Ok(()) };
+        log::error(log::GENERAL, format_args!("executing the supervisor anew: {found}"));
+        let plan = self.plan_in_place(None);
+        let executed: io::Result<Infallible> =
+            self.with_inheritable(|| self.image.execute_running(&plan));
+        executed.map(|_| ())
+    }
+
+    /// The new program has failed: it ends, and this one goes on.
+    pub(super) fn reject(&mut self, reason: fmt::Arguments<'_>) {
+        let Some(upgrade) = &mut self.upgrade else { return };
+        if upgrade.failed.is_some() {
+            return;
+        }
+        let pid = upgrade.pid;
+        log::error(log::GENERAL, format_args!("the upgrade to process {pid} has failed: {reason}"));
+        upgrade.failed = Some(Instant::now());
+        // It finishes what it has begun.
+        let _ = kill(pid, Signal::SIGTERM);
+    }
+
+    /// Whether it was the new program that has ended.
+    pub(super) fn successor_ended(&mut self, pid: Pid, death: Death) -> bool {
+        let Some(upgrade) = self.upgrade.take_if(|upgrade| upgrade.pid == pid) else {
+            return false;
+        };
+        match upgrade.failed {
+            Some(_) => {
+                let text = format_args!("process {pid}, which has failed to take over, {death}");
+                log::info(log::GENERAL, text);
+            }
+            None => {
+                let text = "before it was ready: no upgrade, the server goes on";
+                log::error(log::GENERAL, format_args!("process {pid} {death} {text}"));
+            }
+        }
+        true
+    }
+
+    pub(super) fn upgrade_deadline(&self) -> Option<Instant> {
+        let upgrade = self.upgrade.as_ref()?;
+        upgrade.limit(self.options.presence.upgrade_timeout, self.options.stop_limit())
+    }
+
+    pub(super) fn upgrade_overdue(&mut self, now: Instant) {
+        if self.upgrade_deadline().is_none_or(|limit| limit > now) {
+            return;
+        }
+        let Some(upgrade) = &mut self.upgrade else { return };
+        if upgrade.failed.is_some() {
+            self.kill_successor();
+            return;
+        }
+        let limit = self.options.presence.upgrade_timeout;
+        self.reject(format_args!("it was not ready within {limit:?}"));
+    }
+
+    pub(super) fn kill_successor(&mut self) {
+        if let Some(upgrade) = &mut self.upgrade {
+            let now = Instant::now();
+            upgrade.failed = Some(now);
+            let _ = kill(upgrade.pid, Signal::SIGKILL);
+        }
+    }
+}

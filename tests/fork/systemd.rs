@@ -1,0 +1,218 @@
+//! What a service manager hands over, and what it is told.
+
+use std::env;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::path::PathBuf;
+use std::process::id;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use squall_runtime::process::ForkOptions;
+use squall_runtime::signal::{SIGTERM, Signals};
+use squall_runtime::{BindAddress, IOLoop, bind_sockets};
+
+use crate::case::{Case, Client, SOON, Server, announce, greet};
+
+fn two() -> ForkOptions {
+    ForkOptions::new().workers(2)
+}
+
+fn greeters(address: impl Into<BindAddress>, options: ForkOptions) -> io::Result<()> {
+    let sockets = bind_sockets(address)?;
+    println!("supervisor {}", id());
+    let worker = options.fork_processes()?;
+    announce(worker);
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "SQUALL_SOCKETS"] {
+        assert!(env::var_os(name).is_none(), "{name} is left to whom the worker starts");
+    }
+    greet(worker, sockets)
+}
+
+/// A shell that runs the server with these sockets as systemd would: from descriptor 3 on, in a
+/// process that `LISTEN_PID` names.
+fn activated<S: AsFd>(case: &Case, sockets: &[S], names: &str, pid: &str) -> Server {
+    // Out of the way of where they go.
+    let apart: Vec<_> =
+        sockets.iter().map(|socket| fcntl_dupfd_cloexec(socket, 20).unwrap()).collect();
+    let mut script = String::new();
+    for (index, socket) in apart.iter().enumerate() {
+        fcntl_setfd(socket, FdFlags::empty()).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(socket);
+        script += &format!("exec {}<&{number} {number}<&-; ", 3 + index);
+    }
+    let count = sockets.len();
+    script += &format!("LISTEN_PID={pid} LISTEN_FDS={count} LISTEN_FDNAMES={names} exec \"$@\"");
+    case.server_under("bash", &["-c", &script, "bash"], || unreachable!("it does not serve"))
+}
+
+/// What is the same in the case and in its server's process.
+fn port() -> u16 {
+    // Of the case's process group, and below those that the system gives away.
+    20_000 + u16::try_from(getpgrp().as_raw() % 10_000).unwrap()
+}
+
+fn listener() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", port())).unwrap()
+}
+
+pub fn a_socket_of_the_address_is_taken(case: &Case) {
+    if case.is_server() {
+        case.server(|| greeters(format!("127.0.0.1:{}", port()), two()));
+    }
+    let socket = listener();
+    let server = activated(case, &[&socket], "", "$$");
+    let workers = [server.worker(0), server.worker(1)];
+    // Who connects while nobody serves waits for the next server.
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().0.code(), Some(0));
+    let mut waiting = Client::local(port());
+    let server = activated(case, &[&socket], "", "$$");
+    let next = [server.worker(0), server.worker(1)];
+    assert!(next.contains(&waiting.greeting().unwrap().1) && next != workers);
+    // And a new program has it from this one.
+    let supervisor = |server: &Server| Pid::from_raw(server.number("supervisor "));
+    let old = supervisor(&server);
+    kill(old, Signal::SIGUSR2).unwrap();
+    let new = supervisor(&server);
+    let last = [server.worker(0), server.worker(1)];
+    while !last.contains(&Client::local(port()).greeting().unwrap().1) {}
+    // An upgrade that is not complete would be undone.
+    server.expect_end_of(old);
+    kill(new, Signal::SIGTERM).unwrap();
+    assert!(server.has_ended_within(SOON));
+    drop(socket);
+}
+
+pub fn sockets_can_be_asked_for_by_name(case: &Case) {
+    if case.is_server() {
+        case.server(|| {
+            let error = bind_sockets("systemd:other").unwrap_err();
+            println!("{error}");
+            greeters("systemd:web", two())
+        });
+    }
+    let path = PathBuf::from(format!("/tmp/squall-activated-{}.sock", getpgrp()));
+    let (web, admin) = (listener(), UnixListener::bind(&path).unwrap());
+    let server = activated(case, &[web.as_fd(), admin.as_fd()], "web:admin", "$$");
+    server.expect("the service manager has handed over no socket named `other`");
+    server.expect(&format!("closing unix:{}, which was handed over", path.display()));
+    let workers = [server.worker(0), server.worker(1)];
+    assert!(workers.contains(&Client::local(port()).greeting().unwrap().1));
+    std::fs::remove_file(path).unwrap();
+}
+
+pub fn what_is_meant_for_another_process_is_left_alone(case: &Case) {
+    if case.is_server() {
+        case.server(|| greeters(format!("127.0.0.1:{}", port()), two()));
+    }
+    let server = activated(case, &[&listener()], "", "1");
+    server.expect("error: cannot listen on ");
+    assert_eq!(server.ended().0.code(), Some(1));
+}
+
+pub fn what_is_no_socket_for_connections_is_not_used(case: &Case) {
+    if case.is_server() {
+        case.server(|| greeters(format!("127.0.0.1:{}", port()), two()));
+    }
+    let datagrams = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let server = activated(case, &[datagrams.as_fd(), listener().as_fd()], "", "$$");
+    server.expect("descriptor 3 of systemd is not used: it is not a stream socket");
+    server.worker(0);
+    server.worker(1);
+    Client::of_worker(port(), 0);
+}
+
+/// Where a manager listens for messages of this case.
+fn manager() -> (UnixDatagram, String) {
+    let name = format!("squall-manager-{}", getpgrp());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let manager = UnixDatagram::bind_addr(&address).unwrap();
+    manager.set_read_timeout(Some(SOON)).unwrap();
+    (manager, format!("NOTIFY_SOCKET=@{name}"))
+}
+
+/// The next message that is no sign of life, without the time and what is for people.
+fn next(manager: &UnixDatagram) -> String {
+    loop {
+        let text = message(manager);
+        if text != "WATCHDOG=1" {
+            let is_told = |line: &&str| !line.starts_with("STATUS=") && !line.contains("_USEC=");
+            return text.lines().filter(is_told).collect::<Vec<_>>().join(" ");
+        }
+    }
+}
+
+fn message(manager: &UnixDatagram) -> String {
+    let mut message = [0; 512];
+    let length = manager.recv(&mut message).expect("the server says something");
+    String::from_utf8(message[..length].to_vec()).unwrap()
+}
+
+pub fn the_manager_is_told_what_the_server_does(case: &Case) {
+    if case.is_server() {
+        case.server(|| greeters("127.0.0.1:0", two()));
+    }
+    let (manager, variable) = manager();
+    let server = case.server_under("env", &[&variable], || Ok(()));
+    let old = server.number("supervisor ");
+    assert_eq!(next(&manager), "READY=1");
+    server.signal(Signal::SIGHUP);
+    assert_eq!([next(&manager), next(&manager)], ["RELOADING=1", "READY=1"]);
+    kill(Pid::from_raw(old), Signal::SIGUSR2).unwrap();
+    assert_eq!(next(&manager), "RELOADING=1");
+    let new = server.number("supervisor ");
+    // The new one is not believed before the old one has named it.
+    let mut both = [next(&manager), next(&manager)];
+    both.sort();
+    assert_eq!(both, ["READY=1".to_owned(), format!("READY=1 MAINPID={new}")]);
+    kill(Pid::from_raw(new), Signal::SIGTERM).unwrap();
+    assert_eq!(next(&manager), "STOPPING=1");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn signs_of_life_are_given_in_time(case: &Case) {
+    if case.is_server() {
+        case.server(|| greeters("127.0.0.1:0", two()));
+    }
+    let (manager, variable) = manager();
+    let allowed = Duration::from_millis(200);
+    let watchdog = format!("WATCHDOG_USEC={}", allowed.as_micros());
+    let server = case.server_under("env", &[&variable, &watchdog], || Ok(()));
+    let mut signs = 0;
+    let mut is_ready = false;
+    while signs < 5 || !is_ready {
+        let text = message(&manager);
+        signs += usize::from(text == "WATCHDOG=1");
+        is_ready |= text.starts_with("READY=1");
+    }
+    drop(server);
+}
+
+pub fn one_process_tells_the_manager_as_well(case: &Case) {
+    if case.is_server() {
+        case.server(|| {
+            ForkOptions::new().stay()?;
+            println!("this is one process");
+            IOLoop::current().run_sync(async {
+                let mut signals = Signals::new([SIGTERM])?;
+                futures_lite::StreamExt::next(&mut signals).await;
+                assert!(squall_runtime::process::begin_drain());
+                Ok(())
+            })?
+        });
+    }
+    let (manager, variable) = manager();
+    let server = case.server_under("env", &[&variable, "WATCHDOG_USEC=200000"], || Ok(()));
+    server.expect("this is one process");
+    assert_eq!(next(&manager), "READY=1");
+    while message(&manager) != "WATCHDOG=1" {}
+    server.signal(Signal::SIGTERM);
+    assert_eq!(next(&manager), "STOPPING=1");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
