@@ -58,6 +58,7 @@
 //! | know the client behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
 //! | wait, or go on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
 //! | leave HTTP for another protocol | [`Context::upgrade`] |
+//! | know what the server does | [`metrics`], [`health`], [`control`] |
 //! | test | [`testing::TestClient`] |
 //!
 //! # The life of a request
@@ -110,12 +111,14 @@
 //! - `http1`, `routing`, `chunk`: pure. Bytes to heads, bodies and back; paths to rows.
 //! - `proxy`: pure as well. What proxies say of the client, and which of it is believed.
 //! - `error`, `settings`; `file`: files to be sent.
+//! - `scoreboard`: what a worker writes down of its work, in memory that outlives it.
 //! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
 //!   of a process share.
 //! - `body`, `context`: what a handler sees of request and response, by what is asked of it.
 //! - `endpoint`: the seam between table and user; `handler`, `function` and `respond` stand behind
 //!   it. `handler.rs`, `execute`, is the life of a request inside a handler.
 //! - `route`, `application`: the table and the middleware.
+//! - [`metrics`], [`health`], [`control`]: handlers that tell of all workers.
 //! - `server`: accepts and serves; `server/serve.rs`, `serve`, is the life of a connection.
 //! - [`testing`]: the same server on streams in memory.
 

@@ -1,6 +1,6 @@
 //! What the connections of a server count with, in the process that serves them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use squall_runtime::process::SlotPage;
 use squall_runtime::{IOLoop, Polled};
@@ -21,7 +21,7 @@ thread_local! {
     /// The requests that have ended and whose responses are not being sent yet. How long they took
     /// is known when they are, or when their task gives the loop back: the clock is read once for
     /// all of them.
-    static ENDED: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
+    static ENDED: Batch = const { Batch::new() };
 }
 
 #[derive(Clone, Copy)]
@@ -29,6 +29,45 @@ struct Ended {
     page: Page,
     row: u16,
     began: u64,
+}
+
+/// How many requests may have ended before the clock is read for them.
+const BATCH: usize = 16;
+
+/// A few requests. It needs no destructor, which makes it cheap to come by.
+struct Batch {
+    ended: [Cell<Option<Ended>>; BATCH],
+    len: Cell<usize>,
+}
+
+impl Batch {
+    const fn new() -> Self {
+        Self { ended: [const { Cell::new(None) }; BATCH], len: Cell::new(0) }
+    }
+
+    #[inline]
+    fn push(&self, new: Ended) {
+        if self.len.get() == BATCH {
+            self.count(IOLoop::present_nanos());
+        }
+        if let Some(place) = self.ended.get(self.len.get()) {
+            place.set(Some(new));
+            self.len.set(self.len.get() + 1);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Ended> {
+        self.ended.iter().take(self.len.get()).filter_map(Cell::get)
+    }
+
+    /// They have taken until `now`.
+    #[inline]
+    fn count(&self, now: u64) {
+        for Ended { page, row, began } in self.iter() {
+            page.took(row, now.saturating_sub(began));
+        }
+        self.len.set(0);
+    }
 }
 
 /// Writes the page of a worker.
@@ -93,6 +132,12 @@ impl Recorder {
         IOLoop::after_poll(after_poll);
     }
 
+    /// The handler of a request is about to be made, and then to run.
+    #[inline]
+    pub(crate) fn prepare(&self, serving: Served) {
+        self.page.run(serving);
+    }
+
     #[inline]
     pub(crate) fn pause(&self) {
         self.page.pause();
@@ -118,8 +163,10 @@ impl Recorder {
     #[inline]
     pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {
         let row = serving.row();
+        // If making the handler has panicked, it was never polled.
+        self.page.pause();
         self.page.end(row, ending);
-        ENDED.with_borrow_mut(|ended| ended.push(Ended { page: self.page, row, began }));
+        ENDED.with(|ended| ended.push(Ended { page: self.page, row, began }));
         IOLoop::after_poll(after_poll);
     }
 }
@@ -142,11 +189,7 @@ fn code(method: &Method) -> usize {
 /// Says how long the requests took that have ended; and which they were, for the log.
 fn after_poll(polled: &Polled) -> Option<String> {
     let busy = if polled.is_slow { name_requests() } else { None };
-    ENDED.with_borrow_mut(|ended| {
-        for Ended { page, row, began } in ended.drain(..) {
-            page.took(row, polled.ended.saturating_sub(began));
-        }
-    });
+    ENDED.with(|ended| ended.count(polled.ended));
     busy
 }
 
@@ -154,7 +197,7 @@ fn after_poll(polled: &Polled) -> Option<String> {
 #[cold]
 fn name_requests() -> Option<String> {
     let page = own::existing()?;
-    let mut rows = ENDED.with_borrow(|ended| ended.iter().map(|one| one.row).collect::<Vec<_>>());
+    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.row).collect());
     // One that waits has not ended.
     rows.extend(page.last_served().map(Served::row));
     rows.dedup();
