@@ -223,7 +223,8 @@ fn controlled(case: &Case) -> (Server, Folder) {
         // It is the case's to remove.
         let folder = ManuallyDrop::new(Folder::of(getppid()));
         fs::create_dir_all(&folder.0)?;
-        let server = HTTPServer::new(application()?);
+        // A kept connection is asked when the end has begun, on a machine that may be busy.
+        let server = HTTPServer::new(application()?).drain_idle(SOON);
         server.control(folder.socket())?;
         serve(&server, 2)
     });
