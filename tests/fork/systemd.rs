@@ -17,7 +17,7 @@ use squall_runtime::process::ForkOptions;
 use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{BindAddress, IOLoop, bind_sockets};
 
-use crate::case::{Case, Client, SOON, Server, announce, greet};
+use crate::case::{Case, Client, SOON, Server, announce, await_end, greet};
 
 fn two() -> ForkOptions {
     ForkOptions::new().workers(2)
@@ -77,10 +77,12 @@ pub fn a_socket_of_the_address_is_taken(case: &Case) {
     assert!(next.contains(&waiting.greeting().unwrap().1) && next != workers);
     // And a new program has it from this one.
     let supervisor = |server: &Server| Pid::from_raw(server.number("supervisor "));
-    kill(supervisor(&server), Signal::SIGUSR2).unwrap();
+    let old = supervisor(&server);
+    kill(old, Signal::SIGUSR2).unwrap();
     let new = supervisor(&server);
     let last = [server.worker(0), server.worker(1)];
-    while !last.contains(&Client::local(port()).greeting().unwrap().1) {}
+    await_end(old);
+    assert!(last.contains(&Client::local(port()).greeting().unwrap().1));
     kill(new, Signal::SIGTERM).unwrap();
     assert_eq!(server.ended().0.code(), Some(0));
     drop(socket);
