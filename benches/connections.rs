@@ -1,136 +1,147 @@
 //! What connections cost that do nothing: memory, and the latency of those beside them.
 //!
-//! `cargo bench --bench connections [-- IDLE]` opens IDLE connections (default 10,000, each with
-//! one request behind it) to a server in a process of its own, and lets 64 others make requests
-//! one after the other, before and while the idle ones are open. It prints figures and judges
-//! nothing: machines differ.
+//! `cargo bench --bench connections [-- COUNT]` opens COUNT connections (default 10,000), makes one
+//! request on each, and leaves them; 64 others make requests one after the other, before and
+//! meanwhile. It prints figures and judges nothing: machines differ.
+//!
+//! A process may hold only so many descriptors: there are as many workers as are needed for COUNT,
+//! and as many processes that hold the other ends. All is on loopback addresses, eight of them,
+//! because each has ports for 28,000 clients. `-- 100000` takes about half a minute, and not more
+//! than 20,000 descriptors for each process.
 
-use std::cell::RefCell;
-use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddr;
+use std::env;
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use squall::{Application, HTTPServer, IOLoop, get, route};
-use squall_runtime::TcpStream;
+use bench_client::{Connections, Load, Server, Until, allow_many_descriptors, get};
+use squall::{Application, HTTPServer, IOLoop, route};
 
 const BUSY: usize = 64;
 const DURATION: Duration = Duration::from_secs(3);
-const REQUEST: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+
+/// For what a process needs besides connections.
+const OTHER_DESCRIPTORS: usize = 500;
+
+/// Workers get about the same number of connections, but not exactly.
+const UNEVEN: usize = 10;
+
+/// They must not be closed while they are measured, but have a timer as they usually have.
+const TIMEOUT: Duration = Duration::from_secs(3600);
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|argument| argument == "serve") {
-        return serve();
+    let descriptors = allow_many_descriptors()?;
+    // Cargo has arguments of its own.
+    let arguments: Vec<String> =
+        env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse().ok());
+    match arguments.first().map(String::as_str) {
+        Some("serve") => serve(number(1).unwrap_or(0), number(2).unwrap_or(1)),
+        Some("hold") => hold(number(1).unwrap_or(0) as u16, number(2).unwrap_or(0)),
+        _ => measure(number(0).unwrap_or(10_000), descriptors - OTHER_DESCRIPTORS),
     }
-    let idle = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(10_000);
-    let mut server = Server::spawn()?;
-    IOLoop::current().run_sync(async {
-        // The first requests make pools and tables: they are not what a connection costs.
-        busy(server.address, Duration::from_millis(300)).await?;
-        report("64 busy alone", busy(server.address, DURATION).await?);
-        let before = server.memory()?;
-        let connections = open(server.address, idle).await?;
-        let each = (server.memory()? - before) / idle as f64;
-        println!("{idle} idle: {each:.0} bytes of the server's memory each");
-        report("64 busy beside them", busy(server.address, DURATION).await?);
-        drop(connections);
-        io::Result::Ok(())
-    })??;
-    server.process.kill()
 }
 
-fn serve() -> io::Result<()> {
-    let app = Application::new([route("/", get(async || "Hello, world"))]);
-    let server = HTTPServer::new(app).idle_connection_timeout(None);
-    server.listen("127.0.0.1:0")?;
-    println!("{}", server.local_addrs()[0]);
+fn measure(count: usize, per_process: usize) -> io::Result<()> {
+    let workers = (count + count / UNEVEN + BUSY).div_ceil(per_process);
+    let server = Server::start(|port| this(&["serve", &port.to_string(), &workers.to_string()]))?;
+    let load = Load { port: server.port, connections: BUSY, depth: 1, request: get("/") };
+    let mut busy = load.open()?;
+    // The first requests make pools and tables: they are not what a connection costs.
+    busy.run(Until::Elapsed(Duration::from_millis(500)))?;
+    report("alone", &mut busy)?;
+
+    let before = server.memory()?;
+    let begin = Instant::now();
+    let processes = count.div_ceil(per_process);
+    let share = |process| count / processes + usize::from(process < count % processes);
+    let holders = (0..processes).map(|process| Holder::start(server.port, share(process)));
+    let mut holders: Vec<_> = holders.collect::<io::Result<_>>()?;
+    holders.iter_mut().try_for_each(Holder::opened)?;
+    let (took, with) = (begin.elapsed().as_secs_f64(), server.memory()?);
+    let each = |memory: u64| memory.saturating_sub(before) as f64 / count as f64;
+    println!("{count} idle connections to {workers} workers, opened in {took:.1} s");
+    println!("  {:.0} bytes of the workers' memory each, not counting the kernel's", each(with));
+    report("beside them", &mut busy)?;
+    let closed: usize = holders.into_iter().map(Holder::end).sum::<io::Result<usize>>()?;
+    println!("  {closed} of them were closed by the server");
+    busy.run(Until::Elapsed(DURATION / 3))?;
+    println!("  {:.0} bytes each are left once they are gone", each(server.memory()?));
+    Ok(())
+}
+
+fn report(what: &str, busy: &mut Connections) -> io::Result<()> {
+    let outcome = busy.run(Until::Elapsed(DURATION))?;
+    let rate = outcome.requests as f64 / outcome.elapsed.as_secs_f64();
+    let [p50, p99] = [0.5, 0.99].map(|part| outcome.latencies.quantile(part).as_micros());
+    println!("  {BUSY} busy {what}: {rate:.0} requests/s, p50 {p50} us, p99 {p99} us");
+    Ok(())
+}
+
+/// The server: this program with other arguments.
+fn serve(port: usize, workers: usize) -> io::Result<()> {
+    let app = Application::new([route("/", squall::get(async || "Hello, world"))]);
+    let server = HTTPServer::new(app).idle_connection_timeout(TIMEOUT);
+    server.bind(port as u16)?;
+    server.start(workers)?;
     IOLoop::current().start()
 }
 
-/// The server, in a process of its own: this program with another argument.
-struct Server {
+/// The other ends: open until the standard input ends.
+fn hold(port: u16, connections: usize) -> io::Result<()> {
+    let held = Load { port, connections, depth: 1, request: get("/") }.open()?;
+    println!("open");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    println!("{}", held.disturbed()?);
+    Ok(())
+}
+
+/// A process that holds connections.
+struct Holder {
     process: Child,
-    address: SocketAddr,
+    output: BufReader<std::process::ChildStdout>,
 }
 
-impl Server {
-    fn spawn() -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        let mut process = command.arg("serve").stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        if let Some(output) = &mut process.stdout {
-            BufReader::new(output).read_line(&mut line)?;
+impl Holder {
+    fn start(port: u16, connections: usize) -> io::Result<Self> {
+        let mut command = this(&["hold", &port.to_string(), &connections.to_string()]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let output = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { process, output: BufReader::new(output) })
+    }
+
+    /// Waits until all are open.
+    fn opened(&mut self) -> io::Result<()> {
+        match self.line()?.as_str() {
+            "open" => Ok(()),
+            other => Err(io::Error::other(format!("connections cannot be opened: {other}"))),
         }
-        let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { process, address })
     }
 
-    /// The memory of the server that is its own, in bytes.
-    fn memory(&self) -> io::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kilobytes = anonymous.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-        Ok(kilobytes.unwrap_or(f64::NAN) * 1024.0)
+    /// Closes them; how many the server had closed before.
+    fn end(mut self) -> io::Result<usize> {
+        drop(self.process.stdin.take());
+        let closed = self.line()?.parse().map_err(io::Error::other)?;
+        self.process.wait()?;
+        Ok(closed)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
     }
 }
 
-/// Opens connections, and makes one request on each.
-async fn open(address: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
-    let mut connections = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mut connection = TcpStream::connect(address).await?;
-        request(&mut connection).await?;
-        connections.push(connection);
-    }
-    Ok(connections)
-}
-
-/// Makes requests on `BUSY` connections at once; returns how long each took, sorted.
-async fn busy(address: SocketAddr, duration: Duration) -> io::Result<Vec<Duration>> {
-    let times = Rc::new(RefCell::new(Vec::new()));
-    let end = Instant::now() + duration;
-    let mut tasks = Vec::new();
-    for _ in 0..BUSY {
-        let times = Rc::clone(&times);
-        tasks.push(IOLoop::current().spawn(async move {
-            let mut connection = TcpStream::connect(address).await?;
-            while Instant::now() < end {
-                let begin = Instant::now();
-                request(&mut connection).await?;
-                times.borrow_mut().push(begin.elapsed());
-            }
-            io::Result::Ok(())
-        }));
-    }
-    for task in tasks {
-        task.await.map_err(io::Error::other)??;
-    }
-    let mut times = times.take();
-    times.sort_unstable();
-    Ok(times)
-}
-
-async fn request(connection: &mut TcpStream) -> io::Result<()> {
-    connection.write_all(REQUEST).await?;
-    let mut answer = [0; 1024];
-    let count = connection.read(&mut answer).await?;
-    match answer[..count].starts_with(b"HTTP/1.1 200 OK\r\n") {
-        true => Ok(()),
-        false => Err(io::Error::other("the server did not answer as it should")),
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
-fn report(what: &str, times: Vec<Duration>) {
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_micros();
-    println!(
-        "{what}: {} requests in {} s, p50 {} us, p99 {} us",
-        times.len(),
-        DURATION.as_secs(),
-        at(0.5),
-        at(0.99),
-    );
+fn this(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap_or_default());
+    command.args(arguments);
+    command
 }

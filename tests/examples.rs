@@ -25,8 +25,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
 
-const EXAMPLES: [&str; 8] =
-    ["background", "behind_nginx", "functions", "get_post", "hello", "slow", "stories", "workers"];
+const EXAMPLES: [&str; 9] = [
+    "background",
+    "behind_nginx",
+    "bench",
+    "functions",
+    "get_post",
+    "hello",
+    "slow",
+    "stories",
+    "workers",
+];
 
 /// An example that runs.
 struct Example {
@@ -291,6 +300,24 @@ fn behind_nginx_knows_the_client() {
     let text = example.curl("curl localhost:8000").text();
     assert!(text.starts_with("127.0.0.1 asks for http://"), "{text}");
     example.end();
+}
+
+#[test]
+fn bench_answers_what_its_peers_answer() {
+    let example = Example::start("bench");
+    let plain = example.curl("curl -i localhost:8000/plaintext");
+    assert_eq!(plain.text(), "Hello, World!");
+    assert_eq!(plain.header("Content-Type"), Some("text/plain; charset=UTF-8"));
+    // What is measured sends what any other application sends.
+    assert!(plain.header("Date").is_some() && plain.header("Server").is_some());
+    let json = example.curl("curl localhost:8000/json");
+    assert_eq!(json.text(), r#"{"message":"Hello, World!"}"#);
+    assert_eq!(json.header("Content-Type"), Some("application/json; charset=UTF-8"));
+    let echo = example.curl("curl -d 'whatever you like' localhost:8000/echo");
+    assert_eq!(echo.text(), "whatever you like");
+    let post = example.curl("curl localhost:8000/user/123/posts/456");
+    assert_eq!(post.text(), "post 456 of user 123\n");
+    assert_eq!(example.end(), [""; 0]);
 }
 
 #[test]

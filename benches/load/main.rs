@@ -12,11 +12,13 @@
 //! | `bytes` | a head of 64 KiB, byte by byte |
 //! | `heads` | 10,000 connections that have sent 100 bytes of a head |
 //! | `upload` | 1 GiB for a handler that does not read |
+//! | `bomb` | 1 MiB that becomes 1 GiB |
 
 use std::io;
 
 use squall::IOLoop;
 
+mod bomb;
 mod bytes;
 mod client;
 mod descriptors;
@@ -28,7 +30,8 @@ mod slow;
 mod upload;
 
 /// All of them, in the order of the table.
-const NAMES: [&str; 7] = ["kept", "slow", "resets", "descriptors", "bytes", "heads", "upload"];
+const NAMES: [&str; 8] =
+    ["kept", "slow", "resets", "descriptors", "bytes", "heads", "upload", "bomb"];
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +55,8 @@ fn run(name: &str) -> io::Result<()> {
             "descriptors" => descriptors::run().await,
             "bytes" => bytes::run().await,
             "heads" => heads::run().await,
-            _ => upload::run().await,
+            "upload" => upload::run().await,
+            _ => bomb::run().await,
         }
     })?
 }

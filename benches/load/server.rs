@@ -12,6 +12,9 @@ use squall::{Application, Bytes, Context, HTTPServer, IOLoop, Result, get, post,
 /// How long the handler of `/upload` does not read.
 pub(crate) const REST: Duration = Duration::from_secs(5);
 
+/// The most that a compressed body may become.
+pub(crate) const INFLATED: u64 = 1 << 20;
+
 static BIG: [u8; 512 << 10] = [b'a'; 512 << 10];
 
 /// Serves until it is killed, with at most so many descriptors if that is said.
@@ -24,6 +27,11 @@ pub(crate) fn serve(descriptors: Option<&String>) -> io::Result<()> {
         route("/echo", post(echo)),
         route("/big", get(async || Bytes::from_static(&BIG))),
         route("/discard", post(discard)).stream_request_body(),
+        route("/inflated", post(echo)).decompress_request(true).max_body_size(INFLATED),
+        route("/inflated-pieces", post(discard))
+            .stream_request_body()
+            .decompress_request(true)
+            .max_body_size(INFLATED),
         route("/upload", post(upload)).stream_request_body().max_body_size(1 << 40),
     ]);
     let server = HTTPServer::new(app);
@@ -80,10 +88,32 @@ impl Server {
 
     /// The memory that is its own, in bytes.
     pub(crate) fn memory(&self) -> io::Result<f64> {
+        self.bytes("RssAnon:")
+    }
+
+    /// The most memory that it has had, which includes that of its program.
+    pub(crate) fn peak(&self) -> io::Result<f64> {
+        self.bytes("VmHWM:")
+    }
+
+    fn bytes(&self, name: &str) -> io::Result<f64> {
         let status = fs::read_to_string(self.path("status"))?;
-        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kilobytes = anonymous.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
         Ok(kilobytes.unwrap_or(f64::NAN) * 1024.0)
+    }
+
+    /// What the system holds for the clients that was sent and has not arrived, in bytes.
+    pub(crate) fn queued(&self) -> io::Result<f64> {
+        let port = format!("{:04X}", self.address.port());
+        let table = fs::read_to_string(self.path("net/tcp"))?;
+        let queued = table.lines().filter_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (_, local) = fields.next()?.split_once(':')?;
+            let (sending, _) = fields.nth(2)?.split_once(':')?;
+            (local == port).then(|| u64::from_str_radix(sending, 16).ok())?
+        });
+        Ok(queued.sum::<u64>() as f64)
     }
 
     pub(crate) fn descriptors(&self) -> io::Result<usize> {

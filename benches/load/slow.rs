@@ -45,6 +45,10 @@ pub(crate) async fn run() -> io::Result<()> {
         sleep(Duration::from_secs(2)).await;
         let each = (server.memory()? - before) / CLIENTS as f64;
         println!("  {CLIENTS} with a slow {what}: {each:.0} bytes each");
+        if bytes == READ {
+            let held = server.queued()? / CLIENTS as f64 / 1024.0;
+            println!("  the system holds {held:.0} KiB for each of these");
+        }
     }
     let cpu = server.cpu()?;
     times.measure(server.address, MEASURED, PACE).await?;

@@ -44,11 +44,8 @@ struct Local {
     /// The address of the `Remote` of this thread's loop, or 0. A task that finds the address of
     /// its own here is at home.
     home: Cell<usize>,
-    /// The tasks to run on the next turn. A turn takes them all at once, so two vectors that
-    /// change places serve better than one ring.
+    /// The tasks to run on the next turn.
     ready: RefCell<Vec<Runnable>>,
-    /// The other vector; it is empty, and kept for the sake of its capacity.
-    spare: Cell<Vec<Runnable>>,
     /// All tasks that are not done, so that they can be dropped when the thread ends.
     tasks: RefCell<Slab<Waker>>,
     /// Where the task that runs now was spawned.
@@ -64,7 +61,6 @@ thread_local! {
         ManuallyDrop::new(Local {
             home: Cell::new(0),
             ready: RefCell::new(Vec::new()),
-            spare: Cell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
             running: Cell::new(None),
             closing: Cell::new(false),
@@ -127,11 +123,12 @@ fn send_home(runnable: Runnable) {
 }
 
 /// Runs each task that is in the queue now, once, and tells `ended` where it was spawned. What
-/// they wake waits for the next turn.
-pub(crate) fn run_ready(ended: impl Fn(&'static Location<'static>)) {
+/// they wake waits for the next turn: `batch` changes places with the queue, and is empty before
+/// and after.
+pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn(&'static Location<'static>)) {
     LOCAL.with(|local| {
-        let mut runnables = local.ready.replace(local.spare.take());
-        for runnable in runnables.drain(..) {
+        std::mem::swap(&mut *local.ready.borrow_mut(), batch);
+        for runnable in batch.drain(..) {
             let site = runnable.metadata().spawned_at;
             local.running.set(Some(site));
             pulse::run(Some(site));
@@ -141,7 +138,6 @@ pub(crate) fn run_ready(ended: impl Fn(&'static Location<'static>)) {
         }
         local.running.set(None);
         pulse::run(None);
-        local.spare.set(runnables);
     });
 }
 
@@ -205,7 +201,6 @@ pub(crate) fn shut_down(remote: &Remote) {
             drop(message);
         }
         local.ready.replace(Vec::new());
-        local.spare.set(Vec::new());
         local.tasks.replace(Slab::new());
         local.home.set(0);
     });

@@ -45,9 +45,9 @@ pub struct AsyncFd<T: AsFd> {
     /// Empty only while it is dropped or given back.
     io: Option<T>,
     mode: Mode,
-    /// A write has blocked, and the reactor is to be asked before the next one. Most descriptors
-    /// never come to that.
-    write_blocked: Cell<bool>,
+    /// What the descriptor is believed to be ready for. The reactor, which hears of events, is only asked
+    /// when that is not what is wanted.
+    ready: Cell<Ready>,
     /// Where the reactor keeps what it knows of it; `Key::NONE` before it is registered.
     key: Cell<Key>,
     /// The key means nothing to another thread.
@@ -135,7 +135,7 @@ impl<T: AsFd> AsyncFd<T> {
         Self {
             io: Some(io),
             mode,
-            write_blocked: Cell::new(false),
+            ready: Cell::new(Ready::READ | Ready::WRITE),
             key: Cell::new(Key::NONE),
             not_send: PhantomData,
         }
@@ -309,8 +309,9 @@ impl<T: AsFd> AsyncFd<T> {
         drained: impl FnOnce(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         let result = ready!(self.poll_with(cx, Direction::Read, operation))?;
-        if drained(&result) {
-            reactor::drained(self.key.get());
+        // Behind the end of the stream no event would follow: it has to be read.
+        if drained(&result) && !self.ready.get().contains(Ready::FINISHED) {
+            self.believe_blocked(Direction::Read);
         }
         Poll::Ready(Ok(result))
     }
@@ -358,7 +359,8 @@ impl<T: AsFd> AsyncFd<T> {
     /// Fails if the descriptor cannot be registered.
     pub(crate) fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<io::Result<PeerClosed>> {
         self.register()?;
-        let ready = reactor::ready(self.key.get());
+        self.take_events();
+        let ready = self.ready.get();
         if ready.contains(Ready::FAILED) {
             return Poll::Ready(Ok(PeerClosed::Reset));
         }
@@ -389,6 +391,7 @@ impl<T: AsFd> AsyncFd<T> {
                 Poll::Pending
             }
             Err(Errno::AGAIN) => {
+                self.believe_blocked(Direction::Read);
                 self.wait_for(cx, Direction::Read)?;
                 Poll::Pending
             }
@@ -404,45 +407,85 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         ready!(budget::poll_left(cx));
-        if self.may_be_ready(direction) {
-            loop {
-                match operation(self.get_ref()) {
-                    Ok(result) => {
-                        budget::spend();
-                        return Poll::Ready(Ok(result));
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                    Err(error) => return Poll::Ready(Err(error)),
+        ready!(self.poll_event(cx, direction))?;
+        match operation(self.get_ref()) {
+            Ok(result) => {
+                budget::spend();
+                Poll::Ready(Ok(result))
+            }
+            Err(error) => self.poll_again(cx, direction, operation, error),
+        }
+    }
+
+    /// Goes on after an attempt that has failed. Apart from the first, which rarely does.
+    #[cold]
+    fn poll_again<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+        mut error: io::Error,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            match error.kind() {
+                io::ErrorKind::WouldBlock => self.believe_blocked(direction),
+                io::ErrorKind::Interrupted => (),
+                _ => return Poll::Ready(Err(error)),
+            }
+            ready!(self.poll_event(cx, direction))?;
+            match operation(self.get_ref()) {
+                Ok(result) => {
+                    budget::spend();
+                    return Poll::Ready(Ok(result));
                 }
+                Err(next) => error = next,
             }
         }
-        self.wait_for(cx, direction)?;
-        Poll::Pending
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
         ready!(budget::poll_left(cx));
-        if self.may_be_ready(direction) && self.is_ready_now(direction)? {
-            budget::spend();
+        loop {
+            ready!(self.poll_event(cx, direction))?;
+            if self.is_ready_now(direction)? {
+                budget::spend();
+                return Poll::Ready(Ok(()));
+            }
+            self.believe_blocked(direction);
+        }
+    }
+
+    /// Is ready if an attempt is worth while. If not, the task is woken by the next event.
+    #[inline]
+    fn poll_event(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        if self.ready.get().contains(direction.ready()) {
+            return Poll::Ready(Ok(()));
+        }
+        self.take_events();
+        if self.ready.get().contains(direction.ready()) {
             return Poll::Ready(Ok(()));
         }
         self.wait_for(cx, direction)?;
         Poll::Pending
     }
 
-    /// Whether an attempt is worth while, as far as the reactor knows.
     #[inline]
-    fn may_be_ready(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::Read => reactor::is_ready(self.key.get(), direction),
-            Direction::Write if self.write_blocked.get() => {
-                let ready = reactor::is_ready(self.key.get(), direction);
-                self.write_blocked.set(!ready);
-                ready
-            }
-            Direction::Write => true,
+    fn take_events(&self) {
+        if self.key.get() != Key::NONE {
+            self.ready.set(self.ready.get() | reactor::take_events(self.key.get()));
         }
+    }
+
+    /// Makes the task wait for the next event.
+    fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
+        self.register()?;
+        reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())
+    }
+
+    /// Notes that the next attempt would block.
+    #[inline]
+    fn believe_blocked(&self, direction: Direction) {
+        self.ready.set(self.ready.get().without(direction.ready()));
     }
 
     /// Asks the system: what the reactor believes may be out of date.
@@ -457,15 +500,6 @@ impl<T: AsFd> AsyncFd<T> {
             Err(Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Makes the task wait for the next event.
-    fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
-        self.register()?;
-        if direction == Direction::Write {
-            self.write_blocked.set(true);
-        }
-        reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())
     }
 
     fn register(&self) -> io::Result<()> {

@@ -289,7 +289,10 @@ impl IOLoop {
     /// assert!(IOLoop::current().time() <= Instant::now());
     /// ```
     pub fn time(&self) -> Instant {
-        if self.0.running.get() { timer::now() } else { timer::read_clock() }
+        if !self.0.running.get() {
+            timer::read_clock();
+        }
+        timer::now()
     }
 
     /// Returns what other threads can send callbacks to.

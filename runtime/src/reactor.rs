@@ -1,9 +1,9 @@
 //! Tells tasks that their descriptors are ready.
 //!
-//! A descriptor is believed to be ready until an operation on it would block. Only then is it
-//! registered, and its task waits; an event makes it ready again. Two [systems](System) produce
-//! events: `linux` is the fast one, `portable` works wherever `polling` does, and the tests run
-//! on both.
+//! A descriptor is believed to be ready until an operation on it would block. That is known to its
+//! owner. Only then is it registered, and its task waits; an event is noted here until the owner
+//! takes it, and tries again. Two [systems](System) produce events: `linux` is the fast one, `portable`
+//! works wherever `polling` does, and the tests run on both.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -162,44 +162,21 @@ pub(crate) fn wait(timeout: Option<Duration>) -> io::Result<usize> {
     REACTOR.with(|reactor| reactor.system()?.wait(timeout, &mut |event| reactor.dispatch(event)))
 }
 
-/// Says whether an operation is worth trying.
-#[inline]
-pub(crate) fn is_ready(key: Key, direction: Direction) -> bool {
-    ready(key).contains(direction.ready())
-}
-
-/// What a source is believed to be ready for. One that is not registered is ready.
-#[inline]
-pub(crate) fn ready(key: Key) -> Ready {
-    if key == Key::NONE {
-        return Ready::READ | Ready::WRITE;
-    }
-    REACTOR.with(|reactor| match reactor.sources.borrow().at(key.index()) {
-        Some(source) => source.ready,
-        None => Ready::READ | Ready::WRITE,
-    })
-}
-
-/// Notes that everything was read that had arrived: the next attempt would block.
-#[inline]
-pub(crate) fn drained(key: Key) {
-    if key != Key::NONE {
-        REACTOR.with(|reactor| {
-            if let Some(source) = reactor.sources.borrow_mut().at_mut(key.index())
-                && !source.ready.contains(Ready::FINISHED)
-            {
-                source.ready.clear(Ready::READ);
-            }
-        });
-    }
-}
-
 /// Registers a descriptor.
 pub(crate) fn register(fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
     REACTOR.with(|reactor| reactor.register(fd, trigger))
 }
 
-/// Notes that an operation would have blocked, and wakes `waker` when it is worth trying again.
+/// Takes what events have told of a source since this was last done.
+#[inline]
+pub(crate) fn take_events(key: Key) -> Ready {
+    REACTOR.with(|reactor| match reactor.sources.borrow_mut().at_mut(key.index()) {
+        Some(source) => source.take_told(),
+        None => Ready::NOTHING,
+    })
+}
+
+/// Has the next event wake `waker`.
 pub(crate) fn wait_for(
     fd: BorrowedFd<'_>,
     key: Key,
@@ -207,17 +184,16 @@ pub(crate) fn wait_for(
     waker: &Waker,
 ) -> io::Result<()> {
     REACTOR.with(|reactor| {
-        let rearm = {
+        let watched = {
             let mut sources = reactor.sources.borrow_mut();
             let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
-            source.ready.clear(direction.ready());
             let watched = source.watched.contains(direction.interest());
             if watched && source.is_waited_for_by(direction, waker) {
                 return Ok(());
             }
-            !watched
+            watched
         };
-        if rearm {
+        if !watched {
             reactor.rearm(fd, key, direction)?;
         }
         reactor.remember(key, direction, waker);
@@ -225,7 +201,7 @@ pub(crate) fn wait_for(
     })
 }
 
-/// Wakes `waker` at the next event that concerns reading, and leaves readiness as it is.
+/// Wakes `waker` at the next event that concerns reading, whatever events have told already.
 pub(crate) fn listen(key: Key, waker: &Waker) {
     REACTOR.with(|reactor| {
         let known = match reactor.sources.borrow_mut().at_mut(key.index()) {
@@ -289,7 +265,7 @@ impl Reactor {
         let generation = self.next_generation();
         let source = Source {
             generation,
-            ready: Ready::READ | Ready::WRITE,
+            told: Ready::NOTHING,
             trigger,
             watched,
             reader: None,
@@ -357,7 +333,7 @@ impl Reactor {
                 // The source that this event is for was removed earlier in this turn.
                 return;
             }
-            source.ready |= event.ready;
+            source.told |= event.ready;
             let reads = event.ready.contains(Ready::READ);
             let writes = event.ready.contains(Ready::WRITE);
             let reader = if reads { source.reader.take() } else { None };

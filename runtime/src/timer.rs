@@ -4,16 +4,18 @@
 //! a turn happens at one time. It ticks in milliseconds, and a time is rounded up to the next
 //! tick: no timer fires early.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::slab::NONE;
+use clock::Clock;
 use wheel::Wheel;
 
 pub use deadline::Deadline;
 pub use sleep::{Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
 
+mod clock;
 mod deadline;
 mod sleep;
 mod wheel;
@@ -22,113 +24,55 @@ mod wheel;
 /// loop falls asleep, and the clock need not be read for it.
 const LONG: Duration = Duration::from_secs(1);
 
-const NANOS_PER_TICK: u64 = 1_000_000;
-
 thread_local! {
-    static TIMERS: Timers = Timers::new();
+    static TIMERS: Timers =
+        const { Timers { wheel: RefCell::new(Wheel::new()), clock: Clock::new() } };
 }
 
 struct Timers {
     wheel: RefCell<Wheel>,
-    /// Tick 0.
-    origin: Instant,
-    /// The time of this turn.
-    now: Cell<Instant>,
-    /// The same, in nanoseconds since the origin.
-    nanos: Cell<u64>,
-    /// The tick that `now` lies in.
-    tick: Cell<u64>,
-    /// The clock moves by [`advance`] and [`jump`] only.
-    is_virtual: Cell<bool>,
-}
-
-impl Timers {
-    fn new() -> Self {
-        let origin = Instant::now();
-        Self {
-            wheel: RefCell::new(Wheel::new()),
-            origin,
-            now: Cell::new(origin),
-            nanos: Cell::new(0),
-            tick: Cell::new(0),
-            is_virtual: Cell::new(false),
-        }
-    }
-
-    /// Sets the clock. This and `read` are the only places that do.
-    fn set(&self, now: Instant) {
-        let nanos = nanos(now.saturating_duration_since(self.origin));
-        self.now.set(now);
-        self.nanos.set(nanos);
-        self.tick.set(nanos / NANOS_PER_TICK);
-    }
-
-    fn read(&self) -> Instant {
-        if !self.is_virtual.get() {
-            self.set(Instant::now());
-        }
-        self.now.get()
-    }
-
-    /// The first tick that does not lie before `time`.
-    fn tick_at(&self, time: Instant) -> u64 {
-        nanos(time.saturating_duration_since(self.origin)).div_ceil(NANOS_PER_TICK)
-    }
-
-    /// The first tick that does not lie before the end of `duration`, counted from the time of
-    /// this turn.
-    fn tick_after(&self, duration: Duration) -> u64 {
-        self.nanos.get().saturating_add(nanos(duration)).div_ceil(NANOS_PER_TICK)
-    }
-
-    /// The begin of a tick.
-    fn time_of(&self, tick: u64) -> Instant {
-        self.origin + Duration::from_millis(tick)
-    }
-}
-
-/// Saturates at 584 years.
-fn nanos(duration: Duration) -> u64 {
-    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
-    seconds.saturating_add(u64::from(duration.subsec_nanos()))
+    clock: Clock,
 }
 
 /// Makes the timers of this thread, if there are none.
 pub(crate) fn settle() {
-    TIMERS.with(|_| ());
+    TIMERS.with(|timers| timers.clock.settle());
 }
 
 /// The time of this turn.
 pub(crate) fn now() -> Instant {
-    TIMERS.with(|timers| timers.now.get())
+    TIMERS.with(|timers| timers.clock.now())
 }
 
-/// The same, in milliseconds since this thread has had a clock.
+/// The same, in milliseconds since some moment.
 pub(crate) fn tick() -> u64 {
-    TIMERS.with(|timers| timers.tick.get())
+    TIMERS.with(|timers| timers.clock.tick())
 }
 
-/// The present time; that of the turn stays as it is.
+/// The same, in nanoseconds since that moment.
 #[inline]
-pub(crate) fn instant() -> Instant {
-    TIMERS.with(|timers| match timers.is_virtual.get() {
-        true => timers.now.get(),
-        false => Instant::now(),
-    })
+pub(crate) fn nanos() -> u64 {
+    TIMERS.with(|timers| timers.clock.nanos())
+}
+
+/// The present time, in the same nanoseconds; that of the turn stays as it is.
+#[inline]
+pub(crate) fn present() -> u64 {
+    TIMERS.with(|timers| timers.clock.present())
 }
 
 /// Reads the clock: at each turn, and where a duration begins.
-pub(crate) fn read_clock() -> Instant {
-    TIMERS.with(Timers::read)
+pub(crate) fn read_clock() {
+    TIMERS.with(|timers| timers.clock.read());
 }
 
 /// Begins a turn: reads the clock, and wakes those whose time has come.
 pub(crate) fn begin_turn() {
     TIMERS.with(|timers| {
-        timers.read();
+        timers.clock.read();
         loop {
             let mut wheel = timers.wheel.borrow_mut();
-            let Some(index) = wheel.expire(timers.tick.get()) else { return };
+            let Some(index) = wheel.expire(timers.clock.tick()) else { return };
             let waker = wheel.set_waker(index, None);
             drop(wheel);
             if let Some(waker) = waker {
@@ -142,12 +86,12 @@ pub(crate) fn begin_turn() {
 pub(crate) fn patience() -> Option<Duration> {
     TIMERS.with(|timers| {
         let next = timers.wheel.borrow().next()?;
-        let next = timers.time_of(next);
-        let patience = next.saturating_duration_since(timers.now.get());
+        let patience = timers.clock.until(next);
         if patience >= LONG {
             return Some(patience);
         }
-        Some(next.saturating_duration_since(timers.read()))
+        timers.clock.read();
+        Some(timers.clock.until(next))
     })
 }
 
@@ -155,7 +99,7 @@ pub(crate) fn patience() -> Option<Duration> {
 pub(crate) fn jump() -> bool {
     TIMERS.with(|timers| {
         let Some(next) = timers.wheel.borrow().next_due() else { return false };
-        timers.set(timers.time_of(next).max(timers.now.get()));
+        timers.clock.jump(next);
         true
     })
 }
@@ -180,26 +124,18 @@ fn release(timer: u32) {
 /// Makes the clock stand still, at the begin of a tick: a timer then takes as long as was asked
 /// for, to the nanosecond.
 pub(crate) fn use_virtual_time() {
-    TIMERS.with(|timers| {
-        let tick = timers.tick_at(timers.read());
-        timers.set(timers.time_of(tick));
-        timers.is_virtual.set(true);
-    });
+    TIMERS.with(|timers| timers.clock.stop());
 }
 
 pub(crate) fn is_virtual() -> bool {
-    TIMERS.with(|timers| timers.is_virtual.get())
+    TIMERS.with(|timers| timers.clock.is_virtual())
 }
 
 /// Moves a virtual clock forward; false if the clock is real.
 pub(crate) fn advance(by: Duration) -> bool {
     TIMERS.with(|timers| {
-        if timers.is_virtual.get()
-            && let Some(now) = timers.now.get().checked_add(by)
-        {
-            timers.set(now);
-        }
-        timers.is_virtual.get()
+        timers.clock.advance(by);
+        timers.clock.is_virtual()
     })
 }
 

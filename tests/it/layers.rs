@@ -30,7 +30,7 @@ const WEB: &[&[&str]] = &[
     &["metrics", "health"],
     &["control"],
     &["server"],
-    &["testing", "fuzzing"],
+    &["testing", "fuzzing", "internals"],
 ];
 
 #[test]

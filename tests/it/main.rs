@@ -16,6 +16,8 @@ mod arguments;
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
+/// Bodies that come compressed.
+mod compressed_bodies;
 /// How many connections there may be, what one of them may ask for, and how long all may take.
 mod connection_limits;
 /// Bodies whose length is said, and what is no length.
@@ -77,6 +79,8 @@ mod response_headers;
 mod running;
 /// Servers as their program sees them: where they listen, and how they end.
 mod servers;
+/// Clients that take a response, but too slowly.
+mod slow_readers;
 /// What is sent and what is received, each with limits of its own, and who else uses a connection.
 mod two_directions;
 /// Serving over Unix sockets.

@@ -38,6 +38,9 @@ use crate::error::{Result, bad_request};
 /// assert_eq!(TestClient::new(app).post("/").body("12345").send().text(), "5");
 /// ```
 ///
+/// A body that came compressed is given out as it was sent, unless the server or its route
+/// [decompresses](crate::HTTPServer::decompress_request) it.
+///
 /// # Errors
 ///
 /// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
@@ -141,7 +144,7 @@ impl Body {
             self.given = true;
             return Poll::Ready(Some(Err(BodyFailure::Over.error().into())));
         }
-        if let Some(whole) = self.connection.with(|buffers| buffers.body.whole().cloned()) {
+        if let Some(whole) = self.connection.with(|buffers| buffers.body.whole()) {
             self.given = true;
             return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
         }

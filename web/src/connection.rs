@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Instant;
 
 use squall_runtime::{Deadline, IOLoop};
@@ -15,8 +15,10 @@ use crate::http1::head::{Head, HeadError};
 pub(crate) mod buffers;
 pub(crate) mod close;
 pub(crate) mod draining;
+mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
+mod pace;
 mod patience;
 pub(crate) mod relay;
 pub(crate) mod request_body;
@@ -50,18 +52,23 @@ pub(crate) struct Connection {
     key: Cell<usize>,
 }
 
+/// What is so or not, a bit each.
 #[derive(Clone, Copy, Debug, Default)]
-struct Flags {
+struct Flags(u8);
+
+impl Flags {
     /// A handler waits in `flush`: it does the sending.
-    flushing: bool,
+    const FLUSHING: u8 = 1;
     /// A handler waits for the body: it does the receiving.
-    receiving: bool,
+    const RECEIVING: u8 = 2;
     /// A client that has sent all it will does not cancel the handler.
-    half_close: bool,
+    const HALF_CLOSE: u8 = 4;
     /// The client may still be sending when the connection ends.
-    linger: bool,
+    const LINGER: u8 = 8;
+    /// The client did not take what was sent in time.
+    const TOO_SLOW: u8 = 32;
     /// Another protocol has it, and decides when it ends.
-    handed_over: bool,
+    const HANDED_OVER: u8 = 16;
 }
 
 impl Connection {
@@ -87,24 +94,22 @@ impl Connection {
         work(self.held.borrow_mut().lease(&self.worker))
     }
 
+    #[inline]
     pub(crate) fn end_request(&self) {
         self.request.set(self.request.get().wrapping_add(1));
-        self.change(|flags| {
-            flags.flushing = false;
-            flags.receiving = false;
-        });
-        let waiter = self.with(|buffers| {
+        self.set(Flags::FLUSHING | Flags::RECEIVING, false);
+        let waiter = self.held.borrow_mut().leased().and_then(|buffers| {
             buffers.end_request();
             buffers.body.take_waiter()
         });
         if let Some(waiter) = waiter {
-            waiter.wake();
+            wake(waiter);
         }
     }
 
     /// Ends the connection although somebody still holds it: a `Body` that was kept.
     pub(crate) fn retire(&self) {
-        if self.flags.get().handed_over {
+        if self.has(Flags::HANDED_OVER) {
             return;
         }
         self.end_request();
@@ -139,24 +144,25 @@ impl Connection {
         let Some(buffers) = held.leased() else { return Poll::Ready(Ok(())) };
         let queued = buffers.output.len();
         let sent = buffers.output.poll_send(&self.stream, task);
-        let progress = buffers.output.len() < queued;
-        self.worker.recorder.page.sent(queued - buffers.output.len());
+        let progress = queued - buffers.output.len();
+        self.worker.recorder.page.sent(progress);
         let spent = buffers.output.take_spent();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
-            self.end_sending();
+            self.end_sending(progress);
             return sent;
         }
         self.save_memory();
         ready!(self.poll_send_limit(task, progress));
+        self.set(Flags::TOO_SLOW, true);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Sends what is queued, for a handler that waits for it.
     pub(crate) async fn flush(&self) -> io::Result<()> {
-        self.set_flushing(true);
+        self.set(Flags::FLUSHING, true);
         let _stop = StopFlushing(self);
         std::future::poll_fn(|task| self.poll_output(task)).await
     }
@@ -172,12 +178,17 @@ impl Connection {
     }
 }
 
+#[cold]
+fn wake(waiter: Waker) {
+    waiter.wake();
+}
+
 /// Leaves the sending to the connection, when no handler waits for it any more.
 struct StopFlushing<'a>(&'a Connection);
 
 impl Drop for StopFlushing<'_> {
     fn drop(&mut self) {
-        self.0.set_flushing(false);
+        self.0.set(Flags::FLUSHING, false);
     }
 }
 
@@ -189,22 +200,21 @@ impl Drop for Connection {
 
 /// The flags, by their meaning.
 impl Connection {
-    fn change(&self, change: impl FnOnce(&mut Flags)) {
-        let mut flags = self.flags.get();
-        change(&mut flags);
-        self.flags.set(flags);
+    fn has(&self, flag: u8) -> bool {
+        self.flags.get().0 & flag != 0
     }
 
-    fn set_flushing(&self, flushing: bool) {
-        self.change(|flags| flags.flushing = flushing);
+    fn set(&self, flags: u8, to: bool) {
+        let others = self.flags.get().0 & !flags;
+        self.flags.set(Flags(if to { others | flags } else { others }));
     }
 
     fn is_flushing(&self) -> bool {
-        self.flags.get().flushing
+        self.has(Flags::FLUSHING)
     }
 
     pub(crate) fn set_receiving(&self, receiving: bool) {
-        self.change(|flags| flags.receiving = receiving);
+        self.set(Flags::RECEIVING, receiving);
     }
 
     /// Notes that nobody waits any more for the body of `request`.
@@ -216,32 +226,38 @@ impl Connection {
     }
 
     fn is_receiving(&self) -> bool {
-        self.flags.get().receiving
+        self.has(Flags::RECEIVING)
     }
 
     pub(crate) fn set_half_close(&self, half_close: bool) {
-        self.change(|flags| flags.half_close = half_close);
+        self.set(Flags::HALF_CLOSE, half_close);
     }
 
     fn allows_half_close(&self) -> bool {
-        self.flags.get().half_close
+        self.has(Flags::HALF_CLOSE)
     }
 
     pub(crate) fn is_handed_over(&self) -> bool {
-        self.flags.get().handed_over
+        self.has(Flags::HANDED_OVER)
     }
 
     pub(crate) fn set_handed_over(&self) {
-        self.change(|flags| flags.handed_over = true);
+        self.set(Flags::HANDED_OVER, true);
+    }
+
+    /// Whether the client did not take what was sent in time: what the system holds for it is to
+    /// go with the connection.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.has(Flags::TOO_SLOW)
     }
 
     /// Notes that the client may not have sent all it is about to send.
     pub(crate) fn set_linger(&self) {
-        self.change(|flags| flags.linger = true);
+        self.set(Flags::LINGER, true);
     }
 
     fn must_linger(&self) -> bool {
-        self.flags.get().linger || self.has_input()
+        self.has(Flags::LINGER) || self.backlog().received
     }
 }
 
@@ -254,14 +270,24 @@ pub(crate) enum HeadProgress {
     TooSlow,
 }
 
-impl Connection {
-    /// How many bytes wait to be sent.
-    pub(crate) fn queued(&self) -> usize {
-        self.with(|buffers| buffers.output.len())
-    }
+/// What waits in the buffers of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    /// Whether bytes have been received that are not read yet.
+    pub(crate) received: bool,
+    /// How many bytes are to be sent.
+    pub(crate) queued: usize,
+}
 
-    pub(crate) fn has_input(&self) -> bool {
-        self.with(|buffers| !buffers.input.is_empty())
+impl Connection {
+    pub(crate) fn backlog(&self) -> Backlog {
+        match &*self.held.borrow() {
+            Held::Nothing => Backlog { received: false, queued: 0 },
+            Held::Stash(_) => Backlog { received: true, queued: 0 },
+            Held::Buffers(buffers) => {
+                Backlog { received: !buffers.input.is_empty(), queued: buffers.output.len() }
+            }
+        }
     }
 
     /// Reads the head of the next request, if it is complete: its request has begun then.
@@ -276,9 +302,8 @@ impl Connection {
         })
     }
 
-    /// Receives some of a head.
-    pub(crate) fn poll_head(&self, task: &mut TaskContext<'_>) -> Poll<HeadProgress> {
-        let begun = self.has_input();
+    /// Receives some of a head, which has `begun` or not.
+    pub(crate) fn poll_head(&self, task: &mut TaskContext<'_>, begun: bool) -> Poll<HeadProgress> {
         self.enter(if begun { Phase::Head } else { Phase::Idle });
         match self.poll_fill(task) {
             Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(HeadProgress::Received),

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::rc::Rc;
 
+use squall_runtime::IOLoop;
+
 use crate::connection::Connection;
 use crate::http1::head::HeadError;
 
@@ -9,6 +11,7 @@ mod client;
 pub(crate) mod conclude;
 mod dispatch;
 mod draining;
+mod encoding;
 pub(crate) mod exchange;
 mod finish;
 mod interim;
@@ -73,7 +76,7 @@ impl Context {
 
     /// Begins with the next request of the connection, if its head is complete.
     pub(crate) fn begin(&mut self) -> Result<bool, HeadError> {
-        self.exchange.began = Some(self.connection.worker.now());
+        self.exchange.began = IOLoop::nanos();
         self.connection.read_head(&mut self.exchange.head)
     }
 }

@@ -19,7 +19,9 @@
 //! | `scan` | where a run of bytes of a kind ends |
 //! | `range` | a part of a head, in 8 bytes |
 //! | `body` | framed bytes → body |
+//! | `inflate` | compressed body → body |
 //! | `encode` | response head and chunks → bytes |
+//! | `header_list` | the headers of a response, and which of them mean something here |
 //! | `date` | the `Date` header, rendered once a second |
 //! | `etag` | the automatic `Etag`, and `If-None-Match` |
 
@@ -31,6 +33,8 @@ pub(crate) mod etag;
 pub(crate) mod field;
 pub(crate) mod framing;
 pub(crate) mod head;
+pub(crate) mod header_list;
 pub(crate) mod host;
+pub(crate) mod inflate;
 pub(crate) mod range;
 pub(crate) mod scan;

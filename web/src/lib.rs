@@ -136,6 +136,9 @@ mod handler;
 pub mod health;
 pub mod http;
 mod http1;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod local_future;
 pub mod metrics;
 mod pool;

@@ -14,11 +14,14 @@ impl<T> Pool<T> {
         Self { unused: RefCell::new(Vec::new()), taken: Cell::new(0) }
     }
 
-    pub(crate) fn take(&self, make: impl FnOnce() -> T) -> Box<T> {
+    #[inline]
+    pub(crate) fn take(&self, make: fn() -> T) -> Box<T> {
         self.taken.set(self.taken.get() + 1);
-        self.unused.borrow_mut().pop().unwrap_or_else(|| Box::new(make()))
+        let unused = self.unused.borrow_mut().pop();
+        unused.unwrap_or_else(|| boxed(make))
     }
 
+    #[inline]
     pub(crate) fn give(&self, unused: Box<T>) {
         self.taken.set(self.taken.get().saturating_sub(1));
         let mut kept = self.unused.borrow_mut();
@@ -31,4 +34,9 @@ impl<T> Pool<T> {
     pub(crate) fn is_short(&self) -> bool {
         self.taken.get() > KEPT
     }
+}
+
+#[cold]
+fn boxed<T>(make: fn() -> T) -> Box<T> {
+    Box::new(make())
 }

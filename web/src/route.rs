@@ -114,6 +114,14 @@ impl Route {
         self
     }
 
+    /// Whether compressed bodies are given out decompressed; by default as the
+    /// [server's setting](crate::HTTPServer::decompress_request) has it, which says more.
+    #[must_use]
+    pub fn decompress_request(mut self, decompress: bool) -> Self {
+        self.options.decompress_request = Some(decompress);
+        self
+    }
+
     /// How long a handler of this route may take, in place of the
     /// [server's setting](crate::HTTPServer::handler_timeout).
     #[must_use]

@@ -262,6 +262,15 @@ impl HTTPServer {
         }
     }
 
+    /// Lets nobody begin to connect any more, and those who have begun be accepted.
+    async fn hold_off(&self) {
+        let listeners = |accepting: &Vec<Accepting>| {
+            accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
+        };
+        let listeners = listeners(&self.shared.accepting.borrow());
+        accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
+    }
+
     /// Accepts no more connections. If nobody else serves the listeners, what has connected is
     /// accepted before.
     fn stop_accepting(&self, is_last: bool) -> impl Future<Output = ()> + use<> {

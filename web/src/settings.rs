@@ -10,6 +10,7 @@ use crate::proxy::trust::TrustedProxies;
 pub(crate) struct Settings {
     pub(crate) head: HeadLimits,
     pub(crate) max_body_size: u64,
+    pub(crate) decompress_request: bool,
     pub(crate) idle_connection_timeout: Option<Duration>,
     pub(crate) header_timeout: Option<Duration>,
     pub(crate) body_timeout: Option<Duration>,
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) max_requests_per_worker: Option<u64>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) write_timeout: Option<Duration>,
+    pub(crate) min_write_rate: u64,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
@@ -37,6 +39,7 @@ impl Default for Settings {
         Self {
             head: HeadLimits { max_head_size: 64 * 1024, max_fields: 100, max_target: 8 * 1024 },
             max_body_size: 100 * 1024 * 1024,
+            decompress_request: false,
             idle_connection_timeout: Some(Duration::from_secs(75)),
             header_timeout: Some(Duration::from_secs(60)),
             body_timeout: Some(Duration::from_secs(60)),
@@ -46,6 +49,7 @@ impl Default for Settings {
             max_requests_per_worker: None,
             max_connections: None,
             write_timeout: Some(Duration::from_secs(60)),
+            min_write_rate: 240,
             shutdown_timeout: Duration::from_secs(30),
             drain_idle: Duration::from_secs(1),
             half_close: false,

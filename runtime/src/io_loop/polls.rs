@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{executor, log, timer};
 
@@ -15,7 +15,7 @@ thread_local! {
     static POLLS: Polls = const {
         Polls {
             begun: Cell::new(None),
-            slow: Cell::new(Some(SLOW_CALLBACK)),
+            slow: Cell::new(SLOW_CALLBACK.as_nanos() as u64),
             after: Cell::new(None),
             lapped: Cell::new(false),
         }
@@ -24,8 +24,9 @@ thread_local! {
 
 struct Polls {
     /// When the task that runs now was called. `None`: nobody has looked.
-    begun: Cell<Option<Instant>>,
-    slow: Cell<Option<Duration>>,
+    begun: Cell<Option<u64>>,
+    /// In nanoseconds; `u64::MAX`: nothing is slow.
+    slow: Cell<u64>,
     after: Cell<Option<AfterPoll>>,
     /// The task that runs now has had its time taken, and done nothing since.
     lapped: Cell<bool>,
@@ -42,8 +43,8 @@ pub type AfterPoll = fn(&Polled) -> Option<String>;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Polled {
-    /// When it gave it back.
-    pub ended: Instant,
+    /// When it gave it back, as [`IOLoop::nanos`] counts.
+    pub ended: u64,
     /// Whether it kept it for longer than [`IOLoop::slow_callback`], which is logged.
     pub is_slow: bool,
 }
@@ -65,7 +66,33 @@ impl IOLoop {
     /// IOLoop::current().slow_callback(Duration::from_millis(20));
     /// ```
     pub fn slow_callback(&self, threshold: impl Into<Option<Duration>>) {
-        POLLS.with(|polls| polls.slow.set(threshold.into()));
+        let threshold: Option<Duration> = threshold.into();
+        let nanos = threshold.and_then(|threshold| u64::try_from(threshold.as_nanos()).ok());
+        POLLS.with(|polls| polls.slow.set(nanos.unwrap_or(u64::MAX)));
+    }
+
+    /// The time of this turn of the loop, in nanoseconds since some moment: for who measures how long
+    /// something takes, and cannot afford an [`Instant`](std::time::Instant). Of a loop that does
+    /// not run, it is that of the last turn.
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// assert!(IOLoop::nanos() <= IOLoop::present_nanos());
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn nanos() -> u64 {
+        timer::nanos()
+    }
+
+    /// The present time, as [`nanos`](Self::nanos) counts; where time is virtual, that of the turn.
+    ///
+    /// See [`nanos`](Self::nanos) for an example.
+    #[inline]
+    #[must_use]
+    pub fn present_nanos() -> u64 {
+        timer::present()
     }
 
     /// Has `call` called once, when the task that runs now gives the loop back, with the time at
@@ -130,7 +157,7 @@ impl IOLoop {
 
 /// Tasks begin to run, at the time of the turn.
 pub(super) fn begin() {
-    POLLS.with(|polls| polls.begun.set(Some(timer::now())));
+    POLLS.with(|polls| polls.begun.set(Some(timer::nanos())));
 }
 
 /// A task that was spawned at `site` gives the loop back.
@@ -146,13 +173,13 @@ pub(super) fn ended(site: &'static Location<'static>) {
 #[inline]
 fn take_time(polls: &Polls, after: Option<AfterPoll>, site: &'static Location<'static>) {
     let slow = polls.slow.get();
-    if after.is_none() && slow.is_none() {
+    if after.is_none() && slow == u64::MAX {
         return;
     }
-    let ended = timer::instant();
-    let begun = polls.begun.replace(slow.and(Some(ended)));
-    let took = begun.map_or(Duration::ZERO, |begun| ended.saturating_duration_since(begun));
-    let is_slow = slow.is_some_and(|slow| took > slow);
+    let ended = timer::present();
+    let begun = polls.begun.replace(Some(ended));
+    let took = begun.map_or(0, |begun| ended.saturating_sub(begun));
+    let is_slow = took > slow;
     let busy = after.and_then(|after| after(&Polled { ended, is_slow }));
     if is_slow {
         report(site, took, busy);
@@ -160,7 +187,8 @@ fn take_time(polls: &Polls, after: Option<AfterPoll>, site: &'static Location<'s
 }
 
 #[cold]
-fn report(site: &'static Location<'static>, took: Duration, busy: Option<String>) {
+fn report(site: &'static Location<'static>, took: u64, busy: Option<String>) {
+    let took = Duration::from_nanos(took);
     let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));
     let text =
         format_args!("the loop was kept for {took:.1?} by a task that was spawned at {site}{busy}");

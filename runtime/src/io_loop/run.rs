@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use super::{Core, polls};
 use crate::budget;
-use crate::executor::{self, Remote};
+use crate::executor::{self, Remote, Runnable};
 use crate::{pulse, reactor, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
         self.prepare()?;
+        let mut batch = Vec::new();
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn()?;
+            self.turn(&mut batch)?;
         }
         Ok(())
     }
@@ -30,6 +31,7 @@ impl Core {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
         self.prepare()?;
+        let mut batch = Vec::new();
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -45,7 +47,7 @@ impl Core {
                     return Ok(output);
                 }
             }
-            self.turn()?;
+            self.turn(&mut batch)?;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -54,8 +56,8 @@ impl Core {
     }
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
-    fn turn(&self) -> io::Result<()> {
-        executor::run_ready(polls::ended);
+    fn turn(&self, batch: &mut Vec<Runnable>) -> io::Result<()> {
+        executor::run_ready(batch, polls::ended);
         if timer::is_virtual() {
             self.sleep_virtually()?
         } else {

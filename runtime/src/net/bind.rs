@@ -7,6 +7,7 @@
 mod address;
 mod adoption;
 mod handed;
+mod listener;
 mod slots;
 mod tcp;
 mod unix;
@@ -23,9 +24,10 @@ pub use address::BindAddress;
 pub use adoption::{Adoption, Adoptions};
 pub(crate) use adoption::{serves_adopted, set_adopted};
 pub(crate) use handed::{Handed, Traits};
+pub use listener::Listener;
 pub(crate) use slots::Slots;
+pub use slots::Sockets;
 pub(crate) use slots::sockets_taken;
-pub use slots::{Listener, Sockets};
 
 use slots::Bound;
 use tcp::Inherited;
@@ -36,6 +38,9 @@ use tcp::Inherited;
 /// lower number here would only refuse what the system is ready to hold: a worker that is being
 /// replaced, or one long turn of the loop, needs the room.
 const BACKLOG: i32 = 4096;
+
+/// How much the system takes for a client beyond what it can send at once.
+const NOTSENT_LOWAT: u32 = 128 * 1024;
 
 /// Who may connect to a Unix socket: the owner. A server trusts what a proxy tells it about the
 /// client, so that not just anybody on the machine may play the proxy.
@@ -82,7 +87,12 @@ impl BindOptions {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        let inherited = Inherited { nodelay: true, keep_alive: None };
+        let inherited = Inherited {
+            nodelay: true,
+            keep_alive: None,
+            notsent_lowat: Some(NOTSENT_LOWAT),
+            send_buffer_size: None,
+        };
         Self { backlog: BACKLOG, reuse_port: false, inherited, unix_mode: UNIX_MODE }
     }
 
@@ -164,6 +174,52 @@ impl BindOptions {
     #[must_use]
     pub fn keep_alive(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.inherited.keep_alive = idle.into();
+        self
+    }
+
+    /// Sets how much of what is written to an accepted TCP connection the system takes before it
+    /// can send it, in bytes (`TCP_NOTSENT_LOWAT`). Default 128 KiB; `None` leaves it to the
+    /// system, which takes megabytes.
+    ///
+    /// What a client does not take stays with the program, which knows of it: memory of the
+    /// system for a client that reads slowly is bounded by this and what is on its way, and a
+    /// write that waits goes on each time that half of this has left. Less makes time-outs for
+    /// slow clients more exact, and costs turns of the loop for large responses.
+    ///
+    /// Linux and Android only; elsewhere it changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let sockets = BindOptions::new().notsent_lowat(16 * 1024).bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn notsent_lowat(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        self.inherited.notsent_lowat = bytes.into();
+        self
+    }
+
+    /// Sets how much the system holds of what was written to an accepted TCP connection, sent or
+    /// not, in bytes as it counts them (`SO_SNDBUF`). Default `None`: the system finds out how
+    /// much a client needs, up to its own limit (`net.ipv4.tcp_wmem` on Linux, usually 4 MiB).
+    ///
+    /// This also bounds what is on its way, and so how fast a client can be that is far away: its
+    /// bandwidth times the round trip is needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::BindOptions;
+    ///
+    /// let sockets = BindOptions::new().send_buffer_size(256 * 1024).bind_sockets(0)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn send_buffer_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.inherited.send_buffer_size = bytes.into();
         self
     }
 

@@ -4,7 +4,7 @@
 //! the epoll instance here; registration and wait are calls of `rustix` on its descriptor. One
 //! wait is one system call, and a connection is registered once in its life.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -30,8 +30,9 @@ const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlag
 
 struct Epoll {
     poller: Poller,
-    /// The events of a turn; kept for the sake of its capacity.
-    buffer: Cell<Vec<epoll::Event>>,
+    /// The events of a turn; kept for the sake of its capacity. Borrowed while they are told, which
+    /// nobody notices: only `wait` uses it, and nobody waits who is being woken.
+    buffer: RefCell<Vec<epoll::Event>>,
     /// Copies of the level-triggered descriptors, which are listeners and therefore few. They are
     /// disarmed when an event finds nobody waiting, and their owner is not at hand then.
     listeners: RefCell<Vec<(Key, OwnedFd)>>,
@@ -43,8 +44,11 @@ pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
     // Each write is an edge of its own, so nobody ever needs to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    let epoll =
-        Epoll { poller, buffer: Cell::new(Vec::new()), listeners: RefCell::new(Vec::new()) };
+    let epoll = Epoll {
+        poller,
+        buffer: RefCell::new(Vec::with_capacity(EVENTS)),
+        listeners: RefCell::new(Vec::new()),
+    };
     Ok((Box::new(epoll), bell))
 }
 
@@ -105,19 +109,16 @@ impl System for Epoll {
                 tv_nsec: timeout.subsec_nanos().into(),
             }
         });
-        let mut buffer = self.buffer.take();
-        // Without room for an event the call would fail. It is there already, unless a waker
-        // panicked in the turn before.
-        buffer.reserve(EVENTS);
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.clear();
         let waited = epoll::wait(&self.poller, spare_capacity(&mut buffer), timeout.as_ref());
-        for event in buffer.drain(..) {
+        for event in buffer.iter() {
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
             // Of the bell nobody needs to know more than that it ended the wait.
             if key != Key::BELL {
                 tell(Event { key, ready: ready(flags) });
             }
         }
-        self.buffer.set(buffer);
         match waited {
             Err(Errno::INTR) => Ok(0),
             waited => Ok(waited?),

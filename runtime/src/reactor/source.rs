@@ -9,8 +9,8 @@ use std::task::Waker;
 pub(super) struct Source {
     /// Tells this source from those that had its index before.
     pub(super) generation: NonZeroU32,
-    /// What the descriptor is believed to be ready for.
-    pub(super) ready: Ready,
+    /// What events have told, and nobody has taken yet.
+    pub(super) told: Ready,
     pub(super) trigger: Trigger,
     /// What is asked of the system at present.
     pub(super) watched: Interest,
@@ -26,8 +26,8 @@ impl Ready {
     pub(crate) const NOTHING: Self = Self(0);
     pub(crate) const READ: Self = Self(1);
     pub(crate) const WRITE: Self = Self(2);
-    /// The peer will send nothing more. Stays, and keeps `READ` from being cleared by a short
-    /// read: no other edge will tell of the end of the stream behind it.
+    /// The peer will send nothing more. Stays, and keeps a short read from being taken for the last
+    /// one: no other edge will tell of the end of the stream behind it.
     pub(crate) const FINISHED: Self = Self(4);
     /// The connection has failed. Stays.
     pub(crate) const FAILED: Self = Self(8);
@@ -38,8 +38,9 @@ impl Ready {
     }
 
     #[inline]
-    pub(super) fn clear(&mut self, other: Self) {
-        self.0 &= !other.0;
+    #[must_use]
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 
@@ -102,7 +103,7 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    pub(super) fn ready(self) -> Ready {
+    pub(crate) fn ready(self) -> Ready {
         match self {
             Self::Read => Ready::READ,
             Self::Write => Ready::WRITE,
@@ -123,6 +124,14 @@ impl Source {
             Direction::Read => &mut self.reader,
             Direction::Write => &mut self.writer,
         }
+    }
+
+    /// What events have told since this was last asked, and for good.
+    #[inline]
+    pub(super) fn take_told(&mut self) -> Ready {
+        let told = self.told;
+        self.told = told.without(Ready::READ | Ready::WRITE);
+        told
     }
 
     pub(super) fn is_waited_for_by(&mut self, direction: Direction, waker: &Waker) -> bool {

@@ -66,7 +66,7 @@ impl Deadline {
     /// assert!(deadline.is_set());
     /// ```
     pub fn set(&self, time: Instant) {
-        self.set_tick(TIMERS.with(|timers| timers.tick_at(time)));
+        self.set_tick(TIMERS.with(|timers| timers.clock.tick_at(time)));
     }
 
     /// Sets the deadline to `delay` from the time of this turn. This does what [`set`](Self::set)
@@ -83,7 +83,7 @@ impl Deadline {
     #[inline]
     pub fn set_after(&self, delay: Duration) {
         self.with_timer(|timers, timer| {
-            let due = timers.tick_after(delay);
+            let due = timers.clock.tick_after(delay);
             timers.wheel.borrow_mut().arm(timer, due);
         });
     }
@@ -131,7 +131,7 @@ impl Deadline {
         self.with_timer(|timers, timer| {
             let (expired, known) = {
                 let wheel = timers.wheel.borrow();
-                let expired = wheel.due(timer).is_some_and(|due| due <= timers.tick.get());
+                let expired = wheel.due(timer).is_some_and(|due| due <= timers.clock.tick());
                 (expired, wheel.is_waited_for_by(timer, cx.waker()))
             };
             if expired {

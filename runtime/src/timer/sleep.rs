@@ -27,7 +27,10 @@ use crate::budget;
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
     super::read_clock();
-    Sleep { due: TIMERS.with(|timers| timers.tick_after(duration)), deadline: Deadline::new() }
+    Sleep {
+        due: TIMERS.with(|timers| timers.clock.tick_after(duration)),
+        deadline: Deadline::new(),
+    }
 }
 
 /// Waits until `time`. It has the precision of a millisecond and never ends early.
@@ -42,7 +45,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn sleep_until(time: Instant) -> Sleep {
-    Sleep { due: TIMERS.with(|timers| timers.tick_at(time)), deadline: Deadline::new() }
+    Sleep { due: TIMERS.with(|timers| timers.clock.tick_at(time)), deadline: Deadline::new() }
 }
 
 /// The future that [`sleep`] and [`sleep_until`] return. It occupies no timer until it is polled.
@@ -58,7 +61,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.due <= TIMERS.with(|timers| timers.tick.get()) {
+        if self.due <= TIMERS.with(|timers| timers.clock.tick()) {
             // So that `loop { sleep(Duration::ZERO).await }` lets the others run.
             return budget::poll_spend(cx);
         }

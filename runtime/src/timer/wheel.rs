@@ -26,6 +26,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Wheel {
     /// All ticks before this one have been dealt with.
     now: u64,
+    /// The tick at which the first occupied slot begins; `NEVER` if there is none.
+    next: u64,
     /// One bit for each level: is there a timer in it?
     occupied: u8,
     levels: [Level; LEVELS],
@@ -64,10 +66,11 @@ struct Place {
 }
 
 impl Wheel {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         const EMPTY: List = List { first: NONE, last: NONE };
         Self {
             now: 0,
+            next: NEVER,
             occupied: 0,
             levels: [const { Level { occupied: 0, slots: [EMPTY; SLOTS] } }; LEVELS],
             timers: Slab::new(),
@@ -89,9 +92,9 @@ impl Wheel {
     /// Arms a timer for the tick `due`. If its present slot does not come later, it stays there.
     pub(crate) fn arm(&mut self, index: u32, due: u64) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.due = due;
+        let before = std::mem::replace(&mut timer.due, due);
         if let Some(place) = timer.place
-            && start(self.now, place) <= due
+            && (before <= due || start(self.now, place) <= due)
         {
             return;
         }
@@ -128,7 +131,7 @@ impl Wheel {
     /// The tick at which [`expire`](Self::expire) next has something to do. It is never later than
     /// the first timer, but may be earlier.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.next_place().map(|place| start(self.now, place))
+        Some(self.next).filter(|next| *next != NEVER)
     }
 
     /// The tick at which the first timer is due. Looks at all of them.
@@ -146,12 +149,10 @@ impl Wheel {
     /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
     /// it. To be called until it returns `None`.
     pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {
-        while let Some(place) = self.next_place() {
-            let start = start(self.now, place);
-            if start > now {
-                break;
-            }
-            self.now = self.now.max(start);
+        while self.next <= now
+            && let Some(place) = self.next_place()
+        {
+            self.now = self.now.max(self.next);
             if place.level > 0 {
                 self.move_down(place);
                 continue;
@@ -184,6 +185,7 @@ impl Wheel {
     /// Puts a timer that lies nowhere at the end of the slot for `due`, or nowhere for `NEVER`.
     fn link(&mut self, index: u32, due: u64) {
         let Some(place) = self.place_for(due) else { return };
+        self.next = self.next.min(start(self.now, place));
         self.occupied |= 1 << place.level;
         let level = &mut self.levels[usize::from(place.level)];
         level.occupied |= 1 << place.slot;
@@ -224,6 +226,7 @@ impl Wheel {
         if level.occupied == 0 {
             self.occupied &= !(1 << place.level);
         }
+        self.next = self.next_place().map_or(NEVER, |place| start(self.now, place));
     }
 
     fn list(&mut self, place: Place) -> &mut List {

@@ -1,5 +1,6 @@
 use crate::connection::input::Input;
 use crate::connection::output::Output;
+use crate::connection::pace::Pace;
 use crate::connection::request_body::RequestBody;
 use crate::connection::worker::Worker;
 
@@ -12,11 +13,18 @@ pub(crate) struct Buffers {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) body: RequestBody,
+    /// How well the client takes what is sent.
+    pub(crate) sending: Pace,
 }
 
 impl Buffers {
     pub(crate) fn new() -> Self {
-        Self { input: Input::new(), output: Output::default(), body: RequestBody::default() }
+        Self {
+            input: Input::new(),
+            output: Output::default(),
+            body: RequestBody::default(),
+            sending: Pace::default(),
+        }
     }
 
     /// Forgets the request that was served; what was received behind it stays.
@@ -27,9 +35,12 @@ impl Buffers {
 
     /// Forgets all, for the next connection: also what a client that left did not take.
     pub(crate) fn reset(&mut self) {
-        self.end_request();
+        self.body.clear();
         self.input.reset();
-        self.output.clear();
+        if !self.output.is_empty() {
+            self.output.clear();
+        }
+        self.sending = Pace::default();
     }
 }
 
@@ -58,11 +69,17 @@ impl Held {
 
     #[inline(never)]
     fn fetch(&mut self, worker: &Worker) {
-        let mut buffers = worker.lease_buffers();
-        if let Self::Stash(bytes) = &*self {
+        let buffers = worker.lease_buffers();
+        if let Self::Stash(bytes) = std::mem::replace(self, Self::Buffers(buffers)) {
+            self.unstash(&bytes);
+        }
+    }
+
+    #[cold]
+    fn unstash(&mut self, bytes: &[u8]) {
+        if let Self::Buffers(buffers) = self {
             buffers.input.put_back(bytes);
         }
-        *self = Self::Buffers(buffers);
     }
 
     pub(crate) fn leased(&mut self) -> Option<&mut Buffers> {
@@ -73,15 +90,21 @@ impl Held {
     }
 
     /// Gives the buffers back to the worker, if what they hold allows it.
+    #[inline]
     pub(crate) fn rest(&mut self, worker: &Worker) {
         let Self::Buffers(buffers) = &mut *self else { return };
-        let unread = buffers.input.unread();
-        if unread.len() > STASH_LIMIT || !buffers.output.is_empty() {
-            return;
-        }
-        let rest = if unread.is_empty() { Self::Nothing } else { Self::Stash(unread.into()) };
+        let rest = match (buffers.output.is_empty(), buffers.input.is_empty()) {
+            (true, true) => Self::Nothing,
+            (true, false) if buffers.input.unread().len() <= STASH_LIMIT => stash(&buffers.input),
+            _ => return,
+        };
         if let Self::Buffers(buffers) = std::mem::replace(self, rest) {
             worker.release_buffers(buffers);
         }
     }
+}
+
+#[cold]
+fn stash(input: &Input) -> Held {
+    Held::Stash(input.unread().into())
 }

@@ -58,13 +58,19 @@ impl Input {
     }
 
     /// Room for what is received next, at least one byte.
+    #[inline]
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        let shared = Rc::strong_count(&self.buffer) > 1;
-        if !shared && self.is_empty() && !matches!(self.head, HeadPlace::InBuffer(_)) {
-            self.start = 0;
-            self.end = 0;
-        }
-        if shared || self.end == self.buffer.len() {
+        let has_room = match Rc::get_mut(&mut self.buffer) {
+            // Nothing in it is of use any more.
+            Some(_) if self.start == self.end && !matches!(self.head, HeadPlace::InBuffer(_)) => {
+                self.start = 0;
+                self.end = 0;
+                !self.buffer.is_empty()
+            }
+            Some(buffer) => self.end < buffer.len(),
+            None => false,
+        };
+        if !has_room {
             self.relocate();
         }
         let end = self.end;
@@ -86,6 +92,7 @@ impl Input {
     }
 
     /// Moves the unread bytes into a fresh buffer with room for as many again.
+    #[cold]
     fn relocate(&mut self) {
         let unread = self.unread();
         let mut bytes = vec![0; BUFFER_SIZE.max(2 * unread.len())];
@@ -118,20 +125,35 @@ impl Input {
     }
 
     /// Forgets the head of the request that was served.
+    #[inline]
     pub(crate) fn end_request(&mut self) {
+        if matches!(self.head, HeadPlace::Moved(..)) {
+            self.forget_moved_head();
+        }
         self.head = HeadPlace::None;
         self.head_length = 0;
     }
 
-    /// Forgets all, for the next connection.
-    pub(crate) fn reset(&mut self) {
+    #[cold]
+    fn forget_moved_head(&mut self) {
         self.head = HeadPlace::None;
+    }
+
+    /// Forgets all, for the next connection.
+    #[inline]
+    pub(crate) fn reset(&mut self) {
+        self.end_request();
         self.search = HeadSearch::default();
         self.start = 0;
         self.end = 0;
         if self.buffer.len() > BUFFER_SIZE {
-            self.buffer = Rc::from([]);
+            self.release();
         }
+    }
+
+    #[cold]
+    fn release(&mut self) {
+        self.buffer = Rc::from([]);
     }
 
     /// The head of the current request.

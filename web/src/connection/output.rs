@@ -23,109 +23,124 @@ pub(crate) struct Output {
     /// The copied pieces, one behind the other; those before `taken` have left.
     copied: Vec<u8>,
     taken: usize,
-    /// What to send, in order.
-    pieces: VecDeque<Piece>,
-    len: usize,
+    /// The large pieces, which stand between the copied ones.
+    kept: VecDeque<Kept>,
+    kept_len: usize,
     /// Pieces that were sent, for whoever may run the code of their owners.
     spent: Vec<Bytes>,
 }
 
 #[derive(Debug)]
-enum Piece {
-    /// The next so many bytes of `copied`.
-    Copied(usize),
-    Kept(Bytes),
-}
-
-impl Piece {
-    fn len(&self) -> usize {
-        match self {
-            Self::Copied(len) => *len,
-            Self::Kept(bytes) => bytes.len(),
-        }
-    }
+struct Kept {
+    /// Where in `copied` it stands.
+    at: usize,
+    bytes: Bytes,
 }
 
 impl Output {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.copied.len() - self.taken + self.kept_len
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Appends what `write` appends to the buffer it is given.
+    #[inline]
     pub(crate) fn append<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let before = self.copied.len();
-        let result = write(&mut self.copied);
-        let added = self.copied.len() - before;
-        self.len += added;
-        match self.pieces.back_mut() {
-            Some(Piece::Copied(len)) => *len += added,
-            _ => self.pieces.push_back(Piece::Copied(added)),
-        }
-        result
+        write(&mut self.copied)
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
+            Kind::Borrowed(bytes) => self.copy(bytes),
+            other => self.push_owned(other),
+        }
+    }
+
+    #[inline(never)]
+    fn push_owned(&mut self, chunk: Kind<'_>) {
+        match chunk {
+            Kind::Borrowed(bytes) => self.copy(bytes),
             Kind::Vec(bytes) if bytes.len() >= COPY_LIMIT => self.keep(Bytes::from(bytes)),
             Kind::Bytes(bytes) if bytes.len() >= COPY_LIMIT => self.keep(bytes),
             Kind::Vec(bytes) => self.copy(&bytes),
             Kind::Bytes(bytes) => self.copy(&bytes),
-            Kind::Borrowed(bytes) => self.copy(bytes),
             Kind::Text(text) => self.copy(text.as_bytes()),
         }
     }
 
+    #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
-        self.append(|buffer| buffer.extend_from_slice(bytes));
+        self.copied.extend_from_slice(bytes);
     }
 
+    #[inline(never)]
     fn keep(&mut self, bytes: Bytes) {
-        self.len += bytes.len();
-        self.pieces.push_back(Piece::Kept(bytes));
+        self.kept_len += bytes.len();
+        self.kept.push_back(Kept { at: self.copied.len(), bytes });
     }
 
     /// Moves all of `other` behind what is here.
+    #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        let mut copied = other.taken;
-        for piece in other.pieces.drain(..) {
-            match piece {
-                Piece::Copied(len) => {
-                    self.copy(&other.copied[copied..copied + len]);
-                    copied += len;
-                }
-                Piece::Kept(bytes) => self.keep(bytes),
-            }
+        if !other.kept.is_empty() {
+            return self.take_pieces(other);
         }
+        self.copy(&other.copied[other.taken..]);
+        other.clear();
+    }
+
+    #[inline(never)]
+    fn take_pieces(&mut self, other: &mut Self) {
+        let mut copied = other.taken;
+        while let Some(Kept { at, bytes }) = other.kept.pop_front() {
+            self.copy(&other.copied[copied..at]);
+            copied = at;
+            self.keep(bytes);
+        }
+        other.kept_len = 0;
+        self.copy(&other.copied[copied..]);
         other.clear();
     }
 
     /// The bytes, if they lie in one piece.
+    #[inline]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
-        if self.pieces.len() == 1 { self.slices().next() } else { None }
+        if self.kept.is_empty() { self.copied.get(self.taken..) } else { None }
     }
 
-    /// The bytes, piece by piece.
+    /// The bytes, piece by piece; none of the pieces is empty.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.kept.iter().map(|kept| (kept.at, &*kept.bytes));
         let mut copied = self.taken;
-        self.pieces.iter().map(move |piece| match piece {
-            Piece::Copied(len) => {
-                copied += len;
-                &self.copied[copied - len..copied]
-            }
-            Piece::Kept(bytes) => bytes,
-        })
+        ends.chain([(self.copied.len(), [].as_slice())])
+            .flat_map(move |(at, bytes)| {
+                let before = &self.copied[copied..at];
+                copied = at;
+                [before, bytes]
+            })
+            .filter(|piece| !piece.is_empty())
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.copied.clear();
-        self.copied.shrink_to(KEPT_CAPACITY);
         self.taken = 0;
-        self.pieces.clear();
-        self.len = 0;
+        if self.copied.capacity() > KEPT_CAPACITY || !self.kept.is_empty() {
+            self.clear_much();
+        }
+    }
+
+    #[cold]
+    fn clear_much(&mut self) {
+        self.copied.shrink_to(KEPT_CAPACITY);
+        self.kept.clear();
+        self.kept_len = 0;
     }
 
     /// Gives back the memory of the buffer, for a wait that may be long.
@@ -141,20 +156,10 @@ impl Output {
         stream: &Stream,
         task: &mut TaskContext<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.len > 0 {
-            let sent = match (self.pieces.front(), self.pieces.len()) {
-                (Some(Piece::Copied(_)), 1) => {
-                    stream.poll_send(task, &[IoSlice::new(&self.copied[self.taken..])])
-                }
-                _ => {
-                    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                    let mut count = 0;
-                    for (slot, piece) in slices.iter_mut().zip(self.slices()) {
-                        *slot = IoSlice::new(piece);
-                        count += 1;
-                    }
-                    stream.poll_send(task, &slices[..count])
-                }
+        while !self.is_empty() {
+            let sent = match self.one_slice() {
+                Some(bytes) => stream.poll_send(task, &[IoSlice::new(bytes)]),
+                None => self.poll_send_slices(stream, task),
             };
             match ready!(sent)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -164,35 +169,57 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
-    fn consume(&mut self, mut sent: usize) {
-        self.len -= sent;
-        while let Some(piece) = self.pieces.front_mut() {
-            let gone = sent.min(piece.len());
-            let is_whole = gone == piece.len();
-            sent -= gone;
-            match piece {
-                Piece::Copied(len) => {
-                    *len -= gone;
-                    self.taken += gone;
-                }
-                Piece::Kept(bytes) if !is_whole => bytes.advance(gone),
-                Piece::Kept(_) => {}
-            }
-            if !is_whole {
-                break;
-            }
-            if let Some(Piece::Kept(bytes)) = self.pieces.pop_front() {
-                self.spent.push(bytes);
-            }
+    #[inline(never)]
+    fn poll_send_slices(
+        &self,
+        stream: &Stream,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(self.slices()) {
+            *slot = IoSlice::new(piece);
+            count += 1;
         }
-        if self.len == 0 {
+        stream.poll_send(task, &slices[..count])
+    }
+
+    #[inline]
+    fn consume(&mut self, sent: usize) {
+        if !self.kept.is_empty() {
+            return self.consume_pieces(sent);
+        }
+        self.taken += sent;
+        if self.taken == self.copied.len() {
             self.clear();
         }
     }
 
-    /// The owners of what was sent, to be dropped where nothing is borrowed.
-    pub(crate) fn take_spent(&mut self) -> Vec<Bytes> {
-        std::mem::take(&mut self.spent)
+    #[inline(never)]
+    fn consume_pieces(&mut self, mut sent: usize) {
+        while let Some(next) = self.kept.front_mut() {
+            let copied = sent.min(next.at - self.taken);
+            self.taken += copied;
+            sent -= copied;
+            if self.taken < next.at {
+                return;
+            }
+            let kept = sent.min(next.bytes.len());
+            self.kept_len -= kept;
+            if kept < next.bytes.len() {
+                next.bytes.advance(kept);
+                return;
+            }
+            sent -= kept;
+            self.spent.extend(self.kept.pop_front().map(|kept| kept.bytes));
+        }
+        self.consume(sent);
+    }
+
+    /// The owners of what was sent, if any, to be dropped where nothing is borrowed.
+    #[inline]
+    pub(crate) fn take_spent(&mut self) -> Option<Vec<Bytes>> {
+        if self.spent.is_empty() { None } else { Some(std::mem::take(&mut self.spent)) }
     }
 }
 

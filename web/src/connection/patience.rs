@@ -38,10 +38,15 @@ impl Connection {
     }
 
     /// Begins to wait, for `patience` or for ever.
+    ///
+    /// A limit that has fallen away leaves the timer as it is: if it goes off, whoever is woken
+    /// finds that there is no limit.
     pub(super) fn restart(&self, phase: Phase, patience: Option<Duration>) {
         self.phase.set(phase);
         self.receive_until.set(self.limit_after(patience));
-        self.arm();
+        if patience.is_some() {
+            self.arm();
+        }
     }
 
     fn setting(&self, phase: Phase) -> Option<Duration> {
@@ -68,19 +73,35 @@ impl Connection {
         self.poll_limit(task, self.receive_until.get())
     }
 
-    /// Waits for room to send, anew if there was `progress`. Ready when it has taken too long.
-    pub(super) fn poll_send_limit(&self, task: &mut TaskContext<'_>, progress: bool) -> Poll<()> {
-        if progress || self.send_until.get().is_none() {
-            self.send_until.set(self.limit_after(self.worker.settings.write_timeout));
+    /// Waits for room to send, anew if `progress` bytes have left. Ready when it has taken too
+    /// long.
+    pub(super) fn poll_send_limit(&self, task: &mut TaskContext<'_>, progress: usize) -> Poll<()> {
+        if progress > 0 || self.send_until.get().is_none() {
+            let patience = self.wait_to_send(progress);
+            self.send_until.set(self.limit_after(patience));
             self.arm();
         }
         self.poll_limit(task, self.send_until.get())
     }
 
-    /// Notes that all was sent.
-    pub(super) fn end_sending(&self) {
+    fn wait_to_send(&self, progress: usize) -> Option<Duration> {
+        let (now, settings) = (self.worker.now(), &self.worker.settings);
+        self.with(|buffers| {
+            buffers.sending.wait(now);
+            buffers.sending.advance(progress as u64, settings.min_write_rate);
+            settings.write_timeout.map(|timeout| buffers.sending.patience(timeout))
+        })
+    }
+
+    /// Notes that all was sent, `progress` bytes of it at last.
+    pub(super) fn end_sending(&self, progress: usize) {
         if self.send_until.take().is_some() {
             self.arm();
+            let now = self.worker.now();
+            self.with(|buffers| {
+                buffers.sending.stop(now);
+                buffers.sending.advance(progress as u64, self.worker.settings.min_write_rate);
+            });
         }
     }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::inflating::Inflating;
 use crate::connection::input::Input;
 use crate::connection::patience::Phase;
 use crate::error::HTTPError;
@@ -20,11 +21,13 @@ const DRAIN_LIMIT: u64 = 64 * 1024;
 /// The body of the current request, as far as it has come.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     framing: Framing,
     /// The most bytes that may come, as a setting has it.
-    limit: u64,
-    received: u64,
+    pub(super) limit: u64,
+    pub(super) received: u64,
+    /// It is compressed, and is not to be given out so.
+    pub(super) inflating: Option<Box<Inflating>>,
     /// How long it was waited for so far, and since when it is waited for now.
     waited: Duration,
     waiting_since: Option<Instant>,
@@ -36,7 +39,9 @@ pub(crate) struct RequestBody {
     /// All of it, if it was collected.
     whole: Option<Bytes>,
     /// It could not be read to its end, and nothing can follow it.
-    failure: Option<BodyFailure>,
+    pub(super) failure: Option<BodyFailure>,
+    /// Nothing has been noted here since there was no body.
+    is_untouched: bool,
 }
 
 /// Why a body cannot be read to its end.
@@ -76,6 +81,8 @@ pub(crate) enum Step {
     Data,
     /// Nothing yet: more must be received first.
     Starved,
+    /// It is the turn of others.
+    Yield,
     End,
 }
 
@@ -86,18 +93,30 @@ impl Default for RequestBody {
             framing: Framing::None,
             limit: 0,
             received: 0,
+            inflating: None,
             waited: Duration::ZERO,
             waiting_since: None,
             waiter: None,
             awaits_continue: false,
             whole: None,
             failure: None,
+            is_untouched: true,
         }
     }
 }
 
 impl RequestBody {
+    #[inline]
     pub(crate) fn begin(&mut self, head: &Head) {
+        let is_empty = head.framing.is_empty();
+        if !(is_empty && self.is_untouched) {
+            self.reset(head);
+            self.is_untouched = is_empty;
+        }
+    }
+
+    #[inline(never)]
+    fn reset(&mut self, head: &Head) {
         self.framing = head.framing;
         self.decoder = Decoder::new(head.framing);
         self.received = 0;
@@ -105,11 +124,15 @@ impl RequestBody {
         self.waiting_since = None;
         self.failure = None;
         self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
-        self.whole = self.decoder.is_done().then(Bytes::new);
+        self.whole = None;
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.whole = None;
+        if !self.is_untouched {
+            self.whole = None;
+            self.inflating = None;
+        }
     }
 
     pub(crate) fn take_waiter(&mut self) -> Option<Waker> {
@@ -144,6 +167,7 @@ impl RequestBody {
 
     pub(crate) fn fail(&mut self, failure: BodyFailure) {
         self.failure = Some(failure);
+        self.is_untouched = false;
     }
 
     /// Whether the request has none, not even one that was read.
@@ -151,13 +175,14 @@ impl RequestBody {
         matches!(self.framing, Framing::None | Framing::Length(0))
     }
 
-    pub(crate) fn whole(&self) -> Option<&Bytes> {
-        self.whole.as_ref()
+    /// All of it, if it was collected or there is none.
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        if self.is_none() { Some(Bytes::new()) } else { self.whole.clone() }
     }
 
     /// Whether it has been read to its end, so that what follows is the next request.
     pub(crate) fn is_done(&self) -> bool {
-        self.failure.is_none() && self.decoder.is_done()
+        self.failure.is_none() && self.decoder.is_done() && self.inflating.is_none()
     }
 
     /// Whether the connection can be kept although the body was not read: the rest is short,
@@ -182,6 +207,9 @@ impl RequestBody {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        if self.inflating.is_some() {
+            return self.read_inflated(input, sink);
+        }
         let mut first = None;
         loop {
             match self.read_chunk(input, sink) {
@@ -197,7 +225,7 @@ impl RequestBody {
     }
 
     /// What is announced counts: it is refused before it comes.
-    fn check_size(&self) -> Result<(), BodyFailure> {
+    pub(super) fn check_size(&self) -> Result<(), BodyFailure> {
         match self.received.saturating_add(self.decoder.announced()) > self.limit {
             true => Err(BodyFailure::TooLarge),
             false => Ok(()),
@@ -259,6 +287,10 @@ impl Connection {
             match step {
                 Step::Data => return Poll::Ready(Ok(true)),
                 Step::End => return Poll::Ready(Ok(false)),
+                Step::Yield => {
+                    task.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Step::Starved => {}
             }
             match self.poll_fill(task) {
@@ -302,6 +334,18 @@ impl Connection {
         self.enter(Phase::Handler);
     }
 
+    /// Whether the body of the request has been read to its end.
+    #[inline(never)]
+    pub(crate) fn is_body_done(&self) -> bool {
+        self.with(|buffers| buffers.body.is_done())
+    }
+
+    /// Whether the connection can be kept although the body may not have been read.
+    #[inline(never)]
+    pub(crate) fn can_be_drained(&self) -> bool {
+        self.with(|buffers| buffers.body.can_be_drained())
+    }
+
     /// Has `waker` woken when the request ends without its body having been read.
     pub(crate) fn await_end_of_request(&self, waker: &Waker) {
         let known = |buffers: &mut Buffers| {
@@ -324,7 +368,10 @@ impl Connection {
 
     /// Reads away what a handler left of a body, if it is not much.
     pub(crate) async fn drain_body(&self) -> Result<(), BodyFailure> {
-        self.with(|buffers| buffers.body.limit = buffers.body.received + DRAIN_LIMIT);
+        self.with(|buffers| {
+            buffers.body.stop_inflating(&mut buffers.input);
+            buffers.body.limit = buffers.body.received + DRAIN_LIMIT;
+        });
         self.read_body_to_end(|_| ()).await
     }
 

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
 use crate::connection::draining::Drain;
 use crate::connection::relay::Relay;
-use crate::http1::date::DateCache;
+use crate::http1::date::{DateCache, DateLine};
 use crate::pool::Pool;
 use crate::scoreboard::recorder::Recorder;
 use crate::settings::Settings;
@@ -85,8 +85,8 @@ impl Worker {
         self.io_loop.time()
     }
 
-    /// The value of the `Date` header.
-    pub(crate) fn date(&self) -> [u8; 29] {
+    /// The `Date` header.
+    pub(crate) fn date_line(&self) -> DateLine {
         self.date.borrow_mut().at(self.now())
     }
 
@@ -227,16 +227,21 @@ impl Connections {
 struct Date {
     cache: DateCache,
     /// The time of the loop at which the second ends.
-    fresh_until: Option<([u8; 29], Instant)>,
+    fresh_until: Option<(DateLine, Instant)>,
 }
 
 impl Date {
-    fn at(&mut self, now: Instant) -> [u8; 29] {
+    fn at(&mut self, now: Instant) -> DateLine {
         if let Some((text, until)) = self.fresh_until
             && now < until
         {
             return text;
         }
+        self.refresh(now)
+    }
+
+    #[cold]
+    fn refresh(&mut self, now: Instant) -> DateLine {
         let date = SystemTime::now();
         let text = *self.cache.at(date);
         let part = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
+use crate::context::encoding::unknown_coding;
 use crate::error::{Error, HTTPError, Result, bad_request};
 use crate::http1::head::Range;
 use crate::routing::{InvalidUtf8, decode_argument};
@@ -217,7 +218,7 @@ impl Context {
     }
 
     fn query_fields(&self) -> Result<&[(Text, Text)]> {
-        let cache = &self.exchange.cache.query;
+        let cache = &self.exchange.cache().query;
         if cache.get().is_none() {
             let _ = cache.set(parse_fields(self.query().as_bytes())?);
         }
@@ -225,11 +226,16 @@ impl Context {
     }
 
     fn form_fields(&self) -> Result<&[(Text, Text)]> {
-        let cache = &self.exchange.cache.form;
+        let cache = &self.exchange.cache().form;
         if cache.get().is_none() {
-            let body = self.connection.with(|buffers| buffers.body.whole().cloned());
+            let body = self.connection.with(|buffers| buffers.body.whole());
             let fields = match body {
-                Some(body) if !body.is_empty() && self.has_form() => parse_fields(&body)?,
+                Some(body) if !body.is_empty() && self.has_form() => {
+                    if self.is_body_encoded() {
+                        Err(unknown_coding())?;
+                    }
+                    parse_fields(&body)?
+                }
                 _ => Vec::new(),
             };
             let _ = cache.set(fields);

@@ -86,7 +86,7 @@ impl Context {
     }
 
     fn known(&self) -> &Client {
-        self.exchange.cache.client.get_or_init(|| self.find_client())
+        self.exchange.cache().client.get_or_init(|| self.find_client())
     }
 
     fn find_client(&self) -> Client {

@@ -3,9 +3,8 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
 
-use squall_runtime::log;
+use squall_runtime::{IOLoop, log};
 
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
@@ -50,7 +49,9 @@ impl Context {
             Outcome::Left(departure) => return self.conclude_left(departure),
         }
         // Middleware may have changed what the handler had completed.
-        if let Err(error) = self.check_whole().and_then(|()| self.complete()) {
+        if !self.is_checked()
+            && let Err(error) = self.check_whole().and_then(|()| self.complete())
+        {
             self.answer_error(&error);
         }
         if let Err(error) = self.send_rest() {
@@ -61,10 +62,10 @@ impl Context {
             return self.conclude_cut();
         }
         let switches = self.status() == StatusCode::SWITCHING_PROTOCOLS;
-        match self.exchange.upgrade.take().filter(|_| switches) {
+        match self.take_upgrade().filter(|_| switches) {
             Some(serve) => Conclusion::Upgrade(serve),
             None if !self.exchange.response.keep_alive => self.conclude_last(),
-            None if self.connection.with(|buffers| buffers.body.is_done()) => Conclusion::KeepAlive,
+            None if self.is_body_done() => Conclusion::KeepAlive,
             None => Conclusion::Drain,
         }
     }
@@ -90,14 +91,24 @@ impl Context {
     }
 
     fn conclude_cut(&self) -> Conclusion {
-        match self.is_head_sent() && self.ends_with_connection() {
+        let looks_whole = self.is_head_sent() && self.ends_with_connection();
+        match looks_whole || self.connection.is_too_slow() {
             true => Conclusion::Reset,
             false => Conclusion::Abort,
         }
     }
 
+    fn take_upgrade(&mut self) -> Option<Serve> {
+        self.exchange.seldom_mut()?.upgrade.take()
+    }
+
+    #[inline]
+    fn is_body_done(&self) -> bool {
+        self.exchange.head.framing.is_empty() || self.connection.is_body_done()
+    }
+
     fn conclude_last(&self) -> Conclusion {
-        if !self.connection.with(|buffers| buffers.body.is_done()) {
+        if !self.is_body_done() {
             self.connection.set_linger();
         }
         Conclusion::Close
@@ -154,7 +165,7 @@ impl Context {
     }
 
     fn put_error(&mut self, error: &Error) -> bool {
-        self.exchange.upgrade = None;
+        self.take_upgrade();
         if self.is_head_sent() {
             if self.exchange.response.progress != Progress::Finished {
                 self.exchange.response.progress = Progress::Broken;
@@ -166,7 +177,7 @@ impl Context {
         response.progress = Progress::Open;
         response.status = error.status();
         if let Some(error) = error.http() {
-            response.headers.extend_from_slice(error.headers());
+            response.headers.extend(error.headers());
             if let Some(reason) = error.reason() {
                 self.set_reason(reason.to_owned());
             }
@@ -212,10 +223,10 @@ impl Context {
 
     #[cold]
     fn write_access_line(&self, level: fn(log::Target, fmt::Arguments<'_>), status: StatusCode) {
-        let took = self.exchange.began.map_or(Duration::ZERO, |began| began.elapsed());
+        let took = IOLoop::present_nanos().saturating_sub(self.exchange.began);
         let (code, method, path) = (status.as_u16(), self.method(), self.path());
         let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
-        let (query, milliseconds) = (self.query(), took.as_secs_f64() * 1000.0);
+        let (query, milliseconds) = (self.query(), took as f64 / 1e6);
         let client = self.client();
         level(
             log::ACCESS,

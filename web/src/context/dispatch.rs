@@ -49,20 +49,23 @@ impl Context {
         let settings = &self.connection.worker.settings;
         self.connection.set_half_close(options.half_close.unwrap_or(settings.half_close));
         let limit = options.max_body_size.unwrap_or(settings.max_body_size);
-        let too_large = self.connection.with(|buffers| {
-            buffers.body.set_limit(limit);
-            buffers.body.is_announced_too_large()
-        });
+        let too_large = !self.exchange.head.framing.is_empty()
+            && self.connection.with(|buffers| {
+                buffers.body.set_limit(limit);
+                buffers.body.is_announced_too_large()
+            });
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);
         } else if too_large {
             self.refuse_body(BodyFailure::TooLarge);
+        } else if options.decompress_request.unwrap_or(settings.decompress_request) {
+            self.decompress_request();
         }
     }
 
     /// Has the request answered with `error`, without asking a handler.
     pub(crate) fn refuse(&mut self, error: impl Into<Error>) {
-        self.exchange.refusal = Some(error.into());
+        self.exchange.make_seldom().refusal = Some(error.into());
     }
 
     /// As [`refuse`](Self::refuse), because of a body after which nothing can follow.
@@ -73,13 +76,14 @@ impl Context {
     }
 
     pub(crate) fn set_allow(&mut self, allow: HeaderValue) {
-        self.exchange.allow = Some(allow);
+        self.exchange.make_seldom().allow = Some(allow);
     }
 
     /// Whether the body is to be read before the handler is called.
     pub(crate) fn wants_whole_body(&self) -> bool {
-        matches!(self.exchange.target, Target::Route(_))
-            && self.exchange.refusal.is_none()
+        !self.exchange.head.framing.is_empty()
+            && matches!(self.exchange.target, Target::Route(_))
+            && self.exchange.seldom().is_none_or(|seldom| seldom.refusal.is_none())
             && !self.exchange.options.streams_request_body
             && !self.connection.with(|buffers| buffers.body.is_done())
     }
@@ -92,23 +96,24 @@ impl Context {
 
     /// Whether the handler may be asked.
     pub(crate) fn admission(&mut self) -> Result {
-        self.exchange.refusal.take().map_or(Ok(()), Err)
+        let refusal = self.exchange.seldom_mut().and_then(|seldom| seldom.refusal.take());
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Answers for a method that a handler leaves out.
     pub(crate) fn refuse_method(&mut self) -> Ready<Result> {
-        self.exchange.method_refused = true;
+        self.exchange.make_seldom().method_refused = true;
         ready(Err(HTTPError::METHOD_NOT_ALLOWED.into()))
     }
 
     /// Whether such a method was called since the last time.
     pub(crate) fn take_method_refused(&mut self) -> bool {
-        std::mem::take(&mut self.exchange.method_refused)
+        std::mem::take(&mut self.exchange.make_seldom().method_refused)
     }
 
     pub(crate) fn answer_options(&mut self) -> Result {
         self.admission()?;
-        if let Some(allow) = self.exchange.allow.take() {
+        if let Some(allow) = self.exchange.make_seldom().allow.take() {
             self.set_header(header::ALLOW, allow)?;
         }
         self.set_status(StatusCode::NO_CONTENT);

@@ -1,8 +1,7 @@
 use std::any::{Any, TypeId};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
@@ -11,7 +10,8 @@ use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use crate::http1::head::Head;
+use crate::http1::head::{Head, Range};
+use crate::http1::header_list::HeaderList;
 use crate::routing::{Arguments, Pattern};
 use crate::scoreboard::served::Served;
 use crate::text::Text;
@@ -19,7 +19,8 @@ use crate::text::Text;
 /// A request and its response: what a context is made of, used again and again.
 pub(crate) struct Exchange {
     pub(crate) head: Head,
-    pub(crate) began: Option<Instant>,
+    /// When the head was complete, as [`IOLoop::nanos`](squall_runtime::IOLoop::nanos) counts.
+    pub(crate) began: u64,
     pub(crate) target: Target,
     pub(crate) options: RouteOptions,
     /// Of the route table, whatever it is that answers.
@@ -29,13 +30,23 @@ pub(crate) struct Exchange {
     /// Of the route that answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
+    pub(crate) response: Response,
+    seldom: Seldom,
+    /// Whether something may be in `seldom`.
+    has_seldom: Cell<bool>,
+}
+
+/// What most requests have none of, so that it need not be looked through after each.
+#[derive(Default)]
+pub(crate) struct Seldom {
+    /// What `Content-Encoding` has said of a body that is decompressed.
+    pub(crate) consumed_encoding: Option<Range>,
     /// Why the request is answered without asking a handler.
     pub(crate) refusal: Option<Error>,
     /// What an endpoint answers, for `OPTIONS`.
     pub(crate) allow: Option<HeaderValue>,
     /// A method of a handler was called that it does not have.
     pub(crate) method_refused: bool,
-    pub(crate) response: Response,
     pub(crate) upgrade: Option<Serve>,
     pub(crate) cache: Cache,
     pub(crate) extensions: Option<Extensions>,
@@ -58,13 +69,15 @@ pub(crate) struct Cache {
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) reason: Option<String>,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: HeaderList,
     pub(crate) body: Output,
     pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
     pub(crate) promised: Option<u64>,
     pub(crate) keep_alive: bool,
+    /// Status or headers were changed since it was found to be a sound response.
+    pub(crate) is_changed: bool,
 }
 
 /// How much of a response has left the handler's hands.
@@ -87,49 +100,64 @@ impl Exchange {
     pub(crate) fn new() -> Self {
         Self {
             head: Head::new(),
-            began: None,
+            began: 0,
             target: Target::default(),
             options: RouteOptions::default(),
             row: None,
             served: Served::default(),
             pattern: None,
             arguments: Arguments::new(),
-            refusal: None,
-            allow: None,
-            method_refused: false,
             response: Response {
                 status: StatusCode::OK,
                 reason: None,
-                headers: Vec::new(),
+                headers: HeaderList::new(),
                 body: Output::default(),
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
                 keep_alive: false,
+                is_changed: false,
             },
-            upgrade: None,
-            cache: Cache::default(),
-            extensions: None,
+            seldom: Seldom::default(),
+            has_seldom: Cell::new(false),
         }
     }
 
-    /// Forgets the request and its response, keeping the memory for the next ones.
+    /// Forgets the request and its response, keeping the memory for the next ones. The head
+    /// stays as it is until the next one takes its place.
     pub(crate) fn clear(&mut self) {
-        self.head.clear();
         self.target = Target::default();
         self.options = RouteOptions::default();
         self.pattern = None;
-        self.refusal = None;
-        self.allow = None;
-        self.method_refused = false;
         self.response.clear();
         self.response.progress = Progress::Open;
-        self.upgrade = None;
-        self.cache.headers.take();
-        self.cache.query.take();
-        self.cache.form.take();
-        self.cache.client.take();
-        self.extensions = None;
+        if self.has_seldom.take() {
+            self.seldom = Seldom::default();
+        }
+    }
+
+    /// What there is seldom, if there may be any of it.
+    #[inline]
+    pub(crate) fn seldom(&self) -> Option<&Seldom> {
+        self.has_seldom.get().then_some(&self.seldom)
+    }
+
+    /// What there is seldom, if there may be any of it, to be taken out.
+    #[inline]
+    pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
+        self.has_seldom.get().then_some(&mut self.seldom)
+    }
+
+    /// What there is seldom, to be added to.
+    pub(crate) fn make_seldom(&mut self) -> &mut Seldom {
+        self.has_seldom.set(true);
+        &mut self.seldom
+    }
+
+    /// What is computed when it is first asked for.
+    pub(crate) fn cache(&self) -> &Cache {
+        self.has_seldom.set(true);
+        &self.seldom.cache
     }
 }
 
@@ -142,13 +170,6 @@ impl Response {
         self.body.clear();
         self.trailers.clear();
         self.promised = None;
-    }
-
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value)
-    }
-
-    pub(crate) fn remove_header(&mut self, name: &HeaderName) {
-        self.headers.retain(|(other, _)| other != name);
+        self.is_changed = true;
     }
 }

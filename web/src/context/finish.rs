@@ -1,38 +1,59 @@
 //! From what a handler wrote to the bytes of a response.
 
+use crate::connection::Connection;
 use crate::connection::upgrade::Serve;
 use crate::context::Context;
-use crate::context::exchange::Progress;
+use crate::context::exchange::{Exchange, Progress, Response};
 use crate::context::response::ResponseError;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::encode::{
-    CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, asks_to_close,
-    chunk_start, encode_head, encode_trailers,
+    CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, chunk_start,
+    encode_head, encode_trailers,
 };
 use crate::http1::etag::{ETag, if_none_match};
-use crate::http1::head::Version;
-
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
+use crate::http1::head::{Head, Version};
+use crate::http1::header_list::Role;
 
 impl Context {
     /// Checks that what was written is a response, after which the body cannot be changed.
     #[track_caller]
+    #[inline]
     pub(crate) fn complete(&mut self) -> Result {
         if self.exchange.response.progress == Progress::Open {
             self.check_whole()?;
             self.exchange.response.progress = Progress::Complete;
+            self.exchange.response.is_changed = false;
         }
         Ok(())
     }
 
+    /// Whether it is complete, and has not been changed since.
+    pub(super) fn is_checked(&self) -> bool {
+        let response = &self.exchange.response;
+        response.progress == Progress::Complete && !response.is_changed
+    }
+
+    /// Whether the handler has another protocol to go on with.
+    fn upgrades(&self) -> bool {
+        self.exchange.seldom().is_some_and(|seldom| seldom.upgrade.is_some())
+    }
+
     /// Checks that what was written is a response, if nothing of it has left.
+    #[inline]
     pub(super) fn check_whole(&self) -> Result {
         let response = &self.exchange.response;
-        if self.is_head_sent() {
+        let is_plain = response.status == StatusCode::OK;
+        if self.is_head_sent() || is_plain && !response.headers.has(Role::ContentLength) {
             return Ok(());
         }
-        if response.status.is_informational() && self.exchange.upgrade.is_none() {
+        self.check_status_and_length()
+    }
+
+    #[inline(never)]
+    fn check_status_and_length(&self) -> Result {
+        let response = &self.exchange.response;
+        if response.status.is_informational() && !self.upgrades() {
             return Err(ResponseError::NotFinal(response.status).into());
         }
         let written = response.body.len() as u64;
@@ -68,7 +89,7 @@ impl Context {
             let to_head = *self.method() == Method::HEAD;
             self.exchange.response.promised = declared.filter(|_| !to_head);
             let chunked = framing == ResponseFraming::Chunked;
-            self.send_head(framing, None);
+            self.send_head(framing, None, false);
             self.exchange.response.progress = Progress::Streaming { chunked };
         }
         self.send_piece()
@@ -148,32 +169,28 @@ impl Context {
             self.become_not_modified();
         }
         let (status, version) = (self.status(), self.exchange.head.version);
-        let body = &self.exchange.response.body;
-        let headless_head = self.exchange.head.method == Method::HEAD && body.is_empty();
-        let declared = if headless_head { self.declared_length().ok().flatten() } else { None };
-        let length = declared.unwrap_or(body.len() as u64);
-        self.send_head(ResponseFraming::of(version, status, Some(length)), etag.as_ref());
-        let body = &mut self.exchange.response.body;
-        if self.exchange.head.method == Method::HEAD {
-            body.clear();
+        let to_head = self.exchange.head.method == Method::HEAD;
+        let mut length = self.exchange.response.body.len() as u64;
+        if to_head {
+            if length == 0 {
+                length = self.declared_length().ok().flatten().unwrap_or(0);
+            }
+            self.exchange.response.body.clear();
         }
-        self.connection.with(|buffers| buffers.output.take(body));
+        let framing = ResponseFraming::of(version, status, Some(length));
+        self.send_head(framing, etag.as_ref(), true);
         self.exchange.response.progress = Progress::Finished;
     }
 
-    fn send_head(&mut self, framing: ResponseFraming, etag: Option<&ETag>) {
-        let has_body = !matches!(framing, ResponseFraming::None | ResponseFraming::Length(0));
-        let response = &mut self.exchange.response;
-        if has_body && response.header(&header::CONTENT_TYPE).is_none() {
-            response.headers.insert(0, (header::CONTENT_TYPE, HTML));
-        }
-        self.exchange.response.keep_alive = self.keeps_alive(framing);
-        let response = &self.exchange.response;
-        let connection = match self.exchange.upgrade {
-            Some(_) if response.status == StatusCode::SWITCHING_PROTOCOLS => {
-                ConnectionHeader::Upgrade
-            }
-            _ => ConnectionHeader::of(self.exchange.head.version, response.keep_alive),
+    /// Queues the head, and behind it, if it `is_whole`, the body.
+    fn send_head(&mut self, framing: ResponseFraming, etag: Option<&ETag>, is_whole: bool) {
+        let upgrades = self.upgrades();
+        let Exchange { head: request, response, .. } = &mut *self.exchange;
+        response.keep_alive = keeps_alive(&self.connection, request, response, framing);
+        let switches = upgrades && response.status == StatusCode::SWITCHING_PROTOCOLS;
+        let connection = match switches {
+            true => ConnectionHeader::Upgrade,
+            false => ConnectionHeader::of(request.version, response.keep_alive),
         };
         let head = ResponseHead {
             status: response.status,
@@ -181,13 +198,16 @@ impl Context {
             headers: &response.headers,
             framing,
             connection,
-            date: &self.connection.worker.date(),
+            date: &self.connection.worker.date_line(),
             etag,
             server: true,
         };
         self.connection.with(|buffers| {
             buffers.body.answer_begins();
             buffers.output.append(|out| encode_head(out, &head));
+            if is_whole {
+                buffers.output.take(&mut response.body);
+            }
         });
     }
 
@@ -197,18 +217,11 @@ impl Context {
         self.exchange.head.version == Version::Http10 && response.promised.is_none()
     }
 
-    fn keeps_alive(&self, framing: ResponseFraming) -> bool {
-        self.exchange.head.keep_alive
-            && framing != ResponseFraming::UntilClose
-            && !self.connection.worker.is_draining()
-            && !self.connection.is_at_last_request()
-            && !asks_to_close(&self.exchange.response.headers)
-            && self.connection.with(|buffers| buffers.body.can_be_drained())
-    }
-
     /// The `Content-Length` that the handler has set.
     fn declared_length(&self) -> Result<Option<u64>> {
-        let Some(value) = self.exchange.response.header(&header::CONTENT_LENGTH) else {
+        let Some(value) =
+            self.exchange.response.headers.special(Role::ContentLength, &header::CONTENT_LENGTH)
+        else {
             return Ok(None);
         };
         let digits = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
@@ -224,9 +237,8 @@ impl Context {
     /// The tag of the body, where the framework makes one: for a whole 200 to GET or HEAD.
     fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
-        let wanted = self.may_be_had()
-            && !response.body.is_empty()
-            && response.header(&header::ETAG).is_none();
+        let wanted =
+            self.may_be_had() && !response.body.is_empty() && !response.headers.has(Role::ETag);
         wanted.then(|| match response.body.one_slice() {
             Some(body) => ETag::of(body),
             None => ETag::of_pieces(response.body.slices()),
@@ -236,10 +248,14 @@ impl Context {
     /// Whether the client has what would be sent: under the tag of the framework, or else that
     /// of the handler.
     fn client_has(&self, automatic: Option<&ETag>) -> bool {
+        if !self.exchange.head.if_none_match {
+            return false;
+        }
         let etag = match automatic {
-            Some(etag) => Some(etag.as_bytes().as_slice()),
+            Some(etag) => Some(etag.as_bytes()),
             None if self.may_be_had() => {
-                self.exchange.response.header(&header::ETAG).map(HeaderValue::as_bytes)
+                let headers = &self.exchange.response.headers;
+                headers.special(Role::ETag, &header::ETAG).map(HeaderValue::as_bytes)
             }
             None => None,
         };
@@ -263,7 +279,7 @@ impl Context {
         response.status = StatusCode::NOT_MODIFIED;
         response.reason = None;
         response.body.clear();
-        CONTENT.iter().for_each(|name| response.remove_header(name));
+        CONTENT.iter().for_each(|name| response.headers.remove(name.as_str()));
     }
 
     #[track_caller]
@@ -277,14 +293,30 @@ impl Context {
         if !self.exchange.head.upgrade || !self.connection.with(|buffers| buffers.body.is_none()) {
             Err(HTTPError::BAD_REQUEST.with_log_message("this request cannot be upgraded"))?;
         }
-        if self.exchange.response.header(&header::UPGRADE).is_none() {
+        if self.exchange.response.headers.first(&header::UPGRADE).is_none() {
             return Err(ResponseError::NoProtocol.into());
         }
         self.set_status(StatusCode::SWITCHING_PROTOCOLS);
         self.exchange.response.body.clear();
-        self.exchange.upgrade = Some(serve);
+        self.exchange.make_seldom().upgrade = Some(serve);
         self.complete()
     }
+}
+
+/// Whether the connection stays open after `response`.
+#[inline]
+fn keeps_alive(
+    connection: &Connection,
+    request: &Head,
+    response: &Response,
+    framing: ResponseFraming,
+) -> bool {
+    request.keep_alive
+        && framing != ResponseFraming::UntilClose
+        && !connection.worker.is_draining()
+        && !connection.is_at_last_request()
+        && !response.headers.asks_to_close()
+        && (request.framing.is_empty() || connection.can_be_drained())
 }
 
 /// Whether responses of this status have no body.

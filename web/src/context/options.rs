@@ -5,6 +5,7 @@ use std::time::Duration;
 pub(crate) struct RouteOptions {
     pub(crate) streams_request_body: bool,
     pub(crate) max_body_size: Option<u64>,
+    pub(crate) decompress_request: Option<bool>,
     pub(crate) half_close: Option<bool>,
     pub(crate) handler_timeout: Option<Duration>,
 }

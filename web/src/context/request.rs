@@ -71,8 +71,9 @@ impl Context {
         self.connection.with(|buffers| {
             let head = buffers.input.head();
             let matches = |field: Range| field.of(head).eq_ignore_ascii_case(name.as_bytes());
-            let field = self.exchange.head.fields.iter().find(|field| matches(field.name))?;
-            Some(buffers.input.text(field.value))
+            let field = self.exchange.head.fields.iter().find(|field| matches(field.name));
+            let value = field.map(|field| field.value).or_else(|| self.consumed_encoding(name))?;
+            Some(buffers.input.text(value))
         })
     }
 
@@ -95,7 +96,7 @@ impl Context {
     /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left
     /// out; [`header`](Self::header) finds them all.
     pub fn headers(&self) -> &HeaderMap {
-        self.exchange.cache.headers.get_or_init(|| {
+        self.exchange.cache().headers.get_or_init(|| {
             self.connection.with(|buffers| {
                 let head = buffers.input.head();
                 let fields = &self.exchange.head.fields;
@@ -108,6 +109,7 @@ impl Context {
                         let _ = headers.try_append(name, value);
                     }
                 }
+                self.append_consumed_encoding(head, &mut headers);
                 headers
             })
         })
@@ -157,14 +159,14 @@ impl Context {
     /// assert_eq!(TestClient::new(app).get("/").send().text(), "ada");
     /// ```
     pub fn set_extension<T: 'static>(&mut self, value: T) -> Option<T> {
-        let extensions = self.exchange.extensions.get_or_insert_default();
+        let extensions = self.exchange.make_seldom().extensions.get_or_insert_default();
         let old = extensions.insert(TypeId::of::<T>(), Box::new(value) as Box<dyn Any>);
         old.and_then(|old| old.downcast().ok()).map(|old| *old)
     }
 
     /// The value of type `T` that was kept with the request.
     pub fn extension<T: 'static>(&self) -> Option<&T> {
-        self.exchange.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
+        self.exchange.seldom()?.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
     pub(super) fn text(&self, range: Range) -> Text {

@@ -82,6 +82,7 @@ impl Context {
     pub fn set_status(&mut self, status: StatusCode) {
         self.exchange.response.status = status;
         self.exchange.response.reason = None;
+        self.exchange.response.is_changed = true;
     }
 
     /// Sets the status, and the phrase that stands behind it on the status line.
@@ -138,18 +139,8 @@ impl Context {
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
         let (name, value) = self.checked(name, value)?;
-        let headers = &mut self.exchange.response.headers;
-        match headers.iter().position(|(other, _)| *other == name) {
-            Some(first) => {
-                headers[first].1 = value;
-                let mut index = 0;
-                headers.retain(|(other, _)| {
-                    index += 1;
-                    index - 1 <= first || *other != name
-                });
-            }
-            None => headers.push((name, value)),
-        }
+        self.exchange.response.headers.set(name, value);
+        self.exchange.response.is_changed = true;
         Ok(())
     }
 
@@ -164,22 +155,21 @@ impl Context {
         N: TryInto<HeaderName, Error: Into<http::Error>>,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
-        let header = self.checked(name, value)?;
-        self.exchange.response.headers.push(header);
+        let (name, value) = self.checked(name, value)?;
+        self.exchange.response.headers.add(name, value);
+        self.exchange.response.is_changed = true;
         Ok(())
     }
 
     /// Takes back all headers called `name`. Without effect once the head has been flushed.
     pub fn clear_header(&mut self, name: &str) {
-        let same = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
-        self.exchange.response.headers.retain(|(other, _)| !same(other));
+        self.exchange.response.headers.remove(name);
+        self.exchange.response.is_changed = true;
     }
 
     /// The first header of the response called `name`, if it has been set.
     pub fn response_header(&self, name: &str) -> Option<&HeaderValue> {
-        let same = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
-        let mut headers = self.exchange.response.headers.iter();
-        headers.find(|(other, _)| same(other)).map(|(_, value)| value)
+        self.exchange.response.headers.first_called(name)
     }
 
     #[track_caller]

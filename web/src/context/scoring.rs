@@ -1,7 +1,5 @@
 //! What the scoreboard is told of a request.
 
-use std::time::Instant;
-
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::scoreboard::Ending;
@@ -22,7 +20,7 @@ impl Context {
     }
 
     /// When the head was complete.
-    pub(crate) fn began(&self) -> Option<Instant> {
+    pub(crate) fn began(&self) -> u64 {
         self.exchange.began
     }
 

@@ -6,48 +6,53 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
 
-/// The length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
-const LENGTH: usize = 29;
+/// A `Date` header: `Date: Sun, 06 Nov 1994 08:49:37 GMT` and a line end.
+pub(crate) type DateLine = [u8; 37];
+
+const BLANK: DateLine = *b"Date:                              \r\n";
+
+/// Where in the line the date itself stands.
+const TEXT: std::ops::Range<usize> = 6..35;
 
 /// The last second that the format can express: the year has four digits.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The current date as text, rendered again only when the second has changed.
+/// The header of the current date, rendered again only when the second has changed.
 pub(crate) struct DateCache {
     /// Seconds since 1970 that the text says; `u64::MAX` at first.
     second: u64,
-    text: [u8; LENGTH],
+    line: DateLine,
 }
 
 impl DateCache {
     pub(crate) fn new() -> Self {
-        Self { second: u64::MAX, text: [b' '; LENGTH] }
+        Self { second: u64::MAX, line: BLANK }
     }
 
     /// The date `now` as IMF-fixdate (RFC 9110 §5.6.7).
     ///
     /// A clock that is wrong beyond what the format can express, before 1970 or after 9999,
     /// gives the nearest date that it can.
-    pub(crate) fn at(&mut self, now: SystemTime) -> &[u8; LENGTH] {
+    pub(crate) fn at(&mut self, now: SystemTime) -> &DateLine {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if second != self.second {
             self.second = second;
             self.render(second.min(LAST_SECOND));
         }
-        &self.text
+        &self.line
     }
 
     #[cold]
     fn render(&mut self, second: u64) {
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));
-        let written = write!(self.text.as_mut_slice(), "{date}");
+        let written = write!(&mut self.line[TEXT], "{date}");
         debug_assert!(written.is_ok(), "every date has the same length");
     }
 }
 
 impl fmt::Debug for DateCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DateCache").field(&String::from_utf8_lossy(&self.text)).finish()
+        f.debug_tuple("DateCache").field(&String::from_utf8_lossy(&self.line)).finish()
     }
 }
 
@@ -58,7 +63,8 @@ mod tests {
     fn at(second: u64) -> String {
         let mut cache = DateCache::new();
         let text = cache.at(UNIX_EPOCH + Duration::from_secs(second));
-        String::from_utf8(text.to_vec()).unwrap()
+        let line = String::from_utf8(text.to_vec()).unwrap();
+        line.strip_prefix("Date: ").and_then(|rest| rest.strip_suffix("\r\n")).unwrap().to_owned()
     }
 
     #[test]
@@ -72,7 +78,7 @@ mod tests {
     fn a_clock_out_of_range_gives_the_nearest_date() {
         assert_eq!(at(LAST_SECOND + 1), at(LAST_SECOND));
         let before = UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(DateCache::new().at(before), at(0).as_bytes());
+        assert_eq!(DateCache::new().at(before)[TEXT], *at(0).as_bytes());
     }
 
     #[test]
@@ -81,7 +87,7 @@ mod tests {
         for second in [10, 11, 11, 12, 9] {
             for millisecond in [0, 999] {
                 let now = UNIX_EPOCH + Duration::from_millis(second * 1000 + millisecond);
-                assert_eq!(cache.at(now), at(second).as_bytes());
+                assert_eq!(cache.at(now)[TEXT], *at(second).as_bytes());
             }
         }
     }

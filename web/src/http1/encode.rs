@@ -3,11 +3,13 @@
 //! Names go out as `Content-Type` rather than `content-type`. They mean the same, but that is
 //! how people and old scripts expect them, and it costs little.
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
+use super::date::DateLine;
 use super::etag::ETag;
-use super::field::{has_token, is_reason_phrase};
+use super::field::is_reason_phrase;
 use super::head::Version;
+use super::header_list::{HeaderList, Role};
 
 /// The answer to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -22,8 +24,11 @@ const OK_AND_SERVER: &[u8] =
     concat!("HTTP/1.1 200 OK\r\nServer: Squall/", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes();
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
-/// Room for all that is not a handler's field.
-const OWN_PART: usize = 256;
+/// What a body is unless its handler says something else, as in Tornado.
+const HTML: &[u8] = b"Content-Type: text/html; charset=UTF-8\r\n";
+
+/// Room for an ordinary head: it grows only for a larger one.
+const USUAL_SIZE: usize = 512;
 
 /// What the head of a response is made of.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +40,12 @@ pub(crate) struct ResponseHead<'a> {
     ///
     /// `Content-Length`, `Transfer-Encoding` and `Connection` are passed over, for `framing`
     /// and `connection` govern these; `Date` and `Server` replace ours.
-    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
+    ///
+    /// A body without a `Content-Type` is said to be HTML.
+    pub(crate) headers: &'a HeaderList,
     pub(crate) framing: ResponseFraming,
     pub(crate) connection: ConnectionHeader,
-    pub(crate) date: &'a [u8; 29],
+    pub(crate) date: &'a DateLine,
     /// The automatic `Etag`. None may be among the headers then.
     pub(crate) etag: Option<&'a ETag>,
     /// Whether to say what server this is.
@@ -59,6 +66,10 @@ pub(crate) enum ResponseFraming {
 }
 
 impl ResponseFraming {
+    fn has_body(self) -> bool {
+        !matches!(self, Self::None | Self::Length(0))
+    }
+
     /// The framing of a response, with the length of its body if that is known.
     pub(crate) fn of(version: Version, status: StatusCode, length: Option<u64>) -> Self {
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -95,21 +106,14 @@ impl ConnectionHeader {
     }
 }
 
-/// Whether a handler's own `Connection` header asks for the connection to be closed.
-pub(crate) fn asks_to_close(headers: &[(HeaderName, HeaderValue)]) -> bool {
-    let connection = headers.iter().filter(|(name, _)| name == http::header::CONNECTION);
-    connection.into_iter().any(|(_, value)| has_token(value.as_bytes(), "close"))
-}
-
 /// Appends the head of a response to `out`.
 ///
 /// The order is Tornado's: `Server`, what the handler set, `Date`, `Etag`, the framing, and
 /// `Connection`.
 pub(crate) fn encode_head(out: &mut Vec<u8>, head: &ResponseHead<'_>) {
-    let found = survey(head.headers);
-    out.reserve(found.size + OWN_PART);
-
-    let server = head.server && !found.server;
+    let headers = head.headers;
+    out.reserve(USUAL_SIZE);
+    let server = head.server && !headers.has(Role::Server);
     match (head.status, head.reason) {
         (StatusCode::OK, None) if server => out.extend_from_slice(OK_AND_SERVER),
         (StatusCode::OK, None) => out.extend_from_slice(OK),
@@ -120,36 +124,100 @@ pub(crate) fn encode_head(out: &mut Vec<u8>, head: &ResponseHead<'_>) {
             }
         }
     }
-    for (name, value) in head.headers {
-        if role(name) != Role::Governed {
-            field(out, name, value);
+    if head.framing.has_body() && !headers.has(Role::ContentType) {
+        out.extend_from_slice(HTML);
+    }
+    if headers.has_governed() {
+        fields(out, headers.lines());
+    } else {
+        headers.lines().iter().for_each(|(name, value)| field(out, name, value));
+    }
+    let mut tail = Tail { bytes: [0; Tail::MOST], len: 0 };
+    tail.fill(head);
+    out.extend_from_slice(&tail.bytes[..tail.len]);
+}
+
+/// What stands behind a handler's headers: of bounded size, and so put together where that is
+/// cheap.
+struct Tail {
+    bytes: [u8; Self::MOST],
+    len: usize,
+}
+
+impl Tail {
+    const LENGTH: &[u8] = b"Content-Length: ";
+    const CHUNKED: &[u8] = b"Transfer-Encoding: chunked\r\n";
+    const KEEP_ALIVE: &[u8] = b"Connection: Keep-Alive\r\n";
+    const MOST: usize = size_of::<DateLine>()
+        + ETag::LINE
+        + Self::LENGTH.len()
+        + decimal::MOST
+        + Self::KEEP_ALIVE.len()
+        + b"\r\n\r\n".len();
+
+    #[inline(always)]
+    fn fill(&mut self, head: &ResponseHead<'_>) {
+        if !head.headers.has(Role::Date) {
+            self.put(head.date);
+        }
+        if let Some(etag) = head.etag {
+            self.put(etag.line());
+        }
+        match head.framing {
+            ResponseFraming::Length(length) => self.put_length(length),
+            ResponseFraming::Chunked => self.put(Self::CHUNKED),
+            ResponseFraming::UntilClose | ResponseFraming::None => {}
+        }
+        match head.connection {
+            ConnectionHeader::Implied => {}
+            ConnectionHeader::Close => self.put(b"Connection: close\r\n"),
+            ConnectionHeader::KeepAlive => self.put(Self::KEEP_ALIVE),
+            ConnectionHeader::Upgrade => self.put(b"Connection: Upgrade\r\n"),
+        }
+        self.put(b"\r\n");
+    }
+
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    #[inline(always)]
+    fn put_length(&mut self, length: u64) {
+        self.put(Self::LENGTH);
+        let digits = decimal::count(length);
+        decimal::write(&mut self.bytes[self.len..self.len + digits], length);
+        self.len += digits;
+        self.put(b"\r\n");
+    }
+}
+
+/// Numbers as they are read.
+mod decimal {
+    /// The most digits that 64 bits need.
+    pub(super) const MOST: usize = 20;
+
+    #[inline]
+    pub(super) fn count(mut number: u64) -> usize {
+        let mut digits = 1;
+        while number >= 10 {
+            number /= 10;
+            digits += 1;
+        }
+        digits
+    }
+
+    /// Writes `number` into `place`, which has as many bytes as it has digits.
+    #[inline]
+    pub(super) fn write(place: &mut [u8], mut number: u64) {
+        let mut end = place.len();
+        while end > 0 {
+            end -= 1;
+            place[end] = b'0' + (number % 10) as u8;
+            number /= 10;
         }
     }
-    if !found.date {
-        out.extend_from_slice(b"Date: ");
-        out.extend_from_slice(head.date);
-        out.extend_from_slice(b"\r\n");
-    }
-    if let Some(etag) = head.etag {
-        out.extend_from_slice(b"Etag: ");
-        out.extend_from_slice(etag.as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    match head.framing {
-        ResponseFraming::Length(length) => {
-            out.extend_from_slice(b"Content-Length: ");
-            decimal(out, length);
-            out.extend_from_slice(b"\r\n");
-        }
-        ResponseFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        ResponseFraming::UntilClose | ResponseFraming::None => {}
-    }
-    out.extend_from_slice(match head.connection {
-        ConnectionHeader::Implied => b"\r\n",
-        ConnectionHeader::Close => b"Connection: close\r\n\r\n".as_slice(),
-        ConnectionHeader::KeepAlive => b"Connection: Keep-Alive\r\n\r\n",
-        ConnectionHeader::Upgrade => b"Connection: Upgrade\r\n\r\n",
-    });
 }
 
 /// Appends an informational response (1xx other than 101), which precedes the final one.
@@ -182,47 +250,6 @@ pub(crate) fn encode_trailers(out: &mut Vec<u8>, trailers: &[(HeaderName, Header
     out.extend_from_slice(b"\r\n");
 }
 
-/// What a header means to the encoder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Plain,
-    Date,
-    Server,
-    /// Not the handler's to say.
-    Governed,
-}
-
-fn role(name: &HeaderName) -> Role {
-    match name.as_str() {
-        "date" => Role::Date,
-        "server" => Role::Server,
-        "connection" | "content-length" | "transfer-encoding" => Role::Governed,
-        _ => Role::Plain,
-    }
-}
-
-/// What a handler's headers hold.
-#[derive(Default)]
-struct Survey {
-    /// Bytes of all the lines.
-    size: usize,
-    date: bool,
-    server: bool,
-}
-
-fn survey(headers: &[(HeaderName, HeaderValue)]) -> Survey {
-    let mut found = Survey::default();
-    for (name, value) in headers {
-        found.size += name.as_str().len() + value.len() + b": \r\n".len();
-        match role(name) {
-            Role::Date => found.date = true,
-            Role::Server => found.server = true,
-            Role::Plain | Role::Governed => {}
-        }
-    }
-    found
-}
-
 fn status_line(out: &mut Vec<u8>, status: StatusCode, reason: Option<&str>) {
     let reason = reason.filter(|reason| is_reason_phrase(reason));
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -234,19 +261,26 @@ fn status_line(out: &mut Vec<u8>, status: StatusCode, reason: Option<&str>) {
 
 /// Appends fields, without those that only an encoder may set.
 fn fields(out: &mut Vec<u8>, headers: &[(HeaderName, HeaderValue)]) {
-    for (name, value) in headers.iter().filter(|(name, _)| role(name) != Role::Governed) {
+    for (name, value) in headers.iter().filter(|(name, _)| !Role::of(name).is_governed()) {
         field(out, name, value);
     }
 }
 
+#[inline]
 fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let name = name.as_str();
+    match *name {
+        header::CONTENT_TYPE => out.extend_from_slice(b"Content-Type: "),
+        _ => field_name(out, name.as_str()),
+    }
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn field_name(out: &mut Vec<u8>, name: &str) {
     match capitalised(name) {
         Some(name) => out.extend_from_slice(name.as_bytes()),
         None => capitalise(out, name),
     }
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// The names that responses commonly have, as they are sent.
@@ -261,7 +295,6 @@ fn capitalised(name: &str) -> Option<&'static str> {
         "location" => "Location: ",
         "set-cookie" => "Set-Cookie: ",
         "retry-after" => "Retry-After: ",
-        "content-type" => "Content-Type: ",
         "cache-control" => "Cache-Control: ",
         "content-range" => "Content-Range: ",
         "accept-ranges" => "Accept-Ranges: ",
@@ -290,20 +323,6 @@ fn capitalise(out: &mut Vec<u8>, name: &str) {
         word_begins = *byte == b'-';
     }
     out.extend_from_slice(b": ");
-}
-
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] += (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
 }
 
 #[cfg(test)]

@@ -120,6 +120,10 @@ pub(crate) enum BodyError {
     Trailer,
     /// More trailers than the limit, in bytes or in number.
     TrailersTooLarge,
+    /// What is compressed is not what `Content-Encoding` says, or something follows it.
+    Coding,
+    /// What is compressed ends too early.
+    CodingEnd,
 }
 
 impl BodyError {
@@ -132,7 +136,9 @@ impl BodyError {
             | Self::ChunkExtensionTooLong
             | Self::ChunkEnd
             | Self::TooMuchFraming
-            | Self::Trailer => StatusCode::BAD_REQUEST,
+            | Self::Trailer
+            | Self::Coding
+            | Self::CodingEnd => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -147,6 +153,8 @@ impl fmt::Display for BodyError {
             Self::TooMuchFraming => "too much framing for the data in the chunks",
             Self::Trailer => "malformed trailer",
             Self::TrailersTooLarge => "too many trailers",
+            Self::Coding => "the body is not what its Content-Encoding says",
+            Self::CodingEnd => "the compressed body is not whole",
         })
     }
 }

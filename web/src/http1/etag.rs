@@ -1,21 +1,28 @@
 //! The automatic `Etag`, and `If-None-Match`.
 
 use std::fmt;
+use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 use twox_hash::xxhash3_128::{RawHasher, SecretBuffer};
 
 use super::field::trim;
 
-/// The length of a tag: 128 bits in hexadecimal digits, and the quotes.
-const LENGTH: usize = 34;
+/// The tag as a header: 128 bits in hexadecimal digits in quotes, behind the name.
+const BLANK: [u8; 42] = *b"Etag: \"--------------------------------\"\r\n";
+
+/// Where in the header the tag is, quotes included.
+const TAG: Range<usize> = 6..40;
+
+/// Where its digits are.
+const DIGITS: Range<usize> = 7..39;
 
 /// A strong entity tag made from the bytes of a body.
 ///
 /// The hash is fast and not cryptographic: who can choose a body can make two with the same
 /// tag, and harms only the caches of those who ask him for both.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ETag([u8; LENGTH]);
+pub(crate) struct ETag([u8; BLANK.len()]);
 
 impl ETag {
     /// The tag of a body in one piece.
@@ -33,22 +40,32 @@ impl ETag {
     }
 
     /// The tag as it is sent, quotes included.
-    pub(crate) fn as_bytes(&self) -> &[u8; LENGTH] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0[TAG]
+    }
+
+    /// The length of the header that says it.
+    pub(crate) const LINE: usize = BLANK.len();
+
+    /// The header that says it, line end included.
+    #[inline]
+    pub(crate) fn line(&self) -> &[u8; Self::LINE] {
         &self.0
     }
 
+    #[inline]
     fn from_hash(hash: u128) -> Self {
-        let mut text = [b'"'; LENGTH];
-        for (index, digits) in text[1..LENGTH - 1].chunks_exact_mut(8).enumerate() {
+        let mut line = BLANK;
+        for (index, digits) in line[DIGITS].chunks_exact_mut(8).enumerate() {
             digits.copy_from_slice(&hex((hash >> (96 - 32 * index)) as u32));
         }
-        Self(text)
+        Self(line)
     }
 }
 
 impl fmt::Debug for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ETag").field(&String::from_utf8_lossy(&self.0)).finish()
+        f.debug_tuple("ETag").field(&String::from_utf8_lossy(self.as_bytes())).finish()
     }
 }
 

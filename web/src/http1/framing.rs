@@ -20,6 +20,13 @@ pub(crate) enum Framing {
     Chunked,
 }
 
+impl Framing {
+    /// Whether there is nothing of a body to be read.
+    pub(crate) fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Length(0))
+    }
+}
+
 /// What the fields seen so far say about the framing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FramingFields {

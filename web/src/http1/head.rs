@@ -45,6 +45,8 @@ pub(crate) struct Head {
     /// Whether the client offers to go on with another protocol (`Connection: upgrade` and an
     /// `Upgrade` field, not under HTTP/1.0).
     pub(crate) upgrade: bool,
+    /// Whether there is an `If-None-Match` field.
+    pub(crate) if_none_match: bool,
     /// What the fields read so far mean, of use while the head is parsed.
     meaning: Meaning,
 }
@@ -118,6 +120,7 @@ struct Meaning {
     keep_alive: bool,
     upgrade_option: bool,
     upgrade_field: bool,
+    if_none_match: bool,
 }
 
 impl Head {
@@ -273,6 +276,7 @@ impl Head {
         self.authority = self.authority.or(meaning.host);
         self.framing = meaning.framing.decide(self.version)?;
         self.keep_alive = !meaning.close && (http11 || meaning.keep_alive);
+        self.if_none_match = meaning.if_none_match;
         self.upgrade = http11 && meaning.upgrade_option && meaning.upgrade_field;
         self.expect = match (meaning.expect, self.framing) {
             (Expect::Continue, Framing::None | Framing::Length(0)) => Expect::None,

@@ -1,7 +1,6 @@
 //! What the connections of a server count with, in the process that serves them.
 
 use std::cell::{Cell, RefCell};
-use std::time::Instant;
 
 use squall_runtime::process::SlotPage;
 use squall_runtime::{IOLoop, Polled};
@@ -29,7 +28,7 @@ thread_local! {
 struct Ended {
     page: Page,
     row: u16,
-    began: Instant,
+    began: u64,
 }
 
 /// Writes the page of a worker.
@@ -99,8 +98,7 @@ impl Recorder {
         self.page.pause();
     }
 
-    /// A request is over whose head was complete at `began`.
-    #[inline]
+    /// A connection was accepted.
     pub(crate) fn accepted(&self) {
         self.page.accepted();
         if let Some(slot) = &self.slot {
@@ -108,6 +106,7 @@ impl Recorder {
         }
     }
 
+    /// One has ended.
     pub(crate) fn closed(&self) {
         self.page.closed();
         if let Some(slot) = &self.slot {
@@ -115,13 +114,13 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn end(&self, serving: Served, began: Option<Instant>, ending: Ending) {
+    /// A request is over whose head was complete at `began`.
+    #[inline]
+    pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {
         let row = serving.row();
         self.page.end(row, ending);
-        if let Some(began) = began {
-            ENDED.with_borrow_mut(|ended| ended.push(Ended { page: self.page, row, began }));
-            IOLoop::after_poll(after_poll);
-        }
+        ENDED.with_borrow_mut(|ended| ended.push(Ended { page: self.page, row, began }));
+        IOLoop::after_poll(after_poll);
     }
 }
 
@@ -145,9 +144,7 @@ fn after_poll(polled: &Polled) -> Option<String> {
     let busy = if polled.is_slow { name_requests() } else { None };
     ENDED.with_borrow_mut(|ended| {
         for Ended { page, row, began } in ended.drain(..) {
-            let took = polled.ended.saturating_duration_since(began);
-            let seconds = took.as_secs().saturating_mul(1_000_000_000);
-            page.took(row, seconds.saturating_add(took.subsec_nanos().into()));
+            page.took(row, polled.ended.saturating_sub(began));
         }
     });
     busy

@@ -22,6 +22,9 @@ const COURTESIES: [Duration; 4] = [
     Duration::from_millis(8),
 ];
 
+/// How long who has begun to connect may take: a round trip to most places.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
+
 /// For how long those who have connected are accepted at the end: clients that come back as
 /// fast as they are let go would keep the queue from ever being empty.
 const LAST_ACCEPTS: Duration = Duration::from_millis(500);
@@ -69,9 +72,19 @@ async fn leave_to_others(listener: &Listener) {
     }
 }
 
+/// Lets nobody begin to connect any more, and gives those who have begun the time to be accepted,
+/// by the tasks that do.
+pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>) {
+    let held_off = listeners.filter(|listener| listener.hold_off()).count();
+    if held_off > 0 {
+        sleep(LAST_HANDSHAKES).await;
+    }
+}
+
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
 ///
-/// The system has no way to say both at once, so that a client in between is reset.
+/// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
+/// between is reset.
 pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener) {
     let end = Instant::now() + LAST_ACCEPTS;
     // A task may not do everything in one go.

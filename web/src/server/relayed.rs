@@ -22,7 +22,7 @@ pub(super) fn read_proxy_header(
                     return Poll::Ready(false);
                 }
             }
-            match ready!(connection.poll_head(task)) {
+            match ready!(connection.poll_head(task, connection.backlog().received)) {
                 HeadProgress::Received => {}
                 HeadProgress::Ended => return Poll::Ready(false),
                 HeadProgress::TooSlow => {
@@ -36,7 +36,7 @@ pub(super) fn read_proxy_header(
 
 /// Reads the header, if it is complete.
 fn begin(connection: &Connection) -> Result<bool, HTTPError> {
-    if !connection.has_input() {
+    if !connection.backlog().received {
         return Ok(false);
     }
     let trusted = connection.worker.settings.trusted_downstream.as_ref();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use crate::connection::request_body::BodyFailure;
-use crate::connection::{Connection, HeadProgress};
+use crate::connection::{Backlog, Connection, HeadProgress};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
 use crate::context::conclude::{Conclusion, Outcome};
@@ -93,26 +93,25 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         loop {
-            if connection.queued() >= OUTPUT_HIGH_WATER
-                && ready!(connection.poll_output(task)).is_err()
-            {
+            let Backlog { received, queued } = connection.backlog();
+            if queued >= OUTPUT_HIGH_WATER && ready!(connection.poll_output(task)).is_err() {
                 return Poll::Ready(None);
             }
-            match begin_request(service, connection) {
-                Ok(None) => {}
-                Ok(request) => return Poll::Ready(request),
-                Err(error) => {
-                    let reason = error.to_string();
-                    let error = HTTPError::new(error.status()).with_log_message(reason);
-                    refuse(service, connection, error);
-                    return Poll::Ready(None);
+            if received {
+                match begin_request(service, connection) {
+                    Ok(None) => {}
+                    Ok(request) => return Poll::Ready(request),
+                    Err(error) => {
+                        refuse_malformed(service, connection, error);
+                        return Poll::Ready(None);
+                    }
                 }
             }
             // What was answered leaves before more is waited for.
-            if ready!(connection.poll_output(task)).is_err() {
+            if queued > 0 && ready!(connection.poll_output(task)).is_err() {
                 return Poll::Ready(None);
             }
-            match ready!(connection.poll_head(task)) {
+            match ready!(connection.poll_head(task, received)) {
                 HeadProgress::Received => {}
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
@@ -129,9 +128,6 @@ fn begin_request(
     service: &Service,
     connection: &Rc<Connection>,
 ) -> Result<Option<Context>, HeadError> {
-    if !connection.has_input() {
-        return Ok(None);
-    }
     let mut cx = service.lease(connection);
     match cx.begin() {
         Ok(true) => Ok(Some(cx)),
@@ -140,6 +136,13 @@ fn begin_request(
             begun.map(|_| None)
         }
     }
+}
+
+/// Answers what is no head.
+#[cold]
+fn refuse_malformed(service: &Service, connection: &Rc<Connection>, error: HeadError) {
+    let error = HTTPError::new(error.status()).with_log_message(error.to_string());
+    refuse(service, connection, error);
 }
 
 /// Answers a client that takes too long for a head.

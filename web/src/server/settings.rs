@@ -37,6 +37,49 @@ impl HTTPServer {
         self.set(|settings| settings.max_body_size = bytes)
     }
 
+    /// Whether bodies that come compressed (`Content-Encoding: gzip` or `deflate`) are given out
+    /// decompressed. Default: `false`, which leaves them and their headers as they are. A
+    /// [route](crate::Route::decompress_request) may have it otherwise.
+    ///
+    /// They are decompressed as they come, also for a route that
+    /// [streams](crate::Route::stream_request_body) them. [`max_body_size`](Self::max_body_size)
+    /// counts what comes and what comes out of it: a small body that would become a large one is
+    /// answered with 413 once it has come out to that size, and has taken no more memory.
+    ///
+    /// What is not of the coding, is cut short or has something behind it is answered with 400;
+    /// several members of gzip are one body (RFC 1952). Another coding, or one on top of another,
+    /// is answered with 415, and `Accept-Encoding` says which are taken (RFC 9110 §15.5.16).
+    ///
+    /// `Content-Encoding` is moved to `X-Consumed-Content-Encoding`; `Content-Length` stays what
+    /// the client has said, the size of what it has sent.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use flate2::{Compression, write::GzEncoder};
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, HTTPServer, Result, post, route};
+    ///
+    /// async fn size(cx: &mut Context) -> Result {
+    ///     cx.write(cx.body().await?.len().to_string())
+    /// }
+    ///
+    /// let app = Application::new([route("/", post(size))]);
+    /// let server = HTTPServer::new(app).decompress_request(true).max_body_size(1 << 20);
+    /// let client = TestClient::of(&server);
+    /// let send = |size| {
+    ///     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    ///     gzip.write_all(&vec![b'a'; size]).unwrap();
+    ///     client.post("/").header("Content-Encoding", "gzip").body(gzip.finish().unwrap()).send()
+    /// };
+    /// assert_eq!(send(1 << 20).text(), "1048576");
+    /// assert_eq!(send((1 << 20) + 1).status(), 413);
+    /// ```
+    #[must_use]
+    pub fn decompress_request(self, decompress: bool) -> Self {
+        self.set(|settings| settings.decompress_request = decompress)
+    }
+
     /// How long a connection may wait for its next request, or its first; it is closed then.
     /// Default: 75 seconds.
     #[must_use]
@@ -122,6 +165,18 @@ impl HTTPServer {
     #[must_use]
     pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.set(|settings| settings.write_timeout = timeout.into())
+    }
+
+    /// How fast a client must take what is sent, in bytes per second; one that is behind that by
+    /// more than the [`write_timeout`](Self::write_timeout) is cut, however fast it has been
+    /// before. Only time counts in which something waits for it. Default: 240. 0 is no limit.
+    ///
+    /// It ends clients that take a byte now and then, and never pause for long enough. Seen is
+    /// what the system takes to send: over TCP in steps of some kilobytes, see
+    /// [`BindOptions::notsent_lowat`](crate::BindOptions::notsent_lowat).
+    #[must_use]
+    pub fn min_write_rate(self, bytes_per_second: u64) -> Self {
+        self.set(|settings| settings.min_write_rate = bytes_per_second)
     }
 
     /// How long the requests in flight may take at a graceful end; those that take longer are

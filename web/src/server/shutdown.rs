@@ -80,6 +80,9 @@ async fn watch(mut signals: Signals) {
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
     worker.begin_drain();
     let drained = async {
+        if is_last {
+            handle.hold_off().await;
+        }
         handle.stop_accepting(is_last).await;
         worker.drained().await;
     };

@@ -27,13 +27,11 @@ use std::task::{Poll, Waker};
 
 use socket2::Socket;
 
-use super::super::{TcpListener, UnixListener};
+use super::super::TcpListener;
 use super::handed::{Handed, HandedPlace, Traits};
+use super::listener::{self, Listener, SPREADS};
 use super::tcp::Inherited;
 use super::{Adoptions, BindAddress, named, tcp};
-
-/// Whether the system spreads connections over the sockets of a port.
-const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 thread_local! {
     /// What is bound, for the fork to find. It does not keep sockets open that the program has
@@ -84,99 +82,6 @@ thread_local! {
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Sockets(pub(super) Rc<[Bound]>);
-
-/// A listening socket of this process.
-///
-/// # Examples
-///
-/// See [`Sockets`].
-#[derive(Debug)]
-pub enum Listener {
-    /// Takes TCP connections.
-    Tcp(TcpListener),
-    /// Takes the connections of a Unix socket.
-    Unix(UnixListener),
-}
-
-impl Listener {
-    /// Whether all workers accept from this one socket, so that any of them gets a connection:
-    /// a Unix socket is, and all are where the system does not spread connections over several.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let listeners = squall_runtime::bind_sockets("127.0.0.1:0")?.into_listeners()?;
-    /// assert_eq!(listeners[0].is_shared(), !cfg!(target_os = "linux"));
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        match self {
-            Self::Tcp(listener) => listener.is_shared() || !SPREADS,
-            Self::Unix(_) => true,
-        }
-    }
-
-    /// Waits until a connection is there, and leaves it.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the loop.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
-    ///
-    /// let sockets = bind_sockets("127.0.0.1:0")?;
-    /// let address = sockets.local_addrs()[0];
-    /// IOLoop::current().run_sync(async {
-    ///     let listeners = sockets.into_listeners()?;
-    ///     let _client = TcpStream::connect(address).await?;
-    ///     listeners[0].readable().await
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(listener) => listener.readable().await,
-            Self::Unix(listener) => listener.readable().await,
-        }
-    }
-
-    /// Has the system refuse further clients, or, in a worker, send them to the other workers.
-    ///
-    /// Dropping the listener is not enough in a worker: the supervisor keeps the socket open for
-    /// the one that may take the worker's place, which listens on it again. Connections that
-    /// nobody has accepted are lost, so that one should accept them before.
-    ///
-    /// A socket that the workers share, such as a Unix socket, is left to the others.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall_runtime::{IOLoop, TcpStream, bind_sockets};
-    ///
-    /// let sockets = bind_sockets("127.0.0.1:0")?;
-    /// let address = sockets.local_addrs()[0];
-    /// IOLoop::current().run_sync(async {
-    ///     let listeners = sockets.into_listeners()?;
-    ///     listeners.iter().for_each(|listener| listener.stop_listening());
-    ///     let error = TcpStream::connect(address).await.unwrap_err();
-    ///     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-    ///     std::io::Result::Ok(())
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn stop_listening(&self) {
-        if let Self::Tcp(listener) = self
-            && !self.is_shared()
-        {
-            // It fails if that was done before.
-            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
-        }
-    }
-}
 
 impl Sockets {
     pub(super) fn register(bound: Vec<Bound>) -> Self {
@@ -395,6 +300,7 @@ impl Bound {
             let slots = self.slots.borrow();
             // What was bound after the fork has one socket, and so has what all share.
             let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
+            listener::welcome_newcomers(&socket);
             socket.listen(self.backlog)?;
             Ok(match self.place {
                 Place::Tcp(..) => {

@@ -15,6 +15,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 pub(super) struct Inherited {
     pub(super) nodelay: bool,
     pub(super) keep_alive: Option<Duration>,
+    pub(super) notsent_lowat: Option<u32>,
+    pub(super) send_buffer_size: Option<usize>,
 }
 
 /// Binds `address` and listens on it.
@@ -59,6 +61,23 @@ pub(super) fn set_inherited(socket: &Socket, inherited: Inherited) -> io::Result
         let probes = TcpKeepalive::new().with_time(idle).with_interval(idle.min(PROBE_INTERVAL));
         socket.set_tcp_keepalive(&probes)?;
     }
+    if let Some(bytes) = inherited.notsent_lowat {
+        set_notsent_lowat(socket, bytes)?;
+    }
+    if let Some(bytes) = inherited.send_buffer_size {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn set_notsent_lowat(socket: &Socket, bytes: u32) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(bytes)
+}
+
+/// Elsewhere connections do not inherit it.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn set_notsent_lowat(_: &Socket, _: u32) -> io::Result<()> {
     Ok(())
 }
 

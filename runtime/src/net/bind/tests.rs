@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use rustix::io::FdFlags;
+use socket2::{Domain, Socket, Type};
 
 use super::*;
 use crate::bind_sockets;
@@ -174,6 +175,59 @@ fn accepted_connections_do_not_wait_to_fill_packets() {
     assert!(stream.nodelay().unwrap());
 }
 
+/// Writes to `stream` until the system takes no more.
+#[cfg(target_os = "linux")]
+fn fill(mut stream: &TcpStream) -> usize {
+    let zeros = vec![0; 64 * 1024];
+    let mut taken = 0;
+    loop {
+        match stream.write(&zeros) {
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return taken,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// How much the system holds for a client that has read much, and then stops.
+#[cfg(target_os = "linux")]
+fn held_for_one_that_stops(options: &BindOptions) -> usize {
+    let sockets = options.bind_sockets("127.0.0.1:0").unwrap();
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    client.set_recv_buffer_size(64 * 1024).unwrap();
+    client.connect(&sockets.local_addrs()[0].into()).unwrap();
+    let listener = blocking(sockets.into_listeners().unwrap().remove(0));
+    let (server, _) = listener.accept().unwrap();
+    server.set_nonblocking(true).unwrap();
+    let mut client = TcpStream::from(client);
+    let (mut written, mut read) = (0, 0);
+    let mut buffer = vec![0; 256 * 1024];
+    while read < 16 << 20 {
+        written += fill(&server);
+        read += client.read(&mut buffer).unwrap();
+    }
+    written += fill(&server);
+    let waiting = rustix::io::ioctl_fionread(&client).unwrap();
+    written - read - usize::try_from(waiting).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_takes_little_for_a_client_that_does_not_read() {
+    let by_default = held_for_one_that_stops(&BindOptions::new());
+    assert!(by_default <= 256 * 1024, "{by_default} bytes by default");
+    let little = held_for_one_that_stops(&BindOptions::new().notsent_lowat(16 * 1024));
+    assert!(little <= 128 * 1024, "{little} bytes");
+    let small = BindOptions::new().notsent_lowat(None).send_buffer_size(32 * 1024);
+    let small = held_for_one_that_stops(&small);
+    assert!(small <= 128 * 1024, "{small} bytes");
+    let system = held_for_one_that_stops(&BindOptions::new().notsent_lowat(None));
+    println!(
+        "{by_default} by default, {little} with little, {small} in a small buffer, else {system}"
+    );
+    assert!(system > by_default, "{system} bytes if left to the system, {by_default} by default");
+}
+
 #[test]
 fn slots_listen_only_when_their_worker_asks() {
     let sockets = bind_sockets("127.0.0.1:0").unwrap();
@@ -289,4 +343,23 @@ fn a_path_that_is_too_long_or_nowhere_is_named() {
     let error = bind_sockets("/nonexistent/app.sock").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("/nonexistent/app.sock"), "{error}");
+}
+
+/// A client that neither gets in nor is refused, until somebody listens again.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn who_comes_while_held_off_tries_again() {
+    let sockets = bind_sockets("127.0.0.1:0").unwrap();
+    let address = sockets.local_addrs()[0];
+    let connect = |limit| TcpStream::connect_timeout(&address, Duration::from_millis(limit));
+    let group = std::rc::Rc::clone(&sockets.0);
+    let listeners = sockets.into_listeners().unwrap();
+    let _before = connect(5_000).expect("it listens");
+    assert!(listeners.iter().all(Listener::hold_off));
+    assert_eq!(connect(100).unwrap_err().kind(), ErrorKind::TimedOut);
+    // Somebody takes the socket over.
+    group[0].listener(0).unwrap();
+    connect(5_000).expect("it listens again");
+    listeners[0].stop_listening();
+    assert_eq!(connect(5_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }

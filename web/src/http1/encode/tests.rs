@@ -3,14 +3,20 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DAY: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+const DAY: &DateLine = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
 fn pair(name: &str, value: &str) -> (HeaderName, HeaderValue) {
     (name.parse().unwrap(), value.parse().unwrap())
 }
 
+fn list(headers: &[(HeaderName, HeaderValue)]) -> HeaderList {
+    let mut list = HeaderList::new();
+    list.extend(headers);
+    list
+}
+
 /// An ordinary response, of which tests change a part.
-fn ordinary(headers: &[(HeaderName, HeaderValue)]) -> ResponseHead<'_> {
+fn ordinary(headers: &HeaderList) -> ResponseHead<'_> {
     ResponseHead {
         status: StatusCode::OK,
         reason: None,
@@ -29,9 +35,14 @@ fn text(head: &ResponseHead<'_>) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// As `text`, without the type that is said of a body that has none.
+fn text_untyped(head: &ResponseHead<'_>) -> String {
+    text(head).replace("Content-Type: text/html; charset=UTF-8\r\n", "")
+}
+
 #[test]
 fn an_ordinary_response() {
-    let headers = [pair("content-type", "text/html; charset=UTF-8")];
+    let headers = list(&[pair("content-type", "text/html; charset=UTF-8")]);
     let etag = ETag::of(b"Hello, world!");
     let head = ResponseHead { etag: Some(&etag), ..ordinary(&headers) };
     let etag = str::from_utf8(etag.as_bytes()).unwrap();
@@ -48,7 +59,7 @@ fn an_ordinary_response() {
 #[test]
 fn what_is_there_is_kept() {
     let mut out = b"the response before".to_vec();
-    encode_head(&mut out, &ordinary(&[]));
+    encode_head(&mut out, &ordinary(&HeaderList::new()));
     assert!(out.starts_with(b"the response beforeHTTP/1.1 200 OK\r\n"));
 }
 
@@ -56,7 +67,7 @@ fn what_is_there_is_kept() {
 fn status_lines() {
     let line = |status: u16, reason| {
         let status = StatusCode::from_u16(status).unwrap();
-        let text = text(&ResponseHead { status, reason, ..ordinary(&[]) });
+        let text = text(&ResponseHead { status, reason, ..ordinary(&HeaderList::new()) });
         text.split("\r\n").next().unwrap().to_owned()
     };
     assert_eq!(line(200, None), "HTTP/1.1 200 OK");
@@ -73,7 +84,9 @@ fn status_lines() {
 
 #[test]
 fn framings() {
-    let lines = |framing| text(&ResponseHead { framing, server: false, ..ordinary(&[]) });
+    let lines = |framing| {
+        text_untyped(&ResponseHead { framing, server: false, ..ordinary(&HeaderList::new()) })
+    };
     let start = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
     for (framing, line) in [
         (ResponseFraming::Length(0), "Content-Length: 0\r\n"),
@@ -86,6 +99,23 @@ fn framings() {
     ] {
         assert_eq!(lines(framing), format!("{start}{line}\r\n"));
     }
+}
+
+#[test]
+fn a_body_without_a_type_is_html() {
+    let type_of = |framing, headers: &[_]| {
+        let text = text(&ResponseHead { framing, ..ordinary(&list(headers)) });
+        let line = text.lines().find_map(|line| line.strip_prefix("Content-Type: "));
+        line.map(str::to_owned)
+    };
+    let html = Some("text/html; charset=UTF-8".to_owned());
+    assert_eq!(type_of(ResponseFraming::Length(1), &[]), html);
+    assert_eq!(type_of(ResponseFraming::Chunked, &[]), html);
+    assert_eq!(type_of(ResponseFraming::UntilClose, &[]), html);
+    assert_eq!(type_of(ResponseFraming::Length(0), &[]), None);
+    assert_eq!(type_of(ResponseFraming::None, &[]), None);
+    let own = [pair("content-type", "a/b")];
+    assert_eq!(type_of(ResponseFraming::Length(1), &own), Some("a/b".to_owned()));
 }
 
 #[test]
@@ -113,7 +143,7 @@ fn the_framing_follows_from_version_status_and_length() {
 #[test]
 fn connection_headers() {
     let last_lines = |connection| {
-        let text = text(&ResponseHead { connection, ..ordinary(&[]) });
+        let text = text(&ResponseHead { connection, ..ordinary(&HeaderList::new()) });
         text.split_once("Content-Length: 13\r\n").unwrap().1.to_owned()
     };
     assert_eq!(last_lines(ConnectionHeader::Implied), "\r\n");
@@ -130,24 +160,25 @@ fn connection_headers() {
 
 #[test]
 fn a_handlers_own_date_and_server_win() {
-    let headers = [pair("server", "Mine"), pair("x-a", "b"), pair("date", "today")];
+    let headers = list(&[pair("server", "Mine"), pair("x-a", "b"), pair("date", "today")]);
     assert_eq!(
-        text(&ordinary(&headers)),
+        text_untyped(&ordinary(&headers)),
         "HTTP/1.1 200 OK\r\nServer: Mine\r\nX-A: b\r\nDate: today\r\nContent-Length: 13\r\n\r\n"
     );
-    let head = ResponseHead { server: false, ..ordinary(&[]) };
+    let none = HeaderList::new();
+    let head = ResponseHead { server: false, ..ordinary(&none) };
     assert!(!text(&head).contains("Server"));
 }
 
 #[test]
 fn what_governs_the_connection_is_not_the_handlers_to_say() {
-    let headers = [
+    let headers = list(&[
         pair("content-length", "1"),
         pair("x-a", "b"),
         pair("transfer-encoding", "gzip"),
         pair("connection", "close"),
-    ];
-    let text = text(&ResponseHead { server: false, ..ordinary(&headers) });
+    ]);
+    let text = text_untyped(&ResponseHead { server: false, ..ordinary(&headers) });
     assert_eq!(
         text,
         "HTTP/1.1 200 OK\r\nX-A: b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 13\r\n\r\n"
@@ -156,6 +187,7 @@ fn what_governs_the_connection_is_not_the_handlers_to_say() {
 
 #[test]
 fn a_wish_to_close_is_found() {
+    let asks_to_close = |headers: &[_]| list(headers).asks_to_close();
     assert!(!asks_to_close(&[]));
     assert!(!asks_to_close(&[pair("connection", "keep-alive"), pair("x", "close")]));
     assert!(asks_to_close(&[pair("connection", "close")]));
@@ -173,7 +205,7 @@ fn names_are_capitalised() {
         ("x--y-", "X--Y-: a"),
         ("1x", "1x: a"),
     ] {
-        let headers = [pair(name, "a")];
+        let headers = list(&[pair(name, "a")]);
         assert!(text(&ordinary(&headers)).contains(&format!("\r\n{line}\r\n")), "{name}");
     }
 }
@@ -190,7 +222,6 @@ fn the_table_of_names_is_right() {
         "location",
         "set-cookie",
         "retry-after",
-        "content-type",
         "cache-control",
         "content-range",
         "accept-ranges",
@@ -268,14 +299,15 @@ proptest! {
         length in any::<u64>(),
         server in any::<bool>(),
     ) {
+        let list = list(&headers);
         let head = ResponseHead {
             status: StatusCode::from_u16(status).unwrap(),
             reason: reason.as_deref(),
             framing: ResponseFraming::Length(length),
             server,
-            ..ordinary(&headers)
+            ..ordinary(&list)
         };
-        let text = text(&head);
+        let text = if list.has(Role::ContentType) { text(&head) } else { text_untyped(&head) };
         let mut fields = [httparse::EMPTY_HEADER; 32];
         let mut response = httparse::Response::new(&mut fields);
         prop_assert_eq!(response.parse(text.as_bytes()), Ok(httparse::Status::Complete(text.len())));
@@ -293,7 +325,7 @@ proptest! {
         prop_assert!(!values("date").is_empty());
         prop_assert!(!server || !values("server").is_empty());
 
-        let sent = headers.iter().filter(|(name, _)| role(name) != Role::Governed);
+        let sent = headers.iter().filter(|(name, _)| !Role::of(name).is_governed());
         for (name, _) in sent.clone() {
             let expected = sent.clone().filter(|(other, _)| other == name);
             let expected: Vec<_> = expected.map(|(_, value)| value.as_bytes().to_vec()).collect();

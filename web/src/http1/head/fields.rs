@@ -54,6 +54,7 @@ const MATTERING: u64 = 1 << key(b"host")
     | 1 << key(b"expect")
     | 1 << key(b"upgrade")
     | 1 << key(b"connection")
+    | 1 << key(b"if-none-match")
     | 1 << key(b"content-length")
     | 1 << key(b"transfer-encoding");
 
@@ -72,6 +73,7 @@ impl Meaning {
             6 if is_name(name, b"expect") => self.expect(value),
             7 if is_name(name, b"upgrade") => self.upgrade_field = true,
             10 if is_name(name, b"connection") => self.connection(value),
+            13 if is_name(name, b"if-none-match") => self.if_none_match = true,
             14 if is_name(name, b"content-length") => self.framing.content_length(value)?,
             17 if is_name(name, b"transfer-encoding") => self.framing.transfer_encoding(value)?,
             _ => {}

@@ -1,0 +1,32 @@
+//! Writing the heads of responses.
+
+use divan::{Bencher, black_box};
+use squall::internals::{Headers, encode_response};
+use squall::{HeaderName, HeaderValue};
+
+/// By how many headers of the handler's own there are.
+#[divan::bench(args = [1, 4, 8])]
+fn encode(bencher: Bencher<'_, '_>, headers: usize) {
+    let all = [
+        ("content-type", "text/plain; charset=UTF-8"),
+        ("cache-control", "no-cache"),
+        ("vary", "Accept-Encoding"),
+        ("x-request-id", "0123456789abcdef"),
+        ("x-frame-options", "DENY"),
+        ("content-language", "en"),
+        ("set-cookie", "session=0123456789abcdef; HttpOnly; Secure; SameSite=Lax"),
+        ("link", "</style.css>; rel=preload; as=style"),
+    ];
+    let headers: Vec<_> = all[..headers].iter().map(|&(name, value)| header(name, value)).collect();
+    let headers = Headers::new(&headers);
+    let mut out = Vec::with_capacity(4096);
+    bencher.bench_local(|| {
+        out.clear();
+        encode_response(&mut out, black_box(&headers), black_box(13));
+        out.len()
+    });
+}
+
+fn header(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
+    (HeaderName::from_static(name), HeaderValue::from_static(value))
+}

@@ -1,0 +1,81 @@
+//! The application whose speed the figures of the README tell: nothing here is made for them.
+//!
+//! Run it: `cargo run --release --example bench`
+//! Try it: `curl -i localhost:8000/plaintext`
+//!         `curl localhost:8000/json`
+//!         `curl -d 'whatever you like' localhost:8000/echo`
+//!         `curl localhost:8000/user/123/posts/456`
+//!
+//! All limits, time-outs and headers are as they are by default. The port is the first argument,
+//! or `PORT`, or 8000; the second is how many workers there are: 1 unless it is said, 0 for one on
+//! each core. What is measured with it, and how, is in `benches/`.
+
+use std::io;
+
+use serde::Serialize;
+use squall::{Application, Context, HTTPServer, IOLoop, RequestHandler, Result, route};
+
+mod support;
+
+#[derive(Clone)]
+struct PlaintextHandler;
+
+impl RequestHandler for PlaintextHandler {
+    async fn get(&mut self, cx: &mut Context) -> Result {
+        cx.set_header("Content-Type", "text/plain; charset=UTF-8")?;
+        cx.write("Hello, World!")
+    }
+}
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+#[derive(Clone)]
+struct JsonHandler;
+
+impl RequestHandler for JsonHandler {
+    async fn get(&mut self, cx: &mut Context) -> Result {
+        cx.json(&Message { message: "Hello, World!" })
+    }
+}
+
+#[derive(Clone)]
+struct EchoHandler;
+
+impl RequestHandler for EchoHandler {
+    async fn post(&mut self, cx: &mut Context) -> Result {
+        let body = cx.body().await?;
+        cx.set_header("Content-Type", "application/octet-stream")?;
+        cx.write(body)
+    }
+}
+
+#[derive(Clone)]
+struct PostHandler;
+
+impl RequestHandler for PostHandler {
+    async fn get(&mut self, cx: &mut Context) -> Result {
+        let user: u64 = cx.path_argument("user")?;
+        let post: u64 = cx.path_argument("post")?;
+        cx.set_header("Content-Type", "text/plain; charset=UTF-8")?;
+        cx.write(format!("post {post} of user {user}\n"))
+    }
+}
+
+fn main() -> io::Result<()> {
+    let port = support::port()?;
+    let workers = std::env::args().nth(2).map_or(Ok(1), |workers| workers.parse());
+    let app = Application::new([
+        route("/plaintext", PlaintextHandler),
+        route("/json", JsonHandler),
+        route("/echo", EchoHandler),
+        route("/user/{user}/posts/{post}", PostHandler),
+    ]);
+    let server = HTTPServer::new(app);
+    server.bind(port)?;
+    println!("http://localhost:{port}");
+    server.start(workers.map_err(io::Error::other)?)?;
+    IOLoop::current().start()
+}

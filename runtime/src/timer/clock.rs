@@ -1,0 +1,157 @@
+//! The clock of a thread.
+//!
+//! Time is a number here, because all that a turn does with it is to add, to compare and to divide
+//! it into ticks, and each of these is a call with an [`Instant`]. One is made when somebody asks.
+
+use std::cell::{Cell, OnceCell};
+use std::time::{Duration, Instant};
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+const NANOS_PER_TICK: u64 = 1_000_000;
+
+/// A clock that moves only when it is told to. It counts nanoseconds, and ticks of a millisecond.
+pub(super) struct Clock {
+    /// One moment as the standard library has it and, read after that, as this clock has it, which so
+    /// is never ahead of the other: no timer fires early.
+    origin: OnceCell<(Instant, u64)>,
+    /// The time of this turn.
+    nanos: Cell<u64>,
+    /// The tick that it lies in.
+    tick: Cell<u64>,
+    /// The same time, once somebody has asked for it.
+    instant: Cell<Option<Instant>>,
+    /// The clock is not read any more, but moved.
+    is_virtual: Cell<bool>,
+}
+
+impl Clock {
+    pub(super) const fn new() -> Self {
+        Self {
+            origin: OnceCell::new(),
+            nanos: Cell::new(0),
+            tick: Cell::new(0),
+            instant: Cell::new(None),
+            is_virtual: Cell::new(false),
+        }
+    }
+
+    /// Has the clock agree with the standard library's, before it is first read.
+    pub(super) fn settle(&self) {
+        self.origin();
+    }
+
+    /// Sets the clock to the time that it is.
+    pub(super) fn read(&self) {
+        if !self.is_virtual.get() {
+            self.set(monotonic());
+        }
+    }
+
+    fn set(&self, nanos: u64) {
+        self.nanos.set(nanos);
+        self.tick.set(nanos / NANOS_PER_TICK);
+        self.instant.set(None);
+    }
+
+    /// The time of this turn, in nanoseconds.
+    pub(super) fn nanos(&self) -> u64 {
+        self.nanos.get()
+    }
+
+    /// The present time, in the same nanoseconds; that of the turn stays as it is.
+    pub(super) fn present(&self) -> u64 {
+        if self.is_virtual.get() { self.nanos.get() } else { monotonic() }
+    }
+
+    /// The tick that the time of this turn lies in.
+    pub(super) fn tick(&self) -> u64 {
+        self.tick.get()
+    }
+
+    /// The time of this turn.
+    pub(super) fn now(&self) -> Instant {
+        if let Some(instant) = self.instant.get() {
+            return instant;
+        }
+        let (origin, since) = self.origin();
+        let instant = origin + Duration::from_nanos(self.nanos.get().saturating_sub(since));
+        self.instant.set(Some(instant));
+        instant
+    }
+
+    /// The first tick that does not lie before `time`.
+    pub(super) fn tick_at(&self, time: Instant) -> u64 {
+        let (origin, since) = self.origin();
+        let nanos = match time.checked_duration_since(origin) {
+            Some(after) => since.saturating_add(nanos(after)),
+            None => since.saturating_sub(nanos(origin - time)),
+        };
+        nanos.div_ceil(NANOS_PER_TICK)
+    }
+
+    fn origin(&self) -> (Instant, u64) {
+        *self.origin.get_or_init(|| (Instant::now(), monotonic()))
+    }
+
+    /// The first tick that does not lie before the end of `duration`, counted from the time of
+    /// this turn.
+    pub(super) fn tick_after(&self, duration: Duration) -> u64 {
+        self.nanos.get().saturating_add(nanos(duration)).div_ceil(NANOS_PER_TICK)
+    }
+
+    /// How long it is from the time of this turn until `tick` begins.
+    pub(super) fn until(&self, tick: u64) -> Duration {
+        Duration::from_nanos(begin(tick).saturating_sub(self.nanos.get()))
+    }
+
+    /// Makes the clock stand still, at the begin of a tick.
+    pub(super) fn stop(&self) {
+        self.read();
+        self.is_virtual.set(true);
+        self.set(begin(self.nanos.get().div_ceil(NANOS_PER_TICK)));
+    }
+
+    pub(super) fn is_virtual(&self) -> bool {
+        self.is_virtual.get()
+    }
+
+    /// Moves the clock forward, if it stands still.
+    pub(super) fn advance(&self, by: Duration) {
+        if self.is_virtual.get() {
+            self.set(self.nanos.get().saturating_add(nanos(by)));
+        }
+    }
+
+    /// Moves the clock forward to the begin of `tick`.
+    pub(super) fn jump(&self, tick: u64) {
+        self.set(begin(tick).max(self.nanos.get()));
+    }
+}
+
+/// Saturates at 584 years.
+fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(NANOS_PER_SECOND);
+    seconds.saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+/// The nanosecond at which a tick begins.
+fn begin(tick: u64) -> u64 {
+    tick.saturating_mul(NANOS_PER_TICK)
+}
+
+/// The time in nanoseconds since some moment, by the clock that `Instant` shows.
+#[cfg(target_os = "linux")]
+fn monotonic() -> u64 {
+    use nix::time::{ClockId, clock_gettime};
+
+    // Not by `rustix`, which finds no clock under valgrind. There is no kernel without this one.
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |time| time.tv_sec() as u64 * NANOS_PER_SECOND + time.tv_nsec() as u64)
+}
+
+/// Which clock `Instant` shows is not the same everywhere.
+#[cfg(not(target_os = "linux"))]
+fn monotonic() -> u64 {
+    static FIRST: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    nanos(FIRST.elapsed())
+}

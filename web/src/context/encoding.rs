@@ -1,0 +1,80 @@
+//! Bodies of requests that come compressed.
+
+use crate::context::Context;
+use crate::error::HTTPError;
+use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use crate::http1::field::is_name;
+use crate::http1::head::Range;
+use crate::http1::inflate::{ACCEPTED, Coding, UnknownCoding};
+
+/// What is said of a coding that has been taken off, as by Tornado.
+const CONSUMED: &str = "x-consumed-content-encoding";
+
+impl Context {
+    /// Has the coding taken off the body, if there is one, and moves what the request says of it
+    /// to where it does no harm: a body that is passed on is not compressed any more.
+    #[cold]
+    pub(super) fn decompress_request(&mut self) {
+        if self.connection.with(|buffers| buffers.body.is_none()) {
+            return;
+        }
+        match self.content_coding() {
+            Ok(None) => {}
+            Ok(Some((coding, value))) => {
+                self.connection.with(|buffers| {
+                    let head = buffers.input.head();
+                    let is_encoding = |name: Range| is_name(name.of(head), b"content-encoding");
+                    self.exchange.head.fields.retain(|field| !is_encoding(field.name));
+                    buffers.body.inflate(coding);
+                });
+                self.exchange.make_seldom().consumed_encoding = Some(value);
+            }
+            // Where nothing is, there is no more to say.
+            Err(UnknownCoding) if self.exchange.pattern.is_none() => {}
+            Err(UnknownCoding) => self.refuse(unknown_coding()),
+        }
+    }
+
+    /// The coding of the body, and the field that names it.
+    fn content_coding(&self) -> Result<Option<(Coding, Range)>, UnknownCoding> {
+        self.connection.with(|buffers| {
+            let head = buffers.input.head();
+            let mut found = None;
+            for field in &self.exchange.head.fields {
+                if is_name(field.name.of(head), b"content-encoding") {
+                    let known = found.map(|(coding, _)| coding);
+                    let coding = Coding::take_in(known, field.value.of(head))?;
+                    if coding != known {
+                        found = coding.map(|coding| (coding, field.value));
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Whether the body has a coding that nobody has taken off.
+    pub(super) fn is_body_encoded(&self) -> bool {
+        !matches!(self.content_coding(), Ok(None))
+    }
+
+    /// The value of the header `name`, if that is the one for a coding that was taken off.
+    pub(super) fn consumed_encoding(&self, name: &str) -> Option<Range> {
+        self.exchange.seldom()?.consumed_encoding.filter(|_| name.eq_ignore_ascii_case(CONSUMED))
+    }
+
+    pub(super) fn append_consumed_encoding(&self, head: &[u8], headers: &mut HeaderMap) {
+        let value = self.consumed_encoding(CONSUMED);
+        let value = value.and_then(|value| HeaderValue::from_bytes(value.of(head)).ok());
+        if let Some(value) = value {
+            // It fails where the map is full.
+            let _ = headers.try_append(HeaderName::from_static(CONSUMED), value);
+        }
+    }
+}
+
+/// Refuses a body that cannot be decompressed, and says which can (RFC 9110 §15.5.16).
+pub(super) fn unknown_coding() -> HTTPError {
+    HTTPError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        .with_header(header::ACCEPT_ENCODING, ACCEPTED)
+}

@@ -1,0 +1,135 @@
+use http::{HeaderName, HeaderValue, header};
+
+use super::field::has_token;
+
+/// The headers of a response, in the order in which they are to go out.
+///
+/// It knows which of those that mean something to the server are among them, so that a response
+/// without any is not searched for each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeaderList {
+    lines: Vec<(HeaderName, HeaderValue)>,
+    /// The roles that its lines have, a bit each.
+    roles: u8,
+}
+
+/// What a header means to the server, beyond being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Role {
+    Plain = 0,
+    ContentType = 1,
+    Date = 2,
+    Server = 4,
+    ETag = 8,
+    ContentLength = 16,
+    Connection = 32,
+    TransferEncoding = 64,
+}
+
+impl Role {
+    pub(crate) fn of(name: &HeaderName) -> Self {
+        match name.as_str() {
+            "content-type" => Self::ContentType,
+            "date" => Self::Date,
+            "server" => Self::Server,
+            "etag" => Self::ETag,
+            "content-length" => Self::ContentLength,
+            "connection" => Self::Connection,
+            "transfer-encoding" => Self::TransferEncoding,
+            _ => Self::Plain,
+        }
+    }
+
+    /// Whether it is for the server to say, whatever the handler has set.
+    pub(crate) fn is_governed(self) -> bool {
+        matches!(self, Self::ContentLength | Self::Connection | Self::TransferEncoding)
+    }
+}
+
+impl HeaderList {
+    pub(crate) const fn new() -> Self {
+        Self { lines: Vec::new(), roles: 0 }
+    }
+
+    /// Whether there is a header of `role`.
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.roles & role as u8 != 0
+    }
+
+    /// The first header called `name`, whose role is `role`.
+    pub(crate) fn special(&self, role: Role, name: &HeaderName) -> Option<&HeaderValue> {
+        if self.has(role) { self.first(name) } else { None }
+    }
+
+    /// Whether some line is the server's to say.
+    pub(crate) fn has_governed(&self) -> bool {
+        const GOVERNED: u8 =
+            Role::ContentLength as u8 | Role::Connection as u8 | Role::TransferEncoding as u8;
+        self.roles & GOVERNED != 0
+    }
+
+    pub(crate) fn first(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.lines.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// The first header of that name in any case.
+    pub(crate) fn first_called(&self, name: &str) -> Option<&HeaderValue> {
+        let same = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
+        self.lines.iter().find(|(other, _)| same(other)).map(|(_, value)| value)
+    }
+
+    pub(crate) fn add(&mut self, name: HeaderName, value: HeaderValue) {
+        self.roles |= Role::of(&name) as u8;
+        self.lines.push((name, value));
+    }
+
+    /// Puts one in the place of the first of its name and takes the others back.
+    pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.lines.iter().position(|(other, _)| *other == name) {
+            Some(first) => self.replace(first, &name, value),
+            None => self.add(name, value),
+        }
+    }
+
+    #[inline(never)]
+    fn replace(&mut self, first: usize, name: &HeaderName, value: HeaderValue) {
+        self.lines[first].1 = value;
+        let mut index = 0;
+        self.lines.retain(|(other, _)| {
+            index += 1;
+            index - 1 <= first || other != name
+        });
+    }
+
+    /// Takes back all of that name in any case.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.lines.retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
+        self.roles = self.lines.iter().fold(0, |roles, (name, _)| roles | Role::of(name) as u8);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
+        self.roles = 0;
+    }
+
+    pub(crate) fn lines(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.lines
+    }
+
+    /// Whether the handler's own `Connection` header asks for the connection to be closed.
+    pub(crate) fn asks_to_close(&self) -> bool {
+        self.has(Role::Connection)
+            && self
+                .lines
+                .iter()
+                .filter(|(name, _)| name == header::CONNECTION)
+                .any(|(_, value)| has_token(value.as_bytes(), "close"))
+    }
+}
+
+impl<'a> Extend<&'a (HeaderName, HeaderValue)> for HeaderList {
+    fn extend<T: IntoIterator<Item = &'a (HeaderName, HeaderValue)>>(&mut self, lines: T) {
+        lines.into_iter().cloned().for_each(|(name, value)| self.add(name, value));
+    }
+}

@@ -1,0 +1,106 @@
+//! What the microbenchmarks in `benches/micro` see of the inside of this crate. Only there with the
+//! feature `internals`, which nobody else sets; no part of the public interface.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::http1::encode::{ConnectionHeader, ResponseFraming, ResponseHead, encode_head};
+use crate::http1::head::{Head, HeadLimits, HeadSearch};
+use crate::http1::header_list::HeaderList;
+use crate::routing::{Arguments, Index, Pattern, PatternError};
+
+/// Parses the heads of requests, one after the other, as a connection does.
+#[derive(Debug)]
+pub struct Heads {
+    head: Head,
+    limits: HeadLimits,
+}
+
+impl Heads {
+    /// With the limits that a server has by default.
+    pub fn new() -> Self {
+        let limits = HeadLimits { max_head_size: 64 << 10, max_fields: 100, max_target: 8 << 10 };
+        Self { head: Head::new(), limits }
+    }
+
+    /// The length of the head at the front of `bytes`, if it is complete, and nothing is wrong.
+    pub fn parse(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.head.clear();
+        let place = self.head.read(&mut HeadSearch::default(), bytes, &self.limits);
+        place.ok().flatten().map(|place| place.end)
+    }
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Finds the row of a table that answers a path.
+#[derive(Debug)]
+pub struct Rows {
+    index: Index,
+    arguments: Arguments,
+}
+
+impl Rows {
+    /// Of patterns as [`route`](crate::route()) takes them.
+    ///
+    /// # Errors
+    ///
+    /// If there is something wrong with one of them.
+    pub fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Self, PatternError> {
+        Self::of(patterns.map(Pattern::parse))
+    }
+
+    /// Of patterns as [`regex`](crate::regex()) takes them.
+    ///
+    /// # Errors
+    ///
+    /// If there is something wrong with one of them.
+    pub fn regexes<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Self, PatternError> {
+        Self::of(patterns.map(Pattern::regex))
+    }
+
+    /// The number of the row, beginning with 0.
+    pub fn find(&mut self, path: &[u8]) -> Option<usize> {
+        self.index.find(path, &mut self.arguments)
+    }
+
+    fn of(
+        patterns: impl Iterator<Item = Result<Pattern, PatternError>>,
+    ) -> Result<Self, PatternError> {
+        let patterns: Vec<Pattern> = patterns.collect::<Result<_, _>>()?;
+        Ok(Self { index: Index::new(&patterns), arguments: Arguments::new() })
+    }
+}
+
+/// The headers of a response.
+#[derive(Debug, Default)]
+pub struct Headers(HeaderList);
+
+impl Headers {
+    /// These, in this order.
+    pub fn new(headers: &[(HeaderName, HeaderValue)]) -> Self {
+        let mut list = HeaderList::new();
+        list.extend(headers);
+        Self(list)
+    }
+}
+
+/// Appends to `out` the head of a response with a body of `length` bytes and these headers.
+pub fn encode_response(out: &mut Vec<u8>, headers: &Headers, length: u64) {
+    encode_head(
+        out,
+        &ResponseHead {
+            status: StatusCode::OK,
+            reason: None,
+            headers: &headers.0,
+            framing: ResponseFraming::Length(length),
+            connection: ConnectionHeader::Implied,
+            date: b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n",
+            etag: None,
+            server: true,
+        },
+    );
+}
