@@ -80,8 +80,8 @@ impl Listener {
     /// Without this, a client that connects between the last [`accept`](TcpListener::accept) and
     /// the end of listening is reset.
     ///
-    /// Returns whether the system can do this: for TCP, on Linux. Who shares the socket, such as
-    /// the next process that takes it over, gets no clients either.
+    /// Returns whether that is done: for TCP, on Linux, unless others use the
+    /// [same](Self::is_shared) socket.
     ///
     /// # Examples
     ///
@@ -89,8 +89,8 @@ impl Listener {
     #[must_use]
     pub fn hold_off(&self) -> bool {
         match self {
-            Self::Tcp(listener) if !self.is_shared() => ignore_newcomers(listener),
-            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tcp(listener) => !self.is_shared() && ignore_newcomers(listener),
+            Self::Unix(_) => false,
         }
     }
 
