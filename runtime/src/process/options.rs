@@ -159,8 +159,8 @@ impl ForkOptions {
     /// ignored.
     ///
     /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the fork: loops, threads,
-    /// connections, random generators.
+    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the
+    /// fork: loops, threads, connections, random generators.
     ///
     /// # Errors
     ///

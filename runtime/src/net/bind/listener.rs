@@ -28,7 +28,8 @@ pub enum Listener {
 
 impl Listener {
     /// Whether all workers accept from this one socket, so that any of them gets a connection:
-    /// a Unix socket is, and all are where the system does not spread connections over several.
+    /// a Unix socket is, and one of systemd, and all are where the system does not spread
+    /// connections over several.
     ///
     /// # Examples
     ///
