@@ -9,6 +9,7 @@
 //! | `queued` | 100 connections wait for workers that are suspended, and then killed |
 //! | `reloads` | 50 times all workers are replaced one by one, under load |
 //! | `scaling` | 200 times there is one worker fewer and then one more, under load |
+//! | `upgrades` | 10 times a new program takes the place of the server, under load |
 //! | `hang` | one worker of two hangs for 30 s, and 100 clients come meanwhile |
 //! | `unix` | 64 kept connections over a Unix socket of two workers |
 //! | `term` | the graceful end, under load and with a stream that would last an hour |
@@ -27,15 +28,17 @@ mod replaced;
 mod server;
 mod stuck;
 mod unix;
+mod upgraded;
 
 type Run = fn() -> io::Result<()>;
 
 /// All of them, in the order of the table.
-const ALL: [(&str, Run); 8] = [
+const ALL: [(&str, Run); 9] = [
     ("kills", kills::run),
     ("queued", stuck::queued),
     ("reloads", replaced::reloads),
     ("scaling", replaced::scaling),
+    ("upgrades", upgraded::upgrades),
     ("hang", stuck::hang),
     ("unix", unix::run),
     ("term", end::term),

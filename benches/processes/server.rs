@@ -16,8 +16,13 @@ pub(crate) fn start(kind: &str) -> io::Result<(Program, u16)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", kind]);
     let program = Program::start(command);
-    let port = program.expect("port ").parse().map_err(io::Error::other)?;
+    let port = port(&program)?;
     Ok((program, port))
+}
+
+/// Where it listens, once it does.
+pub(crate) fn port(program: &Program) -> io::Result<u16> {
+    program.expect("port ").parse().map_err(io::Error::other)
 }
 
 /// The process of the worker that comes up next with this number.
@@ -49,6 +54,7 @@ pub(crate) fn serve(kind: &str) -> io::Result<()> {
         server.bind("127.0.0.1:0")?;
     }
     println!("port {}", server.local_addrs().first().map_or(0, std::net::SocketAddr::port));
+    println!("supervisor {}", id());
     let workers = if kind == "kills" { 4 } else { 2 };
     server.start(ForkOptions::new().workers(workers))?;
     println!("worker {} is process {}", task_id().unwrap_or_default(), id());

@@ -216,6 +216,25 @@ impl Client {
     }
 }
 
+/// Waits until the process has ended, whether anybody has asked how or not.
+#[track_caller]
+pub fn await_end(process: Pid) {
+    let start = Instant::now();
+    let lives = || {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        Some(!stat.rsplit_once(") ")?.1.starts_with('Z'))
+    };
+    while lives() == Some(true) {
+        assert!(start.elapsed() < SOON, "process {process} is still there");
+        thread::yield_now();
+    }
+}
+
+/// Whether this line of the log says that a turn of the loop has taken long, which it may here.
+pub fn is_of_a_busy_machine(line: &str) -> bool {
+    line.contains("the loop was kept for ")
+}
+
 /// Stops all threads of a process; returns when they have stopped.
 pub fn suspend(process: Pid) {
     let start = Instant::now();

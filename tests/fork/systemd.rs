@@ -17,7 +17,7 @@ use squall_runtime::process::ForkOptions;
 use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{BindAddress, IOLoop, bind_sockets};
 
-use crate::case::{Case, Client, SOON, Server, announce, greet};
+use crate::case::{Case, Client, SOON, Server, announce, await_end, greet};
 
 fn two() -> ForkOptions {
     ForkOptions::new().workers(2)
@@ -81,9 +81,8 @@ pub fn a_socket_of_the_address_is_taken(case: &Case) {
     kill(old, Signal::SIGUSR2).unwrap();
     let new = supervisor(&server);
     let last = [server.worker(0), server.worker(1)];
-    while !last.contains(&Client::local(port()).greeting().unwrap().1) {}
-    // An upgrade that is not complete would be undone.
-    server.expect_end_of(old);
+    await_end(old);
+    assert!(last.contains(&Client::local(port()).greeting().unwrap().1));
     kill(new, Signal::SIGTERM).unwrap();
     assert!(server.has_ended_within(SOON));
     drop(socket);

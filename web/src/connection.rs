@@ -68,6 +68,8 @@ impl Flags {
     const TOO_SLOW: u8 = 32;
     /// Another protocol has it, and decides when it ends.
     const HANDED_OVER: u8 = 16;
+    /// The time for a last request is over, and the system was asked once more.
+    const LOOKED: u8 = 64;
 }
 
 impl Connection {
@@ -312,8 +314,20 @@ impl Connection {
                 Poll::Pending
             }
             Poll::Pending if begun => Poll::Ready(HeadProgress::TooSlow),
+            Poll::Pending if self.looks_once_more() => {
+                task.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Pending => Poll::Ready(HeadProgress::Ended),
         }
+    }
+
+    /// At the end of the server many are closed at the same time, and a request may come to each
+    /// until its turn: the system is asked once more.
+    fn looks_once_more(&self) -> bool {
+        let looks = self.worker.is_draining() && !self.has(Flags::LOOKED);
+        self.set(Flags::LOOKED, true);
+        looks
     }
 
     /// Whether what is to be sent is a file that is being read: its client has all the time until

@@ -1,8 +1,6 @@
 //! What users may set of the fork and of the supervision.
 
-use std::fmt;
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
 use nix::unistd::Pid;
@@ -15,22 +13,13 @@ use super::scoreboard::{Scoreboard, SlotPage, State};
 use super::supervisor::Supervisor;
 use super::{cpu_count, guard, inherited, single, stamp};
 
-/// Deaths that are a bug in one request in a thousand must not end a server, and neither must
-/// somebody who kills workers for sport. What keeps workers that die at once from keeping the
-/// machine busy is the delay before the next one.
-const MAX_RESTARTS: usize = 1000;
+pub use hooks::WorkerExit;
 
-/// See [`MAX_RESTARTS`].
-const RESTART_WINDOW: Duration = Duration::from_secs(60);
+use hooks::{Describe, Hooks};
+use limits::{MAX_RESTARTS, RESTART_WINDOW, STALL_TIMEOUT};
 
-/// For each worker. With the delays between them, this takes a quarter of a minute.
-const MAX_FAILED_STARTS: usize = 10;
-
-/// What process managers allow a service as well, give or take, before they kill it.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// As long as other servers with a worker per process give a request.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+mod hooks;
+mod limits;
 
 /// How to fork and supervise, where the defaults will not do.
 ///
@@ -63,43 +52,6 @@ pub struct ForkOptions {
     pub(super) describe: Option<Describe>,
     pub(super) hooks: Hooks,
     pub(super) presence: presence::Settings,
-}
-
-/// Says what a worker was serving, by what its page tells.
-type Describe = fn(&SlotPage) -> Option<String>;
-
-type ExitHook = dyn Fn(&WorkerExit);
-
-/// What the program does at certain times.
-#[derive(Clone, Default)]
-pub(super) struct Hooks {
-    pub(super) after_fork: Vec<Rc<dyn Fn(usize)>>,
-    pub(super) worker_start: Vec<Rc<dyn Fn(usize)>>,
-    pub(super) worker_exit: Option<Rc<ExitHook>>,
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hooks")
-    }
-}
-
-/// How a worker has ended: for [`ForkOptions::on_worker_exit`].
-///
-/// # Examples
-///
-/// See [`ForkOptions::on_worker_exit`].
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct WorkerExit {
-    /// The number of the worker.
-    pub id: usize,
-    /// Its process, which is no more.
-    pub pid: u32,
-    /// The status it exited with, if it exited.
-    pub status: Option<i32>,
-    /// The number of the signal that killed it, if one did.
-    pub signal: Option<i32>,
 }
 
 impl ForkOptions {
@@ -157,226 +109,6 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how many workers that have died may be replaced within any span of `window`, all
-    /// workers taken together, before the supervisor gives up. Default 1000 within 60 seconds.
-    ///
-    /// # Examples
-    ///
-    /// See [`ForkOptions`].
-    #[must_use]
-    pub fn max_restarts(mut self, restarts: usize, window: Duration) -> Self {
-        self.max_restarts = restarts;
-        self.restart_window = window;
-        self
-    }
-
-    /// Sets how many workers may die before they are *ready* within any span of `window`, all
-    /// workers taken together, before the supervisor gives up. Default 10 for each worker,
-    /// within 60 seconds.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    ///
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// // What does not start at once never will.
-    /// let once = ForkOptions::new().max_failed_starts(0, Duration::from_secs(60));
-    /// once.fork_processes()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn max_failed_starts(mut self, starts: usize, window: Duration) -> Self {
-        self.failed_starts = Some((starts, window));
-        self
-    }
-
-    pub(super) fn failed_starts(&self, workers: usize) -> (usize, Duration) {
-        let most = MAX_FAILED_STARTS.saturating_mul(workers);
-        self.failed_starts.unwrap_or((most, RESTART_WINDOW))
-    }
-
-    /// Sets within which time a worker must be *ready*; one that is not is killed, which counts
-    /// as a death. Default `None`: no limit, for a worker that runs no loop never is.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    ///
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// ForkOptions::new().start_timeout(Duration::from_secs(60)).fork_processes()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn start_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.start_timeout = Some(timeout.into());
-        self
-    }
-
-    /// Sets how long workers that were asked to stop may take before they are killed. Default
-    /// 30 seconds.
-    ///
-    /// # Examples
-    ///
-    /// See [`ForkOptions`].
-    #[must_use]
-    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.stop_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
-    /// they were not set: for the upper layer, which knows what its workers do.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    ///
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// fn start(options: ForkOptions) -> std::io::Result<usize> {
-    ///     let minute = Duration::from_secs(60);
-    ///     options.default_timeouts(minute, minute).fork_processes()
-    /// }
-    /// ```
-    #[must_use]
-    pub fn default_timeouts(mut self, start: Duration, stop: Duration) -> Self {
-        self.start_timeout.get_or_insert(Some(start));
-        self.stop_timeout.get_or_insert(stop);
-        self
-    }
-
-    /// How long a worker may take to be ready.
-    pub(super) fn start_limit(&self) -> Option<Duration> {
-        self.start_timeout.flatten()
-    }
-
-    /// How long one may take to end.
-    pub(super) fn stop_limit(&self) -> Duration {
-        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
-    }
-
-    /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
-    /// worker is killed and replaced, and the log says what it was doing. Default 30 seconds;
-    /// `None` lets it hang.
-    ///
-    /// Long before that, after about half a second, another worker serves its listeners, so that
-    /// only who has connected before waits. `None` turns this off as well. A process in a
-    /// debugger hangs too.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// // Tasks that compute for minutes, and should rather be in `run_in_executor`.
-    /// ForkOptions::new().stall_timeout(None).fork_processes()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.stall_timeout = timeout.into();
-        self
-    }
-
-    /// Sets how much memory a worker may have, in bytes that are not swapped out; one that has
-    /// more is replaced: it ends gracefully once the new one is ready. What the workers share,
-    /// such as the program itself, counts in each. Default `None`: no limit. It is looked at
-    /// every 5 seconds, on Linux, and each worker's limit is lower by a share of up to an eighth,
-    /// so that not all are replaced at the same time.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// ForkOptions::new().max_memory(512 << 20).fork_processes()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn max_memory(mut self, bytes: impl Into<Option<u64>>) -> Self {
-        self.max_memory = bytes.into();
-        self
-    }
-
-    /// Adds a function that each worker calls first of all, with its number: for what a fork
-    /// would duplicate, such as the state of a random generator. Those that were added first are
-    /// called first.
-    ///
-    /// # Examples
-    ///
-    /// See [`on_worker_exit`](Self::on_worker_exit).
-    #[must_use]
-    pub fn after_fork(mut self, hook: impl Fn(usize) + 'static) -> Self {
-        self.hooks.after_fork.push(Rc::new(hook));
-        self
-    }
-
-    /// Adds a function that each worker calls with its number when all
-    /// [`after_fork`](Self::after_fork) functions were, before
-    /// [`fork_processes`](Self::fork_processes) returns: for what belongs to the worker as a
-    /// whole.
-    ///
-    /// # Examples
-    ///
-    /// See [`on_worker_exit`](Self::on_worker_exit).
-    #[must_use]
-    pub fn on_worker_start(mut self, hook: impl Fn(usize) + 'static) -> Self {
-        self.hooks.worker_start.push(Rc::new(hook));
-        self
-    }
-
-    /// Sets a function that is called when a worker has ended, however it did. It runs in a
-    /// process of its own, forked from the supervisor, which is never at the mercy of the
-    /// program's code; it is killed after 10 seconds.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use squall_runtime::process::ForkOptions;
-    ///
-    /// ForkOptions::new()
-    ///     .after_fork(|id| println!("worker {id}: seeds its generators"))
-    ///     .on_worker_start(|id| println!("worker {id}: begins"))
-    ///     .on_worker_exit(|exit| println!("worker {}: removes {}.tmp", exit.id, exit.pid))
-    ///     .fork_processes()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn on_worker_exit(mut self, hook: impl Fn(&WorkerExit) + 'static) -> Self {
-        self.hooks.worker_exit = Some(Rc::new(hook));
-        self
-    }
-
-    /// Sets by which function the supervisor finds words for what a worker was serving when it
-    /// died or stood still. It runs in the supervisor, and so must neither block nor panic; it
-    /// is for the upper layer, which knows what its words of the page mean.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use std::sync::atomic::Ordering::Relaxed;
-    ///
-    /// use squall_runtime::process::{ForkOptions, SlotPage};
-    ///
-    /// fn job(page: &SlotPage) -> Option<String> {
-    ///     let number = page.extension()[0].load(Relaxed);
-    ///     (number != 0).then(|| format!("job {number}"))
-    /// }
-    ///
-    /// ForkOptions::new().page_words(1).describe(job).fork_processes()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[must_use]
-    pub fn describe(mut self, describe: fn(&SlotPage) -> Option<String>) -> Self {
-        self.describe = Some(describe);
-        self
-    }
-
     /// Sets how many words of 64 bits each page of the [`Scoreboard`] has for what the program
     /// counts itself. Default 0. The system gives memory to those that are written to.
     ///
@@ -395,7 +127,7 @@ impl ForkOptions {
     /// **What it watches.** A worker that exits with another status than 0, or is killed by a
     /// signal, is replaced by one with the same number: at once, unless it dies before it has
     /// been *ready* for a second. If the one that follows does so as well, the next waits for
-    /// 0.1 s, then 0.2 s, and so on up to 5 s, each a quarter more or less at random. A worker is
+    /// 0.1 s, then 0.2 s, and so on up to 2 s, each a quarter more or less at random. A worker is
     /// ready when its loop runs and the listeners of all that was bound before the fork were
     /// taken, or dropped. One that exits with 0 is done and not replaced; once all are done, the
     /// supervisor exits with status 0. If too many must be replaced in too short a time, it stops
@@ -427,8 +159,8 @@ impl ForkOptions {
     /// ignored.
     ///
     /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the fork: loops, threads,
-    /// connections, random generators.
+    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the
+    /// fork: loops, threads, connections, random generators.
     ///
     /// # Errors
     ///

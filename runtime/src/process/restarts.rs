@@ -10,8 +10,8 @@ pub(super) const EARLY: Duration = Duration::from_secs(1);
 /// How long the second replacement in a row waits; each one after it waits for twice as long.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 
-/// No replacement waits for longer.
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// No replacement waits for longer: it may be that nobody else is left to serve.
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// How long to wait with the replacement of a worker, when `early` in a row have died soon, this
 /// one included. `chance` lies between 0 and 1: what fails together should not come back
@@ -74,10 +74,10 @@ mod tests {
 
     #[test]
     fn the_first_is_immediate_and_then_each_waits_twice_as_long_up_to_a_limit() {
-        let delays = |chance| [0, 1, 2, 3, 4, 7, 8, 9, u32::MAX].map(|early| delay(early, chance));
-        let milliseconds = [0, 0, 100, 200, 400, 3200, 5000, 5000, 5000];
+        let delays = |chance| [0, 1, 2, 3, 4, 6, 7, 8, u32::MAX].map(|early| delay(early, chance));
+        let milliseconds = [0, 0, 100, 200, 400, 1600, 2000, 2000, 2000];
         assert_eq!(delays(0.5), milliseconds.map(Duration::from_millis));
         assert_eq!(delay(2, 0.0), Duration::from_millis(75));
-        assert_eq!(delay(u32::MAX, 1.0), Duration::from_millis(6250));
+        assert_eq!(delay(u32::MAX, 1.0), Duration::from_millis(2500));
     }
 }

@@ -185,8 +185,12 @@ impl Folder {
         self.0.join("control.sock")
     }
 
-    /// Asks on the control socket.
+    /// Asks on the control socket, once more if a worker has taken the question with it.
     fn ask(&self, path: &str) -> io::Result<String> {
+        self.ask_once(path).or_else(|_| self.ask_once(path))
+    }
+
+    fn ask_once(&self, path: &str) -> io::Result<String> {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.set_read_timeout(Some(SOON))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\n\r\n")?;
@@ -223,7 +227,8 @@ fn controlled(case: &Case) -> (Server, Folder) {
         // It is the case's to remove.
         let folder = ManuallyDrop::new(Folder::of(getppid()));
         fs::create_dir_all(&folder.0)?;
-        let server = HTTPServer::new(application()?);
+        // A kept connection is asked when the end has begun, on a machine that may be busy.
+        let server = HTTPServer::new(application()?).drain_idle(SOON);
         server.control(folder.socket())?;
         serve(&server, 2)
     });

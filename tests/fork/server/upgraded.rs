@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::id;
-use std::thread;
-use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp};
@@ -13,7 +11,7 @@ use squall::{HTTPServer, IOLoop};
 
 use super::application;
 use super::supervised::{Load, quick};
-use crate::case::{Case, SOON, Server, announce};
+use crate::case::{Case, Server, announce, await_end};
 use crate::http::Connection;
 
 /// What says how many workers the next program has.
@@ -33,27 +31,13 @@ fn serve(server: &HTTPServer) -> std::io::Result<()> {
     IOLoop::current().start()
 }
 
-/// Waits until the process has ended, whether anybody has asked how or not.
-#[track_caller]
-fn await_end(process: Pid) {
-    let start = Instant::now();
-    let lives = || {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        Some(!stat.rsplit_once(") ")?.1.starts_with('Z'))
-    };
-    while lives() == Some(true) {
-        assert!(start.elapsed() < SOON, "process {process} is still there");
-        thread::yield_now();
-    }
-}
-
 /// Has a server with so many workers take over from one with so many others, one after the other.
 fn upgrades(case: &Case, counts: &[usize]) {
     let write = |workers: usize| fs::write(workers_file(), workers.to_string()).unwrap();
     if !case.is_server() {
         write(counts[0]);
     }
-    let server: Server = case.server(|| serve(&quick(application())));
+    let server: Server = case.server(|| serve(&quick(application()).slow_callback(None)));
     let port = server.port();
     let supervisor = || Pid::from_raw(server.number("supervisor "));
     let come_up =

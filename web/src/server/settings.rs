@@ -186,8 +186,9 @@ impl HTTPServer {
         self.set(|settings| settings.shutdown_timeout = timeout)
     }
 
-    /// How long a kept connection has for a last request at a graceful end. To close it at
-    /// once would fail a request that is on its way. Default: 1 second.
+    /// How long a kept connection has for a last request at a graceful end. It is answered with
+    /// `Connection: close`. To close at once would fail a request that is on its way. Default:
+    /// 1 second.
     #[must_use]
     pub fn drain_idle(self, patience: Duration) -> Self {
         self.set(|settings| settings.drain_idle = patience)

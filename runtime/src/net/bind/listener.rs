@@ -28,7 +28,8 @@ pub enum Listener {
 
 impl Listener {
     /// Whether all workers accept from this one socket, so that any of them gets a connection:
-    /// a Unix socket is, and all are where the system does not spread connections over several.
+    /// a Unix socket is, and one of systemd, and all are where the system does not spread
+    /// connections over several.
     ///
     /// # Examples
     ///
@@ -79,8 +80,8 @@ impl Listener {
     /// Without this, a client that connects between the last [`accept`](TcpListener::accept) and
     /// the end of listening is reset.
     ///
-    /// Returns whether the system can do this: for TCP, on Linux. Who shares the socket, such as
-    /// the next process that takes it over, gets no clients either.
+    /// Returns whether that is done: for TCP, on Linux, unless others use the
+    /// [same](Self::is_shared) socket.
     ///
     /// # Examples
     ///
@@ -88,7 +89,7 @@ impl Listener {
     #[must_use]
     pub fn hold_off(&self) -> bool {
         match self {
-            Self::Tcp(listener) => ignore_newcomers(listener),
+            Self::Tcp(listener) => !self.is_shared() && ignore_newcomers(listener),
             Self::Unix(_) => false,
         }
     }

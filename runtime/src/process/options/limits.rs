@@ -1,0 +1,171 @@
+//! How much of what is allowed: deaths, time, memory.
+
+use std::time::Duration;
+
+use super::ForkOptions;
+
+/// Deaths that are a bug in one request in a thousand must not end a server, and neither must
+/// somebody who kills workers for sport. What keeps workers that die at once from keeping the
+/// machine busy is the delay before the next one.
+pub(super) const MAX_RESTARTS: usize = 1000;
+
+/// See [`MAX_RESTARTS`].
+pub(super) const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+/// For each worker. With the delays between them, this takes a quarter of a minute.
+const MAX_FAILED_STARTS: usize = 10;
+
+/// What process managers allow a service as well, give or take, before they kill it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// As long as other servers with a worker per process give a request.
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Limits of the supervision.
+impl ForkOptions {
+    /// Sets how many workers that have died may be replaced within any span of `window`, all
+    /// workers taken together, before the supervisor gives up. Default 1000 within 60 seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
+    #[must_use]
+    pub fn max_restarts(mut self, restarts: usize, window: Duration) -> Self {
+        self.max_restarts = restarts;
+        self.restart_window = window;
+        self
+    }
+
+    /// Sets how many workers may die before they are *ready* within any span of `window`, all
+    /// workers taken together, before the supervisor gives up. Default 10 for each worker,
+    /// within 60 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// // What does not start at once never will.
+    /// let once = ForkOptions::new().max_failed_starts(0, Duration::from_secs(60));
+    /// once.fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn max_failed_starts(mut self, starts: usize, window: Duration) -> Self {
+        self.failed_starts = Some((starts, window));
+        self
+    }
+
+    pub(in crate::process) fn failed_starts(&self, workers: usize) -> (usize, Duration) {
+        let most = MAX_FAILED_STARTS.saturating_mul(workers);
+        self.failed_starts.unwrap_or((most, RESTART_WINDOW))
+    }
+
+    /// Sets within which time a worker must be *ready*; one that is not is killed, which counts
+    /// as a death. Default `None`: no limit, for a worker that runs no loop never is.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new().start_timeout(Duration::from_secs(60)).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn start_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.start_timeout = Some(timeout.into());
+        self
+    }
+
+    /// Sets how long workers that were asked to stop may take before they are killed. Default
+    /// 30 seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`ForkOptions`].
+    #[must_use]
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
+    /// they were not set: for the upper layer, which knows what its workers do.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// fn start(options: ForkOptions) -> std::io::Result<usize> {
+    ///     let minute = Duration::from_secs(60);
+    ///     options.default_timeouts(minute, minute).fork_processes()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn default_timeouts(mut self, start: Duration, stop: Duration) -> Self {
+        self.start_timeout.get_or_insert(Some(start));
+        self.stop_timeout.get_or_insert(stop);
+        self
+    }
+
+    /// How long a worker may take to be ready.
+    pub(in crate::process) fn start_limit(&self) -> Option<Duration> {
+        self.start_timeout.flatten()
+    }
+
+    /// How long one may take to end.
+    pub(in crate::process) fn stop_limit(&self) -> Duration {
+        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
+    /// worker is killed and replaced, and the log says what it was doing. Default 30 seconds;
+    /// `None` lets it hang.
+    ///
+    /// Long before that, after about half a second, another worker serves its listeners, so that
+    /// only who has connected before waits. `None` turns this off as well. A process in a
+    /// debugger hangs too.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// // Tasks that compute for minutes, and should rather be in `run_in_executor`.
+    /// ForkOptions::new().stall_timeout(None).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.stall_timeout = timeout.into();
+        self
+    }
+
+    /// Sets how much memory a worker may have, in bytes that are not swapped out; one that has
+    /// more is replaced: it ends gracefully once the new one is ready. What the workers share,
+    /// such as the program itself, counts in each. Default `None`: no limit. It is looked at
+    /// every 5 seconds, on Linux, and each worker's limit is lower by a share of up to an eighth,
+    /// so that not all are replaced at the same time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// ForkOptions::new().max_memory(512 << 20).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn max_memory(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.max_memory = bytes.into();
+        self
+    }
+}
