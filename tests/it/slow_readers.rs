@@ -107,3 +107,29 @@ fn a_handler_may_write_as_slowly_as_it_likes() {
     let response = client.get("/").send();
     assert_eq!((response.text(), response.is_complete()), ("x".repeat(20), true));
 }
+
+/// What is taken at once counts as well: who was slow for once need not be fast for ever.
+#[test]
+fn a_client_that_has_caught_up_may_be_slow_again() {
+    let events = async |cx: &mut Context| -> Result {
+        for _ in 0..1000 {
+            cx.write("x".repeat(1000))?;
+            cx.flush().await?;
+            sleep(Duration::from_secs(1)).await;
+        }
+        cx.write("end")
+    };
+    let client = TestClient::new(Application::new([route("/", get(events))]));
+    let mut connection = client.connect();
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let pass = |seconds| IOLoop::current().run_sync(sleep(Duration::from_secs(seconds))).unwrap();
+    // It takes about 64 s until there is no more room.
+    for _ in 0..3 {
+        pass(64 + 50);
+        for _ in 0..200 {
+            connection.receive_until(&"x".repeat(1000));
+        }
+    }
+    let rest = connection.receive_to_end();
+    assert!(rest.ends_with(b"end\r\n0\r\n\r\n"), "it was cut off");
+}

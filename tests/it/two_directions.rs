@@ -1,6 +1,7 @@
 //! All on virtual time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -50,6 +51,62 @@ fn a_client_that_neither_sends_nor_takes_is_let_go() {
     let began = IOLoop::current().time();
     connection.receive_to_end();
     assert!(IOLoop::current().time() - began < Duration::from_secs(10), "it had been let go");
+}
+
+/// The one timer went off for the body. That what was sent is not taken has its own limit.
+#[test]
+fn a_client_is_let_go_that_does_not_take_what_it_is_told_of_its_slow_body() {
+    let app = Application::new([route("/sixty", get(sixty)), route("/", post(async || "taken"))]);
+    let second = Duration::from_secs(1);
+    let server = HTTPServer::new(app).body_timeout(second).write_timeout(second * 10);
+    let mut connection = TestClient::of(&server).connect();
+    connection.send(request("/sixty"));
+    pass(1);
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    connection.send(request("/sixty") + post);
+    pass(3600);
+    let taken = connection.receive_to_end();
+    assert!(taken.len() < 100 * KIB, "{} bytes: it had been let go", taken.len());
+}
+
+#[test]
+fn a_client_is_let_go_that_takes_nothing_although_it_has_sent_in_time() {
+    let dropped = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&dropped);
+    let echo = async move |cx: &mut Context| -> Result {
+        let _dropped = AtDrop(Rc::clone(&seen));
+        cx.write("s".repeat(100 * KIB))?;
+        // Then it is sent while the handler waits for something else.
+        let _ = timeout(Duration::from_secs(1), cx.flush()).await;
+        let mut body = cx.body();
+        while let Ok(Some(piece)) = timeout(Duration::from_secs(5), body.next()).await {
+            drop(piece?);
+        }
+        cx.flush().await
+    };
+    let app = Application::new([
+        route("/sixty", get(sixty)),
+        route("/", post(echo)).stream_request_body(),
+    ]);
+    let second = Duration::from_secs(1);
+    let server = HTTPServer::new(app).body_timeout(second * 10).write_timeout(second * 20);
+    let mut connection = TestClient::of(&server).connect();
+    connection.send(request("/sixty"));
+    pass(1);
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    connection.send(request("/sixty") + post);
+    pass(2);
+    connection.send("f");
+    pass(3600);
+    assert!(dropped.get(), "the handler still waits for it");
+}
+
+struct AtDrop(Rc<Cell<bool>>);
+
+impl Drop for AtDrop {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
 }
 
 #[test]

@@ -148,11 +148,14 @@ impl Connection {
         let progress = queued - buffers.output.len();
         self.worker.recorder.page.sent(progress);
         let spent = buffers.output.take_spent();
+        let is_even = buffers.sending.is_even();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
         drop(spent);
         if sent.is_ready() {
-            self.end_sending(progress);
+            if !is_even {
+                self.end_sending(progress);
+            }
             return sent;
         }
         self.save_memory();

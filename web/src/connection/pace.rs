@@ -31,6 +31,12 @@ impl Pace {
         self.behind = self.behind.saturating_sub(time);
     }
 
+    /// Whether it is not behind, and nothing waits for it.
+    #[inline]
+    pub(super) fn is_even(&self) -> bool {
+        self.waiting_since.is_none() && self.behind == Duration::ZERO
+    }
+
     /// How long the next bytes may take for a client that may be behind by `timeout`.
     pub(super) fn patience(&self, timeout: Duration) -> Duration {
         timeout.saturating_sub(self.behind)

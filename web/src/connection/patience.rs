@@ -105,12 +105,12 @@ impl Connection {
     pub(super) fn end_sending(&self, progress: u64) {
         if self.send_until.take().is_some() {
             self.arm();
-            let now = self.worker.now();
-            self.with(|buffers| {
-                buffers.sending.stop(now);
-                buffers.sending.advance(progress, self.worker.settings.min_write_rate);
-            });
         }
+        let now = self.worker.now();
+        self.with(|buffers| {
+            buffers.sending.stop(now);
+            buffers.sending.advance(progress, self.worker.settings.min_write_rate);
+        });
     }
 
     #[inline]
@@ -123,11 +123,21 @@ impl Connection {
     }
 
     fn poll_limit(&self, task: &mut TaskContext<'_>, limit: Option<Moment>) -> Poll<()> {
-        ready!(self.deadline.poll_expired(task));
-        match limit {
-            Some(until) if until.has_come() => Poll::Ready(()),
-            // It is for who waits in the other direction, and is polled as well.
-            _ => Poll::Pending,
+        if limit.is_some_and(Moment::has_come) {
+            return Poll::Ready(());
         }
+        ready!(self.deadline.poll_expired(task));
+        self.poll_later_limit(task, limit)
+    }
+
+    /// The timer went off for the other direction: for who waits there and is polled as well, or
+    /// for a limit that has fallen away. From here on it is for this one.
+    #[cold]
+    fn poll_later_limit(&self, task: &mut TaskContext<'_>, limit: Option<Moment>) -> Poll<()> {
+        if let Some(until) = limit {
+            self.deadline.set_at(until);
+            ready!(self.deadline.poll_expired(task));
+        }
+        Poll::Pending
     }
 }
