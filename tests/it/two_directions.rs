@@ -110,6 +110,31 @@ impl Drop for AtDrop {
 }
 
 #[test]
+fn what_is_finished_reaches_a_client_that_leaves_in_the_middle_of_a_body() {
+    let app = Application::new([
+        route("/thirty", get(thirty)),
+        route("/", post(async || "taken")),
+        route(
+            "/streamed",
+            post(async |cx: &mut Context| -> Result {
+                while let Some(piece) = cx.body().next().await {
+                    drop(piece?);
+                }
+                Ok(())
+            }),
+        )
+        .stream_request_body(),
+    ]);
+    let client = TestClient::new(app);
+    for path in ["/", "/streamed"] {
+        let post = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfo");
+        let answers = client.exchange(request("/thirty") + &post);
+        let thirty = "t".repeat(30 * KIB);
+        assert!(answers.contains(&thirty), "{path}: {} bytes", answers.len());
+    }
+}
+
+#[test]
 fn what_is_finished_reaches_a_client_that_sends_no_more() {
     let slow = async || sleep(Duration::from_secs(5)).await;
     let app = Application::new([

@@ -31,7 +31,10 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
             && let Err(failure) = connection.collect_body().await
         {
             if failure == BodyFailure::Gone {
-                return service.end(&cx);
+                // Nobody waits for this answer. Those before it may not have left yet.
+                service.end(&cx);
+                let _ = guard(|| service.release(cx));
+                break;
             }
             cx.refuse_body(failure);
         }
