@@ -303,3 +303,29 @@ fn without_middleware_and_with_it_the_bytes_are_the_same() {
         assert_eq!(answers[0], answers[1], "{request:?}");
     }
 }
+
+/// What follows the head of such a response would be read as the next one.
+#[test]
+fn middleware_cannot_give_a_finished_body_a_status_that_has_none() {
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED, StatusCode::CONTINUE] {
+        let server = Server::start(move || {
+            let refuse = async |cx: &mut Context| -> Result {
+                cx.send_error(&HTTPError::NOT_FOUND.into());
+                Ok(())
+            };
+            let routes = [route("/", get(refuse)), route("/next", get(async || "next"))];
+            Application::new(routes).around(async move |cx, next| {
+                let is_first = cx.path() == "/";
+                next.run(cx).await?;
+                if is_first {
+                    cx.set_status(status);
+                    cx.flush().await?;
+                }
+                Ok(())
+            })
+        });
+        let two = "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+        let exchange = server.exchange(two);
+        assert_eq!(exchange.statuses(), [500, 200], "{status}");
+    }
+}

@@ -75,6 +75,9 @@ impl Context {
     #[track_caller]
     pub(super) fn send_written(&mut self) -> Result {
         if self.exchange.response.progress == Progress::Complete {
+            if self.exchange.response.is_changed {
+                self.check_whole()?;
+            }
             return self.send_rest();
         }
         if self.exchange.response.progress == Progress::Open {
