@@ -62,7 +62,7 @@ fn is_closed(what: &str, connection: &mut TestConnection, patience: Duration) {
 #[test]
 fn half_a_head_has_60_seconds_by_default() {
     let client = TestClient::of(&server());
-    for begin in ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\n"] {
+    for begin in ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\nG"] {
         let mut connection = client.connect();
         connection.send(begin);
         is_too_slow(begin, &mut connection, seconds(60));

@@ -109,6 +109,21 @@ impl Drop for AtDrop {
     }
 }
 
+/// Old clients send one behind a body (RFC 9112 §2.2).
+#[test]
+fn a_blank_line_begins_no_request() {
+    let app = Application::new([route("/", post(async || "taken"))]);
+    let server = HTTPServer::new(app).header_timeout(Duration::from_secs(1));
+    let mut connection = TestClient::of(&server).connect();
+    for _ in 0..3 {
+        connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\r\n");
+        assert!(connection.receive_until("taken").starts_with("HTTP/1.1 200 OK\r\n"));
+        pass(10);
+    }
+    connection.send("\r\nGET");
+    assert!(connection.receive_until("\r\n").starts_with("HTTP/1.1 408 "), "that begins one");
+}
+
 #[test]
 fn what_is_finished_reaches_a_client_that_leaves_in_the_middle_of_a_body() {
     let app = Application::new([

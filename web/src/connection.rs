@@ -306,6 +306,13 @@ impl Connection {
         })
     }
 
+    /// Whether what was received is more than blank lines, which may come before a head.
+    pub(crate) fn has_begun(&self) -> bool {
+        let mut held = self.held.borrow_mut();
+        let unread = held.leased().map(|buffers| buffers.input.unread()).unwrap_or_default();
+        unread.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+    }
+
     /// Receives some of a head, which has `begun` or not.
     pub(crate) fn poll_head(&self, task: &mut TaskContext<'_>, begun: bool) -> Poll<HeadProgress> {
         self.enter(if begun { Phase::Head } else { Phase::Idle });

@@ -114,7 +114,8 @@ fn next_request(
             if queued > 0 && ready!(connection.poll_output(task)).is_err() {
                 return Poll::Ready(None);
             }
-            match ready!(connection.poll_head(task, received)) {
+            let begun = received && connection.has_begun();
+            match ready!(connection.poll_head(task, begun)) {
                 HeadProgress::Received => {}
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
