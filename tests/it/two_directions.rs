@@ -109,6 +109,32 @@ impl Drop for AtDrop {
     }
 }
 
+#[test]
+fn a_task_that_waits_for_a_body_is_told_in_time_although_another_one_sends() {
+    let told = Rc::new(Cell::new(None));
+    let tell = Rc::clone(&told);
+    let relay = async move |cx: &mut Context| -> Result {
+        cx.write("s".repeat(100 * KIB))?;
+        let _ = timeout(Duration::from_secs(1), cx.flush()).await;
+        let (mut body, tell) = (cx.body(), Rc::clone(&tell));
+        let reader = IOLoop::current().spawn(async move {
+            let piece = body.next().await;
+            tell.set(Some(piece.is_some_and(|piece| piece.is_err())));
+        });
+        sleep(Duration::from_secs(1000)).await;
+        drop(reader.await);
+        Ok(())
+    };
+    let app = Application::new([route("/", post(relay)).stream_request_body()]);
+    let server = HTTPServer::new(app).body_timeout(Duration::from_secs(10));
+    let mut connection = TestClient::of(&server).connect();
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    pass(3);
+    connection.receive_until(&"s".repeat(100));
+    pass(30);
+    assert_eq!(told.get(), Some(true), "it still waits");
+}
+
 /// Old clients send one behind a body (RFC 9112 §2.2).
 #[test]
 fn a_blank_line_begins_no_request() {

@@ -4,7 +4,7 @@
 //! that neither sends nor takes anything is not kept by the one wait starting the other anew.
 //! One timer serves for the earlier of the two.
 
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 use squall_runtime::Moment;
@@ -130,14 +130,23 @@ impl Connection {
         self.poll_later_limit(task, limit)
     }
 
-    /// The timer went off for the other direction: for who waits there and is polled as well, or
-    /// for a limit that has fallen away. From here on it is for this one.
+    /// The timer went off for the other direction: for whoever waits there, or for a limit that
+    /// has fallen away. From here on it is for this one.
     #[cold]
     fn poll_later_limit(&self, task: &mut TaskContext<'_>, limit: Option<Moment>) -> Poll<()> {
+        if self.receive_until.get().is_some_and(Moment::has_come) {
+            self.wake_reader();
+        }
         if let Some(until) = limit {
             self.deadline.set_at(until);
             ready!(self.deadline.poll_expired(task));
         }
         Poll::Pending
+    }
+
+    /// Wakes who waits for the body: that may be another task, and the timer knows only one.
+    fn wake_reader(&self) {
+        let waiter = self.held.borrow_mut().leased().and_then(|held| held.body.take_waiter());
+        waiter.into_iter().for_each(Waker::wake);
     }
 }
