@@ -135,6 +135,28 @@ fn a_task_that_waits_for_a_body_is_told_in_time_although_another_one_sends() {
     assert_eq!(told.get(), Some(true), "it still waits");
 }
 
+#[test]
+fn a_client_that_takes_nothing_is_let_go_although_another_task_waits_for_its_body() {
+    let dropped = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&dropped);
+    let relay = async move |cx: &mut Context| -> Result {
+        let _dropped = AtDrop(Rc::clone(&seen));
+        cx.write("s".repeat(100 * KIB))?;
+        let _ = timeout(Duration::from_secs(1), cx.flush()).await;
+        let mut body = cx.body();
+        let reader = IOLoop::current().spawn(async move { body.next().await.is_some() });
+        sleep(Duration::from_secs(1000)).await;
+        drop(reader.await);
+        Ok(())
+    };
+    let app = Application::new([route("/", post(relay)).stream_request_body()]);
+    let server = HTTPServer::new(app).write_timeout(Duration::from_secs(10));
+    let mut connection = TestClient::of(&server).connect();
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    pass(30);
+    assert!(dropped.get(), "its handler still waits");
+}
+
 /// Old clients send one behind a body (RFC 9112 §2.2).
 #[test]
 fn a_blank_line_begins_no_request() {

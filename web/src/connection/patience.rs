@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use squall_runtime::Moment;
 
-use super::{Connection, close};
+use super::{Connection, Flags, close};
 
 /// What a connection is waiting to receive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -136,6 +136,11 @@ impl Connection {
     fn poll_later_limit(&self, task: &mut TaskContext<'_>, limit: Option<Moment>) -> Poll<()> {
         if self.receive_until.get().is_some_and(Moment::has_come) {
             self.wake_reader();
+        }
+        if self.send_until.get().is_some_and(Moment::has_come) {
+            // Whoever sends may be another task as well, and is told by this.
+            self.set(Flags::TOO_SLOW, true);
+            self.stream.reset();
         }
         if let Some(until) = limit {
             self.deadline.set_at(until);
