@@ -233,7 +233,8 @@ impl Head {
         let http11 = self.version == Version::Http11;
         let has = |option| meaning.options.has(option);
         self.framing = meaning.framing.decide(self.version)?;
-        self.keep_alive = !has(Options::CLOSE) && (http11 || has(Options::KEEP_ALIVE) && self.has_end());
+        self.keep_alive =
+            !has(Options::CLOSE) && (http11 || has(Options::KEEP_ALIVE) && self.has_end());
         self.if_none_match = has(Options::IF_NONE_MATCH);
         self.upgrade = http11 && has(Options::UPGRADE) && has(Options::UPGRADE_FIELD);
         self.expect = match (meaning.expect, self.framing) {
