@@ -7,8 +7,8 @@
 //! |---|---|
 //! | `/` | everything, as JSON |
 //! | `/status` | the [page](page()) |
-//! | `/metrics` | [`metrics::render`](crate::metrics::render) |
-//! | `/livez`, `/readyz` | [`health`](crate::health) |
+//! | `/metrics` | [`metrics::render`] |
+//! | `/livez`, `/readyz` | [`health`] |
 //!
 //! ```text
 //! $ curl --unix-socket /run/app.sock http://app/
