@@ -3,6 +3,8 @@
 //! `cargo test` builds the examples; `cargo test --test examples` alone does not, and runs those
 //! that were built last.
 
+#[path = "support/exposition.rs"]
+mod exposition;
 #[path = "support/http.rs"]
 mod http;
 #[path = "support/program.rs"]
@@ -22,20 +24,26 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::exposition::Exposition;
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
 
-const EXAMPLES: [&str; 9] = [
+const EXAMPLES: [&str; 11] = [
     "background",
     "behind_nginx",
     "bench",
+    "files",
     "functions",
     "get_post",
     "hello",
+    "metrics",
     "slow",
     "stories",
     "workers",
 ];
+
+/// What is no server, and has no port.
+const OTHERS: [&str; 1] = ["top"];
 
 /// An example that runs.
 struct Example {
@@ -198,7 +206,7 @@ fn there_is_a_test_for_each() {
     let files = examples.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let names: BTreeSet<_> =
         files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    let tested: BTreeSet<_> = EXAMPLES.map(str::to_owned).into();
+    let tested: BTreeSet<_> = EXAMPLES.into_iter().chain(OTHERS).map(str::to_owned).collect();
     assert_eq!(names, tested, "each example stands in EXAMPLES, and has a test");
 }
 
@@ -270,6 +278,28 @@ fn again_and_again(is_so: impl Fn() -> bool) {
         )]
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn files_are_sent() {
+    let example = Example::start("files");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = example.curl("curl -i localhost:8000/source");
+    let page = page("files");
+    assert_eq!((source.status(), source.text()), (200, page.clone()));
+    assert_eq!(source.header("Content-Type"), Some("text/plain; charset=UTF-8"));
+    let since = "'If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT'";
+    let unchanged = example.curl(&format!("curl -i -H {since} localhost:8000/source"));
+    assert_eq!((unchanged.status(), unchanged.text().as_str()), (304, ""));
+    let readme = example.curl("curl -i localhost:8000/pages/readme");
+    assert_eq!(readme.body, fs::read(root.join("README.md")).unwrap());
+    assert_eq!(readme.header("Content-Type"), Some("text/markdown"));
+    assert_eq!(example.curl("curl -i localhost:8000/pages/..%2FCargo.toml").status(), 404);
+    let end = example.curl("curl -i localhost:8000/end");
+    assert_eq!((end.status(), end.text().as_str()), (206, &page[page.len() - 60..]));
+    let download = example.curl("curl -i localhost:8000/download");
+    assert_eq!(download.body, fs::read(root.join("Cargo.lock")).unwrap());
+    example.end();
 }
 
 #[test]
@@ -353,6 +383,37 @@ fn hello_answers_as_the_readme_shows() {
     };
     assert_eq!(names(&(response.head.clone() + &response.text())), names(shown));
     assert_eq!(example.end(), [""; 0]);
+}
+
+#[test]
+fn metrics_are_told_and_top_shows_them() {
+    let example = Example::start("metrics");
+    again_and_again(|| example.curl("curl -i localhost:8000/readyz").status() == 200);
+    assert_eq!(example.curl("curl -d 'Dear Ada' localhost:8000/mails").text(), "sent\n");
+    example.curl("curl localhost:8000/slow/300");
+    example.program.expect(": serving GET /slow/{milliseconds}");
+    let page = Exposition::parse(&example.curl("curl localhost:8000/metrics").text());
+    assert_eq!(page.value(r#"mails_total{result="sent"}"#), 1.0);
+    assert_eq!(page.value(r#"mails_total{result="empty"}"#), 0.0);
+    let slow = r#"method="GET",route="/slow/{milliseconds}""#;
+    assert_eq!(page.value(&format!("http_requests_total{{{slow},status=\"2xx\"}}")), 1.0);
+    assert!(page.value(&format!("http_request_duration_seconds_sum{{{slow}}}")) >= 0.3);
+    assert_eq!(page.sum("http_request_duration_seconds_count"), page.sum("http_requests_total"));
+
+    let socket = env::temp_dir().join(format!("squall-{}.sock", example.port));
+    let mut top = Command::new(binary("top"));
+    top.arg(&socket);
+    let (status, lines) = Program::start(top).ended();
+    assert_eq!(status.code(), Some(0), "{lines:?}");
+    assert!(lines[0].contains(" 2 workers ready"), "{lines:?}");
+    let of_slow = lines.iter().find(|line| line.contains("/slow/{milliseconds}"));
+    assert!(of_slow.expect("the route is shown").starts_with("GET "), "{lines:?}");
+    example.end();
+    let mut top = Command::new(binary("top"));
+    top.arg(&socket);
+    let top = Program::start(top);
+    top.expect("no server answers at /");
+    assert_eq!(top.ended().0.code(), Some(1));
 }
 
 #[test]

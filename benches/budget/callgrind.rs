@@ -1,11 +1,10 @@
 //! Counts instructions and allocations.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-use bench_client::Server;
 
 use crate::Figures;
 use crate::scenarios::Scenario;
@@ -23,30 +22,61 @@ pub(crate) fn works() -> bool {
 pub(crate) fn measure(program: &Path, scenario: &Scenario) -> io::Result<Figures> {
     let short = count(program, scenario, 0)?;
     let long = count(program, scenario, scenario.requests)?;
-    let each = |short: u64, long: u64| {
-        let difference = long as f64 - short as f64;
-        (difference / scenario.requests as f64 * 100.0).round() / 100.0
-    };
+    let each = |short: u64, long: u64| (per(scenario, short, long) * 100.0).round() / 100.0;
     Ok(vec![
-        ("instructions", each(short.instructions, long.instructions)),
+        ("instructions", each(short.instructions(), long.instructions())),
         ("allocations", each(short.allocations, long.allocations)),
     ])
 }
 
+/// Prints in which source files the instructions of a request are, most of them first.
+pub(crate) fn print_files(program: &Path, scenario: &Scenario) -> io::Result<()> {
+    let short = count(program, scenario, 0)?;
+    let long = count(program, scenario, scenario.requests)?;
+    let before = |file: &String| short.files.get(file).copied().unwrap_or(0);
+    let each = |(file, &after): (&String, &u64)| (per(scenario, before(file), after), file.clone());
+    let mut files: Vec<(f64, String)> = long.files.iter().map(each).collect();
+    files.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("{}: instructions per request, by source file", scenario.name);
+    for (instructions, file) in files.iter().filter(|(instructions, _)| *instructions >= 1.0) {
+        println!("{instructions:8.0}  {}", shortened(file));
+    }
+    Ok(())
+}
+
+fn per(scenario: &Scenario, short: u64, long: u64) -> f64 {
+    (long as f64 - short as f64) / scenario.requests as f64
+}
+
+/// A path from the crate on.
+fn shortened(file: &str) -> &str {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let in_registry = || file.split_once("/registry/src/")?.1.split_once('/').map(|(_, rest)| rest);
+    let in_rust = || file.find("/library/").map(|at| &file[at + 1..]);
+    file.strip_prefix(root).or_else(in_registry).or_else(in_rust).unwrap_or(file)
+}
+
 #[derive(Default)]
 struct Counts {
-    instructions: u64,
+    /// Instructions by source file.
+    files: BTreeMap<String, u64>,
     allocations: u64,
+}
+
+impl Counts {
+    fn instructions(&self) -> u64 {
+        self.files.values().sum()
+    }
 }
 
 /// What the server did, in all.
 fn count(program: &Path, scenario: &Scenario, requests: usize) -> io::Result<Counts> {
     let file = std::env::temp_dir().join(format!("squall-budget-{}", std::process::id()));
-    let server = Server::start(|port| {
+    let server = scenario.start(program, |command| {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "-q", "--compress-strings=no"]);
         valgrind.arg(format!("--callgrind-out-file={}", file.display()));
-        valgrind.arg(program).arg(port.to_string());
+        valgrind.arg(command.get_program()).args(command.get_args());
         valgrind
     })?;
     scenario.run(&server, requests)?;
@@ -56,25 +86,39 @@ fn count(program: &Path, scenario: &Scenario, requests: usize) -> io::Result<Cou
     Ok(read(&profile))
 }
 
-/// Calls stand behind the name of what is called: `cfn=malloc`, then `calls=7 0`.
+/// The profile names a file (`fl=`, or `fi=` and `fe=` for what is inlined), then its lines, each with
+/// its cost: `120 3`. What is called stands behind its name: `cfn=malloc`, `calls=7 0`, and a line
+/// with the cost of the calls, which is counted where it arises.
 fn read(profile: &str) -> Counts {
     let mut counts = Counts::default();
-    let mut called = "";
-    for line in profile.lines() {
-        if let Some(name) = line.strip_prefix("cfn=") {
-            called = name;
-        } else if let Some(calls) = line.strip_prefix("calls=")
-            && ALLOCATORS.contains(&called)
-        {
-            counts.allocations += number(calls);
-        } else if let Some(sum) = line.strip_prefix("totals: ") {
-            counts.instructions += number(sum);
+    let (mut file, mut called) = ("", "");
+    let mut lines = profile.lines();
+    while let Some(line) = lines.next() {
+        match line.split_once('=') {
+            Some(("fl" | "fi" | "fe", name)) => file = name,
+            Some(("cfn", name)) => called = name,
+            Some(("calls", calls)) => {
+                if ALLOCATORS.contains(&called) {
+                    counts.allocations += calls.split(' ').next().map_or(0, number);
+                }
+                lines.next();
+            }
+            Some(_) => {}
+            None if line
+                .starts_with(|first: char| "+-*".contains(first) || first.is_ascii_digit()) =>
+            {
+                let cost = line.split(' ').nth(1).map_or(0, number);
+                match counts.files.get_mut(file) {
+                    Some(sum) => *sum += cost,
+                    None => drop(counts.files.insert(file.to_owned(), cost)),
+                }
+            }
+            None => {}
         }
     }
     counts
 }
 
-/// The number that the text begins with.
 fn number(text: &str) -> u64 {
-    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    text.parse().unwrap_or(0)
 }

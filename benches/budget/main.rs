@@ -4,7 +4,8 @@
 //! `cargo bench --bench budget [-- SCENARIO..]` builds the application that is measured,
 //! `examples/bench.rs`, and serves all or the named scenarios to a client. It takes less than a
 //! minute, and fails if a figure is over its budget. What `strace` or `valgrind` counts is left
-//! out where they are not installed.
+//! out where they are not installed. With `--files` it prints instead in which source files the
+//! instructions are.
 //!
 //! | figure | how it is found |
 //! |---|---|
@@ -23,6 +24,7 @@ use std::process::{Command, ExitCode};
 use serde::Deserialize;
 
 mod callgrind;
+mod floor;
 mod memory;
 mod scenarios;
 mod strace;
@@ -50,6 +52,11 @@ struct Budget {
 }
 
 fn main() -> io::Result<ExitCode> {
+    let mut arguments = env::args().skip(1);
+    if let (Some(port), Some(floor::ARGUMENT)) = (arguments.next(), arguments.next().as_deref()) {
+        floor::serve(port.parse().map_err(io::Error::other)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let named: Vec<String> = env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
     if let Some(unknown) = named.iter().find(|name| !SCENARIOS.iter().any(|s| s.name == **name)) {
         return Err(io::Error::other(format!("there is no scenario `{unknown}`")));
@@ -59,15 +66,20 @@ fn main() -> io::Result<ExitCode> {
     let program = build()?;
     let tools = Tools::found();
 
+    let wanted =
+        |scenario: &&Scenario| named.is_empty() || named.iter().any(|name| name == scenario.name);
+    if env::args().any(|argument| argument == "--files") {
+        let counted = SCENARIOS.iter().filter(|scenario| scenario.requests > 0).filter(wanted);
+        counted.into_iter().try_for_each(|scenario| callgrind::print_files(&program, scenario))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     println!("{:<14}{:<14}{:>10}{:>10}", "scenario", "", "measured", "budget");
     let mut over = false;
-    for scenario in SCENARIOS {
-        if named.is_empty() || named.iter().any(|name| name == scenario.name) {
-            let budget = budgets.get(scenario.name).ok_or_else(|| {
-                io::Error::other(format!("budget.toml has no [{}]", scenario.name))
-            })?;
-            over |= judge(&tools, &program, scenario, budget)?;
-        }
+    for scenario in SCENARIOS.iter().filter(wanted) {
+        let budget = budgets
+            .get(scenario.name)
+            .ok_or_else(|| io::Error::other(format!("budget.toml has no [{}]", scenario.name)))?;
+        over |= judge(&tools, &program, scenario, budget)?;
     }
     Ok(if over { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

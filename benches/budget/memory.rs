@@ -2,9 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Command;
-
-use bench_client::Server;
 
 use crate::Figures;
 use crate::scenarios::Scenario;
@@ -13,11 +10,7 @@ use crate::scenarios::Scenario;
 const FIRST: usize = 100;
 
 pub(crate) fn measure(program: &Path, scenario: &Scenario) -> io::Result<Figures> {
-    let server = Server::start(|port| {
-        let mut command = Command::new(program);
-        command.arg(port.to_string());
-        command
-    })?;
+    let server = scenario.start(program, |command| command)?;
     let mut load = scenario.load(&server);
     let connections = load.connections;
     load.connections = FIRST;

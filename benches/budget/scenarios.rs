@@ -1,10 +1,15 @@
 //! What is asked of the server.
 
+use std::env;
 use std::io;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use bench_client::{Load, Server, Until, get, post};
+
+use crate::floor;
 
 /// A way to make requests.
 #[derive(Debug)]
@@ -14,10 +19,20 @@ pub(crate) struct Scenario {
     /// How many requests are sent together on each connection.
     depth: usize,
     request: fn() -> Vec<u8>,
+    server: Kind,
     /// Whether each request has a connection of its own.
     closing: bool,
     /// By how many requests the longer run is longer. 0: what is measured are idle connections.
     pub(crate) requests: usize,
+}
+
+/// What answers.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// `examples/bench.rs`
+    Application,
+    /// The loop alone, with an answer that was made before: see `floor`.
+    Loop,
 }
 
 const ALONE: Scenario = Scenario {
@@ -25,6 +40,7 @@ const ALONE: Scenario = Scenario {
     connections: 1,
     depth: 1,
     request: || get("/plaintext"),
+    server: Kind::Application,
     closing: false,
     requests: 2000,
 };
@@ -38,6 +54,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "json", request: || get("/json"), ..ALONE },
     Scenario { name: "echo", request: || post("/echo", 1024), ..ALONE },
     Scenario { name: "connection", request: get_and_close, closing: true, requests: 1000, ..ALONE },
+    Scenario { name: "loop", server: Kind::Loop, ..ALONE },
     Scenario { name: "idle", connections: 10_000, requests: 0, ..ALONE },
 ];
 
@@ -46,6 +63,25 @@ fn get_and_close() -> Vec<u8> {
 }
 
 impl Scenario {
+    /// Starts what serves it, wrapped in the command of a tool.
+    pub(crate) fn start(
+        &self,
+        application: &Path,
+        tool: impl FnOnce(Command) -> Command,
+    ) -> io::Result<Server> {
+        let mut command = match self.server {
+            Kind::Application => Command::new(application),
+            Kind::Loop => Command::new(env::current_exe()?),
+        };
+        Server::start(|port| {
+            command.arg(port.to_string());
+            if matches!(self.server, Kind::Loop) {
+                command.arg(floor::ARGUMENT);
+            }
+            tool(command)
+        })
+    }
+
     /// What the client does.
     pub(crate) fn load(&self, server: &Server) -> Load {
         let (connections, depth) = (self.connections, self.depth);

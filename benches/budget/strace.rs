@@ -6,8 +6,6 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bench_client::Server;
-
 use crate::Figures;
 use crate::scenarios::Scenario;
 
@@ -37,9 +35,10 @@ fn count(
     requests: usize,
 ) -> io::Result<BTreeMap<String, f64>> {
     let file = std::env::temp_dir().join(format!("squall-budget-{}", std::process::id()));
-    let server = Server::start(|port| {
+    let server = scenario.start(program, |command| {
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-c", "-qq", "-o"]).arg(&file).arg(program).arg(port.to_string());
+        strace.args(["-f", "-c", "-qq", "-o"]).arg(&file);
+        strace.arg(command.get_program()).args(command.get_args());
         strace
     })?;
     scenario.run(&server, requests)?;

@@ -1,7 +1,7 @@
 //! Writing the heads of responses.
 
 use divan::{Bencher, black_box};
-use squall::internals::{Headers, encode_response};
+use squall::internals::ResponseHeaders;
 use squall::{HeaderName, HeaderValue};
 
 /// By how many headers of the handler's own there are.
@@ -17,12 +17,12 @@ fn encode(bencher: Bencher<'_, '_>, headers: usize) {
         ("set-cookie", "session=0123456789abcdef; HttpOnly; Secure; SameSite=Lax"),
         ("link", "</style.css>; rel=preload; as=style"),
     ];
-    let headers: Vec<_> = all[..headers].iter().map(|&(name, value)| header(name, value)).collect();
-    let headers = Headers::new(&headers);
+    let headers =
+        ResponseHeaders::new(all[..headers].iter().map(|&(name, value)| header(name, value)));
     let mut out = Vec::with_capacity(4096);
     bencher.bench_local(|| {
         out.clear();
-        encode_response(&mut out, black_box(&headers), black_box(13));
+        black_box(&headers).encode(&mut out, black_box(13));
         out.len()
     });
 }

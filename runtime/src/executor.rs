@@ -18,10 +18,13 @@ use crate::{budget, pulse};
 pub use join_error::JoinError;
 pub(crate) use remote::{Message, Remote};
 use spawned::Spawned;
+use waiter::Running;
+pub(crate) use waiter::Waiter;
 
 mod join_error;
 mod remote;
 mod spawned;
+mod waiter;
 mod wake;
 
 /// What `wake` is built from; the model in `tests/loom.rs` has another module of this name.
@@ -29,15 +32,9 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
 
-pub(crate) type Runnable = async_task::Runnable<Origin>;
-pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Origin>;
-
-/// Where a task comes from: the loop to which it belongs and the line that spawned it.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    remote: Arc<Remote>,
-    spawned_at: &'static Location<'static>,
-}
+/// A task knows where its home is.
+pub(crate) type Runnable = async_task::Runnable<Arc<Remote>>;
+pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Arc<Remote>>;
 
 /// The executor of this thread.
 struct Local {
@@ -47,11 +44,20 @@ struct Local {
     /// The tasks to run on the next turn.
     ready: RefCell<Vec<Runnable>>,
     /// All tasks that are not done, so that they can be dropped when the thread ends.
-    tasks: RefCell<Slab<Waker>>,
-    /// Where the task that runs now was spawned.
-    running: Cell<Option<&'static Location<'static>>>,
+    tasks: RefCell<Slab<Listed>>,
+    running: Cell<Running>,
+    /// Where that one was spawned.
+    site: Cell<Option<&'static Location<'static>>>,
+    /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
+    foreign: RefCell<Slab<Waker>>,
     /// The thread is about to end: what is spawned now is dropped.
     closing: Cell<bool>,
+}
+
+/// A task in the list of tasks.
+struct Listed {
+    waker: Waker,
+    spawned_at: &'static Location<'static>,
 }
 
 thread_local! {
@@ -62,10 +68,23 @@ thread_local! {
             home: Cell::new(0),
             ready: RefCell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
-            running: Cell::new(None),
+            running: Cell::new(Running::NONE),
+            site: Cell::new(None),
+            foreign: RefCell::new(Slab::new()),
             closing: Cell::new(false),
         })
     };
+}
+
+impl Local {
+    /// A task begins to run.
+    #[inline]
+    fn enter(&self, running: Running, index: u32) {
+        self.running.set(running);
+        let site = self.tasks.borrow().at(index).map(|listed| listed.spawned_at);
+        self.site.set(site);
+        pulse::run(site);
+    }
 }
 
 /// Makes this thread the home of the tasks of `remote`.
@@ -83,8 +102,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let origin = Origin { remote: Arc::clone(remote), spawned_at };
-    let builder = async_task::Builder::new().metadata(origin);
+    let builder = async_task::Builder::new().metadata(Arc::clone(remote));
     LOCAL.with(|local| {
         if local.closing.get() {
             let spawned = Spawned::new(slab::NONE, future);
@@ -92,12 +110,13 @@ where
             drop(runnable);
             return task.fallible();
         }
-        let index = local.tasks.borrow_mut().insert(Waker::noop().clone());
+        let listed = Listed { waker: Waker::noop().clone(), spawned_at };
+        let index = local.tasks.borrow_mut().insert(listed);
         let spawned = Spawned::new(index, future);
         let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
         let waker = runnable.waker();
-        if let Some(place) = local.tasks.borrow_mut().at_mut(index) {
-            *place = waker;
+        if let Some(listed) = local.tasks.borrow_mut().at_mut(index) {
+            listed.waker = waker;
         }
         local.ready.borrow_mut().push(runnable);
         task.fallible()
@@ -108,7 +127,7 @@ where
 /// reference counting than the waker has done already.
 fn schedule(runnable: Runnable) {
     LOCAL.with(|local| {
-        if local.home.get() == Arc::as_ptr(&runnable.metadata().remote).addr() {
+        if local.home.get() == Arc::as_ptr(runnable.metadata()).addr() {
             local.ready.borrow_mut().push(runnable);
         } else {
             send_home(runnable);
@@ -118,32 +137,29 @@ fn schedule(runnable: Runnable) {
 
 #[cold]
 fn send_home(runnable: Runnable) {
-    let remote = Arc::clone(&runnable.metadata().remote);
+    let remote = Arc::clone(runnable.metadata());
     remote.send(Message::Run(runnable));
 }
 
-/// Runs each task that is in the queue now, once, and tells `ended` where it was spawned. What
-/// they wake waits for the next turn: `batch` changes places with the queue, and is empty before
-/// and after.
-pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn(&'static Location<'static>)) {
+/// Runs each task that is in the queue now, once, and calls `ended` after each. What they wake
+/// waits for the next turn: `batch` changes places with the queue, and is empty before and after.
+pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn()) {
     LOCAL.with(|local| {
         std::mem::swap(&mut *local.ready.borrow_mut(), batch);
         for runnable in batch.drain(..) {
-            let site = runnable.metadata().spawned_at;
-            local.running.set(Some(site));
-            pulse::run(Some(site));
             budget::refill();
             runnable.run();
-            ended(site);
+            ended();
         }
-        local.running.set(None);
+        local.running.set(Running::NONE);
+        local.site.set(None);
         pulse::run(None);
     });
 }
 
-/// Where the task that runs now was spawned.
-pub(crate) fn running() -> Option<&'static Location<'static>> {
-    LOCAL.with(|local| local.running.get())
+/// Where the task that runs now was spawned, or that has just given the loop back.
+pub(crate) fn site() -> Option<&'static Location<'static>> {
+    LOCAL.with(|local| local.site.get())
 }
 
 /// Says whether a task waits for its turn.
@@ -210,7 +226,7 @@ pub(crate) fn shut_down(remote: &Remote) {
 fn wake_all(local: &Local) {
     let end = local.tasks.borrow().end();
     for index in 0..end {
-        let waker = local.tasks.borrow().at(index).cloned();
+        let waker = local.tasks.borrow().at(index).map(|listed| listed.waker.clone());
         if let Some(waker) = waker {
             waker.wake();
         }

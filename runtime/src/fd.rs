@@ -469,6 +469,12 @@ impl<T: AsFd> AsyncFd<T> {
         Poll::Pending
     }
 
+    /// As [`writable`](Self::writable). What others have written meanwhile does not matter: the
+    /// system is asked.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_ready(cx, Direction::Write)
+    }
+
     #[inline]
     fn take_events(&self) {
         if self.key.get() != Key::NONE {
@@ -477,6 +483,7 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Makes the task wait for the next event.
+    #[inline]
     fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
         self.register()?;
         reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())
@@ -502,14 +509,21 @@ impl<T: AsFd> AsyncFd<T> {
         }
     }
 
+    #[inline]
     fn register(&self) -> io::Result<()> {
         if self.key.get() == Key::NONE {
-            let trigger = match self.mode {
-                Mode::Edge | Mode::Owning => Trigger::Edge,
-                Mode::Level => Trigger::Level,
-            };
-            self.key.set(reactor::register(self.get_ref().as_fd(), trigger)?);
+            self.register_anew()?;
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn register_anew(&self) -> io::Result<()> {
+        let trigger = match self.mode {
+            Mode::Edge | Mode::Owning => Trigger::Edge,
+            Mode::Level => Trigger::Level,
+        };
+        self.key.set(reactor::register(self.get_ref().as_fd(), trigger)?);
         Ok(())
     }
 

@@ -42,6 +42,7 @@
 //! | wait for a time | [`sleep`], [`timeout`], [`Deadline`], [`PeriodicCallback`], [`IOLoop::call_later`] |
 //! | speak with others | [`TcpStream`], [`TcpListener`], [`UnixStream`], [`UnixListener`], [`resolve`] |
 //! | wait for any descriptor | [`AsyncFd`] |
+//! | read and send files | [`RegularFile`], [`FilePart`] |
 //! | do what blocks | [`IOLoop::run_in_executor`] |
 //! | come from another thread | [`IOLoop::handle`] |
 //! | hear signals | [`signal`] |
@@ -104,7 +105,7 @@
 //!   other.
 //! - `io_loop`: brings them together; `io_loop/run.rs` is the turn. `task`, and `fd`, any descriptor
 //!   on the loop.
-//! - `net`, [`signal`], `periodic`, `blocking`: what is built of these.
+//! - `net`, [`signal`], `periodic`, `blocking`, `file`: what is built of these.
 //! - [`process`]: workers and their supervisor.
 
 pub mod log;
@@ -115,6 +116,7 @@ mod blocking;
 mod budget;
 mod executor;
 mod fd;
+mod file;
 mod io_loop;
 mod net;
 mod periodic;
@@ -128,10 +130,11 @@ mod timer;
 
 // The public interface is:
 pub use fd::{AsyncFd, PeerClosed};
+pub use file::RegularFile;
 pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
 pub use net::{
-    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, Listener, Sockets, TcpListener,
-    TcpStream, UnixListener, UnixStream, duplex, resolve,
+    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets,
+    TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
 };
 pub use periodic::PeriodicCallback;
 pub use process::bind_sockets;

@@ -1,11 +1,12 @@
 //! Sockets on the loop, and the connection in memory that stands in for one in tests.
 //!
-//! Each stream has the same four methods, and the traits of [`futures_lite`] on top of them:
-//! `poll_recv`, `poll_send`, `poll_peer_closed` and `shutdown`.
+//! Each stream has the same five methods, and the traits of [`futures_lite`] on top of them:
+//! `poll_recv`, `poll_send`, `poll_sendfile`, `poll_peer_closed` and `shutdown`.
 
 mod bind;
 mod duplex;
 mod resolve;
+mod sendfile;
 mod socket;
 mod tcp;
 mod unix;
@@ -18,6 +19,7 @@ pub use bind::{Adoption, Adoptions, BindAddress, BindOptions, Listener, Sockets}
 pub(crate) use bind::{Handed, Slots, Traits, serves_adopted, set_adopted, sockets_taken};
 pub use duplex::{DuplexStream, duplex};
 pub use resolve::resolve;
+pub use sendfile::FilePart;
 pub use tcp::{TcpListener, TcpStream};
 pub use unix::{UnixListener, UnixStream};
 

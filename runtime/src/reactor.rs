@@ -12,6 +12,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::executor::Waiter;
 use crate::slab::Slab;
 use source::{Interest, Source};
 
@@ -184,34 +185,14 @@ pub(crate) fn wait_for(
     waker: &Waker,
 ) -> io::Result<()> {
     REACTOR.with(|reactor| {
-        let watched = {
-            let mut sources = reactor.sources.borrow_mut();
-            let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
-            let watched = source.watched.contains(direction.interest());
-            if watched && source.is_waited_for_by(direction, waker) {
-                return Ok(());
-            }
-            watched
-        };
-        if !watched {
-            reactor.rearm(fd, key, direction)?;
-        }
-        reactor.remember(key, direction, waker);
-        Ok(())
+        let watched = reactor.remember(key, direction, waker);
+        if watched { Ok(()) } else { reactor.rearm(fd, key, direction) }
     })
 }
 
 /// Wakes `waker` at the next event that concerns reading, whatever events have told already.
 pub(crate) fn listen(key: Key, waker: &Waker) {
-    REACTOR.with(|reactor| {
-        let known = match reactor.sources.borrow_mut().at_mut(key.index()) {
-            Some(source) => source.is_waited_for_by(Direction::Read, waker),
-            None => true,
-        };
-        if !known {
-            reactor.remember(key, Direction::Read, waker);
-        }
-    });
+    REACTOR.with(|reactor| reactor.remember(key, Direction::Read, waker));
 }
 
 /// Keeps the system from telling, again and again, that a level-triggered source can be read. Whoever
@@ -306,15 +287,18 @@ impl Reactor {
         }
     }
 
-    /// Makes `waker` the one that is woken. Wakers are cloned, dropped and woken while nothing is
-    /// borrowed: they may run anybody's code.
-    fn remember(&self, key: Key, direction: Direction, waker: &Waker) {
-        let waker = waker.clone();
-        let old = match self.sources.borrow_mut().at_mut(key.index()) {
-            Some(source) => source.waiting(direction).replace(waker),
-            None => None,
-        };
+    /// Makes `waker` the one that is woken, and says whether the system tells of what it waits for.
+    fn remember(&self, key: Key, direction: Direction, waker: &Waker) -> bool {
+        // Waiters are made, dropped and woken while nothing is borrowed: all of that may run
+        // anybody's code.
+        let waiter = Waiter::new(waker);
+        let mut sources = self.sources.borrow_mut();
+        let Some(source) = sources.at_mut(key.index()) else { return true };
+        let old = source.waiting(direction).replace(waiter);
+        let watched = source.watched.contains(direction.interest());
+        drop(sources);
         drop(old);
+        watched
     }
 
     fn remove(&self, fd: BorrowedFd<'_>, key: Key, closing: bool) {
@@ -356,12 +340,8 @@ impl Reactor {
             }
             (reader, writer)
         };
-        if let Some(waker) = reader {
-            waker.wake();
-        }
-        if let Some(waker) = writer {
-            waker.wake();
-        }
+        reader.into_iter().for_each(Waiter::wake);
+        writer.into_iter().for_each(Waiter::wake);
     }
 
     /// Stops a level-triggered descriptor from telling again and again what nobody waits for.

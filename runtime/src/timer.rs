@@ -5,9 +5,9 @@
 //! tick: no timer fires early.
 
 use std::cell::RefCell;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::executor::Waiter;
 use crate::slab::NONE;
 use clock::Clock;
 use wheel::Wheel;
@@ -73,11 +73,9 @@ pub(crate) fn begin_turn() {
         loop {
             let mut wheel = timers.wheel.borrow_mut();
             let Some(index) = wheel.expire(timers.clock.tick()) else { return };
-            let waker = wheel.set_waker(index, None);
+            let waiter = wheel.take_waiter(index);
             drop(wheel);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            waiter.into_iter().for_each(Waiter::wake);
         }
     });
 }
@@ -102,14 +100,6 @@ pub(crate) fn jump() -> bool {
         timers.clock.jump(next);
         true
     })
-}
-
-/// Makes `waker` the one that the expiry of `timer` wakes.
-fn remember(timers: &Timers, timer: u32, waker: &Waker) {
-    // Wakers are cloned and dropped while nothing is borrowed: both may run anybody's code.
-    let waker = waker.clone();
-    let old = timers.wheel.borrow_mut().set_waker(timer, Some(waker));
-    drop(old);
 }
 
 /// Removes a timer, or nothing if it is `NONE`.

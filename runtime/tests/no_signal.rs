@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use squall_runtime::{IOLoop, PeerClosed, TcpListener, TcpStream, UnixStream, timeout};
+use squall_runtime::{
+    FilePart, IOLoop, PeerClosed, RegularFile, TcpListener, TcpStream, UnixStream, timeout,
+};
 
 #[test]
 fn sending_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
@@ -32,6 +34,10 @@ fn sending_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
             let error = poll_fn(|cx| server.poll_send(cx, buffers)).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         }
+        let file = RegularFile::open("Cargo.toml").await.unwrap();
+        let mut part = FilePart::new(file, 0, 100);
+        let error = poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 
         let (client, server) = UnixStream::pair().unwrap();
         drop(client);
@@ -39,6 +45,8 @@ fn sending_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
             let error = poll_fn(|cx| server.poll_send(cx, buffers)).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         }
+        let error = poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     });
     IOLoop::current().run_sync(test).unwrap().unwrap();
     assert!(!signalled.load(Ordering::SeqCst));

@@ -106,6 +106,32 @@ fn a_connection_of_http10_is_kept_only_if_the_client_says_so() {
     }
 }
 
+/// Where a body is to be expected, it may follow without a word about its length.
+#[test]
+fn a_connection_of_http10_is_kept_only_if_it_is_certain_where_the_request_ends() {
+    let server = server();
+    let rows = [
+        ("GET /", "", 200, true),
+        ("HEAD /nowhere-to-be-found", "", 404, true),
+        ("POST /", "Content-Length: 0\r\n", 200, true),
+        ("POST /", "", 200, false),
+        ("PUT /", "", 405, false),
+        ("FOO /", "", 405, false),
+    ];
+    for (line, lines, status, kept) in rows {
+        let mut client = server.connect();
+        client.send(format!("{line} HTTP/1.0\r\nConnection: keep-alive\r\n{lines}\r\n"));
+        let to_head = line.starts_with("HEAD");
+        let response = if to_head { client.response_to_head() } else { client.response() };
+        let says = kept.then_some("Keep-Alive");
+        assert_eq!((response.status, response.header("connection")), (status, says), "{line}");
+        client.send("GET / HTTP/1.0\r\n\r\n");
+        assert_eq!(client.rest().is_empty(), !kept, "{line}");
+    }
+    let request = "POST / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n";
+    assert_eq!(server.exchange(request).statuses(), [200], "a body is no request");
+}
+
 #[test]
 fn the_status_line_is_that_of_http11_whatever_the_client_speaks() {
     let response = "HTTP/1.1 200 OK\r\nServer: Squall/0.1.0\r\n\

@@ -9,7 +9,7 @@ const RUNTIME: &[&[&str]] = &[
     &["log", "slab", "budget", "pulse"],
     &["executor", "reactor", "timer"],
     &["task", "io_loop", "fd"],
-    &["net", "signal", "periodic", "blocking"],
+    &["net", "signal", "periodic", "blocking", "file"],
     &["process"],
     &["testing"],
 ];
@@ -18,7 +18,7 @@ const WEB: &[&[&str]] = &[
     &["http", "text", "pool", "local_future"],
     &["http1", "routing", "chunk"],
     &["proxy"],
-    &["error", "settings"],
+    &["error", "settings", "file"],
     &["scoreboard"],
     &["connection"],
     &["body"],

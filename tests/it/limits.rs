@@ -217,6 +217,37 @@ fn the_limit_of_a_route_is_not_that_of_the_next_request() {
     }
 }
 
+#[test]
+fn a_handler_that_streams_may_allow_more_for_one_request() {
+    async fn allowing(cx: &mut Context) -> Result {
+        if cx.query() == "more" {
+            cx.set_max_body_size(100);
+        }
+        length(cx).await
+    }
+    let server = Server::start(|| {
+        let streamed = route("/", post(allowing)).stream_request_body();
+        Application::new([streamed.max_body_size(10)])
+    });
+    for frame in [with_length, |path: &str, length| with_chunks(path, &vec![1; length])] {
+        assert_eq!(server.serves("more", frame("/?more", 100)).text(), "100");
+        server.refuses(413, "still more", frame("/?more", 101));
+        let exchange = server.exchange([frame("/?more", 11), frame("/", 11)].concat());
+        assert_eq!(exchange.statuses(), [200, 413], "the next request has the usual limit");
+    }
+    // Nobody is told to send what will be refused.
+    for (target, statuses) in [("/?more", [100, 200].as_slice()), ("/", &[413])] {
+        let mut client = server.connect();
+        let expect = "Content-Length: 11\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
+        client.send(format!("POST {target} HTTP/1.1\r\nHost: a\r\n{expect}"));
+        if statuses[0] == 100 {
+            assert_eq!(client.response().status, 100);
+            client.send("x".repeat(11));
+        }
+        assert_eq!(client.response().status, *statuses.last().unwrap(), "{target}");
+    }
+}
+
 /// Closing a connection on unread bytes resets it, and the response is lost with it.
 #[test]
 fn a_client_that_goes_on_sending_receives_the_refusal() {

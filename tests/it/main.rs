@@ -49,6 +49,8 @@ mod errors;
 mod etag;
 /// Which parts of a handler are called when one of them fails or panics.
 mod failing_parts;
+/// Responses whose body is a file.
+mod files;
 /// Responses that are complete before their handler is.
 mod finishing;
 /// A client that ends its side, or breaks the connection off.

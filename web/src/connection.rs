@@ -278,7 +278,7 @@ pub(crate) struct Backlog {
     /// Whether bytes have been received that are not read yet.
     pub(crate) received: bool,
     /// How many bytes are to be sent.
-    pub(crate) queued: usize,
+    pub(crate) queued: u64,
 }
 
 impl Connection {
@@ -329,6 +329,13 @@ impl Connection {
         let looks = self.worker.is_draining() && !self.has(Flags::LOOKED);
         self.set(Flags::LOOKED, true);
         looks
+    }
+
+    /// Whether what is to be sent is a file that is being read: its client has all the time until
+    /// it is there.
+    fn waits_for_file(&self) -> bool {
+        let mut held = self.held.borrow_mut();
+        held.leased().is_some_and(|buffers| buffers.output.waits_for_file())
     }
 
     /// Takes memory off a connection that may wait for long: for its handler, more of a body, or

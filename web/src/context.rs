@@ -13,6 +13,7 @@ mod dispatch;
 mod draining;
 mod encoding;
 pub(crate) mod exchange;
+mod file;
 mod finish;
 mod interim;
 pub(crate) mod options;

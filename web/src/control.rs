@@ -62,7 +62,7 @@ pub fn page() -> Functions {
     get(async move |cx: &mut Context| {
         cx.set_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
         cx.set_header(header::CACHE_CONTROL, "no-store")?;
-        cx.write(page.show(Summary::gather()))
+        cx.write(page.show(&Summary::gather()))
     })
 }
 

@@ -3,6 +3,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
 
+use crate::file::FileError;
 use crate::http::{HeaderName, HeaderValue, StatusCode};
 
 /// What a handler returns: `Ok(())` once the response is written, or the error that becomes
@@ -11,8 +12,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Any error that ended a handler.
 ///
-/// `?` converts every standard error into this type. An [`HTTPError`] keeps its status;
-/// anything else is answered with 500: its text and the place of the `?` go to the log, and
+/// `?` converts every standard error into this type. An [`HTTPError`] keeps its status, and so
+/// does a [`FileError`]; anything else is answered with 500: its text and the place of the `?` go to the log, and
 /// nothing of it to the client.
 ///
 /// ```
@@ -47,7 +48,12 @@ impl Error {
     }
 
     pub(crate) fn http(&self) -> Option<&HTTPError> {
-        self.downcast_ref()
+        self.downcast_ref().or_else(|| self.downcast_ref().map(FileError::http))
+    }
+
+    /// What `?` makes of `cause` at `location`.
+    pub(crate) fn at(location: &'static Location<'static>, cause: impl StandardError) -> Self {
+        Self { cause: cause.into_boxed(), location }
     }
 }
 

@@ -1,13 +1,19 @@
 //! What the fuzz targets in `web/fuzz` see of the inside of this crate. Only there under
 //! `--cfg fuzzing`, which they are built with; no part of the public interface.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use squall_runtime::{DuplexStream, IOLoop, duplex};
 
 use crate::connection::stream::Stream;
+use crate::http::HeaderName;
 use crate::http1::body::{Decoded, Decoder};
 use crate::http1::head::{Expect, Framing, Head, HeadLimits, HeadSearch, Version};
+use crate::http1::inflate::{Coding, Inflater};
+use crate::proxy::claims::{self, ClientHeader};
+use crate::proxy::proxy_protocol::{self, Source};
+use crate::proxy::trust::TrustedProxies;
 use crate::server::HTTPServer;
 
 /// How the body of a request is framed.
@@ -139,6 +145,86 @@ impl BodyReader {
     pub fn announced(&self) -> u64 {
         self.0.announced()
     }
+}
+
+/// Takes gzip or deflate off a body.
+#[derive(Debug)]
+pub struct BodyInflater(Inflater);
+
+impl BodyInflater {
+    /// For gzip, or else for deflate.
+    pub fn new(gzip: bool) -> Self {
+        Self(Inflater::new(if gzip { Coding::Gzip } else { Coding::Deflate }))
+    }
+
+    /// Inflates the front of `input` into `output`: how much is used, how much is filled.
+    ///
+    /// # Errors
+    ///
+    /// The status that it is refused with.
+    pub fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), u16> {
+        let inflated = self.0.inflate(input, output);
+        inflated.map(|i| (i.used, i.filled)).map_err(|error| error.status().as_u16())
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    ///
+    /// The status that it is refused with.
+    pub fn end(&self) -> Result<(), u16> {
+        self.0.end().map_err(|error| error.status().as_u16())
+    }
+}
+
+/// A header of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the fields of `ProxyHeader`")]
+pub struct ProxyHeader {
+    /// Whether the proxy speaks for itself.
+    pub local: bool,
+    pub client: Option<SocketAddr>,
+    pub tls: Option<bool>,
+    pub length: usize,
+}
+
+/// Reads the header of the PROXY protocol at the front of `bytes`.
+///
+/// # Errors
+///
+/// Why it is refused.
+pub fn proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, String> {
+    let header = proxy_protocol::read(bytes).map_err(|error| error.to_string())?;
+    Ok(header.map(|header| {
+        let client = match header.source {
+            Source::Client(address) => Some(address),
+            Source::Local | Source::Unknown => None,
+        };
+        let (local, tls) = (header.source == Source::Local, header.tls);
+        ProxyHeader { local, client, tls, length: header.length }
+    }))
+}
+
+/// What the headers of a request say of its client: its address, the protocol, the host.
+pub type ProxyClaims = (Option<SocketAddr>, Option<&'static str>, Option<Vec<u8>>);
+
+/// Reads `fields`, of which `header` names the client if it is said; `trusted` are the proxies
+/// that are believed.
+///
+/// # Panics
+///
+/// If `header` is no name, or `trusted` no networks.
+pub fn proxy_claims(
+    fields: &[(&[u8], &[u8])],
+    header: Option<&str>,
+    trusted: &[&str],
+) -> ProxyClaims {
+    let name = |name: &str| ClientHeader::named(name.parse::<HeaderName>().expect("a name"));
+    let header = header.map_or(ClientHeader::Usual, name);
+    let trusted = TrustedProxies::parse(trusted).expect("networks");
+    let claims = claims::read(fields.iter().copied(), &header, &trusted);
+    let protocol = claims.protocol.map(|protocol| protocol.as_str());
+    (claims.address, protocol, claims.host.map(<[u8]>::to_vec))
 }
 
 /// Opens a connection to `server` in memory, of which each direction holds `capacity` bytes.

@@ -75,32 +75,32 @@ impl Rows {
     }
 }
 
-/// The headers of a response.
+/// The head of a response.
 #[derive(Debug, Default)]
-pub struct Headers(HeaderList);
+pub struct ResponseHeaders(HeaderList);
 
-impl Headers {
-    /// These, in this order.
-    pub fn new(headers: &[(HeaderName, HeaderValue)]) -> Self {
+impl ResponseHeaders {
+    /// Of these, and what the server adds.
+    pub fn new(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
         let mut list = HeaderList::new();
-        list.extend(headers);
+        headers.into_iter().for_each(|(name, value)| list.add(name, value));
         Self(list)
     }
-}
 
-/// Appends to `out` the head of a response with a body of `length` bytes and these headers.
-pub fn encode_response(out: &mut Vec<u8>, headers: &Headers, length: u64) {
-    encode_head(
-        out,
-        &ResponseHead {
-            status: StatusCode::OK,
-            reason: None,
-            headers: &headers.0,
-            framing: ResponseFraming::Length(length),
-            connection: ConnectionHeader::Implied,
-            date: b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n",
-            etag: None,
-            server: true,
-        },
-    );
+    /// Appends the head of a response with a body of `length` bytes to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>, length: u64) {
+        encode_head(
+            out,
+            &ResponseHead {
+                status: StatusCode::OK,
+                reason: None,
+                headers: &self.0,
+                framing: ResponseFraming::Length(length),
+                connection: ConnectionHeader::Implied,
+                date: b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n",
+                etag: None,
+                server: true,
+            },
+        );
+    }
 }

@@ -108,7 +108,7 @@
 //! - `text`, `pool`, `local_future`, [`http`]: what all use, and the names of the `http` crate.
 //! - `http1`, `routing`, `chunk`: pure. Bytes to heads, bodies and back; paths to rows.
 //! - `proxy`: pure as well. What proxies say of the client, and which of it is believed.
-//! - `error`, `settings`.
+//! - `error`, `settings`; `file`: files to be sent.
 //! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
 //!   of a process share.
 //! - `body`, `context`: what a handler sees of request and response, by what is asked of it.
@@ -128,6 +128,7 @@ mod context;
 pub mod control;
 mod endpoint;
 mod error;
+mod file;
 mod function;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -162,6 +163,7 @@ pub use connection::upgrade::Upgraded;
 pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
 pub use error::{Error, HTTPError, Or500, Result, StandardError};
+pub use file::{FileError, FileErrorKind, FileSource, OpenFile};
 pub use function::{Function, Functions, Nothing, PathArgs, delete, get, patch, post, put};
 pub use handler::RequestHandler;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

@@ -107,7 +107,9 @@ impl Route {
     }
 
     /// Answers bodies of more than `bytes` with 413, whatever the
-    /// [server's limit](crate::HTTPServer::max_body_size) is.
+    /// [server's limit](crate::HTTPServer::max_body_size) is: before the handler is called, or,
+    /// where it [streams](Self::stream_request_body), when it reads. It may
+    /// [allow more](crate::Context::set_max_body_size) until then.
     #[must_use]
     pub fn max_body_size(mut self, bytes: u64) -> Self {
         self.options.max_body_size = Some(bytes);

@@ -85,8 +85,8 @@ impl Page {
         add(self.word(Word::Received), bytes as u64);
     }
 
-    pub(crate) fn sent(self, bytes: usize) {
-        add(self.word(Word::Sent), bytes as u64);
+    pub(crate) fn sent(self, bytes: u64) {
+        add(self.word(Word::Sent), bytes);
     }
 
     pub(crate) fn refused(self) {

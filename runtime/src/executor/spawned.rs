@@ -10,13 +10,14 @@ use pin_project_lite::pin_project;
 
 use super::LOCAL;
 use super::join_error::{JoinError, panic_message};
+use super::waiter::Running;
 use crate::log;
 
 pin_project! {
     /// Ends with an error where `F` panics, and is not in the list of tasks any more once
     /// its future is dropped.
     pub(super) struct Spawned<F> {
-        // In the list of tasks, or `slab::NONE`.
+        // Its number in the list of tasks, or `slab::NONE`.
         index: u32,
         // Empty only while it is dropped.
         #[pin]
@@ -28,10 +29,10 @@ pin_project! {
             let mut this = this.project();
             // A panic out of here would abort the process.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
-                report(&*payload);
+                report(*this.index, &*payload);
             }
-            let waker = LOCAL.with(|local| local.tasks.borrow_mut().remove(*this.index));
-            drop(waker);
+            let listed = LOCAL.with(|local| local.tasks.borrow_mut().remove(*this.index));
+            drop(listed);
         }
     }
 }
@@ -47,14 +48,16 @@ impl<F: Future> Future for Spawned<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(future) = self.project().future.as_pin_mut() else {
+        let this = self.project();
+        let Some(future) = this.future.as_pin_mut() else {
             return Poll::Pending;
         };
+        LOCAL.with(|local| local.enter(Running::new(*this.index, cx.waker()), *this.index));
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Err(payload) => {
-                report(&*payload);
+                report(*this.index, &*payload);
                 Poll::Ready(Err(JoinError::panicked(payload)))
             }
         }
@@ -62,9 +65,10 @@ impl<F: Future> Future for Spawned<F> {
 }
 
 #[cold]
-fn report(payload: &(dyn Any + Send)) {
+fn report(index: u32, payload: &(dyn Any + Send)) {
     let message = panic_message(payload);
-    match LOCAL.with(|local| local.running.get()) {
+    let site = LOCAL.with(|local| Some(local.tasks.borrow().at(index)?.spawned_at));
+    match site {
         Some(site) => log::error(
             log::APPLICATION,
             format_args!("a task spawned at {site} panicked: {message}"),

@@ -11,7 +11,7 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{WakerSlot, stream_traits};
+use super::{FilePart, WakerSlot, stream_traits};
 use crate::fd::PeerClosed;
 
 /// Makes a connection in memory and returns its two ends.
@@ -156,6 +156,41 @@ impl DuplexStream {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.outgoing.poll_write(cx, buffers)
+    }
+
+    /// Sends some of a file: as much as there is room for. The pool reads it: see [`FilePart`].
+    ///
+    /// Returns how many bytes were taken; 0 if none are left.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_send`](Self::poll_send); [`io::ErrorKind::UnexpectedEof`] if the file ends before
+    /// the part does, and the errors of its disk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile, duplex};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, server) = duplex(64);
+    ///     let mut part = FilePart::new(RegularFile::open("Cargo.toml").await?, 1, 7);
+    ///     assert_eq!(poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await?, 7);
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(poll_fn(|cx| client.poll_recv(cx, &mut buffer)).await?, 7);
+    ///     assert_eq!(&buffer[..7], b"package");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_sendfile(
+        &self,
+        cx: &mut Context<'_>,
+        part: &mut FilePart,
+    ) -> Poll<io::Result<u64>> {
+        part.poll_copy(cx, |cx, bytes| self.poll_send(cx, &[IoSlice::new(bytes)]))
     }
 
     /// Waits for the other end to close, without reading and whether or not bytes are unread.

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrAny};
 
+use super::sendfile::FilePart;
 use crate::fd::{AsyncFd, PeerClosed};
 
 /// The system refuses to take more buffers in one call (`IOV_MAX`).
@@ -70,7 +71,24 @@ impl<S: AsFd> Socket<S> {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_write_with(cx, |socket| Ok(send(socket, buffers)?))
+        self.0.poll_write_with(cx, |socket| Ok(send(socket, buffers, NO_SIGNAL)?))
+    }
+
+    /// As [`poll_send`](Self::poll_send), of what more will follow at once.
+    pub(super) fn poll_send_more(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write_with(cx, |socket| Ok(send(socket, buffers, NO_SIGNAL | MORE)?))
+    }
+
+    pub(super) fn poll_sendfile(
+        &self,
+        cx: &mut Context<'_>,
+        part: &mut FilePart,
+    ) -> Poll<io::Result<u64>> {
+        part.poll_send(cx, &self.0, |cx, bytes| self.poll_send(cx, &[IoSlice::new(bytes)]))
     }
 
     pub(super) fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
@@ -138,13 +156,14 @@ impl<L: AsFd> AsFd for ListeningSocket<L> {
     }
 }
 
-fn send(socket: impl AsFd, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+#[inline]
+fn send(socket: impl AsFd, buffers: &[IoSlice<'_>], flags: SendFlags) -> Result<usize, Errno> {
     match buffers {
         [] => Ok(0),
-        [buffer] => rustix::net::send(socket, buffer, NO_SIGNAL),
+        [buffer] => rustix::net::send(socket, buffer, flags),
         _ => {
             let buffers = &buffers[..buffers.len().min(MOST_BUFFERS)];
-            rustix::net::sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), NO_SIGNAL)
+            rustix::net::sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), flags)
         }
     }
 }
@@ -183,6 +202,14 @@ const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 /// Here the standard library's start-up has SIGPIPE ignored.
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+/// More follows: a packet is not sent before it is full, or nothing has followed for 200 ms.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE: SendFlags = SendFlags::MORE;
+
+/// Here each packet leaves as it is.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MORE: SendFlags = SendFlags::empty();
 
 #[cfg(target_os = "linux")]
 fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {

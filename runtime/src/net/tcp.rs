@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, sockopt};
 
 use super::socket::{ListeningSocket, Socket};
-use super::{resolve, stream_traits};
+use super::{FilePart, resolve, stream_traits};
 use crate::fd::PeerClosed;
 
 /// A TCP connection.
@@ -233,6 +233,86 @@ impl TcpStream {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.0.poll_send(cx, buffers)
+    }
+
+    /// As [`poll_send`](Self::poll_send), of what more will follow at once: on Linux a packet then
+    /// leaves when it is full, and after 200 ms in any case.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_send`](Self::poll_send).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use futures_lite::AsyncReadExt;
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _address) = listener.accept().await?;
+    ///     poll_fn(|cx| server.poll_send_more(cx, &[IoSlice::new(b"head")])).await?;
+    ///     poll_fn(|cx| server.poll_send(cx, &[IoSlice::new(b"body")])).await?;
+    ///     drop(server);
+    ///     let mut text = String::new();
+    ///     client.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "headbody");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_send_more(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_send_more(cx, buffers)
+    }
+
+    /// Sends some of a file, as much as the system takes or 2 MiB, without reading it on this
+    /// thread: see [`FilePart`].
+    ///
+    /// Returns how many bytes were taken; 0 if none are left. If there is no room, or the file is
+    /// not there yet, the task of `cx` is woken when there is; one task at a time can wait to send.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_send`](Self::poll_send); [`io::ErrorKind::UnexpectedEof`] if the file ends before
+    /// the part does, and the errors of its disk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use futures_lite::AsyncReadExt;
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _address) = listener.accept().await?;
+    ///     let mut part = FilePart::new(RegularFile::open("Cargo.toml").await?, 1, 7);
+    ///     assert_eq!(poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await?, 7);
+    ///     assert_eq!(poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await?, 0);
+    ///     drop(server);
+    ///     let mut text = String::new();
+    ///     client.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "package");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_sendfile(
+        &self,
+        cx: &mut Context<'_>,
+        part: &mut FilePart,
+    ) -> Poll<io::Result<u64>> {
+        self.0.poll_sendfile(cx, part)
     }
 
     /// Waits for the other side to close, without reading and whether or not bytes are unread.

@@ -2,6 +2,7 @@
 
 mod closing;
 mod connecting;
+mod files;
 mod listening;
 mod reading;
 mod sending;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use rustix::net::{AddressFamily, SocketAddrUnix};
 
 use super::socket::{ListeningSocket, Socket};
-use super::stream_traits;
+use super::{FilePart, stream_traits};
 use crate::fd::PeerClosed;
 
 /// The length of an address that has no name: that of the family alone.
@@ -148,6 +148,46 @@ impl UnixStream {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.0.poll_send(cx, buffers)
+    }
+
+    /// Sends some of a file, as much as the system takes or 2 MiB, without reading it on this
+    /// thread: see [`FilePart`].
+    ///
+    /// Returns how many bytes were taken; 0 if none are left. If there is no room, or the file is
+    /// not there yet, the task of `cx` is woken when there is; one task at a time can wait to send.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_send`](Self::poll_send); [`io::ErrorKind::UnexpectedEof`] if the file ends before
+    /// the part does, and the errors of its disk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use futures_lite::AsyncReadExt;
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (mut client, server) = UnixStream::pair()?;
+    ///     let mut part = FilePart::new(RegularFile::open("Cargo.toml").await?, 1, 7);
+    ///     assert_eq!(poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await?, 7);
+    ///     assert_eq!(poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await?, 0);
+    ///     drop(server);
+    ///     let mut text = String::new();
+    ///     client.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "package");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_sendfile(
+        &self,
+        cx: &mut Context<'_>,
+        part: &mut FilePart,
+    ) -> Poll<io::Result<u64>> {
+        self.0.poll_sendfile(cx, part)
     }
 
     /// Waits for the other side to close, without reading and whether or not bytes are unread.

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 use std::ops::{BitOr, BitOrAssign};
-use std::task::Waker;
+
+use crate::executor::Waiter;
 
 /// One registered descriptor. Every idle connection has one, so it is kept small.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub(super) struct Source {
     pub(super) trigger: Trigger,
     /// What is asked of the system at present.
     pub(super) watched: Interest,
-    pub(super) reader: Option<Waker>,
-    pub(super) writer: Option<Waker>,
+    pub(super) reader: Option<Waiter>,
+    pub(super) writer: Option<Waiter>,
 }
 
 /// A set of what a descriptor may be ready for, or has gone through.
@@ -119,7 +120,7 @@ impl Direction {
 }
 
 impl Source {
-    pub(super) fn waiting(&mut self, direction: Direction) -> &mut Option<Waker> {
+    pub(super) fn waiting(&mut self, direction: Direction) -> &mut Option<Waiter> {
         match direction {
             Direction::Read => &mut self.reader,
             Direction::Write => &mut self.writer,
@@ -132,9 +133,5 @@ impl Source {
         let told = self.told;
         self.told = told.without(Ready::READ | Ready::WRITE);
         told
-    }
-
-    pub(super) fn is_waited_for_by(&mut self, direction: Direction, waker: &Waker) -> bool {
-        self.waiting(direction).as_ref().is_some_and(|waiting| waiting.will_wake(waker))
     }
 }

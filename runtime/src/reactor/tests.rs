@@ -219,8 +219,8 @@ fn generations_never_meet_the_keys_with_a_meaning_of_their_own() {
 
 #[test]
 fn an_idle_source_is_small() {
-    assert_eq!(size_of::<Source>(), 40);
-    assert_eq!(Slab::<Source>::new().slot_size(), 40, "a slot of the slab costs nothing more");
+    assert_eq!(size_of::<Source>(), 16);
+    assert_eq!(Slab::<Source>::new().slot_size(), 16, "a slot of the slab costs nothing more");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::{TIMERS, Timers};
+use crate::executor::Waiter;
 use crate::slab::NONE;
 
 /// A point in time by which something has to happen, made to be moved often: by each byte that
@@ -129,18 +130,11 @@ impl Deadline {
     /// ```
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with_timer(|timers, timer| {
-            let (expired, known) = {
-                let wheel = timers.wheel.borrow();
-                let expired = wheel.due(timer).is_some_and(|due| due <= timers.clock.tick());
-                (expired, wheel.is_waited_for_by(timer, cx.waker()))
-            };
-            if expired {
-                return Poll::Ready(());
-            }
-            if !known {
-                super::remember(timers, timer, cx.waker());
-            }
-            Poll::Pending
+            // Waiters are made and dropped while nothing is borrowed: both may run anybody's code.
+            let waiter = Waiter::new(cx.waker());
+            let (due, replaced) = timers.wheel.borrow_mut().wait(timer, waiter);
+            drop(replaced);
+            if due <= timers.clock.tick() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 

@@ -8,8 +8,7 @@
 //! timer that has meanwhile been put off finds its new place. So putting a timer off, which each
 //! request does with its connection's, is one store.
 
-use std::task::Waker;
-
+use crate::executor::Waiter;
 use crate::slab::{NONE, Slab};
 
 /// With seven levels a wheel of milliseconds turns once in 139 years, so that no timer needs a
@@ -56,7 +55,7 @@ struct Timer {
     due: u64,
     /// Where the timer lies; `None` if it is not armed or has expired.
     place: Option<Place>,
-    waker: Option<Waker>,
+    waiter: Option<Waiter>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +78,14 @@ impl Wheel {
 
     /// Makes a timer that is not armed.
     pub(crate) fn insert(&mut self) -> u32 {
-        let timer = Timer { previous: NONE, next: NONE, due: NEVER, place: None, waker: None };
+        let timer = Timer { previous: NONE, next: NONE, due: NEVER, place: None, waiter: None };
         self.timers.insert(timer)
     }
 
-    /// Removes a timer. Its waker is returned to be dropped where nothing is borrowed.
-    pub(crate) fn remove(&mut self, index: u32) -> Option<Waker> {
+    /// Removes a timer. Who waits for it is returned to be dropped where nothing is borrowed.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Waiter> {
         self.unlink(index);
-        self.timers.remove(index)?.waker
+        self.timers.remove(index)?.waiter
     }
 
     /// Arms a timer for the tick `due`. If its present slot does not come later, it stays there.
@@ -114,18 +113,18 @@ impl Wheel {
         self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
     }
 
-    /// Whether the expiry of a timer wakes what `waker` wakes.
-    pub(crate) fn is_waited_for_by(&self, index: u32, waker: &Waker) -> bool {
-        let timer = self.timers.at(index);
-        timer.and_then(|timer| timer.waker.as_ref()).is_some_and(|known| known.will_wake(waker))
+    /// Has the expiry of a timer wake `waiter`. Returns the tick at which it is due, which may be past,
+    /// and who waited before.
+    pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> (u64, Option<Waiter>) {
+        match self.timers.at_mut(index) {
+            Some(timer) => (timer.due, timer.waiter.replace(waiter)),
+            None => (NEVER, Some(waiter)),
+        }
     }
 
-    /// Says whom the expiry of a timer wakes, and returns who it was before.
-    pub(crate) fn set_waker(&mut self, index: u32, waker: Option<Waker>) -> Option<Waker> {
-        match self.timers.at_mut(index) {
-            Some(timer) => std::mem::replace(&mut timer.waker, waker),
-            None => waker,
-        }
+    /// Takes out whom the expiry of a timer wakes.
+    pub(crate) fn take_waiter(&mut self, index: u32) -> Option<Waiter> {
+        self.timers.at_mut(index)?.waiter.take()
     }
 
     /// The tick at which [`expire`](Self::expire) next has something to do. It is never later than

@@ -130,6 +130,25 @@ impl Client {
         }
     }
 
+    /// Receives one response with a `Content-Length`, whatever its size, and calls `meanwhile` now
+    /// and then. Only the head of it is looked at.
+    #[track_caller]
+    pub fn large_response(&mut self, mut meanwhile: impl FnMut()) -> Response {
+        const STEP: usize = 1024 * 1024;
+        let head = self.until("\r\n\r\n");
+        let (mut response, _) = parse(&head, true, false).expect("a head");
+        let length = response.header("content-length").map_or(0, |text| text.parse().unwrap());
+        let begun = self.received.len().min(length);
+        response.body = self.received.drain(..begun).collect();
+        while response.body.len() < length {
+            meanwhile();
+            let begun = response.body.len();
+            response.body.resize(length.min(begun + STEP), 0);
+            self.stream.read_exact(&mut response.body[begun..]).expect("the body comes");
+        }
+        response
+    }
+
     /// Receives until the server closes, which must not be by a reset.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {

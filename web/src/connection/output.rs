@@ -1,8 +1,10 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use squall_runtime::{FilePart, log};
 
 use super::stream::Stream;
 use crate::chunk::{Chunk, Kind};
@@ -17,30 +19,40 @@ const MAX_SLICES: usize = 16;
 /// An idle output keeps a buffer of at most this size.
 const KEPT_CAPACITY: usize = 16 * 1024;
 
-/// Bytes on their way out: small pieces copied together, large ones kept as they are.
+/// Bytes on their way out: small pieces copied together, large ones kept as they are, and files,
+/// which are read when it is their turn.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// The copied pieces, one behind the other; those before `taken` have left.
     copied: Vec<u8>,
     taken: usize,
     /// The large pieces, which stand between the copied ones.
-    kept: VecDeque<Kept>,
-    kept_len: usize,
+    large: VecDeque<Large>,
+    /// Bytes in all of them.
+    large_len: u64,
     /// Pieces that were sent, for whoever may run the code of their owners.
     spent: Vec<Bytes>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Large {
     /// Where in `copied` it stands.
     at: usize,
-    bytes: Bytes,
+    piece: Piece,
+}
+
+/// A piece that is not copied. It is never empty, for sending it would look as if the stream took
+/// nothing.
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    File(Box<FilePart>),
 }
 
 impl Output {
     #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.copied.len() - self.taken + self.kept_len
+    pub(crate) fn len(&self) -> u64 {
+        (self.copied.len() - self.taken) as u64 + self.large_len
     }
 
     #[inline]
@@ -81,14 +93,25 @@ impl Output {
 
     #[inline(never)]
     fn keep(&mut self, bytes: Bytes) {
-        self.kept_len += bytes.len();
-        self.kept.push_back(Kept { at: self.copied.len(), bytes });
+        self.large_len += bytes.len() as u64;
+        self.push_large(Piece::Bytes(bytes));
+    }
+
+    pub(crate) fn push_file(&mut self, part: FilePart) {
+        if part.left() > 0 {
+            self.large_len += part.left();
+            self.push_large(Piece::File(Box::new(part)));
+        }
+    }
+
+    fn push_large(&mut self, piece: Piece) {
+        self.large.push_back(Large { at: self.copied.len(), piece });
     }
 
     /// Moves all of `other` behind what is here.
     #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        if !other.kept.is_empty() {
+        if !other.large.is_empty() {
             return self.take_pieces(other);
         }
         self.copy(&other.copied[other.taken..]);
@@ -98,12 +121,12 @@ impl Output {
     #[inline(never)]
     fn take_pieces(&mut self, other: &mut Self) {
         let mut copied = other.taken;
-        while let Some(Kept { at, bytes }) = other.kept.pop_front() {
+        while let Some(Large { at, piece }) = other.large.pop_front() {
             self.copy(&other.copied[copied..at]);
             copied = at;
-            self.keep(bytes);
+            self.push_large(piece);
         }
-        other.kept_len = 0;
+        self.large_len += std::mem::take(&mut other.large_len);
         self.copy(&other.copied[copied..]);
         other.clear();
     }
@@ -111,27 +134,36 @@ impl Output {
     /// The bytes, if they lie in one piece.
     #[inline]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
-        if self.kept.is_empty() { self.copied.get(self.taken..) } else { None }
+        if self.large.is_empty() { self.copied.get(self.taken..) } else { None }
     }
 
-    /// The bytes, piece by piece; none of the pieces is empty.
+    /// The bytes, piece by piece, up to a file; none of the pieces is empty.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let ends = self.kept.iter().map(|kept| (kept.at, &*kept.bytes));
         let mut copied = self.taken;
-        ends.chain([(self.copied.len(), [].as_slice())])
-            .flat_map(move |(at, bytes)| {
-                let before = &self.copied[copied..at];
-                copied = at;
-                [before, bytes]
-            })
-            .filter(|piece| !piece.is_empty())
+        let mut large = self.large.iter();
+        let mut after = None;
+        std::iter::from_fn(move || {
+            if let Some(bytes) = after.take() {
+                return bytes;
+            }
+            let (at, bytes) = match large.next() {
+                Some(Large { at, piece: Piece::Bytes(bytes) }) => (*at, Some(&**bytes)),
+                Some(Large { at, piece: Piece::File(_) }) => (*at, None),
+                None => (self.copied.len(), None),
+            };
+            after = Some(bytes);
+            let before = &self.copied[copied..at];
+            copied = at;
+            Some(before)
+        })
+        .filter(|piece| !piece.is_empty())
     }
 
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.copied.clear();
         self.taken = 0;
-        if self.copied.capacity() > KEPT_CAPACITY || !self.kept.is_empty() {
+        if self.copied.capacity() > KEPT_CAPACITY || !self.large.is_empty() {
             self.clear_much();
         }
     }
@@ -139,8 +171,8 @@ impl Output {
     #[cold]
     fn clear_much(&mut self) {
         self.copied.shrink_to(KEPT_CAPACITY);
-        self.kept.clear();
-        self.kept_len = 0;
+        self.large.clear();
+        self.large_len = 0;
     }
 
     /// Gives back the memory of the buffer, for a wait that may be long.
@@ -159,7 +191,11 @@ impl Output {
         while !self.is_empty() {
             let sent = match self.one_slice() {
                 Some(bytes) => stream.poll_send(task, &[IoSlice::new(bytes)]),
-                None => self.poll_send_slices(stream, task),
+                None if self.is_at_file() => {
+                    ready!(self.poll_sendfile(stream, task))?;
+                    continue;
+                }
+                None => self.poll_send_pieces(stream, task),
             };
             match ready!(sent)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -169,24 +205,72 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends from as many pieces at once as the system takes, up to a file.
     #[inline(never)]
-    fn poll_send_slices(
+    fn poll_send_pieces(
         &self,
         stream: &Stream,
         task: &mut TaskContext<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         for (slot, piece) in slices.iter_mut().zip(self.slices()) {
             *slot = IoSlice::new(piece);
             count += 1;
+            bytes += piece.len() as u64;
         }
-        stream.poll_send(task, &slices[..count])
+        let file_follows = count < MAX_SLICES && bytes < self.len();
+        match file_follows {
+            true => stream.poll_send_more(task, &slices[..count]),
+            false => stream.poll_send(task, &slices[..count]),
+        }
     }
 
+    fn is_at_file(&self) -> bool {
+        let first = self.large.front();
+        first.is_some_and(|large| large.at == self.taken && matches!(large.piece, Piece::File(_)))
+    }
+
+    /// Sends some of the file in front.
+    #[cold]
+    fn poll_sendfile(
+        &mut self,
+        stream: &Stream,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(Large { piece: Piece::File(part), .. }) = self.large.front_mut() else {
+            return Poll::Ready(Ok(()));
+        };
+        let had_failed = part.has_failed();
+        match ready!(stream.poll_sendfile(task, part)) {
+            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(sent) => self.large_len -= sent,
+            Err(error) => {
+                if part.has_failed() && !had_failed {
+                    log_failure(part, &error);
+                }
+                return Poll::Ready(Err(error));
+            }
+        }
+        if part.left() == 0 {
+            self.large.pop_front();
+        }
+        self.consume(0);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether a file is being read, so that it is not the client who is slow.
+    pub(crate) fn waits_for_file(&self) -> bool {
+        let first = self.large.front();
+        first.is_some_and(|large| {
+            matches!(&large.piece, Piece::File(part) if large.at == self.taken && part.waits_for_file())
+        })
+    }
+
+    /// Forgets `sent` bytes, of which none are a file's.
     #[inline]
     fn consume(&mut self, sent: usize) {
-        if !self.kept.is_empty() {
+        if !self.large.is_empty() {
             return self.consume_pieces(sent);
         }
         self.taken += sent;
@@ -197,21 +281,24 @@ impl Output {
 
     #[inline(never)]
     fn consume_pieces(&mut self, mut sent: usize) {
-        while let Some(next) = self.kept.front_mut() {
+        while let Some(next) = self.large.front_mut() {
             let copied = sent.min(next.at - self.taken);
             self.taken += copied;
             sent -= copied;
+            let Piece::Bytes(bytes) = &mut next.piece else { return };
             if self.taken < next.at {
                 return;
             }
-            let kept = sent.min(next.bytes.len());
-            self.kept_len -= kept;
-            if kept < next.bytes.len() {
-                next.bytes.advance(kept);
+            let kept = sent.min(bytes.len());
+            self.large_len -= kept as u64;
+            sent -= kept;
+            if kept < bytes.len() {
+                bytes.advance(kept);
                 return;
             }
-            sent -= kept;
-            self.spent.extend(self.kept.pop_front().map(|kept| kept.bytes));
+            if let Some(Large { piece: Piece::Bytes(bytes), .. }) = self.large.pop_front() {
+                self.spent.push(bytes);
+            }
         }
         self.consume(sent);
     }
@@ -223,8 +310,27 @@ impl Output {
     }
 }
 
+/// A file that became shorter while it was being sent, or whose disk fails: the client learns no
+/// more than that the connection is cut.
+fn log_failure(part: &FilePart, error: &io::Error) {
+    let path = part.file().path().map(Path::display);
+    let left = part.left();
+    match path {
+        Some(path) => log::error(
+            log::APPLICATION,
+            format_args!("sending {path} ends {left} bytes early: {error}"),
+        ),
+        None => log::error(
+            log::APPLICATION,
+            format_args!("sending an open file ends {left} bytes early: {error}"),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use squall_runtime::{IOLoop, RegularFile};
+
     use super::*;
 
     fn bytes_of(output: &Output) -> Vec<u8> {
@@ -249,11 +355,31 @@ mod tests {
             let mut sent = 0;
             while !output.is_empty() {
                 assert_eq!(bytes_of(&output), expected[sent..]);
-                let part = step.min(output.len());
+                let part = step.min(output.len() as usize);
                 output.consume(part);
                 sent += part;
             }
             assert_eq!(sent, expected.len());
         }
+    }
+
+    #[test]
+    fn a_file_stands_in_its_place_and_counts() {
+        let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml")).unwrap().unwrap();
+        let part = |length| FilePart::new(file.clone(), 0, length);
+        let mut body = Output::default();
+        body.push(Chunk::from(""));
+        body.push_file(part(0));
+        body.push_file(part(10));
+        body.push(Chunk::from("between"));
+        body.push_file(part(u64::MAX / 2));
+        let mut output = Output::default();
+        output.copy(b"head");
+        output.take(&mut body);
+        assert_eq!(output.len(), 4 + 10 + 7 + u64::MAX / 2);
+        assert_eq!(bytes_of(&output), b"head", "up to the file");
+        assert_eq!(output.large.len(), 2, "none of them is empty");
+        output.consume(4);
+        assert_eq!((bytes_of(&output), output.large.len()), (vec![], 2));
     }
 }

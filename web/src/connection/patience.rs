@@ -75,7 +75,13 @@ impl Connection {
 
     /// Waits for room to send, anew if `progress` bytes have left. Ready when it has taken too
     /// long.
-    pub(super) fn poll_send_limit(&self, task: &mut TaskContext<'_>, progress: usize) -> Poll<()> {
+    ///
+    /// While a file is being read, it is not the client who is slow.
+    pub(super) fn poll_send_limit(&self, task: &mut TaskContext<'_>, progress: u64) -> Poll<()> {
+        if self.waits_for_file() {
+            self.end_sending(progress);
+            return Poll::Pending;
+        }
         if progress > 0 || self.send_until.get().is_none() {
             let patience = self.wait_to_send(progress);
             self.send_until.set(self.limit_after(patience));
@@ -84,23 +90,23 @@ impl Connection {
         self.poll_limit(task, self.send_until.get())
     }
 
-    fn wait_to_send(&self, progress: usize) -> Option<Duration> {
+    fn wait_to_send(&self, progress: u64) -> Option<Duration> {
         let (now, settings) = (self.worker.now(), &self.worker.settings);
         self.with(|buffers| {
             buffers.sending.wait(now);
-            buffers.sending.advance(progress as u64, settings.min_write_rate);
+            buffers.sending.advance(progress, settings.min_write_rate);
             settings.write_timeout.map(|timeout| buffers.sending.patience(timeout))
         })
     }
 
-    /// Notes that all was sent, `progress` bytes of it at last.
-    pub(super) fn end_sending(&self, progress: usize) {
+    /// Notes that nothing waits for the client any more, after `progress` bytes at last.
+    pub(super) fn end_sending(&self, progress: u64) {
         if self.send_until.take().is_some() {
             self.arm();
             let now = self.worker.now();
             self.with(|buffers| {
                 buffers.sending.stop(now);
-                buffers.sending.advance(progress as u64, self.worker.settings.min_write_rate);
+                buffers.sending.advance(progress, self.worker.settings.min_write_rate);
             });
         }
     }

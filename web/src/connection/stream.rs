@@ -2,7 +2,7 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context as TaskContext, Poll};
 
-use squall_runtime::{DuplexStream, PeerClosed, TcpStream, UnixStream};
+use squall_runtime::{DuplexStream, FilePart, PeerClosed, TcpStream, UnixStream};
 
 use crate::proxy::trust::Peer;
 
@@ -49,6 +49,31 @@ impl Stream {
             Self::Tcp(stream) => stream.poll_send(task, buffers),
             Self::Unix(stream) => stream.poll_send(task, buffers),
             Self::Memory(memory) => memory.poll_send(task, buffers),
+        }
+    }
+
+    /// As [`poll_send`](Self::poll_send), of what more will follow at once.
+    pub(crate) fn poll_send_more(
+        &self,
+        task: &mut TaskContext<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_send_more(task, buffers),
+            Self::Unix(_) | Self::Memory(_) => self.poll_send(task, buffers),
+        }
+    }
+
+    /// Sends some of a file, without reading it on this thread.
+    pub(crate) fn poll_sendfile(
+        &self,
+        task: &mut TaskContext<'_>,
+        part: &mut FilePart,
+    ) -> Poll<io::Result<u64>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_sendfile(task, part),
+            Self::Unix(stream) => stream.poll_sendfile(task, part),
+            Self::Memory(memory) => memory.stream.poll_sendfile(task, part),
         }
     }
 

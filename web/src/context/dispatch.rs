@@ -52,7 +52,8 @@ impl Context {
         let too_large = !self.exchange.head.framing.is_empty()
             && self.connection.with(|buffers| {
                 buffers.body.set_limit(limit);
-                buffers.body.is_announced_too_large()
+                // A handler that streams may allow more.
+                !options.streams_request_body && buffers.body.is_announced_too_large()
             });
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);

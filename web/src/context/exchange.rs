@@ -71,6 +71,8 @@ pub(crate) struct Response {
     pub(crate) reason: Option<String>,
     pub(crate) headers: HeaderList,
     pub(crate) body: Output,
+    /// The body is, or begins with, a file: no tag is made of its bytes.
+    pub(crate) has_file: bool,
     pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
@@ -112,6 +114,7 @@ impl Exchange {
                 reason: None,
                 headers: HeaderList::new(),
                 body: Output::default(),
+                has_file: false,
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
@@ -168,6 +171,7 @@ impl Response {
         self.reason = None;
         self.headers.clear();
         self.body.clear();
+        self.has_file = false;
         self.trailers.clear();
         self.promised = None;
         self.is_changed = true;

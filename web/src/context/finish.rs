@@ -56,7 +56,7 @@ impl Context {
         if response.status.is_informational() && !self.upgrades() {
             return Err(ResponseError::NotFinal(response.status).into());
         }
-        let written = response.body.len() as u64;
+        let written = response.body.len();
         if is_bodiless(response.status) && written > 0 {
             return Err(ResponseError::NoBodyAllowed(response.status).into());
         }
@@ -100,7 +100,7 @@ impl Context {
     fn send_piece(&mut self) -> Result {
         let response = &mut self.exchange.response;
         let Progress::Streaming { chunked } = response.progress else { return Ok(()) };
-        let written = response.body.len() as u64;
+        let written = response.body.len();
         if written == 0 {
             return Ok(());
         }
@@ -116,7 +116,7 @@ impl Context {
         }
         self.connection.with(|buffers| {
             if chunked {
-                buffers.output.append(|out| chunk_start(out, written as usize));
+                buffers.output.append(|out| chunk_start(out, written));
             }
             buffers.output.take(&mut response.body);
             if chunked {
@@ -170,7 +170,7 @@ impl Context {
         }
         let (status, version) = (self.status(), self.exchange.head.version);
         let to_head = self.exchange.head.method == Method::HEAD;
-        let mut length = self.exchange.response.body.len() as u64;
+        let mut length = self.exchange.response.body.len();
         if to_head {
             if length == 0 {
                 length = self.declared_length().ok().flatten().unwrap_or(0);
@@ -230,15 +230,17 @@ impl Context {
     }
 
     /// Whether the response is what a client may keep and ask for again by its tag.
-    fn may_be_had(&self) -> bool {
+    pub(super) fn may_be_had(&self) -> bool {
         self.status() == StatusCode::OK && matches!(*self.method(), Method::GET | Method::HEAD)
     }
 
     /// The tag of the body, where the framework makes one: for a whole 200 to GET or HEAD.
     fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
-        let wanted =
-            self.may_be_had() && !response.body.is_empty() && !response.headers.has(Role::ETag);
+        let wanted = self.may_be_had()
+            && !response.has_file
+            && !response.body.is_empty()
+            && !response.headers.has(Role::ETag);
         wanted.then(|| match response.body.one_slice() {
             Some(body) => ETag::of(body),
             None => ETag::of_pieces(response.body.slices()),
@@ -246,8 +248,11 @@ impl Context {
     }
 
     /// Whether the client has what would be sent: under the tag of the framework, or else that
-    /// of the handler.
+    /// of the handler; or if it is a file, by its age.
     fn client_has(&self, automatic: Option<&ETag>) -> bool {
+        if self.exchange.response.has_file && self.has_unmodified() {
+            return true;
+        }
         if !self.exchange.head.if_none_match {
             return false;
         }

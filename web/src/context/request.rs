@@ -140,6 +140,32 @@ impl Context {
         Body::new(&self.connection)
     }
 
+    /// Allows the body of this request to have `bytes`, in place of the
+    /// [limit of its route](crate::Route::max_body_size) or server.
+    ///
+    /// For a route that [streams](crate::Route::stream_request_body), before the body is read: in
+    /// `prepare`, for one client more than for another. Where the body has been read before the
+    /// handler is called, it comes too late.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// async fn store(cx: &mut Context) -> Result {
+    ///     if cx.header("authorization").is_some() {
+    ///         cx.set_max_body_size(1 << 30);
+    ///     }
+    ///     cx.write(cx.body().await?.len().to_string())
+    /// }
+    ///
+    /// let app = Application::new([route("/", post(store)).stream_request_body().max_body_size(3)]);
+    /// let client = TestClient::new(app);
+    /// assert_eq!(client.post("/").body("abcd").send().status(), 413);
+    /// let response = client.post("/").header("Authorization", "me").body("abcd").send();
+    /// assert_eq!(response.text(), "4");
+    /// ```
+    pub fn set_max_body_size(&mut self, bytes: u64) {
+        self.connection.with(|buffers| buffers.body.set_limit(bytes));
+    }
+
     /// Keeps `value` with the request, for whoever handles it later: middleware tells a
     /// handler what it has found. It replaces a value of the same type, which is returned.
     ///

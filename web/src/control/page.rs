@@ -29,14 +29,14 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn show(&self, summary: Summary) -> String {
+    pub(super) fn show(&self, summary: &Summary) -> String {
         let now = Instant::now();
         let last = self.last.replace(Some((now, summary.clone())));
         let since = last.map(|(then, last)| Since { seconds: (now - then).as_secs_f64(), last });
         let mut html = HEAD.to_owned();
-        totals(&mut html, &summary, since.as_ref());
+        totals(&mut html, summary, since.as_ref());
         workers(&mut html, &summary.workers);
-        routes(&mut html, &summary, since.as_ref());
+        routes(&mut html, summary, since.as_ref());
         html.push_str("</body></html>\n");
         html
     }
@@ -54,10 +54,10 @@ fn totals(html: &mut String, summary: &Summary, since: Option<&Since>) {
     let rate = rate(&all, recent.as_ref(), since);
     let ready = summary.count(State::Ready);
     // Writing to a string cannot fail.
-    let _ = write!(
+    let _ = writeln!(
         html,
         "<h1>{} requests</h1><p>{rate} per second, {} in flight, {} connections, {ready} workers \
-         ready, {} received, {} sent; {}</p>\n",
+         ready, {} received, {} sent; {}</p>",
         all.count(),
         summary.in_flight,
         summary.connections,

@@ -234,11 +234,11 @@ pub(crate) fn encode_informational(
 
 /// Appends what precedes the data of a chunk of `len` bytes, which must not be 0: that would
 /// end the body.
-pub(crate) fn chunk_start(out: &mut Vec<u8>, len: usize) {
+pub(crate) fn chunk_start(out: &mut Vec<u8>, len: u64) {
     debug_assert_ne!(len, 0, "an empty chunk ends the body");
-    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4).max(1);
+    let digits = (u64::BITS - len.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
-        out.push(b"0123456789abcdef"[len >> (4 * digit) & 0xf]);
+        out.push(b"0123456789abcdef"[(len >> (4 * digit) & 0xf) as usize]);
     }
     out.extend_from_slice(b"\r\n");
 }

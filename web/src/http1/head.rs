@@ -265,6 +265,13 @@ impl Head {
         self.parse_front(&bytes, limits)
     }
 
+    /// Whether it is certain under HTTP/1.0 where the request ends. A body needs a length there,
+    /// and a client that leaves it out would have its body read as the next request.
+    #[cold]
+    fn has_end(&self) -> bool {
+        self.framing != Framing::None || matches!(self.method, Method::GET | Method::HEAD)
+    }
+
     /// Decides what all fields together mean.
     #[inline]
     fn conclude(&mut self) -> Result<(), HeadError> {
@@ -275,7 +282,7 @@ impl Head {
         }
         self.authority = self.authority.or(meaning.host);
         self.framing = meaning.framing.decide(self.version)?;
-        self.keep_alive = !meaning.close && (http11 || meaning.keep_alive);
+        self.keep_alive = !meaning.close && (http11 || meaning.keep_alive && self.has_end());
         self.if_none_match = meaning.if_none_match;
         self.upgrade = http11 && meaning.upgrade_option && meaning.upgrade_field;
         self.expect = match (meaning.expect, self.framing) {

@@ -280,7 +280,7 @@ fn check_name(kind: Kind, name: &str) -> Result<(), MetricError> {
         let of_duration = other.strip_suffix("_seconds").is_some() && name.starts_with(*other);
         of_duration || parts.iter().any(|part| format!("{name}{part}") == **other)
     };
-    if BUILT_IN.iter().any(|other| is_built_in(other)) {
+    if BUILT_IN.iter().any(is_built_in) {
         return Err(MetricError::BuiltIn(name.to_owned()));
     }
     let clashes = |other: &Description| {

@@ -16,7 +16,7 @@ use crate::server::relayed::read_proxy_header;
 use crate::server::service::Service;
 
 /// With more than this waiting to be sent, the next request of a pipeline waits as well.
-const OUTPUT_HIGH_WATER: usize = 64 * 1024;
+const OUTPUT_HIGH_WATER: u64 = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Serving) {

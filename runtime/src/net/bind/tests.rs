@@ -175,6 +175,23 @@ fn accepted_connections_do_not_wait_to_fill_packets() {
     assert!(stream.nodelay().unwrap());
 }
 
+#[test]
+fn accepted_connections_have_what_was_set_for_them() {
+    let accepted = |options: &BindOptions| {
+        let sockets = options.bind_sockets("127.0.0.1:0").unwrap();
+        answers(sockets.local_addrs()[0]).unwrap();
+        let listener = blocking(sockets.into_listeners().unwrap().remove(0));
+        Socket::from(OwnedFd::from(listener.accept().unwrap().0))
+    };
+    let plain = accepted(&BindOptions::new());
+    assert!(!plain.keepalive().unwrap(), "nobody is probed unless that is asked for");
+    let options = BindOptions::new().nodelay(false).keep_alive(Duration::from_secs(40));
+    let other = accepted(&options);
+    assert!(!other.tcp_nodelay().unwrap());
+    assert!(other.keepalive().unwrap());
+    assert_eq!(other.tcp_keepalive_time().unwrap(), Duration::from_secs(40));
+}
+
 /// Writes to `stream` until the system takes no more.
 #[cfg(target_os = "linux")]
 fn fill(mut stream: &TcpStream) -> usize {

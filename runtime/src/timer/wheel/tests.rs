@@ -103,9 +103,9 @@ fn a_hundred_thousand_timers_armed_and_removed_leave_room_for_as_many() {
 
 #[test]
 fn a_timer_is_small() {
-    assert_eq!(size_of::<Timer>(), 40);
+    assert_eq!(size_of::<Timer>(), 24);
     let slab = Slab::<Timer>::new();
-    assert_eq!(slab.slot_size(), 40, "a slot of the slab costs nothing more");
+    assert_eq!(slab.slot_size(), 24, "a slot of the slab costs nothing more");
 }
 
 #[derive(Clone, Copy, Debug)]

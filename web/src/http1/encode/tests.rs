@@ -251,7 +251,7 @@ fn chunks() {
         (16, "10"),
         (255, "ff"),
         (4096, "1000"),
-        (usize::MAX, "ffffffffffffffff"),
+        (u64::MAX, "ffffffffffffffff"),
     ] {
         let mut out = Vec::new();
         chunk_start(&mut out, len);
@@ -339,7 +339,7 @@ proptest! {
         use super::super::framing::Framing;
         let mut out = Vec::new();
         for piece in &pieces {
-            chunk_start(&mut out, piece.len());
+            chunk_start(&mut out, piece.len() as u64);
             out.extend_from_slice(piece);
             out.extend_from_slice(CHUNK_END);
         }

@@ -1,0 +1,187 @@
+//! Who waits for an event: mostly a task of this thread.
+//!
+//! A task that waits for a descriptor or a timer is remembered by its number. Its waker would take
+//! four times the room, in each source and each timer, and two atomic operations for each event.
+
+use std::num::NonZeroU32;
+use std::ptr::null;
+use std::task::{RawWakerVTable, Waker};
+
+use super::{LOCAL, Local};
+use crate::slab::NONE;
+
+/// Somebody to be woken once. It takes four bytes, also as an `Option`.
+#[derive(Debug)]
+pub(crate) struct Waiter(NonZeroU32);
+
+/// The bit that is set if it is not the number of a task, but the index of a foreign waker: that of
+/// the future given to `run_sync`, or of a future inside somebody else's executor.
+const FOREIGN: u32 = 1 << 31;
+
+/// What a waiter stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    Task(u32),
+    Foreign(u32),
+}
+
+impl Waiter {
+    /// Whom `waker` wakes. Must not be called while something is borrowed: cloning a foreign waker may
+    /// run anybody's code.
+    #[inline]
+    pub(crate) fn new(waker: &Waker) -> Self {
+        LOCAL.with(|local| {
+            let running = local.running.get();
+            if running.is_woken_by(waker) {
+                return Self::from(Whom::Task(running.index));
+            }
+            Self::from(Whom::Foreign(keep_foreign(local, waker)))
+        })
+    }
+
+    /// Wakes it. If the task is gone, another one may have its number by now: that is woken for
+    /// nothing, which tasks have to bear anyway.
+    #[inline]
+    pub(crate) fn wake(self) {
+        match self.whom() {
+            Whom::Task(index) => LOCAL.with(|local| {
+                // Nobody's code runs here: the task goes into the queue.
+                if let Some(task) = local.tasks.borrow().at(index) {
+                    task.waker.wake_by_ref();
+                }
+            }),
+            Whom::Foreign(index) => {
+                std::mem::forget(self);
+                take_foreign(index).into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    #[inline]
+    fn whom(&self) -> Whom {
+        let number = self.0.get() - 1;
+        match number & FOREIGN {
+            0 => Whom::Task(number),
+            _ => Whom::Foreign(number ^ FOREIGN),
+        }
+    }
+}
+
+impl From<Whom> for Waiter {
+    #[inline]
+    fn from(whom: Whom) -> Self {
+        let number = match whom {
+            Whom::Task(index) => index,
+            Whom::Foreign(index) => index | FOREIGN,
+        };
+        // Two thousand million of a kind would not fit into memory.
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+}
+
+impl Drop for Waiter {
+    #[inline]
+    fn drop(&mut self) {
+        if let Whom::Foreign(index) = self.whom() {
+            drop(take_foreign(index));
+        }
+    }
+}
+
+/// The task that runs now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
+    index: u32,
+    /// What its waker is made of: enough to know it again.
+    waker: (*const (), *const RawWakerVTable),
+}
+
+impl Running {
+    pub(super) const NONE: Self = Self { index: NONE, waker: (null(), null()) };
+
+    #[inline]
+    pub(super) fn new(index: u32, waker: &Waker) -> Self {
+        Self { index, waker: (waker.data(), waker.vtable()) }
+    }
+
+    #[inline]
+    fn is_woken_by(&self, waker: &Waker) -> bool {
+        self.waker.0 == waker.data() && std::ptr::eq(self.waker.1, waker.vtable())
+    }
+}
+
+#[cold]
+fn keep_foreign(local: &Local, waker: &Waker) -> u32 {
+    let waker = waker.clone();
+    local.foreign.borrow_mut().insert(waker)
+}
+
+/// A foreign waker, to be woken or dropped where nothing is borrowed: both may run anybody's code.
+#[cold]
+fn take_foreign(index: u32) -> Option<Waker> {
+    LOCAL.with(|local| local.foreign.borrow_mut().remove(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Poll;
+
+    use super::*;
+    use crate::IOLoop;
+    use crate::testing::{run, waker_of};
+
+    fn foreign_wakers() -> usize {
+        LOCAL.with(|local| {
+            let foreign = local.foreign.borrow();
+            foreign.iter().count()
+        })
+    }
+
+    #[test]
+    fn a_task_is_woken_by_its_number() {
+        run(async {
+            // From here on this future, which is no task, waits for its limit of time.
+            crate::yield_now().await;
+            let before = foreign_wakers();
+            let waiter = Rc::new(Cell::new(None));
+            let place = Rc::clone(&waiter);
+            let mut polls = 0;
+            let task = IOLoop::current().spawn(poll_fn(move |cx| {
+                polls += 1;
+                place.set(Some(Waiter::new(cx.waker())));
+                if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
+            }));
+            crate::yield_now().await;
+            assert_eq!(foreign_wakers(), before);
+            waiter.take().unwrap().wake();
+            task.await.unwrap();
+            // It is done, and nobody has its number.
+            waiter.take().unwrap().wake();
+        });
+    }
+
+    #[test]
+    fn another_waker_is_kept_until_it_is_woken_or_dropped() {
+        run(async {
+            let before = foreign_wakers();
+            let woken = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&woken);
+            let waker = waker_of(move || _ = count.fetch_add(1, Ordering::SeqCst));
+            let (first, second) = (Waiter::new(&waker), Waiter::new(&waker));
+            assert_eq!(foreign_wakers(), before + 2);
+            first.wake();
+            drop(second);
+            assert_eq!((woken.load(Ordering::SeqCst), foreign_wakers()), (1, before));
+        });
+    }
+
+    #[test]
+    fn it_takes_four_bytes() {
+        assert_eq!((size_of::<Waiter>(), size_of::<Option<Waiter>>()), (4, 4));
+    }
+}

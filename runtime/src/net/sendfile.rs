@@ -1,0 +1,332 @@
+//! Files into streams: the system copies them, in the pool of threads, for it reads them on the way
+//! and waits for the disk.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::IOLoop;
+use crate::fd::AsyncFd;
+use crate::file::{RegularFile, shorter};
+
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sendfile/none.rs")]
+mod system;
+
+/// How much one job in the pool sends at most: the trip there is some hundredth of the work, and
+/// a job that nobody wants any more soon ends.
+const SEND_CHUNK: u64 = 2 * 1024 * 1024;
+
+/// How much is read at a time where the system cannot send a file: that lies in memory for as long
+/// as the client takes for it.
+const COPY_CHUNK: u64 = 128 * 1024;
+
+/// A part of a file on its way into a stream: `poll_sendfile` of
+/// [`TcpStream`](crate::TcpStream::poll_sendfile), [`UnixStream`](crate::UnixStream::poll_sendfile)
+/// and [`DuplexStream`](crate::DuplexStream::poll_sendfile) sends it.
+///
+/// Nothing of it is read on the loop's thread. On Linux the system copies it from its cache to the
+/// socket (`sendfile`); elsewhere, and where it cannot, 128 KiB at a time are read and then sent.
+///
+/// Dropping it ends the transfer. A job that runs in the pool at that moment goes on for at most
+/// 2 MiB and until the socket is full; it has descriptors of its own.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::poll_fn;
+///
+/// use futures_lite::AsyncReadExt;
+/// use squall_runtime::{FilePart, IOLoop, RegularFile, UnixStream};
+///
+/// IOLoop::current().run_sync(async {
+///     let (mut client, server) = UnixStream::pair()?;
+///     let mut part = FilePart::new(RegularFile::open("Cargo.toml").await?, 0, 9);
+///     while part.left() > 0 {
+///         poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await?;
+///     }
+///     drop(server);
+///     let mut text = String::new();
+///     client.read_to_string(&mut text).await?;
+///     assert_eq!(text, "[package]");
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct FilePart {
+    /// Empty only while it is dropped.
+    file: Option<RegularFile>,
+    offset: u64,
+    left: u64,
+    state: State,
+    /// The system cannot send this file over this stream.
+    copies: bool,
+}
+
+enum State {
+    Idle,
+    /// The last job found no room in the socket.
+    Full,
+    Sending(Job<Sent>),
+    Reading(Job<io::Result<Vec<u8>>>),
+    /// What was read, and how much of it is sent.
+    Read(Vec<u8>, usize),
+    /// The file has failed, and nothing of it may be sent any more.
+    Failed(io::ErrorKind),
+}
+
+type Job<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// What came of a job.
+#[derive(Debug)]
+struct Sent {
+    count: u64,
+    end: End,
+}
+
+/// Why it ended.
+#[derive(Debug)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "nothing is sent by the system there")
+)]
+enum End {
+    Done,
+    SocketFull,
+    FileEnded,
+    Unsupported,
+    FileFailed(io::Error),
+    SocketFailed(io::Error),
+}
+
+impl FilePart {
+    /// The `length` bytes of `file` from `offset` on.
+    ///
+    /// # Examples
+    ///
+    /// See [`FilePart`].
+    pub fn new(file: RegularFile, offset: u64, length: u64) -> Self {
+        Self { file: Some(file), offset, left: length, state: State::Idle, copies: false }
+    }
+
+    /// How many bytes have not been sent.
+    ///
+    /// # Examples
+    ///
+    /// See [`FilePart`].
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Whether it waits for the file at present, and not for the stream to take more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile};
+    ///
+    /// let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml"))??;
+    /// assert!(!FilePart::new(file, 0, 9).waits_for_file(), "nobody has asked for it");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn waits_for_file(&self) -> bool {
+        matches!(self.state, State::Sending(_) | State::Reading(_))
+    }
+
+    /// Whether the last error was that of the file rather than of the stream. Nothing more can be
+    /// sent of it then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (_client, server) = UnixStream::pair()?;
+    ///     let file = RegularFile::open("Cargo.toml").await?;
+    ///     let mut part = FilePart::new(file, 1_000_000, 1);
+    ///     let error = poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    ///     assert!(part.has_failed());
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed(_))
+    }
+
+    /// The file that it is a part of.
+    ///
+    /// # Panics
+    ///
+    /// Never: the file is there as long as this is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile};
+    ///
+    /// let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml"))??;
+    /// let part = FilePart::new(file, 0, 9);
+    /// assert_eq!(part.file().path().unwrap().to_str(), Some("Cargo.toml"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn file(&self) -> &RegularFile {
+        match &self.file {
+            Some(file) => file,
+            None => unreachable!("only `drop` takes it out"),
+        }
+    }
+
+    /// Reads some of the file in the pool, and sends it by `send`: for streams that change what
+    /// they send, and so for all to which the system cannot copy a file by itself.
+    ///
+    /// Returns how many bytes were sent; 0 if none are left.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`, and those of the file, after which [`has_failed`](Self::has_failed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::task::Poll;
+    ///
+    /// use squall_runtime::{FilePart, IOLoop, RegularFile};
+    ///
+    /// let mut sent = Vec::new();
+    /// IOLoop::current().run_sync(async {
+    ///     let mut part = FilePart::new(RegularFile::open("Cargo.toml").await?, 0, 9);
+    ///     let mut send = |bytes: &[u8]| {
+    ///         sent.extend(bytes.to_ascii_uppercase());
+    ///         Poll::Ready(Ok(bytes.len()))
+    ///     };
+    ///     poll_fn(|cx| part.poll_copy(cx, |_, bytes| send(bytes))).await
+    /// })??;
+    /// assert_eq!(sent, b"[PACKAGE]");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_copy(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut send: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<u64>> {
+        loop {
+            match &mut self.state {
+                State::Read(bytes, sent) => {
+                    let count = ready!(send(cx, &bytes[*sent..]))?;
+                    *sent += count;
+                    if *sent == bytes.len() {
+                        self.state = State::Idle;
+                    }
+                    return Poll::Ready(Ok(self.advance(count as u64)));
+                }
+                State::Reading(job) => match ready!(job.as_mut().poll(cx)) {
+                    Ok(bytes) => self.state = State::Read(bytes, 0),
+                    Err(error) => return Poll::Ready(Err(self.fail(error))),
+                },
+                State::Sending(_) => {
+                    if let Some(result) = ready!(self.poll_sending(cx)) {
+                        return Poll::Ready(result);
+                    }
+                }
+                State::Failed(kind) => return Poll::Ready(Err((*kind).into())),
+                State::Idle | State::Full if self.left == 0 => return Poll::Ready(Ok(0)),
+                State::Idle | State::Full => self.begin_reading(),
+            }
+        }
+    }
+
+    /// As `poll_sendfile` of the streams: `socket` is one.
+    pub(super) fn poll_send<S: AsFd>(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &AsyncFd<S>,
+        send: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<u64>> {
+        while system::HAS_SENDFILE && !self.copies {
+            match &mut self.state {
+                State::Sending(_) => {
+                    if let Some(result) = ready!(self.poll_sending(cx)) {
+                        return Poll::Ready(result);
+                    }
+                }
+                State::Full => {
+                    ready!(socket.poll_writable(cx))?;
+                    self.state = State::Idle;
+                }
+                State::Idle if self.left > 0 => match socket.as_fd().try_clone_to_owned() {
+                    Ok(socket) => self.begin_sending(socket),
+                    // Too many are open: what is copied needs none.
+                    Err(_) => break,
+                },
+                _ => break,
+            }
+        }
+        self.poll_copy(cx, send)
+    }
+
+    fn begin_sending(&mut self, socket: OwnedFd) {
+        let (file, offset, length) = (self.file().clone(), self.offset, self.left.min(SEND_CHUNK));
+        let job = move || system::send(&socket, file.as_file(), offset, length);
+        self.state = State::Sending(Box::pin(IOLoop::current().run_in_executor(job)));
+    }
+
+    fn begin_reading(&mut self) {
+        let (file, offset, length) = (self.file().clone(), self.offset, self.left.min(COPY_CHUNK));
+        let job = move || file.read_blocking(offset, length as usize);
+        self.state = State::Reading(Box::pin(IOLoop::current().run_in_executor(job)));
+    }
+
+    /// Waits for the job that sends; `None`: it has sent nothing.
+    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<u64>>> {
+        let State::Sending(job) = &mut self.state else { return Poll::Ready(None) };
+        let Sent { count, end } = ready!(job.as_mut().poll(cx));
+        self.state = State::Idle;
+        match end {
+            End::Done => {}
+            End::SocketFull => self.state = State::Full,
+            End::Unsupported => self.copies = true,
+            End::FileEnded => return Poll::Ready(Some(Err(self.fail(shorter())))),
+            End::FileFailed(error) => return Poll::Ready(Some(Err(self.fail(error)))),
+            End::SocketFailed(error) => return Poll::Ready(Some(Err(error))),
+        }
+        Poll::Ready((count > 0).then(|| Ok(self.advance(count))))
+    }
+
+    fn advance(&mut self, count: u64) -> u64 {
+        self.offset += count;
+        self.left -= count;
+        count
+    }
+
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        self.state = State::Failed(error.kind());
+        error
+    }
+}
+
+/// The pool closes the file: if it was deleted meanwhile, the system gives its blocks back now, and
+/// that may take long.
+impl Drop for FilePart {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take().filter(RegularFile::is_last) {
+            blocking::unblock(move || drop(file)).detach();
+        }
+    }
+}
+
+impl fmt::Debug for FilePart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilePart")
+            .field("file", &self.file)
+            .field("offset", &self.offset)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
