@@ -17,7 +17,7 @@ pub(super) const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "andr
 ///
 /// # Examples
 ///
-/// See [`Sockets`].
+/// See [`Sockets`](super::Sockets).
 #[derive(Debug)]
 pub enum Listener {
     /// Takes TCP connections.

@@ -31,7 +31,7 @@ mod word {
 ///
 /// # Examples
 ///
-/// See [`Scoreboard`].
+/// See [`Scoreboard`](super::Scoreboard).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
     /// There is no process.
@@ -54,7 +54,7 @@ const STATES: [State; 5] =
 ///
 /// # Examples
 ///
-/// See [`Scoreboard`].
+/// See [`Scoreboard`](super::Scoreboard).
 #[derive(Clone, Copy)]
 pub struct SlotPage {
     pub(super) words: &'static [AtomicU64],
@@ -67,18 +67,18 @@ impl SlotPage {
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard`].
+    /// See [`Scoreboard`](super::Scoreboard).
     #[must_use]
     pub fn slot(&self) -> usize {
         self.slot
     }
 
-    /// Which page this is, from 0: below [`Scoreboard::slots`] the first one of its slot, else
+    /// Which page this is, from 0: below [`Scoreboard::slots`](super::Scoreboard::slots) the first one of its slot, else
     /// the second one.
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard`].
+    /// See [`Scoreboard`](super::Scoreboard).
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
@@ -88,7 +88,7 @@ impl SlotPage {
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard`].
+    /// See [`Scoreboard`](super::Scoreboard).
     #[must_use]
     pub fn state(&self) -> State {
         let state = usize::try_from(self.load(word::STATE)).ok();
@@ -103,7 +103,7 @@ impl SlotPage {
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard::own_page`].
+    /// See [`Scoreboard::own_page`](super::Scoreboard::own_page).
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         u32::try_from(self.load(word::PID)).ok().filter(|&pid| pid != 0)
@@ -114,7 +114,7 @@ impl SlotPage {
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard`].
+    /// See [`Scoreboard`](super::Scoreboard).
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.load(word::GENERATION)
@@ -134,7 +134,7 @@ impl SlotPage {
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard`].
+    /// See [`Scoreboard`](super::Scoreboard).
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.load(word::RESTARTS)
@@ -185,7 +185,7 @@ impl SlotPage {
     ///
     /// # Examples
     ///
-    /// See [`Scoreboard`].
+    /// See [`Scoreboard`](super::Scoreboard).
     #[must_use]
     pub fn extension(&self) -> &'static [AtomicU64] {
         &self.words[PAGE_HEAD..]
