@@ -108,20 +108,6 @@ impl Server {
         self.number("port ").try_into().unwrap()
     }
 
-    /// Waits until this process has ended, whether or not its parent has taken note of it.
-    #[track_caller]
-    pub fn expect_end_of(&self, process: Pid) {
-        let start = Instant::now();
-        let is_there = || {
-            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
-        };
-        while is_there() {
-            assert!(start.elapsed() < SOON, "process {process} does not end");
-            thread::yield_now();
-        }
-    }
-
     /// The processes that it has started, and that have not ended.
     pub fn children(&self) -> Vec<Pid> {
         let parent = self.pid().to_string();
