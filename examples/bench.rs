@@ -13,16 +13,23 @@
 use std::io;
 
 use serde::Serialize;
-use squall::{Application, Context, HTTPServer, IOLoop, RequestHandler, Result, route};
+use squall::http::header::CONTENT_TYPE;
+use squall::{
+    Application, Context, HTTPServer, HeaderValue, IOLoop, RequestHandler, Result, route,
+};
 
 mod support;
+
+// Checked when the program is built, and shared by all responses.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 #[derive(Clone)]
 struct PlaintextHandler;
 
 impl RequestHandler for PlaintextHandler {
     async fn get(&mut self, cx: &mut Context) -> Result {
-        cx.set_header("Content-Type", "text/plain; charset=UTF-8")?;
+        cx.set_header(CONTENT_TYPE, TEXT)?;
         cx.write("Hello, World!")
     }
 }
@@ -47,7 +54,7 @@ struct EchoHandler;
 impl RequestHandler for EchoHandler {
     async fn post(&mut self, cx: &mut Context) -> Result {
         let body = cx.body().await?;
-        cx.set_header("Content-Type", "application/octet-stream")?;
+        cx.set_header(CONTENT_TYPE, BYTES)?;
         cx.write(body)
     }
 }
@@ -59,7 +66,7 @@ impl RequestHandler for PostHandler {
     async fn get(&mut self, cx: &mut Context) -> Result {
         let user: u64 = cx.path_argument("user")?;
         let post: u64 = cx.path_argument("post")?;
-        cx.set_header("Content-Type", "text/plain; charset=UTF-8")?;
+        cx.set_header(CONTENT_TYPE, TEXT)?;
         cx.write(format!("post {post} of user {user}\n"))
     }
 }

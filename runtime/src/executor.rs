@@ -76,17 +76,6 @@ thread_local! {
     };
 }
 
-impl Local {
-    /// A task begins to run.
-    #[inline]
-    fn enter(&self, running: Running, index: u32) {
-        self.running.set(running);
-        let site = self.tasks.borrow().at(index).map(|listed| listed.spawned_at);
-        self.site.set(site);
-        pulse::run(site);
-    }
-}
-
 /// Makes this thread the home of the tasks of `remote`.
 pub(crate) fn settle(remote: &Arc<Remote>) {
     LOCAL.with(|local| local.home.set(Arc::as_ptr(remote).addr()));
@@ -141,15 +130,18 @@ fn send_home(runnable: Runnable) {
     remote.send(Message::Run(runnable));
 }
 
-/// Runs each task that is in the queue now, once, and calls `ended` after each. What they wake
-/// waits for the next turn: `batch` changes places with the queue, and is empty before and after.
-pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn()) {
+/// Runs each task that is in the queue now, once, and tells `ended` where it was spawned. What
+/// they wake waits for the next turn: `batch` changes places with the queue, and is empty before
+/// and after.
+pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn(&'static Location<'static>)) {
     LOCAL.with(|local| {
         std::mem::swap(&mut *local.ready.borrow_mut(), batch);
         for runnable in batch.drain(..) {
             budget::refill();
             runnable.run();
-            ended();
+            if let Some(site) = local.site.get() {
+                ended(site);
+            }
         }
         local.running.set(Running::NONE);
         local.site.set(None);
@@ -157,8 +149,8 @@ pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn()) {
     });
 }
 
-/// Where the task that runs now was spawned, or that has just given the loop back.
-pub(crate) fn site() -> Option<&'static Location<'static>> {
+/// Where the task that runs now was spawned.
+pub(crate) fn running() -> Option<&'static Location<'static>> {
     LOCAL.with(|local| local.site.get())
 }
 

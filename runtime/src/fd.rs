@@ -45,8 +45,8 @@ pub struct AsyncFd<T: AsFd> {
     /// Empty only while it is dropped or given back.
     io: Option<T>,
     mode: Mode,
-    /// What the descriptor is believed to be ready for. The reactor, which hears of events, is only asked
-    /// when that is not what is wanted.
+    /// What the descriptor is believed to be ready for. The reactor, which hears of events, is only
+    /// asked when that is not what is wanted.
     ready: Cell<Ready>,
     /// Where the reactor keeps what it knows of it; `Key::NONE` before it is registered.
     key: Cell<Key>,

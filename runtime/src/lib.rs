@@ -74,7 +74,8 @@
 //! | the same from another thread | 1, `write`, if the loop sleeps; else 0 | one atomic tells |
 //!
 //! So a request on a connection that is kept costs three, wait, receive and send, and among many
-//! that are ready together little more than two. Elsewhere than on Linux `polling` does all of it.
+//! that are ready together little more than two. Why it is so, and what was tried to make it less, is
+//! told in [`performance`]. Elsewhere than on Linux `polling` does all of it.
 //!
 //! # Traps
 //!
@@ -109,6 +110,7 @@
 //! - [`process`]: workers and their supervisor.
 
 pub mod log;
+pub mod performance;
 pub mod process;
 pub mod signal;
 
@@ -139,4 +141,4 @@ pub use net::{
 pub use periodic::PeriodicCallback;
 pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};
-pub use timer::{Deadline, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
+pub use timer::{Deadline, Moment, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};

@@ -2,8 +2,8 @@
 //!
 //! A descriptor is believed to be ready until an operation on it would block. That is known to its
 //! owner. Only then is it registered, and its task waits; an event is noted here until the owner
-//! takes it, and tries again. Two [systems](System) produce events: `linux` is the fast one, `portable`
-//! works wherever `polling` does, and the tests run on both.
+//! takes it, and tries again. Two [systems](System) produce events: `linux` is the fast one,
+//! `portable` works wherever `polling` does, and the tests run on both.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -51,7 +51,8 @@ trait System {
     fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool);
 
     /// Sleeps until something happens or `timeout` is over, and tells what has happened: nothing,
-    /// if a signal ended it early. Holds no borrow when it tells, and returns how often it did.
+    /// if a signal ended it early. Who is told may use the system, except for another wait.
+    /// Returns how often it told.
     fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize>;
 
     /// Whether it knows edges, and with them tells of a peer that has finished.

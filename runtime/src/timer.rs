@@ -13,10 +13,12 @@ use clock::Clock;
 use wheel::Wheel;
 
 pub use deadline::Deadline;
+pub use moment::Moment;
 pub use sleep::{Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
 
 mod clock;
 mod deadline;
+mod moment;
 mod sleep;
 mod wheel;
 

@@ -466,6 +466,24 @@ fn a_file_stands_between_what_is_written() {
 }
 
 #[test]
+fn what_is_more_than_a_file_is_not_as_old_as_the_file() {
+    let folder = Folder::new();
+    for size in [0, 10, 200_000] {
+        let path = folder.file("a.txt", &bytes(size));
+        let send = async move |cx: &mut Context| -> Result {
+            cx.send_file(&path).await?;
+            cx.write("and what changes")
+        };
+        let client = TestClient::new(Application::new([route("/", get(send))]));
+        let since = "Sun, 06 Nov 2033 08:49:37 GMT";
+        let response = client.get("/").header("If-Modified-Since", since).send();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.header("last-modified"), None);
+        assert_eq!(response.header("content-type"), Some("text/plain"));
+    }
+}
+
+#[test]
 fn headers_can_be_changed_behind_a_file_whatever_its_size() {
     let folder = Folder::new();
     for size in [10, 200_000] {

@@ -11,7 +11,7 @@ const RUNTIME: &[&[&str]] = &[
     &["task", "io_loop", "fd"],
     &["net", "signal", "periodic", "blocking", "file"],
     &["process"],
-    &["testing"],
+    &["testing", "performance"],
 ];
 
 const WEB: &[&[&str]] = &[

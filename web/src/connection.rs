@@ -6,9 +6,8 @@ use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
-use std::time::Instant;
 
-use squall_runtime::{Deadline, IOLoop};
+use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::http1::head::{Head, HeadError};
 
@@ -42,8 +41,8 @@ pub(crate) struct Connection {
     held: RefCell<Held>,
     /// The one timer of the connection, for the earlier of the two limits.
     deadline: Deadline,
-    receive_until: Cell<Option<Instant>>,
-    send_until: Cell<Option<Instant>>,
+    receive_until: Cell<Option<Moment>>,
+    send_until: Cell<Option<Moment>>,
     phase: Cell<Phase>,
     flags: Cell<Flags>,
     /// Counts the requests, so that a `Body` that was kept does not read the next one's.

@@ -12,7 +12,8 @@
 //! | `head` | bytes → request head |
 //! | `head::search` | where a head ends, however its bytes arrive |
 //! | `head::request_line`, `head::target` | method, target, version |
-//! | `head::fields` | field lines, and what they mean for the connection |
+//! | `head::fields` | field lines |
+//! | `head::meaning` | what the fields mean for the connection |
 //! | `framing` | how long a request's body is: `Content-Length`, `Transfer-Encoding` |
 //! | `host` | what may stand in `Host` |
 //! | `field` | space around values, lists of tokens |

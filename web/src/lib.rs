@@ -51,6 +51,7 @@
 //! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], [`Functions`], [`Respond`] |
 //! | say which request goes where | [`route()`], [`regex()`], [`Route`], [`Application`] |
 //! | read the request, write the response | [`Context`], [`Body`], [`Text`] |
+//! | send files | [`Context::send_file`], [`OpenFile`] |
 //! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
 //! | do something around all handlers | [`Application::around`] |
 //! | serve, and set limits and time-outs | [`HTTPServer`] |

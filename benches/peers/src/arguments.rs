@@ -86,7 +86,7 @@ fn help() -> String {
          --results FILE      where the results are written after each scenario\n\
          --render            measure nothing, take them from there\n\
          --publish           write table and picture for the README\n\n\
-         All of it takes about (S + 0.5) seconds x 110 x N. For Tornado, the environment's PYTHON\n\
+         All of it takes about (S + 1) seconds x 105 x N. For Tornado, the environment's PYTHON\n\
          is run, or python3. Servers that are not installed are left out.",
         servers.join(", "),
         scenarios.join(", "),

@@ -51,6 +51,7 @@ fn measure(arguments: &Arguments, file: &Path) -> io::Result<Results> {
     let mut servers = Vec::new();
     for server in servers::all() {
         if arguments.wants_server(server.name) {
+            eprintln!("building {}", server.name);
             match server.prepare(&here(), &target)? {
                 Some(version) => servers.push((server, version)),
                 None => eprintln!("{} is not installed: left out", server.name),

@@ -47,7 +47,7 @@ pub(crate) fn draw(results: &Results) -> String {
     let _ = writeln!(
         svg,
         "<text x=\"0\" y=\"{}\">Microseconds of CPU time per request, median and its 95 % interval; \
-         {} rounds, {}. Less is better.</text>\n</svg>",
+         {} rounds, {}. Less is better. A bar with » would go on.</text>\n</svg>",
         total - 5.0,
         results.round_count(),
         results.date,

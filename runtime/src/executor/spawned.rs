@@ -4,14 +4,14 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
 use super::LOCAL;
 use super::join_error::{JoinError, panic_message};
 use super::waiter::Running;
-use crate::log;
+use crate::{log, pulse};
 
 pin_project! {
     /// Ends with an error where `F` panics, and is not in the list of tasks any more once
@@ -52,7 +52,7 @@ impl<F: Future> Future for Spawned<F> {
         let Some(future) = this.future.as_pin_mut() else {
             return Poll::Pending;
         };
-        LOCAL.with(|local| local.enter(Running::new(*this.index, cx.waker()), *this.index));
+        begin(*this.index, cx.waker());
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -62,6 +62,17 @@ impl<F: Future> Future for Spawned<F> {
             }
         }
     }
+}
+
+/// Notes which task runs.
+#[inline]
+fn begin(index: u32, waker: &Waker) {
+    LOCAL.with(|local| {
+        let site = local.tasks.borrow().at(index).map(|task| task.spawned_at);
+        local.running.set(Running::new(index, waker));
+        local.site.set(site);
+        pulse::run(site);
+    });
 }
 
 #[cold]

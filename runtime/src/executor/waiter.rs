@@ -26,8 +26,8 @@ enum Whom {
 }
 
 impl Waiter {
-    /// Whom `waker` wakes. Must not be called while something is borrowed: cloning a foreign waker may
-    /// run anybody's code.
+    /// Whom `waker` wakes. To be called where nothing is borrowed: a foreign waker is cloned, which
+    /// may run anybody's code.
     #[inline]
     pub(crate) fn new(waker: &Waker) -> Self {
         LOCAL.with(|local| {

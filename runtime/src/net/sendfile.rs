@@ -14,8 +14,8 @@ use crate::file::{RegularFile, shorter};
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sendfile/none.rs")]
 mod system;
 
-/// How much one job in the pool sends at most: the trip there is some hundredth of the work, and
-/// a job that nobody wants any more soon ends.
+/// How much one job in the pool sends at most: the trip there costs some hundredths of that,
+/// and a job that nobody wants any more soon ends.
 const SEND_CHUNK: u64 = 2 * 1024 * 1024;
 
 /// How much is read at a time where the system cannot send a file: that lies in memory for as long

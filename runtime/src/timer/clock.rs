@@ -11,10 +11,10 @@ const NANOS_PER_TICK: u64 = 1_000_000;
 
 /// A clock that moves only when it is told to. It counts nanoseconds, and ticks of a millisecond.
 pub(super) struct Clock {
-    /// One moment as the standard library has it and, read after that, as this clock has it, which so
-    /// is never ahead of the other: no timer fires early.
+    /// One moment as the standard library has it and, read after that, as this clock has it, which
+    /// so is never ahead of the other: no timer fires early.
     origin: OnceCell<(Instant, u64)>,
-    /// The time of this turn.
+    /// The time of this turn; 0 before the first.
     nanos: Cell<u64>,
     /// The tick that it lies in.
     tick: Cell<u64>,
@@ -53,11 +53,6 @@ impl Clock {
         self.instant.set(None);
     }
 
-    /// The time of this turn, in nanoseconds.
-    pub(super) fn nanos(&self) -> u64 {
-        self.nanos.get()
-    }
-
     /// The present time, in the same nanoseconds; that of the turn stays as it is.
     pub(super) fn present(&self) -> u64 {
         if self.is_virtual.get() { self.nanos.get() } else { monotonic() }
@@ -74,7 +69,7 @@ impl Clock {
             return instant;
         }
         let (origin, since) = self.origin();
-        let instant = origin + Duration::from_nanos(self.nanos.get().saturating_sub(since));
+        let instant = origin + Duration::from_nanos(self.nanos().saturating_sub(since));
         self.instant.set(Some(instant));
         instant
     }
@@ -86,17 +81,39 @@ impl Clock {
             Some(after) => since.saturating_add(nanos(after)),
             None => since.saturating_sub(nanos(origin - time)),
         };
-        nanos.div_ceil(NANOS_PER_TICK)
+        tick_from(nanos)
     }
 
     fn origin(&self) -> (Instant, u64) {
         *self.origin.get_or_init(|| (Instant::now(), monotonic()))
     }
 
+    /// The time of this turn, in nanoseconds.
+    #[inline]
+    pub(super) fn nanos(&self) -> u64 {
+        match self.nanos.get() {
+            0 => self.read_first(),
+            nanos => nanos,
+        }
+    }
+
+    /// Whoever sets a timer before there was a turn counts from then.
+    #[cold]
+    fn read_first(&self) -> u64 {
+        self.read();
+        self.nanos.get()
+    }
+
+    /// The end of `duration`, counted from the time of this turn.
+    #[inline]
+    pub(super) fn nanos_after(&self, duration: Duration) -> u64 {
+        self.nanos().saturating_add(nanos(duration))
+    }
+
     /// The first tick that does not lie before the end of `duration`, counted from the time of
     /// this turn.
     pub(super) fn tick_after(&self, duration: Duration) -> u64 {
-        self.nanos.get().saturating_add(nanos(duration)).div_ceil(NANOS_PER_TICK)
+        tick_from(self.nanos_after(duration))
     }
 
     /// How long it is from the time of this turn until `tick` begins.
@@ -108,7 +125,7 @@ impl Clock {
     pub(super) fn stop(&self) {
         self.read();
         self.is_virtual.set(true);
-        self.set(begin(self.nanos.get().div_ceil(NANOS_PER_TICK)));
+        self.set(begin(tick_from(self.nanos.get())));
     }
 
     pub(super) fn is_virtual(&self) -> bool {
@@ -132,6 +149,11 @@ impl Clock {
 fn nanos(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(NANOS_PER_SECOND);
     seconds.saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+/// The first tick that does not lie before a nanosecond.
+pub(super) fn tick_from(nanos: u64) -> u64 {
+    nanos.div_ceil(NANOS_PER_TICK)
 }
 
 /// The nanosecond at which a tick begins.

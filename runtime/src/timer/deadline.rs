@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{TIMERS, Timers};
+use super::{Moment, TIMERS, Timers, clock};
 use crate::executor::Waiter;
 use crate::slab::NONE;
 
@@ -83,10 +83,22 @@ impl Deadline {
     /// ```
     #[inline]
     pub fn set_after(&self, delay: Duration) {
-        self.with_timer(|timers, timer| {
-            let due = timers.clock.tick_after(delay);
-            timers.wheel.borrow_mut().arm(timer, due);
-        });
+        self.set_at(Moment::after(delay));
+    }
+
+    /// Sets the deadline to a moment. The fastest way, if the moment is needed anyway.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use squall_runtime::{Deadline, Moment};
+    ///
+    /// let deadline = Deadline::new();
+    /// deadline.set_at(Moment::after(Duration::from_secs(10)));
+    /// assert!(deadline.is_set());
+    /// ```
+    #[inline]
+    pub fn set_at(&self, moment: Moment) {
+        self.set_tick(clock::tick_from(moment.nanos()));
     }
 
     /// Makes the deadline one that never expires.
@@ -139,10 +151,12 @@ impl Deadline {
     }
 
     /// Sets the deadline to a tick; one beyond the wheel never expires.
+    #[inline]
     pub(super) fn set_tick(&self, due: u64) {
         self.with_timer(|timers, timer| timers.wheel.borrow_mut().arm(timer, due));
     }
 
+    #[inline]
     fn with_timer<R>(&self, f: impl FnOnce(&Timers, u32) -> R) -> R {
         TIMERS.with(|timers| {
             if self.timer.get() == NONE {

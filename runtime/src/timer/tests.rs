@@ -310,3 +310,32 @@ mod virtual_time {
         IOLoop::current().advance(SECOND);
     }
 }
+
+#[test]
+fn a_delay_before_the_first_turn_counts_from_when_it_was_set() {
+    on_thread("no turn yet", || {
+        let (moment, deadline) = (Moment::after(60 * SECOND), Deadline::new());
+        deadline.set_after(60 * SECOND);
+        run(async {
+            yield_now().await;
+            assert!(!moment.has_come());
+            assert!(poll_once(poll_fn(|cx| deadline.poll_expired(cx))).await.is_none());
+        });
+    });
+}
+
+#[test]
+fn a_moment_comes_with_the_deadline_that_is_set_to_it() {
+    let io_loop = IOLoop::current();
+    io_loop.use_virtual_time();
+    io_loop.advance(Duration::from_micros(1300));
+    let deadline = Deadline::new();
+    let moment = Moment::after(Duration::from_micros(5500));
+    deadline.set_at(moment);
+    run(poll_fn(|cx| {
+        let expired = deadline.poll_expired(cx);
+        assert!(expired.is_pending() || moment.has_come(), "expired early");
+        expired
+    }));
+    assert_eq!(size_of::<Option<Moment>>(), 8);
+}

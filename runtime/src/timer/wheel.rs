@@ -113,8 +113,8 @@ impl Wheel {
         self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
     }
 
-    /// Has the expiry of a timer wake `waiter`. Returns the tick at which it is due, which may be past,
-    /// and who waited before.
+    /// Has the expiry of a timer wake `waiter`. Returns the tick at which it is due, which may be
+    /// past, and who waited before.
     pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> (u64, Option<Waiter>) {
         match self.timers.at_mut(index) {
             Some(timer) => (timer.due, timer.waiter.replace(waiter)),

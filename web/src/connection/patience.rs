@@ -5,7 +5,9 @@
 //! One timer serves for the earlier of the two.
 
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use squall_runtime::Moment;
 
 use super::{Connection, close};
 
@@ -43,7 +45,7 @@ impl Connection {
     /// finds that there is no limit.
     pub(super) fn restart(&self, phase: Phase, patience: Option<Duration>) {
         self.phase.set(phase);
-        self.receive_until.set(self.limit_after(patience));
+        self.receive_until.set(patience.map(Moment::after));
         if patience.is_some() {
             self.arm();
         }
@@ -84,7 +86,7 @@ impl Connection {
         }
         if progress > 0 || self.send_until.get().is_none() {
             let patience = self.wait_to_send(progress);
-            self.send_until.set(self.limit_after(patience));
+            self.send_until.set(patience.map(Moment::after));
             self.arm();
         }
         self.poll_limit(task, self.send_until.get())
@@ -111,23 +113,18 @@ impl Connection {
         }
     }
 
-    /// A time that is out of reach is no limit.
-    fn limit_after(&self, patience: Option<Duration>) -> Option<Instant> {
-        self.worker.now().checked_add(patience?)
-    }
-
     fn arm(&self) {
         let limits = [self.receive_until.get(), self.send_until.get()];
         match limits.into_iter().flatten().min() {
-            Some(until) => self.deadline.set(until),
+            Some(until) => self.deadline.set_at(until),
             None => self.deadline.clear(),
         }
     }
 
-    fn poll_limit(&self, task: &mut TaskContext<'_>, limit: Option<Instant>) -> Poll<()> {
+    fn poll_limit(&self, task: &mut TaskContext<'_>, limit: Option<Moment>) -> Poll<()> {
         ready!(self.deadline.poll_expired(task));
         match limit {
-            Some(until) if until <= self.worker.now() => Poll::Ready(()),
+            Some(until) if until.has_come() => Poll::Ready(()),
             // It is for who waits in the other direction, and is polled as well.
             _ => Poll::Pending,
         }

@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use squall_runtime::process::{Scoreboard, want_replacement};
-use squall_runtime::{IOLoop, log};
+use squall_runtime::{IOLoop, Moment, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
@@ -87,7 +87,7 @@ impl Worker {
 
     /// The `Date` header.
     pub(crate) fn date_line(&self) -> DateLine {
-        self.date.borrow_mut().at(self.now())
+        self.date.borrow_mut().at()
     }
 
     pub(crate) fn lease_buffers(&self) -> Box<Buffers> {
@@ -227,26 +227,26 @@ impl Connections {
 struct Date {
     cache: DateCache,
     /// The time of the loop at which the second ends.
-    fresh_until: Option<(DateLine, Instant)>,
+    fresh_until: Option<(DateLine, Moment)>,
 }
 
 impl Date {
-    fn at(&mut self, now: Instant) -> DateLine {
+    fn at(&mut self) -> DateLine {
         if let Some((text, until)) = self.fresh_until
-            && now < until
+            && !until.has_come()
         {
             return text;
         }
-        self.refresh(now)
+        self.refresh()
     }
 
     #[cold]
-    fn refresh(&mut self, now: Instant) -> DateLine {
+    fn refresh(&mut self) -> DateLine {
         let date = SystemTime::now();
         let text = *self.cache.at(date);
         let part = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let rest = Duration::from_secs(1) - Duration::from_nanos(part.into());
-        self.fresh_until = Some((text, now + rest));
+        self.fresh_until = Some((text, Moment::after(rest)));
         text
     }
 }

@@ -108,7 +108,7 @@ impl Context {
     }
 
     fn conclude_last(&self) -> Conclusion {
-        if !self.is_body_done() {
+        if !(self.is_body_done() && self.exchange.head.has_end()) {
             self.connection.set_linger();
         }
         Conclusion::Close

@@ -2,6 +2,7 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
@@ -71,8 +72,8 @@ pub(crate) struct Response {
     pub(crate) reason: Option<String>,
     pub(crate) headers: HeaderList,
     pub(crate) body: Output,
-    /// The body is, or begins with, a file: no tag is made of its bytes.
-    pub(crate) has_file: bool,
+    /// A file is in the body: no tag is made of its bytes.
+    pub(crate) file: Option<FileInBody>,
     pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
@@ -80,6 +81,14 @@ pub(crate) struct Response {
     pub(crate) keep_alive: bool,
     /// Status or headers were changed since it was found to be a sound response.
     pub(crate) is_changed: bool,
+}
+
+/// What is known of a file in a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileInBody {
+    /// The length of the body if the file is all of it.
+    pub(crate) length: Option<u64>,
+    pub(crate) modified: Option<SystemTime>,
 }
 
 /// How much of a response has left the handler's hands.
@@ -114,7 +123,7 @@ impl Exchange {
                 reason: None,
                 headers: HeaderList::new(),
                 body: Output::default(),
-                has_file: false,
+                file: None,
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
@@ -171,7 +180,7 @@ impl Response {
         self.reason = None;
         self.headers.clear();
         self.body.clear();
-        self.has_file = false;
+        self.file = None;
         self.trailers.clear();
         self.promised = None;
         self.is_changed = true;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use squall_runtime::FilePart;
 
 use crate::context::Context;
+use crate::context::exchange::{FileInBody, Response};
 use crate::context::response::ResponseError;
 use crate::error::{Error, Result};
 use crate::file::{Content, FileSource, Loaded};
@@ -59,17 +60,19 @@ impl Context {
     /// `/proc` say that they are empty, and are sent so). The handler does not wait for it, and may
     /// delete the file.
     ///
-    /// If nothing was written before, these headers are set where the handler has set none:
-    /// `Last-Modified`, and `Content-Type` by the extension (`application/octet-stream` if that tells
-    /// nothing). No `ETag` is made. A `GET` or `HEAD` whose `If-None-Match` has the tag that the
-    /// handler has set, or whose `If-Modified-Since` is not before `Last-Modified`, is answered with
-    /// 304. A `Range` is the handler's to answer: see [`OpenFile::range`].
+    /// The `Content-Type` is that of the extension (`application/octet-stream` if that tells
+    /// nothing; never with a charset), unless one is set or something was written before. If the
+    /// file is all of the body, it gets a `Last-Modified` when it leaves, unless one is set. No `ETag`
+    /// is made. A `GET` or `HEAD` whose `If-None-Match` has the tag that the handler has set, or
+    /// whose `If-Modified-Since` is not before `Last-Modified`, is answered with 304. A `Range` is
+    /// the handler's to answer: see [`OpenFile::range`](crate::OpenFile::range).
     ///
     /// `HEAD` gets the same headers, and nothing is read.
     ///
     /// # How
     ///
-    /// No file is read on the loop's thread, except for up to 64 KiB of an [`OpenFile`] that the
+    /// No file is read on the loop's thread, except for up to 64 KiB of an
+    /// [`OpenFile`](crate::OpenFile) that the
     /// system says it has in memory. Up to 64 KiB are read by the trip to the pool that opens the
     /// file, and leave together with the head. More is copied by the system from its cache to the
     /// socket (`sendfile`), at most 2 MiB a trip, as fast as the client takes it; the
@@ -98,43 +101,53 @@ impl Context {
         }
     }
 
-    fn append_file(&mut self, file: Loaded) -> Result {
-        if self.exchange.response.body.is_empty() && !self.is_head_sent() {
-            self.describe_file(file.content_type, file.modified)?;
+    fn append_file(&mut self, loaded: Loaded) -> Result {
+        let Loaded { content_type, modified, content } = loaded;
+        let is_first = self.exchange.response.body.is_empty() && !self.is_head_sent();
+        if is_first && self.response_header("content-type").is_none() {
+            self.set_header(header::CONTENT_TYPE, content_type)?;
         }
         let response = &mut self.exchange.response;
-        response.has_file = true;
-        match file.content {
+        match content {
             Content::Bytes(bytes) => response.body.push(bytes.into()),
             Content::Part { file, offset, length } => {
                 response.body.push_file(FilePart::new(file, offset, length));
             }
         }
+        let length = is_first.then(|| response.body.len());
+        response.file = Some(FileInBody { length, modified });
         Ok(())
     }
 
-    fn describe_file(&mut self, kind: HeaderValue, modified: Option<SystemTime>) -> Result {
-        if self.response_header("content-type").is_none() {
-            self.set_header(header::CONTENT_TYPE, kind)?;
-        }
-        if self.response_header("last-modified").is_none()
-            && let Some(modified) = modified
+    /// When the file that is all of the body was modified.
+    fn file_modified(&self) -> Option<SystemTime> {
+        let Response { file, body, .. } = &self.exchange.response;
+        file.filter(|file| file.length == Some(body.len()))?.modified
+    }
+
+    /// Says how old the file is, unless the handler has.
+    pub(super) fn date_file(&mut self) {
+        if let Some(modified) = self.file_modified()
+            && self.exchange.response.headers.first(&header::LAST_MODIFIED).is_none()
         {
-            self.set_header(header::LAST_MODIFIED, http_date(modified))?;
+            // It fails only once the head has left.
+            let _ = self.set_header(header::LAST_MODIFIED, http_date(modified));
         }
-        Ok(())
     }
 
     /// Whether the client has the file as it is, by its age (RFC 9110 §13.1.3).
     pub(super) fn has_unmodified(&self) -> bool {
-        let header = self.exchange.response.headers.first(&header::LAST_MODIFIED);
-        let (Some(modified), true) = (header, self.may_be_had()) else { return false };
-        if self.header("if-none-match").is_some() {
+        let modified = self.exchange.response.headers.first(&header::LAST_MODIFIED);
+        let Some(modified) = modified.filter(|_| self.file_modified().is_some()) else {
+            return false;
+        };
+        if !self.may_be_had() || self.header("if-none-match").is_some() {
             return false;
         }
         let since = self.header("if-modified-since");
         let since = since.and_then(|since| httpdate::parse_http_date(&since).ok());
-        let modified = modified.to_str().ok().and_then(|at| httpdate::parse_http_date(at).ok());
+        let modified = modified.to_str().ok();
+        let modified = modified.and_then(|at| httpdate::parse_http_date(at).ok());
         since.zip(modified).is_some_and(|(since, modified)| modified <= since)
     }
 }

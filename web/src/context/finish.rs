@@ -164,6 +164,9 @@ impl Context {
     }
 
     fn send_whole(&mut self) {
+        if self.exchange.response.file.is_some() {
+            self.date_file();
+        }
         let etag = self.automatic_etag();
         if self.client_has(etag.as_ref()) {
             self.become_not_modified();
@@ -238,7 +241,7 @@ impl Context {
     fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
         let wanted = self.may_be_had()
-            && !response.has_file
+            && response.file.is_none()
             && !response.body.is_empty()
             && !response.headers.has(Role::ETag);
         wanted.then(|| match response.body.one_slice() {
@@ -250,7 +253,7 @@ impl Context {
     /// Whether the client has what would be sent: under the tag of the framework, or else that
     /// of the handler; or if it is a file, by its age.
     fn client_has(&self, automatic: Option<&ETag>) -> bool {
-        if self.exchange.response.has_file && self.has_unmodified() {
+        if self.exchange.response.file.is_some() && self.has_unmodified() {
             return true;
         }
         if !self.exchange.head.if_none_match {

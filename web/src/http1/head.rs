@@ -1,21 +1,22 @@
 //! Bytes → request head.
 //!
-//! `httparse` takes the head apart. It is lenient where a server must not be: it takes LF for a
-//! line end, and says of a version only its last digit. What it accepts and we do not is found
-//! by looking at the few places where it can be, not by going over all bytes again.
+//! The parser is our own: a general one took three times the instructions, and accepted much
+//! that then had to be looked for again (LF for a line end, later versions). What is written
+//! as nearly all clients write it is found by comparing words; everything else, with all that
+//! is refused, by reading byte by byte.
 
-use std::mem::MaybeUninit;
 use std::{mem, ops};
 
 use http::Method;
 
+use self::meaning::{Meaning, Options};
 pub(crate) use self::search::{Found, HeadSearch};
 pub(crate) use super::error::HeadError;
 pub(crate) use super::framing::Framing;
-use super::framing::FramingFields;
 pub(crate) use super::range::Range;
 
 mod fields;
+mod meaning;
 mod request_line;
 mod search;
 mod target;
@@ -47,8 +48,6 @@ pub(crate) struct Head {
     pub(crate) upgrade: bool,
     /// Whether there is an `If-None-Match` field.
     pub(crate) if_none_match: bool,
-    /// What the fields read so far mean, of use while the head is parsed.
-    meaning: Meaning,
 }
 
 /// The version of a request, as far as it makes a difference.
@@ -93,9 +92,6 @@ pub(crate) struct HeadLimits {
     pub(crate) max_target: usize,
 }
 
-/// Nearly all heads have fewer fields; more cost an allocation.
-const USUAL_FIELDS: usize = 32;
-
 /// Why a head could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
@@ -108,19 +104,6 @@ impl From<HeadError> for Stop {
     fn from(error: HeadError) -> Self {
         Self::Malformed(error)
     }
-}
-
-/// What the fields of a head mean for the connection.
-#[derive(Clone, Copy, Debug, Default)]
-struct Meaning {
-    host: Option<Range>,
-    framing: FramingFields,
-    expect: Expect,
-    close: bool,
-    keep_alive: bool,
-    upgrade_option: bool,
-    upgrade_field: bool,
-    if_none_match: bool,
 }
 
 impl Head {
@@ -154,8 +137,8 @@ impl Head {
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
         // What is beyond the limit is not looked at, so that a head that is too large is told as
-        // that however its bytes arrive.
-        let bytes = &bytes[..bytes.len().min(limits.max_head_size)];
+        // that however its bytes arrive. Positions have 32 bits.
+        let bytes = &bytes[..bytes.len().min(limits.max_head_size).min(u32::MAX as usize)];
         if search.is_new() && bytes.first().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
             match self.parse_front(bytes, limits) {
                 Ok(end) => return Ok(Some(0..end)),
@@ -176,7 +159,7 @@ impl Head {
         }
     }
 
-    /// Parses `bytes`, exactly one complete head, ending with the blank line.
+    /// Parses `bytes`, less than 4 GiB: exactly one complete head, ending with the blank line.
     ///
     /// # Errors
     ///
@@ -200,113 +183,66 @@ impl Head {
     }
 
     /// Parses the head at the front of `bytes` and returns its length.
-    #[inline]
+    #[inline(always)]
     fn parse_front(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
-        let mut places = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
-        let count = limits.max_fields.min(USUAL_FIELDS);
-        match self.parse_with(bytes, limits, &mut places[..count]) {
-            Err(Stop::Malformed(HeadError::TooManyFields)) if count < limits.max_fields => {
-                self.parse_many(bytes, limits)
-            }
-            parsed => parsed,
-        }
-    }
-
-    #[cold]
-    fn parse_many(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
-        let places = std::iter::repeat_with(MaybeUninit::uninit).take(limits.max_fields);
-        self.parse_with(bytes, limits, &mut places.collect::<Vec<_>>())
-    }
-
-    fn parse_with<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        limits: &HeadLimits,
-        places: &mut [MaybeUninit<httparse::Header<'b>>],
-    ) -> Result<usize, Stop> {
-        // Ranges have 32 bits.
-        let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
-        let mut request = httparse::Request::new(&mut []);
-        let end = match request.parse_with_uninit_headers(bytes, places) {
-            Ok(httparse::Status::Complete(end)) => end,
-            Ok(httparse::Status::Partial) => return Err(Stop::Incomplete),
-            Err(httparse::Error::Version) => return self.parse_later_version(bytes, limits),
-            Err(error) => return Err(explain(error, bytes).into()),
-        };
-        self.take_in_request_line(bytes, &request)?;
+        let at = self.parse_request_line(bytes)?;
+        let mut meaning = Meaning::default();
+        let end = self.parse_fields(bytes, at, limits.max_fields, &mut meaning)? as usize;
         if self.target.len() > limits.max_target {
             return Err(HeadError::TargetTooLong.into());
         }
-        self.take_in_fields(&bytes[..end], request.headers)?;
         if end > limits.max_head_size {
             return Err(HeadError::TooLarge.into());
         }
-        self.conclude()?;
+        self.conclude(&meaning)?;
         Ok(end)
     }
 
-    /// Parses a head of HTTP/1.2 or later, of which `httparse` knows nothing, as the HTTP/1.1
-    /// that it may be taken for (RFC 9110 §2.5).
-    #[cold]
-    fn parse_later_version(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
-        // Half a version is no wrong one: what is answered must not depend on how it arrives.
-        if !bytes.contains(&b'\n') {
-            return Err(Stop::Incomplete);
-        }
-        let minor = request_line::later_minor_version(bytes)?;
-        // Only the head is copied, not all the requests that may be behind it.
-        let end = match HeadSearch::default().find(bytes) {
-            Found::Head { end, .. } => end,
-            Found::Incomplete => return Err(Stop::Incomplete),
-            Found::Malformed(error) => return Err(error.into()),
-        };
-        let mut bytes = bytes[..end].to_vec();
-        bytes[minor] = b'1';
-        self.parse_front(&bytes, limits)
-    }
-
-    /// Whether it is certain under HTTP/1.0 where the request ends. A body needs a length there,
-    /// and a client that leaves it out would have its body read as the next request.
-    #[cold]
-    fn has_end(&self) -> bool {
-        self.framing != Framing::None || matches!(self.method, Method::GET | Method::HEAD)
+    /// Whether it is certain where the request ends. Under HTTP/1.0 a body needs a length, and a
+    /// client that leaves it out would have its body read as the next request.
+    pub(crate) fn has_end(&self) -> bool {
+        self.version == Version::Http11
+            || self.framing != Framing::None
+            || matches!(self.method, Method::GET | Method::HEAD)
     }
 
     /// Decides what all fields together mean.
-    #[inline]
-    fn conclude(&mut self) -> Result<(), HeadError> {
-        let meaning = &self.meaning;
+    #[inline(always)]
+    fn conclude(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
         let http11 = self.version == Version::Http11;
         if http11 && meaning.host.is_none() {
             return Err(HeadError::HostMissing);
         }
-        self.authority = self.authority.or(meaning.host);
+        if self.authority.is_none() {
+            self.authority = meaning.host;
+        }
+        self.framing = Framing::None;
+        self.keep_alive = http11;
+        self.expect = Expect::None;
+        self.upgrade = false;
+        self.if_none_match = false;
+        match meaning.options.is_empty() {
+            true => Ok(()),
+            false => self.conclude_options(meaning),
+        }
+    }
+
+    /// As `conclude`, for all but `Host`.
+    #[inline(never)]
+    fn conclude_options(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
+        let http11 = self.version == Version::Http11;
+        let has = |option| meaning.options.has(option);
         self.framing = meaning.framing.decide(self.version)?;
-        self.keep_alive = !meaning.close && (http11 || meaning.keep_alive && self.has_end());
-        self.if_none_match = meaning.if_none_match;
-        self.upgrade = http11 && meaning.upgrade_option && meaning.upgrade_field;
+        self.keep_alive =
+            !has(Options::CLOSE) && (http11 || has(Options::KEEP_ALIVE) && self.has_end());
+        self.if_none_match = has(Options::IF_NONE_MATCH);
+        self.upgrade = http11 && has(Options::UPGRADE) && has(Options::UPGRADE_FIELD);
         self.expect = match (meaning.expect, self.framing) {
             (Expect::Continue, Framing::None | Framing::Length(0)) => Expect::None,
             (expect, _) if http11 => expect,
             _ => Expect::None,
         };
         Ok(())
-    }
-}
-
-/// What `httparse` means by `error`.
-#[cold]
-fn explain(error: httparse::Error, bytes: &[u8]) -> HeadError {
-    match error {
-        httparse::Error::HeaderName => HeadError::FieldName,
-        httparse::Error::HeaderValue => HeadError::FieldValue,
-        httparse::Error::NewLine => HeadError::LineEnd,
-        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
-        httparse::Error::Version => match request_line::later_minor_version(bytes) {
-            Ok(_) => HeadError::Version,
-            Err(error) => error,
-        },
-        httparse::Error::Token | httparse::Error::Status => HeadError::RequestLine,
     }
 }
 

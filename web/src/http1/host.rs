@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::scan::{self, REG_NAME};
+use super::scan::{self, DIGIT, REG_NAME, chunk};
 
 /// Whether `value` is a host and an optional port: `uri-host [ ":" port ]`, with a host that
 /// is not empty.
@@ -11,13 +11,24 @@ use super::scan::{self, REG_NAME};
 /// future kind of IP literal, no port above 65,535. User information (`user@host`) is not
 /// part of a host and refused.
 pub(crate) fn is_authority(value: &[u8]) -> bool {
-    let rest = scan::skip(value, REG_NAME);
-    let named = rest.len() < value.len();
-    match rest {
-        [] => named,
-        [b':', port @ ..] => named && is_port(port),
-        _ => after_rare_host(value).is_some_and(is_port_part),
+    let end = authority_end(value, 0).map(|end| end as usize);
+    end == Some(value.len()) || after_rare_host(value).is_some_and(is_port_part)
+}
+
+/// Where the host and port end that begin at `at`, if the host is a plain name and the port
+/// cannot be too large, as they nearly always are.
+#[inline(always)]
+pub(super) fn authority_end(bytes: &[u8], at: u32) -> Option<u32> {
+    let end = scan::run_end(bytes, at, REG_NAME);
+    if end == at {
+        return None;
     }
+    if chunk(bytes, end) != Some(b":") {
+        return Some(end);
+    }
+    let port = end + 1;
+    let end = scan::run_end(bytes, port, DIGIT);
+    (end - port < 5).then_some(end)
 }
 
 /// Whether `value` is a host *with* a port, as CONNECT has it.

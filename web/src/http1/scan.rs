@@ -1,13 +1,15 @@
 //! Finding the byte that ends a run.
 //!
 //! Most of the work of parsing a head is passing over bytes that are as they should be, so
-//! this is where the instructions go. Names and targets are short: a look into a table for
-//! each byte, eight without a check of bounds between them. Values are longer: eight bytes at
-//! a time as one number, and after a few of these 32 at a time, which the compiler makes
-//! vector instructions of.
+//! this is where the instructions go. What is short is looked up in a table byte by byte;
+//! elsewhere eight bytes at a time are one number, and 16 in long values, which the compiler
+//! makes vector instructions of.
+//!
+//! Positions have 32 bits, as those in a [`Range`](super::range::Range). So `at + 8` cannot
+//! overflow, and of each look at the bytes only one comparison is left.
 
-/// Many values are shorter. For a longer one it pays to look at more bytes at a time.
-const SHORT_VALUE: usize = 16;
+/// How many words of a value are looked at one by one. Most values are not longer.
+const SHORT_VALUE: usize = 2;
 
 /// Sets of bytes, each a bit of a [`CLASSES`] entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,12 @@ pub(crate) const REG_NAME: Class = Class(4);
 /// What the path of a target may hold: all but spaces, control bytes, `?` and `#`.
 pub(crate) const PATH: Class = Class(8);
 
+/// What the query of a target may hold: all but spaces, control bytes and `#`.
+pub(crate) const QUERY: Class = Class(16);
+
+/// Decimal digits.
+pub(crate) const DIGIT: Class = Class(32);
+
 /// The classes that each byte belongs to.
 static CLASSES: [u8; 256] = classes();
 
@@ -35,16 +43,17 @@ pub(crate) fn is(byte: u8, class: Class) -> bool {
     CLASSES[usize::from(byte)] & class.0 != 0
 }
 
-/// What is left of `bytes` after the bytes of `class` that begin it.
+/// The `N` bytes at `at`, if there are as many.
 #[inline(always)]
+pub(crate) fn chunk<const N: usize>(bytes: &[u8], at: u32) -> Option<&[u8; N]> {
+    let at = at as usize;
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+/// What is left of `bytes` after the bytes of `class` that begin it.
+#[inline]
 pub(crate) fn skip(bytes: &[u8], class: Class) -> &[u8] {
     let mut rest = bytes;
-    while let Some(block) = rest.first_chunk::<8>() {
-        if let Some(stop) = block.iter().position(|&byte| !is(byte, class)) {
-            return &rest[stop..];
-        }
-        rest = &rest[8..];
-    }
     while let [byte, tail @ ..] = rest
         && is(*byte, class)
     {
@@ -53,71 +62,147 @@ pub(crate) fn skip(bytes: &[u8], class: Class) -> &[u8] {
     rest
 }
 
-/// What is left of `bytes` from its first control byte on, tabs counted as such.
+/// Where the bytes of `class` end that begin at `at`.
 #[inline(always)]
-pub(crate) fn skip_text(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    for _ in 0..SHORT_VALUE / 8 {
-        let Some(word) = rest.first_chunk() else { return skip_text_end(rest) };
-        let controls = control_bytes(u64::from_le_bytes(*word));
-        if controls != 0 {
-            return &rest[controls.trailing_zeros() as usize / 8..];
+pub(crate) fn run_end(bytes: &[u8], mut at: u32, class: Class) -> u32 {
+    while let Some(block) = chunk::<8>(bytes, at) {
+        if let Some(stop) = block.iter().position(|&byte| !is(byte, class)) {
+            return at + stop as u32;
         }
-        rest = &rest[8..];
+        at += 8;
     }
-    skip_long_text(rest)
+    while let Some([byte]) = chunk(bytes, at)
+        && is(*byte, class)
+    {
+        at += 1;
+    }
+    at
 }
 
-/// As `skip_text`, for what is left of a long value.
+/// Where the bytes of `PATH` end that begin at `at`.
+#[inline(always)]
+pub(crate) fn path_end(bytes: &[u8], at: u32) -> u32 {
+    // A bit tells `?` from DEL.
+    let marks = |word| (below(word, b'#' + 1) | del(word | each(0x40))) & !word;
+    end_near(bytes, first_mark(bytes, at, marks), PATH)
+}
+
+/// Where the bytes of `QUERY` end that begin at `at`.
+#[inline(always)]
+pub(crate) fn query_end(bytes: &[u8], at: u32) -> u32 {
+    let marks = |word| (below(word, b'#' + 1) | del(word)) & !word;
+    end_near(bytes, first_mark(bytes, at, marks), QUERY)
+}
+
+/// Where the run of `class` ends whose end is at `at`, if that is no byte which looks like one:
+/// `!` and `"` do, and what follows some bytes from 0x80. Few targets hold any.
+#[inline(always)]
+fn end_near(bytes: &[u8], at: u32, class: Class) -> u32 {
+    match chunk(bytes, at) {
+        Some([byte]) if is(*byte, class) => rare_run_end(bytes, at, class),
+        _ => at,
+    }
+}
+
 #[inline(never)]
-fn skip_long_text(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    while let Some(block) = rest.first_chunk::<32>() {
-        if block.iter().fold(false, |any, byte| any | byte.is_ascii_control()) {
-            break;
-        }
-        rest = &rest[32..];
-    }
-    while let Some(word) = rest.first_chunk() {
-        let controls = control_bytes(u64::from_le_bytes(*word));
-        if controls != 0 {
-            return &rest[controls.trailing_zeros() as usize / 8..];
-        }
-        rest = &rest[8..];
-    }
-    skip_text_end(rest)
+fn rare_run_end(bytes: &[u8], at: u32, class: Class) -> u32 {
+    run_end(bytes, at, class)
 }
 
-/// As `skip_text`, for the last few bytes.
+/// Where the letters and hyphens end that begin at `at`, or less than a word is left.
 #[inline(always)]
-fn skip_text_end(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        // Between 4 and 7 are left: the two halves overlap. Behind them are zeros, which count
-        // as control bytes.
-        let first = u64::from(u32::from_le_bytes(*first));
-        let last = u64::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4));
-        let controls = control_bytes(first | last);
-        return &bytes[controls.trailing_zeros() as usize / 8..];
+pub(crate) fn letters_end(bytes: &[u8], at: u32) -> u32 {
+    first_mark(bytes, at, |word| {
+        let capitals = word & each(0x5f);
+        let from_a = capitals.wrapping_add(each(0x80 - b'A'));
+        let after_z = capitals.wrapping_add(each(0x80 - b'Z' - 1));
+        let no_hyphen = (word ^ each(b'-')).wrapping_add(each(0x7f));
+        !(from_a ^ after_z) & no_hyphen | word
+    })
+}
+
+/// Where from `at` on the first control byte is, tabs counted as such.
+#[inline(always)]
+pub(crate) fn text_end(bytes: &[u8], mut at: u32) -> u32 {
+    for _ in 0..SHORT_VALUE {
+        let Some(word) = chunk(bytes, at) else { return last_text_end(bytes, at) };
+        let controls = control_bytes(*word);
+        if controls != 0 {
+            return at + controls.trailing_zeros() / 8;
+        }
+        at += 8;
     }
-    while let [byte, tail @ ..] = rest
+    long_text_end(bytes, at)
+}
+
+/// As `text_end`, for what is left of a long value.
+#[inline(never)]
+fn long_text_end(bytes: &[u8], mut at: u32) -> u32 {
+    while let Some(block) = chunk::<16>(bytes, at) {
+        if block.iter().fold(false, |any, byte| any | byte.is_ascii_control()) {
+            let first = block.first_chunk().map_or(0, |word| control_bytes(*word));
+            let second = block.last_chunk().map_or(0, |word| control_bytes(*word));
+            return at
+                + match first {
+                    0 => 8 + second.trailing_zeros() / 8,
+                    _ => first.trailing_zeros() / 8,
+                };
+        }
+        at += 16;
+    }
+    last_text_end(bytes, at)
+}
+
+/// As `text_end`, for the last few bytes.
+#[inline(always)]
+fn last_text_end(bytes: &[u8], mut at: u32) -> u32 {
+    while let Some([byte]) = chunk(bytes, at)
         && !byte.is_ascii_control()
     {
-        rest = tail;
+        at += 1;
     }
-    rest
+    at
 }
 
-/// The highest bit of each byte of `word` that is a control byte, of which the lowest can be
-/// relied on; those above it may be wrong.
-fn control_bytes(word: u64) -> u64 {
-    const EACH: u64 = u64::MAX / 0xff;
-    // The usual trick: subtracting 0x20 from a byte below it borrows, which sets its highest
-    // bit, and may spoil the bytes above but none below. Likewise 1 from what is 0 only for
-    // DEL.
-    let low = word.wrapping_sub(0x20 * EACH) & !word;
-    let del = word ^ (0x7f * EACH);
-    (low | del.wrapping_sub(EACH) & !del) & (0x80 * EACH)
+/// Where from `at` on the first byte is whose highest bit is set in what `marks` makes of its
+/// word, or less than a word is left.
+#[inline(always)]
+fn first_mark(bytes: &[u8], mut at: u32, marks: impl Fn(u64) -> u64) -> u32 {
+    while let Some(word) = chunk(bytes, at) {
+        let marked = marks(u64::from_le_bytes(*word)) & each(0x80);
+        if marked != 0 {
+            return at + marked.trailing_zeros() / 8;
+        }
+        at += 8;
+    }
+    at
+}
+
+/// The highest bit of each control byte, of which the lowest can be relied on; those above it
+/// may be wrong.
+#[inline(always)]
+fn control_bytes(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
+    (below(word, b' ') | del(word & each(0x7f))) & !word & each(0x80)
+}
+
+/// Sets the highest bit of each byte below `limit`. Of bytes from 0x80 nothing is said.
+#[inline(always)]
+fn below(word: u64, limit: u8) -> u64 {
+    // Such a byte borrows, which may spoil those above it, but none below.
+    word.wrapping_sub(each(limit))
+}
+
+/// Sets the highest bit of each DEL. Of bytes from 0x80 nothing is said, and what follows a
+/// 0xff may be taken for a DEL.
+#[inline(always)]
+fn del(word: u64) -> u64 {
+    word.wrapping_add(each(1))
+}
+
+/// Eight times `byte`.
+const fn each(byte: u8) -> u64 {
+    u64::MAX / 0xff * byte as u64
 }
 
 const fn classes() -> [u8; 256] {
@@ -137,6 +222,12 @@ const fn classes() -> [u8; 256] {
         }
         if !byte.is_ascii_control() && !contains(b" ?#", byte) {
             class |= PATH.0;
+        }
+        if !byte.is_ascii_control() && !contains(b" #", byte) {
+            class |= QUERY.0;
+        }
+        if byte.is_ascii_digit() {
+            class |= DIGIT.0;
         }
         table[byte as usize] = class;
         if byte == u8::MAX {

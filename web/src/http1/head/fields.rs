@@ -1,118 +1,154 @@
 //! The field lines of a head.
 
-use super::super::field::{elements, is_name};
-use super::super::host::is_authority;
-use super::{Expect, Field, Head, HeadError, Meaning, Range};
+use super::super::field::{trim_end, trim_start};
+use super::super::host::authority_end;
+use super::super::scan::{self, TOKEN, VALUE, chunk};
+use super::meaning::Meaning;
+use super::{Field, Head, HeadError, Range, Stop};
 
 impl Head {
-    /// Takes in the fields of `head`, as they were parsed, and what they mean.
+    /// Parses the fields that begin at `start`, and the blank line after them. Returns where
+    /// that ends.
     ///
     /// # Errors
     ///
-    /// When a line does not end in CR LF, or a field means what it must not.
-    #[inline(never)]
-    pub(super) fn take_in_fields(
+    /// When a line can no longer become a field: no name, a space before the colon or at the
+    /// beginning (which once continued the line before), a control byte, another line end
+    /// than CR LF. When there are more than `max_fields`, or one means what it must not.
+    #[inline(always)]
+    pub(super) fn parse_fields(
         &mut self,
-        head: &[u8],
-        fields: &[httparse::Header<'_>],
-    ) -> Result<(), HeadError> {
+        bytes: &[u8],
+        start: u32,
+        max_fields: usize,
+        meaning: &mut Meaning,
+    ) -> Result<u32, Stop> {
+        let mut at = start;
         self.fields.clear();
-        self.meaning = Meaning::default();
-        // Each line ends where the next name begins, and the last in the blank line.
-        let ends_line = |end: usize| head[..end].ends_with(b"\r\n");
-        if !head.ends_with(b"\r\n\r\n") {
-            return Err(HeadError::LineEnd);
+        if let Some(field) = usual_host(bytes, at)
+            && max_fields > 0
+        {
+            self.fields.push(field);
+            meaning.host = Some(field.value);
+            at = field.value.end + 2;
         }
-        for field in fields {
-            let (name, value) = (field.name.as_bytes(), field.value);
-            let name_range = Range::within(head, name);
-            if !ends_line(name_range.start as usize) {
-                return Err(HeadError::LineEnd);
-            }
-            // An empty value is a slice of something else.
-            let value_range = match value.is_empty() {
-                true => Range { start: name_range.end + 1, end: name_range.end + 1 },
-                false => Range::within(head, value),
+        loop {
+            let (field, next) = match usual_line(bytes, at) {
+                Some(line) => line,
+                None if chunk(bytes, at) == Some(b"\r\n") => return Ok(at + 2),
+                None => any_line(bytes, at)?,
             };
-            self.fields.push(Field { name: name_range, value: value_range });
-            if may_matter(name) {
-                self.meaning.take_in(name, value, value_range)?;
+            if self.fields.len() >= max_fields {
+                return Err(HeadError::TooManyFields.into());
+            }
+            self.fields.push(field);
+            if Meaning::may_depend_on(bytes, field.name) {
+                meaning.take_in(bytes, field)?;
+            }
+            at = next;
+        }
+    }
+}
+
+/// The line at `start`, if it is the `Host` that nearly every head begins with, of a host that
+/// needs no closer look: it is checked while its end is searched.
+#[inline(always)]
+fn usual_host(bytes: &[u8], start: u32) -> Option<Field> {
+    if chunk(bytes, start)? != b"Host: " {
+        return None;
+    }
+    let value = Range { start: start + 6, end: authority_end(bytes, start + 6)? };
+    let name = Range { start, end: start + 4 };
+    (chunk(bytes, value.end)? == b"\r\n").then_some(Field { name, value })
+}
+
+/// The field in the line at `start`, and where the next line begins, if it is written as nearly
+/// all are: a name of letters and hyphens, a colon, one space, a value without tabs and without
+/// space at its end. What it finds, [`any_line`] finds as well.
+#[inline(always)]
+fn usual_line(bytes: &[u8], start: u32) -> Option<(Field, u32)> {
+    let colon = scan::letters_end(bytes, start);
+    let [b':', b' ', first, _] = chunk(bytes, colon)? else { return None };
+    let end = scan::text_end(bytes, colon + 2);
+    let [last, b'\r', b'\n', _] = chunk(bytes, end - 1)? else { return None };
+    if colon == start || *first <= b' ' || *last <= b' ' {
+        return None;
+    }
+    let (name, value) = (Range { start, end: colon }, Range { start: colon + 2, end });
+    Some((Field { name, value }, end + 2))
+}
+
+/// The field in the line at `start`, and where the next line begins.
+#[inline(never)]
+fn any_line(bytes: &[u8], start: u32) -> Result<(Field, u32), Stop> {
+    let position = |slice: &[u8]| (bytes.len() - slice.len()) as u32;
+    let line = bytes.get(start as usize..).unwrap_or_default();
+    let after_name = scan::skip(line, TOKEN);
+    let name = Range { start, end: position(after_name) };
+    let value = match after_name {
+        [b':', value @ ..] if name.len() > 0 => trim_start(value),
+        _ => return Err(no_name(name, after_name)),
+    };
+    let line_end = scan::skip(value, VALUE);
+    let next = match line_end {
+        [b'\r', b'\n', next @ ..] => position(next),
+        [] | [b'\r'] => return Err(Stop::Incomplete),
+        [b'\r' | b'\n', ..] => return Err(HeadError::LineEnd.into()),
+        _ => return Err(HeadError::FieldValue.into()),
+    };
+    let start = position(value);
+    let value = trim_end(&value[..value.len() - line_end.len()]);
+    let value = Range { start, end: start + value.len() as u32 };
+    Ok((Field { name, value }, next))
+}
+
+/// What is wrong with a line that is not blank and has no colon after `name`, or nothing before
+/// it.
+#[cold]
+fn no_name(name: Range, after_name: &[u8]) -> Stop {
+    match after_name {
+        [] => Stop::Incomplete,
+        [b'\r'] if name.len() == 0 => Stop::Incomplete,
+        [b'\r' | b'\n', ..] if name.len() == 0 => HeadError::LineEnd.into(),
+        _ => HeadError::FieldName.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Lines that are written as usual, nearly so, or not at all.
+    fn any_lines() -> impl Strategy<Value = String> {
+        let name = prop_oneof![4 => "[A-Za-z-]{1,20}", 1 => "[!-~ ]{0,9}"];
+        let space =
+            prop_oneof![4 => Just(": "), 1 => Just(":"), 1 => Just(":  "), 1 => Just(":\t")];
+        let value = prop_oneof![4 => "[!-~]{1,40}", 4 => "[ -~]{0,40}", 1 => "[\0-\u{ff}]{0,9}"];
+        let end = prop_oneof![9 => Just("\r\n"), 1 => Just("\n"), 1 => Just("")];
+        (name, space, value, end, "(\r\n|[ -~]{0,9})")
+            .prop_map(|(name, space, value, end, after)| name + space + &value + end + &after)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn a_usual_line_is_read_as_any(lines in any_lines()) {
+            if let Some(usual) = usual_line(lines.as_bytes(), 0) {
+                prop_assert_eq!(Ok(usual), any_line(lines.as_bytes(), 0));
             }
         }
-        Ok(())
-    }
-}
 
-/// A sum of few bits by which the names that matter can be told from nearly all others: the
-/// length, and the first letter in either case.
-const fn key(name: &[u8]) -> usize {
-    name.len() + (name[0] & 0x1f) as usize
-}
-
-/// A bit for the key of each name that matters.
-const MATTERING: u64 = 1 << key(b"host")
-    | 1 << key(b"expect")
-    | 1 << key(b"upgrade")
-    | 1 << key(b"connection")
-    | 1 << key(b"if-none-match")
-    | 1 << key(b"content-length")
-    | 1 << key(b"transfer-encoding");
-
-/// Whether the field called `name` may be one of those that matter. Of other names only a few
-/// that nobody sends pass.
-fn may_matter(name: &[u8]) -> bool {
-    name.len() < 32 && MATTERING >> key(name) & 1 != 0
-}
-
-impl Meaning {
-    /// Takes in one field, if it is one of those that matter.
-    #[inline(never)]
-    fn take_in(&mut self, name: &[u8], value: &[u8], range: Range) -> Result<(), HeadError> {
-        match name.len() {
-            4 if is_name(name, b"host") => self.host(value, range)?,
-            6 if is_name(name, b"expect") => self.expect(value),
-            7 if is_name(name, b"upgrade") => self.upgrade_field = true,
-            10 if is_name(name, b"connection") => self.connection(value),
-            13 if is_name(name, b"if-none-match") => self.if_none_match = true,
-            14 if is_name(name, b"content-length") => self.framing.content_length(value)?,
-            17 if is_name(name, b"transfer-encoding") => self.framing.transfer_encoding(value)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn host(&mut self, value: &[u8], range: Range) -> Result<(), HeadError> {
-        if !value.is_empty() && !is_authority(value) {
-            return Err(HeadError::Host);
-        }
-        match self.host.replace(range) {
-            Some(_) => Err(HeadError::HostRepeated),
-            None => Ok(()),
-        }
-    }
-
-    fn connection(&mut self, value: &[u8]) {
-        if is_name(value, b"keep-alive") {
-            self.keep_alive = true;
-            return;
-        }
-        for option in elements(value) {
-            match option.len() {
-                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
-                7 => self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade"),
-                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
-                _ => {}
+        #[test]
+        fn a_usual_host_is_read_as_any(host in "[a-z0-9.:%,\\[\\] -]{0,9}", end in "(\r\n){0,2}") {
+            let line = format!("Host: {host}{end}");
+            if let Some(field) = usual_host(line.as_bytes(), 0) {
+                let (any, next) = any_line(line.as_bytes(), 0).unwrap();
+                prop_assert_eq!((field, field.value.end + 2), (any, next));
+                prop_assert!(Meaning::default().take_in(line.as_bytes(), any).is_ok());
             }
-        }
-    }
-
-    fn expect(&mut self, value: &[u8]) {
-        for expectation in elements(value).filter(|expectation| !expectation.is_empty()) {
-            self.expect = match self.expect {
-                Expect::Unknown => Expect::Unknown,
-                _ if expectation.eq_ignore_ascii_case(b"100-continue") => Expect::Continue,
-                _ => Expect::Unknown,
-            };
         }
     }
 }

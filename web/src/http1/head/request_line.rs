@@ -2,93 +2,108 @@
 
 use http::Method;
 
-use super::super::scan::{self, PATH};
-use super::{Head, HeadError, Range, Version};
-
-/// What stands between the target and the fields of nearly every request.
-const HTTP_11: &[u8] = b" HTTP/1.1\r\n";
+use super::super::scan::{self, TOKEN};
+use super::{Head, HeadError, Range, Stop, Version};
 
 impl Head {
-    /// Takes in the request line that begins `bytes`, as it was parsed into `request`.
+    /// Parses the request line that begins `bytes`. Returns where the next line begins.
     ///
     /// # Errors
     ///
-    /// When it allows more than one reading: a line end without CR, a fragment, a target in a
-    /// form that does not suit the method. When it is another major version than 1.
-    pub(super) fn take_in_request_line(
-        &mut self,
-        bytes: &[u8],
-        request: &httparse::Request<'_, '_>,
-    ) -> Result<(), HeadError> {
-        let (Some(method), Some(target)) = (request.method, request.path) else {
-            return Err(HeadError::RequestLine);
+    /// When it allows more than one reading, however slightly: anything but one space between
+    /// its parts, a method that is no token, a fragment, a target in a form that does not suit
+    /// the method, small letters in `HTTP`, a line end without CR. When it is another major
+    /// version than 1.
+    #[inline(always)]
+    pub(super) fn parse_request_line(&mut self, bytes: &[u8]) -> Result<u32, Stop> {
+        let start = if bytes.starts_with(b"GET ") {
+            if !matches!(self.method, Method::GET) {
+                self.method = Method::GET;
+            }
+            4
+        } else {
+            self.parse_other_method(bytes)?
         };
-        self.method = match method {
-            "GET" => Method::GET,
-            "POST" => Method::POST,
-            other => Method::from_bytes(other.as_bytes()).map_err(|_| HeadError::RequestLine)?,
+        let path_end = scan::path_end(bytes, start);
+        let (query, end) = match scan::chunk(bytes, path_end) {
+            Some([b'?']) => {
+                let end = scan::query_end(bytes, path_end + 1);
+                (Some(Range { start: path_end + 1, end }), end)
+            }
+            _ => (None, path_end),
         };
-        self.target = Range::within(bytes, target.as_bytes());
-        let after_target = &bytes[self.target.end as usize..];
-        self.version = match after_target.starts_with(HTTP_11) {
-            true => Version::Http11,
-            false => other_version(after_target)?,
+        self.target = Range { start, end };
+        self.path = Range { start, end: path_end };
+        self.query = query;
+        self.authority = None;
+        let line_end = if scan::chunk(bytes, end) == Some(b" HTTP/1.1\r\n") {
+            self.version = Version::Http11;
+            end + 11
+        } else {
+            end + self.parse_other_version(bytes.get(end as usize..).unwrap_or_default())?
         };
-        self.split_target(target.as_bytes())?;
-        if target.as_bytes()[0] != b'/' || self.method == Method::CONNECT {
+        if scan::chunk(bytes, start) != Some(b"/") || matches!(self.method, Method::CONNECT) {
             self.parse_other_target(bytes)?;
         }
-        Ok(())
+        Ok(line_end)
     }
 
-    /// Finds the query in `target`.
-    fn split_target(&mut self, target: &[u8]) -> Result<(), HeadError> {
-        let after_path = scan::skip(target, PATH);
-        let path_length = target.len() - after_path.len();
-        self.path = self.target.part(0, path_length);
-        self.authority = None;
-        self.query = match after_path {
-            [] => None,
-            [b'?', query @ ..] if !query.contains(&b'#') => {
-                Some(self.target.part(path_length + 1, target.len()))
+    /// Parses a method that is not GET. Returns where the target begins.
+    #[inline(never)]
+    fn parse_other_method(&mut self, bytes: &[u8]) -> Result<u32, Stop> {
+        if bytes.starts_with(b"POST ") {
+            self.method = Method::POST;
+            return Ok(5);
+        }
+        let after_method = scan::skip(bytes, TOKEN);
+        let method = &bytes[..bytes.len() - after_method.len()];
+        match after_method {
+            [] => Err(Stop::Incomplete),
+            [b' ', ..] => {
+                self.method = Method::from_bytes(method).map_err(|_| HeadError::RequestLine)?;
+                Ok(method.len() as u32 + 1)
             }
+            _ => Err(HeadError::RequestLine.into()),
+        }
+    }
+
+    /// Parses what follows the target, if that is not HTTP/1.1. Returns how long it is, with
+    /// the line end.
+    #[inline(never)]
+    fn parse_other_version(&mut self, after_target: &[u8]) -> Result<u32, Stop> {
+        match after_target {
+            [] => return Err(Stop::Incomplete),
+            [b' ', ..] => {}
             // Clients keep fragments to themselves. One that arrives was put there to be read
             // two ways, as part of the target or not.
-            _ => return Err(HeadError::Target),
+            [b'#', ..] => return Err(HeadError::Target.into()),
+            _ => return Err(HeadError::RequestLine.into()),
+        }
+        // Half a version is no wrong one: what is answered must not depend on how it arrives.
+        let end = after_target.iter().position(|&byte| byte == b'\n').ok_or(Stop::Incomplete)?;
+        self.version = match &after_target[..=end] {
+            b" HTTP/1.0\r\n" => Version::Http10,
+            // A later one may be taken for 1.1 (RFC 9110 §2.5).
+            [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9', b'\r', b'\n'] => {
+                Version::Http11
+            }
+            [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, end @ ..]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                return Err(wrong_version(end).into());
+            }
+            _ => return Err(HeadError::RequestLine.into()),
         };
-        Ok(())
+        Ok(end as u32 + 1)
     }
 }
 
-/// A version that is not 1.1, in what follows the target.
+/// What is wrong with a version that is not served, and perhaps only by its line end.
 #[cold]
-fn other_version(after_target: &[u8]) -> Result<Version, HeadError> {
-    match after_target {
-        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', b'\r', b'\n', ..] => {
-            Ok(Version::Http10)
-        }
-        _ => Err(HeadError::LineEnd),
-    }
-}
-
-/// Where the minor version is, in the request line that begins `bytes`, if it is one from 2 to
-/// 9 of HTTP/1.
-///
-/// # Errors
-///
-/// Why any other version is not served.
-#[cold]
-pub(super) fn later_minor_version(bytes: &[u8]) -> Result<usize, HeadError> {
-    let version = bytes.splitn(3, |&byte| byte == b' ').nth(2).unwrap_or_default();
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', ..] => {
-            Ok(Range::within(bytes, version).start as usize + 7)
-        }
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n', ..]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            Err(HeadError::Version)
-        }
-        _ => Err(HeadError::RequestLine),
+fn wrong_version(line_end: &[u8]) -> HeadError {
+    match line_end {
+        b"\r\n" => HeadError::Version,
+        b"\n" => HeadError::LineEnd,
+        _ => HeadError::RequestLine,
     }
 }

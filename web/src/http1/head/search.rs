@@ -1,8 +1,7 @@
 //! Where a request head ends, however its bytes arrive.
 
 use super::super::scan::{self, TOKEN};
-use super::request_line::later_minor_version;
-use super::{Head, HeadError, explain};
+use super::{Head, HeadError, Stop};
 
 /// Blank lines before a request that are skipped. Old clients send one after a body (RFC
 /// 9112 §2.2); nobody has a reason to send more than a few.
@@ -74,7 +73,7 @@ impl HeadSearch {
         let mut at = start.max(self.searched());
         let in_request_line = line == start;
         loop {
-            at = bytes.len() - scan::skip_text(&bytes[at..]).len();
+            at = scan::text_end(bytes, at as u32) as usize;
             match bytes[at..] {
                 [b'\t', ..] => at += 1,
                 [b'\r', b'\n', ..] if at == line && line > start => {
@@ -116,15 +115,12 @@ fn skip_blank_lines(bytes: &[u8]) -> Result<usize, HeadError> {
     }
 }
 
+/// Checks the request line that begins `lines`, which has arrived to its end.
 #[cold]
 fn check_request_line(lines: &[u8]) -> Result<(), HeadError> {
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse(lines) {
-        // That there is no place for fields shows that the line before them is sound.
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-            Head::new().take_in_request_line(lines, &request)
-        }
-        Err(httparse::Error::Version) => later_minor_version(lines).map(|_| ()),
-        Err(error) => Err(explain(error, lines)),
+    match Head::new().parse_request_line(lines) {
+        Ok(_) => Ok(()),
+        Err(Stop::Malformed(error)) => Err(error),
+        Err(Stop::Incomplete) => Err(HeadError::RequestLine),
     }
 }

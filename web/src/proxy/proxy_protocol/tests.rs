@@ -89,6 +89,8 @@ fn a_line_that_is_not_exactly_right_is_refused() {
         "PROXY TCP6 [::1] ::1 1 2\r\n",
         "PROXY UNKNOWNS\r\n",
         "PROXY unknown\r\n",
+        "PROXY UNKNOWN a\rb\r\n",
+        "PROXY UNKNOWN \r\r\n",
     ];
     for line in rows {
         assert_eq!(read_all(line.as_bytes()), Err(ProxyHeaderError::Line), "{line:?}");

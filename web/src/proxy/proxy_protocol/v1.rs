@@ -16,6 +16,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError
         return if seen.len() < LONGEST { Ok(None) } else { Err(ProxyHeaderError::TooLong) };
     };
     let line = seen[..end].strip_suffix(b"\r").and_then(|line| line.strip_prefix(SIGNATURE));
+    // To some readers a CR is the end of the line, whatever follows it.
+    let line = line.filter(|line| !line.contains(&b'\r'));
     let source = line.and_then(source).ok_or(ProxyHeaderError::Line)?;
     Ok(Some(ProxyHeader { source, tls: None, length: end + 1 }))
 }

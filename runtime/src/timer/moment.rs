@@ -1,0 +1,63 @@
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::TIMERS;
+
+/// A time of the loop, for what is stored and compared with each request: it takes eight bytes,
+/// also as an `Option`, and none of its methods asks the system.
+///
+/// [`Instant`](std::time::Instant) takes twice the room, and its arithmetic some dozens of
+/// instructions each time. A moment means something only to the loop of the thread that made it.
+///
+/// ```
+/// use std::time::Duration;
+/// use squall_runtime::{Deadline, Moment};
+///
+/// let until = Moment::after(Duration::from_secs(10));
+/// let deadline = Deadline::new();
+/// deadline.set_at(until);
+/// assert!(!until.has_come());
+/// assert!(until < Moment::after(Duration::from_secs(11)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(NonZeroU64);
+
+impl Moment {
+    /// `delay` after the time of this turn. What is more than five centuries away never comes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use squall_runtime::Moment;
+    ///
+    /// assert!(Moment::after(Duration::ZERO).has_come());
+    /// assert!(!Moment::after(Duration::MAX).has_come());
+    /// ```
+    #[inline]
+    pub fn after(delay: Duration) -> Self {
+        let nanos = TIMERS.with(|timers| timers.clock.nanos_after(delay));
+        // Nanosecond 0 is that at which the system started.
+        Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// Says whether the time of this turn has reached it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use squall_runtime::{IOLoop, Moment};
+    ///
+    /// let io_loop = IOLoop::current();
+    /// io_loop.use_virtual_time();
+    /// let moment = Moment::after(Duration::from_secs(1));
+    /// assert!(!moment.has_come());
+    /// io_loop.advance(Duration::from_secs(1));
+    /// assert!(moment.has_come());
+    /// ```
+    #[inline]
+    pub fn has_come(self) -> bool {
+        TIMERS.with(|timers| self.0.get() <= timers.clock.nanos().max(1))
+    }
+
+    pub(super) fn nanos(self) -> u64 {
+        self.0.get()
+    }
+}
