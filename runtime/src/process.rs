@@ -19,6 +19,10 @@
 //! program as a child; when that is ready, it executes the same in its own place, and sends
 //! `SIGTERM` to the child and to its old workers when it is ready itself.
 //!
+//! The new supervisor is another process than the old one, which is told to systemd and stands in
+//! the pid file. A manager that knows neither, and watches the process that it has started, takes
+//! the end of the old one for the end of the service: there, `SIGHUP` is all there is.
+//!
 //! A process without a supervisor cannot do this, but it can take the place of one that has one.
 //! What the program did before with descriptors of its own, with [`after_fork`] hooks or with
 //! files is done anew.

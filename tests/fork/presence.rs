@@ -126,6 +126,10 @@ pub fn rights_are_given_up_before_the_fork(case: &Case) {
     kill(workers[1], Signal::SIGKILL).unwrap();
     server.worker(1);
     Client::of_worker(port, 1);
+    // And there may be as many as were thought of before.
+    server.signal(Signal::SIGTTIN);
+    server.worker(2);
+    Client::of_worker(port, 2);
     // And they end with their supervisor, which the system forgets at a change of user.
     server.signal(Signal::SIGKILL);
     assert!(server.has_ended_within(std::time::Duration::from_secs(1)), "an orphan is left");

@@ -6,6 +6,7 @@
 
 mod address;
 mod adoption;
+mod bound;
 mod handed;
 mod listener;
 mod slots;
@@ -29,7 +30,7 @@ pub(crate) use slots::Slots;
 pub use slots::Sockets;
 pub(crate) use slots::sockets_taken;
 
-use slots::Bound;
+use bound::Bound;
 use tcp::Inherited;
 
 /// How many connections may wait in a listener's queue: each worker has a queue of its own.
@@ -305,7 +306,7 @@ impl BindOptions {
             }
             if let Some(handed) = handed::take_tcp(handed, address) {
                 let taken = self.take(handed)?;
-                chosen = taken.port();
+                chosen = taken.address().map_or(0, |address| address.port());
                 bound.push(taken);
                 continue;
             }

@@ -7,8 +7,8 @@ use std::io;
 use std::rc::Weak;
 use std::task::{Poll, Waker};
 
+use super::bound::Bound;
 use super::listener::Listener;
-use super::slots::Bound;
 
 thread_local! {
     static ADOPTED: RefCell<Adopted> = const {

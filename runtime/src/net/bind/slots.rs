@@ -18,20 +18,15 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{self, Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixListener as StdUnixListener;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
-use socket2::Socket;
-
-use super::super::TcpListener;
-use super::handed::{Handed, HandedPlace, Traits};
-use super::listener::{self, Listener, SPREADS};
-use super::tcp::Inherited;
-use super::{Adoptions, BindAddress, named, tcp};
+use super::Adoptions;
+use super::bound::Bound;
+use super::handed::Traits;
+use super::listener::Listener;
 
 thread_local! {
     /// What is bound, for the fork to find. It does not keep sockets open that the program has
@@ -105,11 +100,7 @@ impl Sockets {
     /// ```
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        let address = |bound: &Bound| match bound.place {
-            Place::Tcp(address, _) => Some(address),
-            Place::Unix(_) => None,
-        };
-        self.0.iter().filter_map(address).collect()
+        self.0.iter().filter_map(Bound::address).collect()
     }
 
     /// The listeners of this process, one for each address: those of this worker's slot after a
@@ -206,160 +197,7 @@ pub(crate) fn sockets_taken() -> impl Future<Output = ()> {
 
 impl fmt::Debug for Sockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|bound| &bound.place)).finish()
-    }
-}
-
-/// One address, and its sockets by slot.
-pub(super) struct Bound {
-    place: Place,
-    backlog: i32,
-    traits: Traits,
-    /// What its manager calls it, if it was handed over.
-    name: String,
-    /// Never empty. A single socket is shared by all slots.
-    slots: RefCell<Vec<Socket>>,
-}
-
-enum Place {
-    Tcp(SocketAddr, Inherited),
-    Unix(PathBuf),
-}
-
-impl Bound {
-    pub(super) fn tcp(
-        address: SocketAddr,
-        backlog: i32,
-        inherited: Inherited,
-        any_port: bool,
-        socket: Socket,
-    ) -> Self {
-        let place = Place::Tcp(address, inherited);
-        let traits = Traits { any_port, shared: false };
-        let slots = RefCell::new(vec![socket]);
-        Self { place, backlog, traits, name: String::new(), slots }
-    }
-
-    pub(super) fn unix(path: PathBuf, backlog: i32, socket: Socket) -> Self {
-        let slots = RefCell::new(vec![socket]);
-        let place = Place::Unix(path);
-        Self { place, backlog, traits: Traits::default(), name: String::new(), slots }
-    }
-
-    /// What was bound before this program began: its sockets stay as they are, but for what
-    /// `inherited` says. The file of a Unix socket keeps its permissions, which are not ours.
-    pub(super) fn handed(handed: Handed, backlog: i32, inherited: Inherited) -> io::Result<Self> {
-        let Handed { place, sockets, traits, name } = handed;
-        let place = match place {
-            HandedPlace::Tcp(address, _) => {
-                for socket in &sockets {
-                    tcp::set_inherited(socket, inherited)?;
-                }
-                Place::Tcp(address, inherited)
-            }
-            HandedPlace::Unix(path) => Place::Unix(path),
-        };
-        // What somebody connects to before a worker asks for its listener must not be refused.
-        sockets[0].listen(backlog)?;
-        Ok(Self { place, backlog, traits, name, slots: RefCell::new(sockets) })
-    }
-
-    /// Whether somebody who asks for `address` has it in this.
-    pub(super) fn covers(&self, address: SocketAddr) -> bool {
-        matches!(self.place, Place::Tcp(bound, _) if bound == address)
-    }
-
-    /// The port it was given.
-    pub(super) fn port(&self) -> u16 {
-        match self.place {
-            Place::Tcp(address, _) => address.port(),
-            Place::Unix(_) => 0,
-        }
-    }
-
-    /// Binds further sockets until there is one for each of `count` slots.
-    fn open(&self, count: usize) -> io::Result<()> {
-        let Place::Tcp(address, inherited) = self.place else { return Ok(()) };
-        let mut slots = self.slots.borrow_mut();
-        if !SPREADS || self.traits.shared || slots.len() >= count {
-            return Ok(());
-        }
-        let more = |slots: &mut Vec<Socket>| {
-            slots[0].set_reuse_port(true)?;
-            while slots.len() < count {
-                slots.push(tcp::bind(address, true, inherited)?);
-            }
-            Ok(())
-        };
-        more(&mut slots).map_err(|error| named(&address, &error))
-    }
-
-    /// The listener of `slot`, which from now on is sent connections.
-    pub(super) fn listener(&self, slot: usize) -> io::Result<Listener> {
-        let listen = || {
-            let slots = self.slots.borrow();
-            // What was bound after the fork has one socket, and so has what all share.
-            let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
-            listener::welcome_newcomers(&socket);
-            socket.listen(self.backlog)?;
-            Ok(match self.place {
-                Place::Tcp(..) => {
-                    let listener = TcpListener::try_from(net::TcpListener::from(socket))?;
-                    Listener::Tcp(listener.with_shared(self.traits.shared))
-                }
-                Place::Unix(_) => Listener::Unix(StdUnixListener::from(socket).try_into()?),
-            })
-        };
-        listen().map_err(|error| named(&self.place, &error))
-    }
-
-    /// The listener of another worker's slot. `None` if all share one, and while it has none.
-    pub(super) fn listener_of(&self, slot: usize) -> Option<io::Result<Listener>> {
-        let has_one = self.slots.borrow().len() > slot.max(1);
-        has_one.then(|| self.listener(slot))
-    }
-
-    /// The first listener, and those that a predecessor with several workers has left.
-    fn listeners(&self) -> Vec<io::Result<Listener>> {
-        let count = self.slots.borrow().len();
-        let slots = (0..count).filter(|&slot| slot == 0 || self.listens(slot));
-        slots.map(|slot| self.listener(slot)).collect()
-    }
-
-    /// Whether the slot has a socket of its own that listens.
-    fn listens(&self, slot: usize) -> bool {
-        let slots = self.slots.borrow();
-        slots.len() > 1
-            && slots
-                .get(slot)
-                .is_some_and(|socket| rustix::net::sockopt::socket_acceptconn(socket) == Ok(true))
-    }
-
-    /// Takes the slot out of those that get connections, unless it is shared.
-    fn retire(&self, slot: usize) {
-        let slots = self.slots.borrow();
-        if slots.len() > 1
-            && let Some(socket) = slots.get(slot)
-        {
-            // Closing would not do: the workers have it open. It fails if the worker never
-            // listened, and then there is nothing to do.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address, _) => address.fmt(f),
-            Self::Unix(path) => BindAddress::Path(path.clone()).fmt(f),
-        }
+        f.debug_list().entries(self.0.iter()).finish()
     }
 }
 
@@ -400,7 +238,7 @@ impl Slots {
 
     /// How many slots have sockets: it may be more than were asked for, if they were handed over.
     pub(crate) fn count(&self) -> usize {
-        self.all().map(|bound| bound.slots.borrow().len()).max().unwrap_or(0)
+        self.all().map(Bound::count).max().unwrap_or(0)
     }
 
     /// Whether clients may wait in a queue of this slot already.
@@ -410,18 +248,12 @@ impl Slots {
 
     /// What there is to hand over to another program: the descriptors of each address, by slot.
     pub(crate) fn to_hand_over(&self) -> Vec<(Vec<RawFd>, Traits, String)> {
-        let numbers = |bound: &Bound| bound.slots.borrow().iter().map(AsRawFd::as_raw_fd).collect();
-        self.all().map(|bound| (numbers(bound), bound.traits, bound.name.clone())).collect()
+        self.all().map(Bound::to_hand_over).collect()
     }
 
     /// Says whether a program that is started from now on has the sockets too.
     pub(crate) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
-        for bound in self.all() {
-            for socket in bound.slots.borrow().iter() {
-                socket.set_cloexec(!inheritable)?;
-            }
-        }
-        Ok(())
+        self.all().try_for_each(|bound| bound.set_inheritable(inheritable))
     }
 
     fn all(&self) -> impl Iterator<Item = &Bound> {
