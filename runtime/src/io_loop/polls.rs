@@ -14,7 +14,7 @@ const SLOW_CALLBACK: Duration = Duration::from_millis(100);
 thread_local! {
     static POLLS: Polls = const {
         Polls {
-            begun: Cell::new(None),
+            begun: Cell::new(0),
             slow: Cell::new(SLOW_CALLBACK.as_nanos() as u64),
             after: Cell::new(None),
             lapped: Cell::new(false),
@@ -23,8 +23,8 @@ thread_local! {
 }
 
 struct Polls {
-    /// When the task that runs now was called. `None`: nobody has looked.
-    begun: Cell<Option<u64>>,
+    /// When the task that runs now was called, in nanoseconds.
+    begun: Cell<u64>,
     /// In nanoseconds; `u64::MAX`: nothing is slow.
     slow: Cell<u64>,
     after: Cell<Option<AfterPoll>>,
@@ -156,7 +156,7 @@ impl IOLoop {
 
 /// Tasks begin to run, at the time of the turn.
 pub(super) fn begin() {
-    POLLS.with(|polls| polls.begun.set(Some(timer::nanos())));
+    POLLS.with(|polls| polls.begun.set(timer::nanos()));
 }
 
 /// A task gives the loop back, or what was spawned at `site` and is none.
@@ -176,8 +176,7 @@ fn take_time(polls: &Polls, after: Option<AfterPoll>, site: Option<&'static Loca
         return;
     }
     let ended = timer::present();
-    let begun = polls.begun.replace(Some(ended));
-    let took = begun.map_or(0, |begun| ended.saturating_sub(begun));
+    let took = ended.saturating_sub(polls.begun.replace(ended));
     let is_slow = took > slow;
     let busy = after.and_then(|after| after(&Polled { ended, is_slow }));
     if is_slow {

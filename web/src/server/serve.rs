@@ -31,7 +31,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
             && let Err(failure) = connection.collect_body().await
         {
             if failure == BodyFailure::Gone {
-                return service.end(&cx);
+                return service.end_unserved(&cx);
             }
             cx.refuse_body(failure);
         }
