@@ -38,6 +38,9 @@ const OTHER_NAME: &str = " (other routes)";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page(&'static [AtomicU64; PAGE_WORDS]);
 
+/// The words of a row.
+type Row = &'static [AtomicU64; ROW_WORDS];
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
@@ -144,22 +147,15 @@ impl Page {
             Ending::Answered(class) => usize::from(class),
             Ending::Incomplete => 0,
         };
-        if let Some(word) = self.row(row).get(class.min(CLASSES - 1)) {
-            add(word, 1);
+        if let Some(row) = self.row(row) {
+            add(&row[class.min(CLASSES - 1)], 1);
         }
     }
 
-    /// How long a request took.
     #[inline]
-    pub(crate) fn took(self, row: u16, nanos: u64) {
-        if let Some((_, histogram)) = self.row(row).split_at_checked(CLASSES) {
-            observe(histogram, nanos);
-        }
-    }
-
-    fn row(self, row: u16) -> &'static [AtomicU64] {
-        let start = ROWS.start + usize::from(row) * ROW_WORDS;
-        self.0.get(start..start + ROW_WORDS).unwrap_or_default()
+    fn row(self, row: u16) -> Option<Row> {
+        let (rows, _) = self.0[ROWS].as_chunks();
+        rows.get(usize::from(row))
     }
 }
 
@@ -175,10 +171,15 @@ fn add(word: &AtomicU64, count: u64) {
     word.store(word.load(Relaxed).wrapping_add(count), Relaxed);
 }
 
+/// The histogram of a row: how long the requests took.
+fn times(row: Row) -> &'static [AtomicU64; HISTOGRAM_WORDS] {
+    let (_, rest) = row.split_at(CLASSES);
+    rest.first_chunk().unwrap_or_else(|| unreachable!("a row has room for one"))
+}
+
 /// Counts what took `nanos` in the words of a histogram.
 #[inline]
-fn observe(words: &[AtomicU64], nanos: u64) {
-    let Some(words) = words.first_chunk::<HISTOGRAM_WORDS>() else { return };
+fn observe(words: &[AtomicU64; HISTOGRAM_WORDS], nanos: u64) {
     let [buckets @ .., sum, longest] = words;
     add(&buckets[histogram::bucket(nanos)], 1);
     add(sum, nanos);

@@ -143,12 +143,11 @@ impl IOLoop {
     /// IOLoop::current().run_sync(task)?.unwrap();
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[track_caller]
     #[inline]
     pub fn lap() {
         POLLS.with(|polls| {
             if let Some(after) = polls.after.take() {
-                take_time(polls, Some(after), executor::running().unwrap_or(Location::caller()));
+                take_time(polls, Some(after), None);
                 polls.lapped.set(true);
             }
         });
@@ -160,9 +159,9 @@ pub(super) fn begin() {
     POLLS.with(|polls| polls.begun.set(Some(timer::nanos())));
 }
 
-/// A task that was spawned at `site` gives the loop back.
+/// A task gives the loop back, or what was spawned at `site` and is none.
 #[inline]
-pub(super) fn ended(site: &'static Location<'static>) {
+pub(super) fn ended(site: Option<&'static Location<'static>>) {
     POLLS.with(|polls| {
         if !polls.lapped.take() {
             take_time(polls, polls.after.take(), site);
@@ -171,7 +170,7 @@ pub(super) fn ended(site: &'static Location<'static>) {
 }
 
 #[inline]
-fn take_time(polls: &Polls, after: Option<AfterPoll>, site: &'static Location<'static>) {
+fn take_time(polls: &Polls, after: Option<AfterPoll>, site: Option<&'static Location<'static>>) {
     let slow = polls.slow.get();
     if after.is_none() && slow == u64::MAX {
         return;
@@ -182,16 +181,16 @@ fn take_time(polls: &Polls, after: Option<AfterPoll>, site: &'static Location<'s
     let is_slow = took > slow;
     let busy = after.and_then(|after| after(&Polled { ended, is_slow }));
     if is_slow {
-        report(site, took, busy);
+        report(site.or_else(executor::site), took, busy);
     }
 }
 
 #[cold]
-fn report(site: &'static Location<'static>, took: u64, busy: Option<String>) {
+fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<String>) {
     let took = Duration::from_nanos(took);
     let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));
-    let text =
-        format_args!("the loop was kept for {took:.1?} by a task that was spawned at {site}{busy}");
+    let by = site.map_or_else(String::new, |site| format!(" by a task that was spawned at {site}"));
+    let text = format_args!("the loop was kept for {took:.1?}{by}{busy}");
     log::warn(log::GENERAL, text);
 }
 

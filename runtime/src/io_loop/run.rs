@@ -42,7 +42,7 @@ impl Core {
             if woken.take() {
                 budget::refill();
                 let polled = future.as_mut().poll(cx);
-                polls::ended(site);
+                polls::ended(Some(site));
                 if let Poll::Ready(output) = polled {
                     return Ok(output);
                 }
@@ -57,7 +57,7 @@ impl Core {
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     fn turn(&self, batch: &mut Vec<Runnable>) -> io::Result<()> {
-        executor::run_ready(batch, polls::ended);
+        executor::run_ready(batch, || polls::ended(None));
         if timer::is_virtual() {
             self.sleep_virtually()?
         } else {

@@ -8,7 +8,7 @@ use super::layout::{CLASSES, HISTOGRAM_WORDS, MAX_ROUTES, ROUTE_NAMES, TEXTS, Wo
 use super::series::{Description, Kind, Values};
 use super::served::Served;
 use super::texts::{self, Place};
-use super::{Page, entries};
+use super::{Page, entries, times};
 
 /// What a page says at one moment. Its counts are each exact, though not all of the same
 /// nanosecond: the worker goes on.
@@ -113,9 +113,11 @@ impl Page {
 
     fn read_route(self, row: u16) -> RouteReading {
         let name = RouteName::split(&self.route_name(row).unwrap_or_default());
-        let (classes, times) = self.row(row).split_at(CLASSES);
-        let classes = std::array::from_fn(|class| classes[class].load(Relaxed));
-        RouteReading { name, classes, times: read_histogram(times) }
+        let Some(row) = self.row(row) else {
+            return RouteReading { name, classes: [0; CLASSES], times: Counts::new() };
+        };
+        let classes = std::array::from_fn(|class| row[class].load(Relaxed));
+        RouteReading { name, classes, times: read_histogram(times(row)) }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::http::Method;
 
 use super::own::{self, Own};
 use super::served::Served;
-use super::{Ending, Page};
+use super::{Ending, Page, Row, observe, times};
 
 /// The methods that are told apart, and what stands for all others.
 const METHODS: [&str; 10] =
@@ -26,8 +26,8 @@ thread_local! {
 
 #[derive(Clone, Copy)]
 struct Ended {
-    page: Page,
-    row: u16,
+    row: Row,
+    number: u16,
     began: u64,
 }
 
@@ -63,8 +63,8 @@ impl Batch {
     /// They have taken until `now`.
     #[inline]
     fn count(&self, now: u64) {
-        for Ended { page, row, began } in self.iter() {
-            page.took(row, now.saturating_sub(began));
+        for Ended { row, began, .. } in self.iter() {
+            observe(times(row), now.saturating_sub(began));
         }
         self.len.set(0);
     }
@@ -159,15 +159,17 @@ impl Recorder {
         }
     }
 
-    /// A request is over whose head was complete at `began`.
+    /// A request is over whose head was complete at `began`. How long it took is known at the next
+    /// [lap](IOLoop::lap), or when its task gives the loop back, if a handler [runs](Self::run) in it.
     #[inline]
     pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {
         let row = serving.row();
         // If making the handler has panicked, it was never polled.
         self.page.pause();
         self.page.end(row, ending);
-        ENDED.with(|ended| ended.push(Ended { page: self.page, row, began }));
-        IOLoop::after_poll(after_poll);
+        if let Some(words) = self.page.row(row) {
+            ENDED.with(|ended| ended.push(Ended { row: words, number: row, began }));
+        }
     }
 }
 
@@ -197,7 +199,7 @@ fn after_poll(polled: &Polled) -> Option<String> {
 #[cold]
 fn name_requests() -> Option<String> {
     let page = own::existing()?;
-    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.row).collect());
+    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.number).collect());
     // One that waits has not ended.
     rows.extend(page.last_served().map(Served::row));
     rows.dedup();

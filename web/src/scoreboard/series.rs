@@ -81,7 +81,9 @@ impl Values {
 
     #[inline]
     pub(crate) fn observe(self, nanos: u64) {
-        observe(self.0, nanos);
+        if let Some(words) = self.0.first_chunk() {
+            observe(words, nanos);
+        }
     }
 
     pub(super) fn words(self) -> &'static [AtomicU64] {

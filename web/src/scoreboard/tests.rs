@@ -28,7 +28,7 @@ fn requests_are_counted_by_route_and_class() {
     for (status, nanos) in [(200, 1_000), (204, 3_000_000), (404, 2_000)] {
         page.begin();
         page.end(users, Ending::of(StatusCode::from_u16(status).unwrap()));
-        page.took(users, nanos);
+        observe(times(page.row(users).unwrap()), nanos);
     }
     page.begin();
     page.end(page.route("POST", "/users/{id}"), Ending::Incomplete);

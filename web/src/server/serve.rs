@@ -32,7 +32,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
         {
             if failure == BodyFailure::Gone {
                 // Nobody waits for this answer. Those before it may not have left yet.
-                service.end(&cx);
+                service.end_unserved(&cx);
                 let _ = guard(|| service.release(cx));
                 break;
             }

@@ -76,6 +76,12 @@ impl Service {
         self.application.call(cx)
     }
 
+    /// It is over, and no handler was asked.
+    pub(super) fn end_unserved(&self, cx: &Context) {
+        self.worker.recorder.run(cx.served());
+        self.end(cx);
+    }
+
     /// It is over, with an answer or without.
     pub(super) fn end(&self, cx: &Context) {
         self.worker.count_request();
