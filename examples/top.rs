@@ -239,7 +239,8 @@ fn quantile(now: &Requests, before: Option<&Requests>, share: f64) -> Option<f64
         below += bucket.1;
         below >= rank
     })?;
-    Some(bound.unwrap_or(now.duration.max))
+    // The bound of a bucket may be more than anything in it.
+    Some(bound.map_or(now.duration.max, |bound| bound.min(now.duration.max)))
 }
 
 fn time(seconds: Option<f64>) -> String {

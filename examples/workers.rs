@@ -3,6 +3,8 @@
 //! Run it: `cargo run --example workers`
 //! Try it: `curl localhost:8000` a few times: the pid and the task id change;
 //!         `kill -9` one of the pids: the supervisor says so and replaces it;
+//!         `kill -HUP` the supervisor: it replaces all of them, one after the other;
+//!         `kill -TTIN` and `kill -TTOU`: one more, one fewer;
 //!         `kill` the supervisor, or ^C: all of them finish what they serve, and end.
 //!
 //! The port is the first argument, or `PORT`, or 8000.
@@ -22,8 +24,8 @@ async fn who() -> String {
 
 fn main() -> io::Result<()> {
     let port = support::port()?;
-    // Before `start`: once. The place to read configuration, to bind, to drop privileges; not
-    // for threads, or for an IOLoop: those do not survive a fork, and `start` would refuse.
+    // Before `start`: once. The place to read configuration and to bind; not for threads, or for
+    // an IOLoop: those do not survive a fork, and `start` would refuse.
     println!("supervisor {}", process::id());
     // `with` builds the application in each worker: connections to databases belong there.
     let server = HTTPServer::with(|| Application::new([route("/", get(who))]));

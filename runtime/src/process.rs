@@ -23,7 +23,11 @@
 //! the pid file. A manager that knows neither, and watches the process that it has started, takes
 //! the end of the old one for the end of the service: there, `SIGHUP` is all there is.
 //!
+//! The new supervisor starts as many workers as the program says, whatever `SIGTTIN` and `SIGTTOU`
+//! have made of their number, and counts from 0.
+//!
 //! A process without a supervisor cannot do this, but it can take the place of one that has one.
+//! `SIGUSR2` and `SIGHUP` are no orders to it: they end it, at once, as the system has it.
 //! What the program did before with descriptors of its own, with [`after_fork`] hooks or with
 //! files is done anew.
 //!
@@ -58,9 +62,13 @@
 //!
 //! ```ini
 //! [Socket]
-//! ListenStream=0.0.0.0:80
+//! ListenStream=80
 //! FileDescriptorName=web
 //! ```
+//!
+//! The program takes it by its name, with `bind_sockets("systemd:web")`, or by its address: port
+//! `80` is all addresses of the machine, and where the unit names only some of them, the program
+//! binds the others itself, or fails where they are taken by a socket it did not ask for.
 //!
 //! Without systemd, [`ForkOptions::user`] gives up rights and [`ForkOptions::pid_file`] tells whom
 //! to signal.

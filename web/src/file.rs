@@ -91,12 +91,54 @@ impl OpenFile {
     /// Only the bytes of the file from `range.start` up to, but not including, `range.end`.
     ///
     /// Status and headers of the response are not changed by it: an answer to a `Range` header is
-    /// a 206 with a `Content-Range` (RFC 9110 §15.3.7), as [above](Self).
+    /// a 206 with a `Content-Range` (RFC 9110 §15.3.7). No bytes at all are a range here, but none
+    /// that a `Content-Range` can name: a client that asks for what lies behind the end gets a 416.
+    ///
+    /// ```
+    /// use std::ops::Range;
+    ///
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, OpenFile, Result, StatusCode, get, route};
+    ///
+    /// /// What `bytes=3-5` and `bytes=3-` ask for; anything else is not heeded (RFC 9110 §14.2).
+    /// /// Never no bytes: what begins at the end or behind it is out of range.
+    /// fn asked(range: &str, length: u64) -> Option<Range<u64>> {
+    ///     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    ///     let first: u64 = first.parse().ok()?;
+    ///     let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
+    ///     let end = last.saturating_add(1).min(length).max(first.saturating_add(1));
+    ///     (first <= last).then_some(first..end)
+    /// }
+    ///
+    /// async fn part(cx: &mut Context) -> Result {
+    ///     let file = OpenFile::open("Cargo.toml").await?;
+    ///     let length = file.len();
+    ///     cx.set_header("Accept-Ranges", "bytes")?;
+    ///     // A part of a file that the client has another version of would be of no use.
+    ///     let range = cx.header("range").filter(|_| cx.header("if-range").is_none());
+    ///     let Some(range) = range.and_then(|range| asked(&range, length)) else {
+    ///         return cx.send_file(file).await;
+    ///     };
+    ///     let part = file.range(range.clone())?; // or 416
+    ///     cx.set_status(StatusCode::PARTIAL_CONTENT);
+    ///     let content_range = format!("bytes {}-{}/{length}", range.start, range.end - 1);
+    ///     cx.set_header("Content-Range", content_range)?;
+    ///     cx.send_file(part).await
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(part))]));
+    /// let ask = |range: &str| client.get("/").header("Range", range).send();
+    /// assert_eq!((ask("bytes=1-3").status().as_u16(), ask("bytes=1-3").text()), (206, "pac".into()));
+    /// let length = std::fs::metadata("Cargo.toml")?.len();
+    /// assert_eq!(ask(&format!("bytes={length}-")).status(), 416);
+    /// assert_eq!(ask("lines=1-").status(), 200);
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`FileErrorKind::OutOfRange`] if the file has not all of these bytes, and a 416 if that
-    /// is returned.
+    /// [`FileErrorKind::OutOfRange`] if the file has not all of these bytes: a 416 if that is
+    /// returned, with a `Content-Range` that tells how many there are.
     pub fn range(&self, range: Range<u64>) -> Result<Self, FileError> {
         if range.start > range.end || range.end > self.len() {
             let path = self.path().map(Path::to_owned);

@@ -55,6 +55,7 @@
 //! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
 //! | do something around all handlers | [`Application::around`] |
 //! | serve, and set limits and time-outs | [`HTTPServer`] |
+//! | choose how many workers, reload, upgrade, run under systemd | [`StartOptions`], [`process`], [`process::ForkOptions`] |
 //! | know the client behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
 //! | wait, or go on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
 //! | leave HTTP for another protocol | [`Context::upgrade`] |

@@ -26,7 +26,9 @@
 //! Each worker counts in memory that it shares with the others and its supervisor, in words of its
 //! own, so that nothing is lost and nothing waits. The memory outlives the worker: what a worker
 //! has counted that was killed is in the sum, and its replacement goes on from there. Any worker
-//! can tell the sum. A new start of the server begins with 0.
+//! can tell the sum. Not in it are the requests that a worker was killed in: they have not ended,
+//! and show in `squall_worker_restarts_total` only. A new start of the server begins with 0, and so
+//! does a [new version](crate::process#a-new-version-of-the-program) of the program.
 //!
 //! Only with [`HTTPServer::start`](crate::HTTPServer::start) do workers share that memory. Who
 //! forks himself, with [`ForkOptions`](crate::process::ForkOptions), asks for it with

@@ -49,8 +49,9 @@ const CONTROL_MODE: u32 = 0o600;
 ///
 /// # Settings
 ///
-/// Each has a method that takes and returns the server, to be called before
-/// [`start`](Self::start). A time-out is a `Duration`, or `None` for none.
+/// Each has a method that takes and returns the server: they come first, for
+/// [`bind`](Self::bind) returns a reference, and after [`start`](Self::start) they panic. A time-out
+/// is a `Duration`, or `None` for none.
 ///
 /// ```no_run
 /// # use std::time::Duration;

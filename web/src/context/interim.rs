@@ -81,7 +81,8 @@ impl Context {
     ///
     /// It is sent if the response goes in chunks, because it was [flushed](Self::flush), and
     /// the client said `TE: trailers`; otherwise it is dropped, so that it should be something
-    /// a client can do without.
+    /// a client can do without. A `Trailer` header that announces it (RFC 9110 §6.6.2) is set
+    /// like any other, before the flush.
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};

@@ -31,7 +31,9 @@ pub struct Counter(Rc<Entry>);
 /// Tells how much of something there is right now.
 ///
 /// A cheap handle. What the workers have set is added up, so it should be something of which each
-/// has a part: the length of a queue, say. A worker that has ended has none of it.
+/// has a part: the length of a queue, say. A worker that has ended has none of it, so what is added
+/// in a worker is to be taken away in the same one: of a queue that all share, taking in another
+/// leaves less than nothing after a reload.
 ///
 /// ```
 /// use squall::metrics::Gauge;

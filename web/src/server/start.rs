@@ -20,7 +20,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// A number is as many workers: 0 for one worker per core that this process may use, 1 for this
 /// process itself, without a fork. [`ForkOptions`] are workers under a supervisor in any case, be
-/// it only one.
+/// it only one; they also hold what is to be done when a worker begins or ends, time-outs for those
+/// that hang, titles, the pid file and whose rights to take. How many requests a worker serves is a
+/// [setting of the server](HTTPServer::max_requests_per_worker).
 ///
 /// Where the options leave a time-out open, workers have 60 seconds to be ready, and 5 seconds
 /// more than the [`shutdown_timeout`](HTTPServer::shutdown_timeout) to end.
