@@ -47,6 +47,8 @@ impl Server {
         let (end, ended) = mpsc::channel();
         thread::spawn(move || {
             let _log = collected.collect();
+            // On a busy machine everything is slow at times, and a line more in the log.
+            IOLoop::current().slow_callback(None);
             let server = build().handle_signals(false);
             server.listen("127.0.0.1:0").unwrap();
             let io_loop = IOLoop::current();
