@@ -128,6 +128,7 @@ const CASES: &[harness::Row] = harness::rows![
     systemd::what_is_no_socket_for_connections_is_not_used,
     upgrade::a_new_program_that_fails_changes_nothing,
     upgrade::a_new_program_that_takes_too_long_is_given_up,
+    upgrade::a_new_program_whose_workers_end_at_once_changes_nothing,
     upgrade::a_new_program_whose_workers_fail_changes_nothing,
     upgrade::a_second_upgrade_at_once_is_refused,
     upgrade::a_thread_in_the_supervisor_is_shed,
