@@ -126,6 +126,7 @@ const CASES: &[harness::Row] = harness::rows![
     systemd::the_manager_is_told_what_the_server_does,
     systemd::what_is_meant_for_another_process_is_left_alone,
     systemd::what_is_no_socket_for_connections_is_not_used,
+    systemd::what_was_handed_over_is_taken_once_whatever_comes_of_it,
     upgrade::a_new_program_that_fails_changes_nothing,
     upgrade::a_new_program_that_takes_too_long_is_given_up,
     upgrade::a_new_program_whose_workers_end_at_once_changes_nothing,
