@@ -146,6 +146,7 @@ const CASES: &[harness::Row] = harness::rows![
     workers::a_worker_that_fails_is_replaced,
     workers::a_worker_that_is_never_ready_is_killed,
     workers::a_worker_with_too_much_memory_is_replaced,
+    workers::a_worker_that_ends_before_the_one_it_has_replaced_leaves_its_slot_free,
     workers::all_workers_done_end_the_server,
     workers::too_many_failed_starts_end_the_server,
     workers::too_many_restarts_end_the_server,
