@@ -127,6 +127,26 @@ pub fn what_is_no_socket_for_connections_is_not_used(case: &Case) {
     Client::of_worker(port(), 0);
 }
 
+pub fn what_was_handed_over_is_taken_once_whatever_comes_of_it(case: &Case) {
+    if case.is_server() {
+        case.server(|| {
+            for _ in 0..2 {
+                // It has the lowest number there is: that of the socket, from the second time on.
+                let mine = std::fs::File::open("/dev/null")?;
+                println!("{}", bind_sockets(0).unwrap_err());
+                mine.metadata()?;
+            }
+            println!("all files are open");
+            Ok(())
+        });
+    }
+    let server = activated(case, &[&listener()], "web SQUALL_SOCKETS=nonsense", "$$");
+    server.expect("SQUALL_SOCKETS is malformed");
+    server.expect("SQUALL_SOCKETS is malformed");
+    server.expect("all files are open");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
 /// Where a manager listens for messages of this case.
 fn manager() -> (UnixDatagram, String) {
     let name = format!("squall-manager-{}", getpgrp());

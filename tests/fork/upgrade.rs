@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use squall_runtime::process::{ForkOptions, SlotPage};
+use squall_runtime::process::{ForkOptions, SlotPage, WorkerExit};
 use squall_runtime::{BindAddress, bind_sockets};
 
 use crate::case::{Case, Client, SOON, Server, announce, await_end, greet, is_of_a_busy_machine};
@@ -150,6 +150,26 @@ pub fn a_new_program_whose_workers_fail_changes_nothing(case: &Case) {
     server.signal(Signal::SIGUSR2);
     server.expect("too many workers have failed to start, giving up");
     server.expect("exited with status 1 before it was ready: no upgrade");
+    are_served_by(port, serving);
+    kill(old, Signal::SIGTERM).unwrap();
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn a_new_program_whose_workers_end_at_once_changes_nothing(case: &Case) {
+    let server = case.server(|| {
+        if is_new() {
+            bind_sockets("127.0.0.1:0")?;
+            // The new supervisor waits for this, so that its end does not hide what it says before.
+            let linger = |_: &WorkerExit| thread::sleep(Duration::from_millis(200));
+            two().on_worker_exit(linger).fork_processes()?;
+            exit(0);
+        }
+        greeters("127.0.0.1:0", two())
+    });
+    let (port, old, serving) = (server.port(), supervisor(&server), workers(&server));
+    Client::of_worker(port, 1);
+    server.signal(Signal::SIGUSR2);
+    server.expect("exited normally before it was ready: no upgrade");
     are_served_by(port, serving);
     kill(old, Signal::SIGTERM).unwrap();
     assert_eq!(server.ended().0.code(), Some(0));

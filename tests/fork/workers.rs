@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::process::exit;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use nix::sys::signal::{Signal, kill};
-use squall_runtime::process::{ForkOptions, fork_processes, task_id};
+use nix::sys::signal::{SigSet, Signal, kill};
+use squall_runtime::process::{
+    ForkOptions, Scoreboard, State, fork_processes, task_id, want_replacement,
+};
 use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{IOLoop, bind_sockets, sleep};
 
-use crate::case::{Case, Client, SOON, announce, bit, greet, has, signal_set};
+use crate::case::{Case, Client, SOON, announce, await_end, bit, greet, has, signal_set};
 
 /// Workers that greet connections at a port of this machine.
 fn greeters(options: ForkOptions) -> io::Result<()> {
@@ -87,6 +90,48 @@ pub fn a_worker_that_exits_with_0_is_not_replaced(case: &Case) {
     Client::of_worker(port, 1).order("exit 0");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+/// Worker 1 is replaced by one that ends by itself before the first has ended.
+fn outlived() -> io::Result<()> {
+    let id = ForkOptions::new().workers(2).max_workers(2).fork_processes()?;
+    announce(id);
+    let own = Scoreboard::own_page().unwrap();
+    let pages = Scoreboard::current().unwrap().pages();
+    let other = pages.into_iter().find(|page| page.slot() == 1 && page.index() != own.index());
+    let other = other.unwrap();
+    let awaited = async move |state| {
+        while other.state() != state {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    match own.generation() {
+        2 => {
+            SigSet::from(Signal::SIGTERM).thread_block()?;
+            want_replacement();
+            IOLoop::current().spawn_callback(async move {
+                awaited(State::Ready).await;
+                awaited(State::Empty).await;
+                exit(0);
+            });
+        }
+        3 => IOLoop::current().spawn_callback(async move {
+            awaited(State::Stopping).await;
+            exit(0);
+        }),
+        _ => {}
+    }
+    IOLoop::current().start()
+}
+
+pub fn a_worker_that_ends_before_the_one_it_has_replaced_leaves_its_slot_free(case: &Case) {
+    let server = case.server(outlived);
+    server.worker(0);
+    let (first, second) = (server.worker(1), server.worker(1));
+    await_end(second);
+    await_end(first);
+    server.signal(Signal::SIGTTIN);
+    server.worker(1);
 }
 
 pub fn all_workers_done_end_the_server(case: &Case) {

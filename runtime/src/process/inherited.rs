@@ -43,8 +43,9 @@ pub(super) struct Succession {
     pub(super) ready: Option<OwnedFd>,
 }
 
-/// What there is, once somebody has looked.
-static STATE: Mutex<Option<State>> = Mutex::new(None);
+/// What there is, once somebody has looked, or why that is not known. Nobody looks twice: the
+/// numbers of descriptors that were taken, and closed over an error, may be others' by then.
+static STATE: Mutex<Option<Result<State, Failure>>> = Mutex::new(None);
 
 struct State {
     /// What nobody has bound yet.
@@ -52,14 +53,24 @@ struct State {
     succession: Option<Succession>,
 }
 
+/// An error that is told to each who asks.
+struct Failure {
+    kind: io::ErrorKind,
+    text: String,
+}
+
 /// Calls `bind` with what was handed over and is not bound yet.
 pub(super) fn with_unbound<T>(bind: impl FnOnce(&mut Vec<Handed>) -> T) -> io::Result<T> {
+    with_state(|state| bind(&mut state.handed))
+}
+
+fn with_state<T>(act: impl FnOnce(&mut State) -> T) -> io::Result<T> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    let state = match &mut *state {
-        Some(state) => state,
-        nobody_looked => nobody_looked.insert(State::look()?),
-    };
-    Ok(bind(&mut state.handed))
+    let fail = |error: io::Error| Failure { kind: error.kind(), text: error.to_string() };
+    match state.get_or_insert_with(|| State::look().map_err(fail)) {
+        Ok(state) => Ok(act(state)),
+        Err(failure) => Err(io::Error::new(failure.kind, failure.text.clone())),
+    }
 }
 
 /// Closes what the program has not bound: connections that come there would wait for nobody.
@@ -73,9 +84,7 @@ pub(super) fn close_unbound() -> io::Result<()> {
 
 /// What this process is to do for its predecessor, for the first who asks.
 pub(super) fn succession() -> io::Result<Option<Succession>> {
-    with_unbound(|_| ())?;
-    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(state.as_mut().and_then(|state| state.succession.take()))
+    with_state(|state| state.succession.take())
 }
 
 impl State {

@@ -28,7 +28,9 @@ impl Supervisor {
         let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
         if is_expected {
             log::info(log::GENERAL, format_args!("{end}"));
-            if self.is_serving() && !process.is_ordered && self.slots[id].processes.is_empty() {
+            // One that it has replaced may be on its way out still.
+            let is_last = self.slots[id].processes.iter().all(|other| other.is_ordered);
+            if self.is_serving() && !process.is_ordered && is_last {
                 self.slots[id].goal = Goal::Done;
                 self.slots[id].due = None;
             }

@@ -31,7 +31,9 @@ impl Supervisor {
     /// Once all workers are ready: says so to everybody concerned.
     pub(super) fn announce(&mut self) {
         let is_ready = |slot: &Slot| slot.goal != Goal::Served || slot.serving().is_some();
-        if !self.is_announced && self.is_serving() && self.slots.iter().all(is_ready) {
+        // Where all workers have ended by themselves, nobody is left to take over.
+        let is_ready = self.wanted() > 0 && self.slots.iter().all(is_ready);
+        if !self.is_announced && self.is_serving() && is_ready {
             self.is_announced = true;
             log::info(log::GENERAL, format_args!("all workers are ready"));
             self.presence.take_place();

@@ -35,8 +35,9 @@ fn move_command_line(area: &'static [AtomicU8]) -> io::Result<()> {
     map.arg_end = map.arg_start + area.len() as u64;
     // From here to the end nothing is allocated.
     // SAFETY: an address of 0 is none that the system could set, so that it answers with the
-    // present one and changes nothing.
-    let end = unsafe { libc::syscall(libc::SYS_brk, 0) };
+    // present one and changes nothing. It is as wide as the system reads it: of an `int` among
+    // variable arguments the upper half may be anything.
+    let end = unsafe { libc::syscall(libc::SYS_brk, 0_usize) };
     map.brk = end.cast_unsigned();
     // SAFETY: each address is what the system itself has just said it is, so that it stays, but
     // for the command line. In particular the end of the heap is as it was: the process has one
