@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use squall::{
-    Application, Context, Error, HTTPError, HeaderValue, Or500, RequestHandler, Result, StatusCode,
-    get, route,
+    Application, Context, Error, HTTPError, HTTPServer, HeaderValue, Or500, RequestHandler, Result,
+    StatusCode, get, route,
 };
 
 use crate::events::{Teller, events};
@@ -263,4 +265,35 @@ fn each_request_has_a_line_in_the_access_log() {
         "WARN squall::access: 404 GET /x (127.0.0.1)",
     ];
     assert_eq!(lines, expected);
+}
+
+/// That a client takes nothing, or has gone, is no fault of the application.
+#[test]
+fn a_client_that_does_not_take_its_response_is_no_error() {
+    let (teller, events) = events();
+    let server = Server::with(move || {
+        let endless = async move |cx: &mut Context| -> Result {
+            let _dropped = teller.at_drop("dropped");
+            loop {
+                cx.write(vec![b'x'; 64 * 1024])?;
+                cx.flush().await?;
+            }
+        };
+        let app = Application::new([route("/", get(endless)), route("/ok", get(async || "ok"))]);
+        HTTPServer::new(app).write_timeout(Duration::from_millis(200))
+    });
+    let mut gone = server.connect();
+    gone.send(GET);
+    gone.until("\r\n\r\n");
+    gone.reset();
+    events.expect("dropped");
+    let mut slow = server.connect();
+    slow.send(GET);
+    events.expect("dropped");
+    server.serves("the next", "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n");
+    let lines = logged(&server);
+    assert!(lines.iter().all(|line| !line.starts_with("ERROR")), "{lines:?}");
+    let slow = "WARN squall::general: GET / is cut: the client takes its response too slowly \
+                (write_timeout 200ms, min_write_rate 240 bytes/s)";
+    assert_eq!(lines.last().map(String::as_str), Some(slow), "{lines:?}");
 }

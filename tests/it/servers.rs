@@ -281,6 +281,18 @@ fn what_is_bound_is_served_once_it_is_started() {
 }
 
 #[test]
+fn who_starts_a_server_twice_is_told() {
+    let (running, address) = Running::start(|| {
+        let server = server_of(saying("hello"));
+        server.bind(LOCAL).unwrap().start(1).unwrap();
+        let error = server.start(1).unwrap_err();
+        assert!(error.to_string().starts_with("the server was started already"), "{error}");
+        server.local_addrs()[0]
+    });
+    assert_says(&mut running.connect(address), "hello");
+}
+
+#[test]
 fn what_was_only_bound_is_given_up_when_it_is_stopped() {
     let (_running, address) = Running::start(|| {
         let server = server_of(saying("hello"));

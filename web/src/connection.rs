@@ -14,6 +14,7 @@ use crate::http1::head::{Head, HeadError};
 pub(crate) mod buffers;
 pub(crate) mod close;
 pub(crate) mod draining;
+pub(crate) mod flush;
 mod inflating;
 pub(crate) mod input;
 pub(crate) mod output;
@@ -164,13 +165,6 @@ impl Connection {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Sends what is queued, for a handler that waits for it.
-    pub(crate) async fn flush(&self) -> io::Result<()> {
-        self.set(Flags::FLUSHING, true);
-        let _stop = StopFlushing(self);
-        std::future::poll_fn(|task| self.poll_output(task)).await
-    }
-
     /// Receives once, behind what is unread.
     fn poll_fill(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
         self.with(|buffers| {
@@ -185,15 +179,6 @@ impl Connection {
 #[cold]
 fn wake(waiter: Waker) {
     waiter.wake();
-}
-
-/// Leaves the sending to the connection, when no handler waits for it any more.
-struct StopFlushing<'a>(&'a Connection);
-
-impl Drop for StopFlushing<'_> {
-    fn drop(&mut self) {
-        self.0.set(Flags::FLUSHING, false);
-    }
 }
 
 impl Drop for Connection {

@@ -40,7 +40,7 @@ pub fn livez() -> Functions {
 ///   their replacements have not come up yet. A reload does not count, for the old workers stay
 ///   until the new ones are ready.
 ///
-/// The body says which, in a line of text.
+/// The body says which, in a line of text. The access log has it at the level of a success.
 ///
 /// See the [module](self) for an example.
 pub fn readyz() -> Functions {
@@ -51,6 +51,7 @@ pub fn readyz() -> Functions {
 }
 
 fn answer(cx: &mut Context, status: StatusCode, text: &str) -> Result {
+    cx.mark_as_probe();
     cx.set_status(status);
     cx.set_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
     cx.set_header(header::CACHE_CONTROL, "no-store")?;

@@ -1,4 +1,4 @@
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -85,6 +85,7 @@ struct Shared {
     application: RefCell<Option<Build>>,
     settings: RefCell<Settings>,
     bound: RefCell<Vec<Sockets>>,
+    started: Cell<bool>,
     /// Where the control view is served.
     control: RefCell<Vec<Sockets>>,
     addresses: RefCell<Vec<SocketAddr>>,
@@ -133,6 +134,7 @@ impl HTTPServer {
             application: RefCell::new(Some(Box::new(build))),
             settings: RefCell::default(),
             bound: RefCell::default(),
+            started: Cell::new(false),
             control: RefCell::default(),
             addresses: RefCell::default(),
             service: OnceCell::new(),

@@ -125,9 +125,12 @@ impl Worker {
         Poll::Pending
     }
 
+    /// Whoever is polled again meanwhile, by another event, waits once all the same.
     fn wait_for_fewer(&self, task: &mut TaskContext<'_>) {
-        let waker = task.waker().clone();
-        self.connections.borrow_mut().waiting.push(waker);
+        let waiting = &mut self.connections.borrow_mut().waiting;
+        if !waiting.iter().any(|waker| waker.will_wake(task.waker())) {
+            waiting.push(task.waker().clone());
+        }
     }
 }
 
@@ -248,5 +251,24 @@ impl Date {
         let rest = Duration::from_secs(1) - Duration::from_nanos(part.into());
         self.fresh_until = Some((text, Moment::after(rest)));
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_again_for_room_waits_once() {
+        let settings = Settings { max_connections: Some(0), ..Settings::default() };
+        let worker = Worker::new(settings, Recorder::new(0));
+        let asking = std::future::poll_fn(|task| {
+            for _ in 0..3 {
+                assert!(worker.poll_room(task).is_pending());
+            }
+            Poll::Ready(())
+        });
+        IOLoop::current().run_sync(asking).unwrap();
+        assert_eq!(worker.connections.borrow().waiting.len(), 1);
     }
 }

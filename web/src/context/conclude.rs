@@ -6,6 +6,7 @@ use std::fmt;
 
 use squall_runtime::{IOLoop, log};
 
+use crate::connection::flush::Undelivered;
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
 use crate::context::Context;
@@ -192,7 +193,10 @@ impl Context {
             return;
         }
         let (method, path, location) = (self.method(), self.path(), error.location());
-        if error.downcast_ref::<Panicked>().is_some() {
+        if let Some(why) = Undelivered::of(error) {
+            let level = if matches!(why, Undelivered::Gone(_)) { log::info } else { log::warn };
+            level(log::GENERAL, format_args!("{method} {path} is cut: {why}"));
+        } else if error.downcast_ref::<Panicked>().is_some() {
             log::error(log::APPLICATION, format_args!("{method} {path}: {error}"));
         } else if error.status().is_server_error() {
             log::error(log::APPLICATION, format_args!("{method} {path}: {error}, at {location}"));
@@ -201,10 +205,21 @@ impl Context {
         }
     }
 
+    /// Notes that this tells of the server's health: that it is not ready is no failure, and
+    /// whoever asks does so again and again.
+    pub(crate) fn mark_as_probe(&mut self) {
+        self.exchange.make_seldom().answers_probe = true;
+    }
+
+    #[cold]
+    fn answers_probe(&self) -> bool {
+        self.exchange.seldom().is_some_and(|seldom| seldom.answers_probe)
+    }
+
     /// The line of the access log: at the level of its status, as Tornado's.
     fn log_access(&self) {
         let status = self.status();
-        let level = if status.is_server_error() {
+        let level = if status.is_server_error() && !self.answers_probe() {
             log::error
         } else if status.is_client_error() {
             log::warn

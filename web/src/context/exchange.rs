@@ -49,6 +49,8 @@ pub(crate) struct Seldom {
     /// A method of a handler was called that it does not have.
     pub(crate) method_refused: bool,
     pub(crate) upgrade: Option<Serve>,
+    /// Its status is what was asked for, and no error.
+    pub(crate) answers_probe: bool,
     pub(crate) cache: Cache,
     pub(crate) extensions: Option<Extensions>,
 }

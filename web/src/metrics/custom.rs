@@ -75,7 +75,7 @@ impl Counter {
         Self::with_labels(name, help, &[])
     }
 
-    /// A counter with labels, each a name and a value. Each set of values is a counter of its own,
+    /// A counter with labels, each a name and a value, in any order. Each set of values is a counter of its own,
     /// so that there should be few.
     ///
     /// ```
@@ -200,7 +200,7 @@ impl Histogram {
 /// let text = "\"sign-ups\" is no name of a metric: it has other than letters, digits, _ and :";
 /// assert_eq!(error.to_string(), text);
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum MetricError {
     /// A name that is none: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
@@ -237,6 +237,13 @@ impl fmt::Display for MetricError {
     }
 }
 
+/// As it is displayed: that is how `main` prints what it returns.
+impl fmt::Debug for MetricError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl StdError for MetricError {}
 
 impl From<MetricError> for io::Error {
@@ -253,6 +260,9 @@ fn make(
 ) -> Result<Rc<Entry>, MetricError> {
     check_name(kind, name)?;
     check_labels(kind, labels)?;
+    let mut labels = labels.to_vec();
+    // In another order, they are the same series.
+    labels.sort_unstable();
     let labels: Vec<_> =
         labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape_label(value))).collect();
     let full = match labels.is_empty() {

@@ -66,7 +66,7 @@ impl Peer {
 }
 
 /// A text in a list of proxies that means none.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub(crate) struct TrustError {
     text: String,
     reason: NetworkError,
@@ -75,6 +75,13 @@ pub(crate) struct TrustError {
 impl fmt::Display for TrustError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} cannot be trusted as a proxy: {}", self.text, self.reason)
+    }
+}
+
+/// As it is displayed: that is how `main` prints what it returns.
+impl fmt::Debug for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -104,6 +111,12 @@ mod tests {
         assert!(trusted.trusts(Peer::Unix));
         assert!(!trusted.trusts(Peer::Unknown));
         assert!(!trusted.contains("127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_error_that_main_returns_can_be_read() {
+        let error = TrustedProxies::parse(["10.0.0.0/33"]).unwrap_err();
+        assert_eq!(format!("{error:?}"), error.to_string());
     }
 
     #[test]

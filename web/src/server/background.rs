@@ -49,13 +49,13 @@ pub fn spawn_background(future: impl Future<Output = ()> + 'static) {
 /// Waits until none runs.
 pub(super) fn finished() -> impl Future<Output = ()> {
     std::future::poll_fn(|task| {
-        BACKGROUND.with_borrow_mut(|background| {
-            if background.running.is_empty() {
-                return Poll::Ready(());
-            }
-            background.waiting = Some(task.waker().clone());
-            Poll::Pending
-        })
+        if BACKGROUND.with_borrow(|background| background.running.is_empty()) {
+            return Poll::Ready(());
+        }
+        let waker = task.waker().clone();
+        // What goes with the one before may be a background task.
+        drop(BACKGROUND.with_borrow_mut(|background| background.waiting.replace(waker)));
+        Poll::Pending
     })
 }
 

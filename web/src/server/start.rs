@@ -69,10 +69,13 @@ impl HTTPServer {
     /// # Errors
     ///
     /// If workers were asked for and this process cannot fork safely: it has other threads or
-    /// an [`IOLoop`], which the error names. If nothing is bound.
+    /// an [`IOLoop`], which the error names. If nothing is bound, or nothing since it was started.
     pub fn start(&self, options: impl Into<StartOptions>) -> io::Result<()> {
         if self.shared.bound.borrow().is_empty() {
-            let message = "there is nothing to serve: `bind` an address before `start`";
+            let message = match self.shared.started.get() {
+                true => "the server was started already, and nothing was bound since",
+                false => "there is nothing to serve: `bind` an address before `start`",
+            };
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         if let StartOptions(Some(options)) = options.into() {
@@ -82,6 +85,7 @@ impl HTTPServer {
             let options = options.default_timeouts(START_TIMEOUT, patience);
             options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
         }
+        self.shared.started.set(true);
         self.serve_control()?;
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))

@@ -18,6 +18,12 @@ fn names_and_labels_are_checked() {
 }
 
 #[test]
+fn an_error_that_main_returns_can_be_read() {
+    let error = Counter::new("a-b", "").unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+}
+
+#[test]
 fn what_the_server_counts_cannot_be_counted_by_others() {
     for name in BUILT_IN {
         assert!(matches!(Counter::new(name, ""), Err(MetricError::BuiltIn(_))), "{name}");
@@ -44,6 +50,14 @@ fn what_is_registered_twice_is_one_and_counts_from_the_start_of_the_server_on() 
     early.add(2);
     Counter::new("c", "").unwrap().inc();
     assert!(render().contains("\nc 3\n"), "{}", render());
+}
+
+#[test]
+fn the_order_of_labels_makes_no_other_series() {
+    let _client = TestClient::new(Application::new([]));
+    Counter::with_labels("c", "", &[("a", "1"), ("b", "2")]).unwrap().inc();
+    Counter::with_labels("c", "", &[("b", "2"), ("a", "1")]).unwrap().inc();
+    assert!(render().contains("\nc{a=\"1\",b=\"2\"} 2\n"), "{}", render());
 }
 
 #[test]
