@@ -155,6 +155,7 @@ pub fn a_new_program_whose_workers_fail_changes_nothing(case: &Case) {
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
+#[expect(clippy::disallowed_methods, reason = "the child of a hook has no loop to block")]
 pub fn a_new_program_whose_workers_end_at_once_changes_nothing(case: &Case) {
     let server = case.server(|| {
         if is_new() {
