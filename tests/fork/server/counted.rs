@@ -261,5 +261,8 @@ pub fn the_control_socket_is_answered_whoever_died_and_while_the_server_drains(c
     assert!(control.ask("/metrics").unwrap().contains("\nhttp_requests_in_flight 1\n"));
     // Nobody is left to release it but a signal.
     server.signal(Signal::SIGQUIT);
-    assert_eq!(server.ended().0.code(), Some(0));
+    let (status, lines) = server.ended();
+    assert_eq!(status.code(), Some(0));
+    let of_probe = |line: &str| line.contains("/readyz");
+    assert!(!lines.iter().any(|line| of_probe(line)), "not ready is no failure: {lines:?}");
 }
