@@ -143,6 +143,7 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
             route(
                 "/hang",
                 get(async || -> &str {
+                    eprintln!("it hangs");
                     loop {
                         std::hint::spin_loop()
                     }
@@ -156,6 +157,8 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     let workers = [server.worker(0), server.worker(1)];
     let mut hanging = connection_to(port, workers[1]);
     hanging.send("GET", "/hang", "", b"").unwrap();
+    // Before that it may still accept connections, which are lost with it.
+    server.expect("it hangs");
     let start = Instant::now();
     let (mut slowest, mut count) = (Duration::ZERO, 0);
     while start.elapsed() < Duration::from_millis(1500) {
