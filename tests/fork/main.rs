@@ -150,6 +150,7 @@ const CASES: &[harness::Row] = harness::rows![
     workers::all_workers_done_end_the_server,
     workers::too_many_failed_starts_end_the_server,
     workers::too_many_restarts_end_the_server,
+    workers::who_cannot_be_replaced_goes_on,
     workers::who_dies_early_again_and_again_waits_longer_and_longer,
     workers::workers_are_numbered_from_0,
     workers::workers_share_no_poller,

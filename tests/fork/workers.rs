@@ -134,6 +134,44 @@ pub fn a_worker_that_ends_before_the_one_it_has_replaced_leaves_its_slot_free(ca
     server.worker(1);
 }
 
+/// The first worker asks to be replaced, and the others fail while a file says so.
+fn irreplaceable() -> io::Result<()> {
+    let sockets = bind_sockets("127.0.0.1:0")?;
+    println!("port {}", sockets.local_addrs()[0].port());
+    let failing = failing(std::process::id());
+    fs::write(&failing, "")?;
+    let never = Duration::from_secs(60);
+    let options = ForkOptions::new().workers(1).max_restarts(0, never).max_failed_starts(0, never);
+    let id = options.fork_processes()?;
+    match Scoreboard::own_page().unwrap().generation() {
+        1 => IOLoop::current().spawn_callback(async { want_replacement() }),
+        _ if failing.exists() => exit(9),
+        _ => {}
+    }
+    announce(id);
+    greet(id, sockets)
+}
+
+fn failing(supervisor: u32) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("squall-failing-{supervisor}"))
+}
+
+pub fn who_cannot_be_replaced_goes_on(case: &Case) {
+    let server = case.server(irreplaceable);
+    let (port, first) = (server.port(), server.worker(0));
+    let text = "exited with status 9; the one it was to replace goes on, restarting";
+    server.expect(text);
+    let delays: Vec<_> = (0..3).map(|_| server.number(&format!("{text} in "))).collect();
+    assert!(delays.is_sorted(), "{delays:?}");
+    assert_eq!(Client::local(port).greeting().unwrap(), (0, first));
+    // Who asks for others now need not wait.
+    fs::remove_file(failing(server.pid().as_raw().unsigned_abs())).unwrap();
+    server.signal(Signal::SIGHUP);
+    let second = server.worker(0);
+    await_end(first);
+    assert_eq!(Client::local(port).greeting().unwrap(), (0, second));
+}
+
 pub fn all_workers_done_end_the_server(case: &Case) {
     let server = case.server(|| fork_processes(3).map(drop));
     assert_eq!(server.ended().0.code(), Some(0));

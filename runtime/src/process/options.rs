@@ -131,7 +131,9 @@ impl ForkOptions {
     /// ready when its loop runs and the listeners of all that was bound before the fork were
     /// taken, or dropped. One that exits with 0 is done and not replaced; once all are done, the
     /// supervisor exits with status 0. If too many must be replaced in too short a time, it stops
-    /// the others and exits with status 1.
+    /// the others and exits with status 1. A worker that dies while the one it was to replace
+    /// goes on serving is no reason to: the next one waits for up to a minute, or, after
+    /// `SIGHUP` and three of them, the workers that are there are kept.
     ///
     /// **What waits.** Connections that wait at the listener of a worker that has died, stands
     /// still or was suspended are accepted by another one, if the workers ask for what they

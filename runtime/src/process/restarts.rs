@@ -11,16 +11,54 @@ pub(super) const EARLY: Duration = Duration::from_secs(1);
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 
 /// No replacement waits for longer: it may be that nobody else is left to serve.
-const LONGEST_DELAY: Duration = Duration::from_secs(2);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(2);
+
+/// Where the worker that is to be replaced goes on serving, there is time.
+pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long to wait with the replacement of a worker, when `early` in a row have died soon, this
-/// one included. `chance` lies between 0 and 1: what fails together should not come back
-/// together.
-pub(super) fn delay(early: u32, chance: f64) -> Duration {
+/// one included, and at most for `longest`. `chance` lies between 0 and 1: what fails together
+/// should not come back together.
+pub(super) fn delay(early: u32, longest: Duration, chance: f64) -> Duration {
     // The first one is replaced at once.
     let Some(doublings) = early.checked_sub(2) else { return Duration::ZERO };
     let delay = FIRST_DELAY.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-    delay.min(LONGEST_DELAY).mul_f64(0.75 + chance / 2.0)
+    delay.min(longest).mul_f64(0.75 + chance / 2.0)
+}
+
+/// Counts how many workers in a row have died before they had served for [`EARLY`].
+#[derive(Debug, Default)]
+pub(super) struct EarlyDeaths {
+    count: u32,
+    last: Option<Instant>,
+}
+
+impl EarlyDeaths {
+    /// A worker has died that had served for so long, if it was ready at all. `others` are the times
+    /// at which those became ready that go on in its place. Returns how many in a row have died
+    /// early by now, this one included.
+    pub(super) fn note(
+        &mut self,
+        now: Instant,
+        served: Option<Duration>,
+        mut others: impl Iterator<Item = Instant>,
+    ) -> u32 {
+        // One that came after the last death, and has lasted: the row ended with it.
+        let is_proof = |ready| self.last.is_none_or(|last| ready > last) && now - ready >= EARLY;
+        if served.is_some_and(|served| served >= EARLY) || others.any(is_proof) {
+            self.count = 0;
+        }
+        if served.is_none_or(|served| served < EARLY) {
+            self.count = self.count.saturating_add(1);
+            self.last = Some(now);
+        }
+        self.count
+    }
+
+    /// What comes is another matter.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// Counts what happens within a sliding window of time.
@@ -74,10 +112,30 @@ mod tests {
 
     #[test]
     fn the_first_is_immediate_and_then_each_waits_twice_as_long_up_to_a_limit() {
-        let delays = |chance| [0, 1, 2, 3, 4, 6, 7, 8, u32::MAX].map(|early| delay(early, chance));
+        let early = [0, 1, 2, 3, 4, 6, 7, 8, u32::MAX];
+        let delays = |chance| early.map(|early| delay(early, LONGEST_DELAY, chance));
         let milliseconds = [0, 0, 100, 200, 400, 1600, 2000, 2000, 2000];
         assert_eq!(delays(0.5), milliseconds.map(Duration::from_millis));
-        assert_eq!(delay(2, 0.0), Duration::from_millis(75));
-        assert_eq!(delay(u32::MAX, 1.0), Duration::from_millis(2500));
+        assert_eq!(delay(2, LONGEST_DELAY, 0.0), Duration::from_millis(75));
+        assert_eq!(delay(u32::MAX, LONGEST_DELAY, 1.0), Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn deaths_in_a_row_are_counted_until_somebody_has_lasted() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let second = Some(Duration::from_secs(1));
+        let mut deaths = EarlyDeaths::default();
+        assert_eq!(deaths.note(at(0), None, [].into_iter()), 1);
+        assert_eq!(deaths.note(at(1), Some(Duration::from_millis(999)), [].into_iter()), 2);
+        assert_eq!(deaths.note(at(9), second, [].into_iter()), 0, "it has served");
+        assert_eq!(deaths.note(at(10), None, [].into_iter()), 1);
+        assert_eq!(deaths.note(at(11), None, [at(5)].into_iter()), 2, "it was there before");
+        // The one that became ready after the last death serves until the next replacement fails.
+        assert_eq!(deaths.note(at(9000), None, [at(12)].into_iter()), 1);
+        assert_eq!(deaths.note(at(9001), None, [at(12)].into_iter()), 2);
+        assert_eq!(deaths.note(at(9003), None, [at(9002)].into_iter()), 1);
+        deaths.forget();
+        assert_eq!(deaths.note(at(9004), None, [].into_iter()), 1);
     }
 }

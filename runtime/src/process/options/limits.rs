@@ -25,6 +25,7 @@ pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 impl ForkOptions {
     /// Sets how many workers that have died may be replaced within any span of `window`, all
     /// workers taken together, before the supervisor gives up. Default 1000 within 60 seconds.
+    /// Replacements of a worker that goes on serving do not count.
     ///
     /// # Examples
     ///
@@ -38,7 +39,7 @@ impl ForkOptions {
 
     /// Sets how many workers may die before they are *ready* within any span of `window`, all
     /// workers taken together, before the supervisor gives up. Default 10 for each worker,
-    /// within 60 seconds.
+    /// within 60 seconds. Replacements of a worker that goes on serving do not count.
     ///
     /// # Examples
     ///

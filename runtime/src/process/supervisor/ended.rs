@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::log;
 
 use super::super::death::Death;
-use super::super::restarts::{EARLY, delay};
+use super::super::restarts::{LONGEST_DELAY, LONGEST_PATIENCE, delay};
 use super::Supervisor;
 use super::slot::{Goal, Phase, Process};
 use super::stop::Stage;
@@ -47,11 +47,12 @@ impl Supervisor {
         let now = Instant::now();
         let served = end.process.ready.map(|ready| now - ready);
         let slot = &mut self.slots[id];
-        slot.early_deaths = match served {
-            Some(served) if served >= EARLY => 0,
-            _ => slot.early_deaths.saturating_add(1),
-        };
-        let early = slot.early_deaths;
+        let others = slot.processes.iter().filter_map(|other| other.ready);
+        let early = slot.early_deaths.note(now, served, others);
+        // What it was to replace goes on, and so does the server.
+        if slot.serving().is_some() {
+            return self.replacement_died(id, end, early);
+        }
         let (most, window) = (self.options.max_restarts, self.options.restart_window);
         if !self.restarts.allow(now) {
             return self.give_up(end, format_args!("too many restarts ({most} within {window:?})"));
@@ -60,17 +61,26 @@ impl Supervisor {
             let reason = "too many workers have failed to start";
             return self.give_up(end, format_args!("{reason}"));
         }
-        if self.slots[id].serving().is_some() && early >= RELOAD_TRIES && self.reload_before > 0 {
-            self.reload_before = 0;
-            let text = "the workers that are there are kept: their replacement fails";
-            return log::error(log::GENERAL, format_args!("{end}; {text}"));
-        }
-        let delay = delay(early, self.random.next_fraction());
+        let delay = delay(early, LONGEST_DELAY, self.random.next_fraction());
         // What replaces it may be starting already.
         if !self.slots[id].processes.iter().any(|process| process.phase == Phase::Starting) {
             self.slots[id].due = Some(now + delay);
         }
         log::warn(log::GENERAL, format_args!("{end}, restarting{}", In(delay)));
+    }
+
+    /// A worker has ended that was to replace one that serves.
+    fn replacement_died(&mut self, id: usize, end: &End<'_>, early: u32) {
+        if early >= RELOAD_TRIES && self.reload_before > 0 {
+            self.reload_before = 0;
+            let text = "the workers that are there are kept: their replacement fails";
+            return log::error(log::GENERAL, format_args!("{end}; {text}"));
+        }
+        let delay = delay(early, LONGEST_PATIENCE, self.random.next_fraction());
+        self.slots[id].due = Some(Instant::now() + delay);
+        let text =
+            format_args!("{end}; the one it was to replace goes on, restarting{}", In(delay));
+        log::warn(log::GENERAL, text);
     }
 
     fn give_up(&mut self, end: &End<'_>, reason: fmt::Arguments<'_>) {

@@ -14,6 +14,11 @@ impl Supervisor {
         if self.is_serving() {
             log::info(log::GENERAL, format_args!("SIGHUP: replacing the workers one by one"));
             self.reload_before = self.generation + 1;
+            // Whatever has failed so far may be mended by now.
+            for slot in &mut self.slots {
+                slot.early_deaths.forget();
+                slot.due = slot.due.filter(|_| slot.serving().is_none());
+            }
         }
     }
 
@@ -53,7 +58,7 @@ impl Supervisor {
             Some((id, slot)) => {
                 slot.goal = Goal::Served;
                 slot.due = Some(Instant::now());
-                slot.early_deaths = 0;
+                slot.early_deaths.forget();
                 log::info(log::GENERAL, format_args!("SIGTTIN: one more worker, worker {id}"));
             }
             None => {

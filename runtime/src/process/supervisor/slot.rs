@@ -5,6 +5,7 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::super::restarts::EarlyDeaths;
 use super::super::scoreboard::{Scoreboard, SlotPage};
 use super::super::wire::{Heard, Wire};
 
@@ -17,8 +18,7 @@ pub(super) struct Slot {
     pub(super) goal: Goal,
     /// When to start a process. It waits for room as well: there are never more than two.
     pub(super) due: Option<Instant>,
-    /// How many in a row have died before they had served for long.
-    pub(super) early_deaths: u32,
+    pub(super) early_deaths: EarlyDeaths,
     /// A worker may have listened here, so that clients may wait in the queue.
     pub(super) has_listened: bool,
     /// The page of the worker that serves here in place of one of its own.
@@ -73,7 +73,7 @@ impl Slot {
             processes: Vec::new(),
             goal,
             due: None,
-            early_deaths: 0,
+            early_deaths: EarlyDeaths::default(),
             has_listened: false,
             adopter: None,
         }
