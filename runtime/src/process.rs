@@ -129,7 +129,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::net::Slots;
 
-pub use attendant::{begin_drain, want_replacement};
+pub use attendant::{begin_drain, is_stopping, want_replacement};
 pub use balance::is_crowded;
 pub use bind::bind_sockets;
 pub use cpu::cpu_count;

@@ -3,6 +3,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Waker;
 
 use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
@@ -94,6 +95,8 @@ struct Shared {
     accepting: RefCell<Vec<Accepting>>,
     /// Tasks that serve in place of other workers.
     adopting: RefCell<Vec<Task<()>>>,
+    /// Who waits for more to accept from, while the server ends.
+    awaits_adoption: Cell<Option<Waker>>,
 }
 
 /// A listener, and the task that accepts its connections.
@@ -140,6 +143,7 @@ impl HTTPServer {
             service: OnceCell::new(),
             accepting: RefCell::default(),
             adopting: RefCell::default(),
+            awaits_adoption: Cell::default(),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -263,15 +267,6 @@ impl HTTPServer {
         if self.shared.service.get().is_some() {
             IOLoop::current().spawn_callback(stopping);
         }
-    }
-
-    /// Lets nobody begin to connect any more, and those who have begun be accepted.
-    async fn hold_off(&self) {
-        let listeners = |accepting: &Vec<Accepting>| {
-            accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
-        };
-        let listeners = listeners(&self.shared.accepting.borrow());
-        accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
     }
 
     /// Accepts no more connections. If nobody else serves the listeners, what has connected is

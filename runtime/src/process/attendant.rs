@@ -69,16 +69,27 @@ fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
 /// ```
 #[must_use]
 pub fn begin_drain() -> bool {
-    let page = Scoreboard::own_page();
-    if let Some(page) = page {
-        page.set_state(State::Draining);
+    let is_last = super::task_id().is_none() || is_stopping();
+    if let Some(page) = Scoreboard::own_page() {
+        page.begin_drain(is_last);
     }
     tell();
     super::single::begin_drain();
-    match Scoreboard::current() {
-        Some(scoreboard) => scoreboard.is_stopping() || super::task_id().is_none(),
-        None => true,
-    }
+    is_last
+}
+
+/// Whether the whole server ends, and not only this worker. Then a worker that ends is
+/// [given](crate::Sockets::adoptions) the listeners of those that have died over it, and accepts
+/// who waits there before it closes them.
+///
+/// # Examples
+///
+/// ```
+/// assert!(!squall_runtime::process::is_stopping());
+/// ```
+#[must_use]
+pub fn is_stopping() -> bool {
+    Scoreboard::current().is_some_and(|scoreboard| scoreboard.is_stopping())
 }
 
 /// Has the supervisor start another worker in place of this one, which is asked to end once the

@@ -138,7 +138,9 @@ impl ForkOptions {
     /// **What waits.** Connections that wait at the listener of a worker that has died, stands
     /// still or was suspended are accepted by another one, if the workers ask for what they
     /// [adopt](crate::Sockets::adoptions); else they wait for the replacement. No listener is
-    /// closed before all workers end.
+    /// closed before all workers end. Then each accepts who waits before it closes its own, and
+    /// who waits for a worker that dies over it is accepted by another, or, if none is left, by
+    /// one that is started for that, within the [`stop_timeout`](Self::stop_timeout).
     ///
     /// **Signals to the supervisor.**
     ///

@@ -78,6 +78,10 @@ pub(super) struct Supervisor {
     others_dismissed: Option<Instant>,
     /// All workers were ready once.
     is_announced: bool,
+    /// Workers of this program serve what they are given.
+    has_adopters: bool,
+    /// How many workers were started for those whose workers have died at the end.
+    last_tries: u32,
     /// Another process has the listeners, too, and goes on.
     has_handed_over: bool,
     /// Workers that were started before this many are to be replaced.
@@ -138,6 +142,8 @@ impl Supervisor {
             others: Vec::new(),
             others_dismissed: None,
             is_announced: false,
+            has_adopters: in_place,
+            last_tries: 0,
             has_handed_over: false,
             reload_before: 0,
             restarts: Restarts::new(options.max_restarts, options.restart_window),
@@ -367,10 +373,15 @@ impl Supervisor {
         process.phase = Phase::Ready;
         process.ready = Some(Instant::now());
         slot.has_listened = true;
+        self.has_adopters |= process.page.adopts();
         let pid = process.pid;
         log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) is ready"));
         // What it replaces.
         slot.processes[..index].iter_mut().for_each(Process::order_to_leave);
+        // One for those who wait, while all end.
+        if !matches!(self.stage, Stage::Serving) {
+            slot.processes[index].order_to_leave();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg, raise};
+use nix::sys::signal::{Signal, kill, killpg, raise};
 use nix::unistd::{Pid, getpgrp};
 use squall::{Application, Context, HTTPServer, get, post, route, sleep, spawn_background};
 use squall_runtime::signal::{SIGINT, Signals};
@@ -217,6 +217,57 @@ fn answers_what_waits(case: &Case, processes: usize) {
     }
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn who_waits_for_a_worker_that_dies_at_the_end_is_answered_by_another(case: &Case) {
+    answers_who_waits_for_the_dead(case, |workers, _| {
+        kill(workers[1], Signal::SIGKILL).unwrap();
+    });
+}
+
+pub fn who_waits_for_workers_that_all_die_at_the_end_is_answered(case: &Case) {
+    answers_who_waits_for_the_dead(case, |workers, _| {
+        workers.iter().for_each(|&worker| kill(worker, Signal::SIGKILL).unwrap());
+    });
+}
+
+/// As a service manager does that stops all processes of a service: they hear it in any order.
+pub fn who_waits_is_answered_if_workers_are_told_first(case: &Case) {
+    answers_who_waits_for_the_dead(case, |workers, witnesses| {
+        for &worker in workers {
+            kill(worker, Signal::SIGTERM).unwrap();
+            kill(worker, Signal::SIGCONT).unwrap();
+        }
+        // They have begun to end, each by itself.
+        witnesses.into_iter().for_each(await_the_last);
+    });
+}
+
+/// Clients are queued when something happens to the workers, and the supervisor hears of it after
+/// the order to stop.
+fn answers_who_waits_for_the_dead(case: &Case, happen: impl FnOnce(&[Pid], Vec<Connection>)) {
+    let quick = || HTTPServer::new(application()).drain_idle(SHORT);
+    let server = case.server(|| serve(&quick(), 2));
+    let port = server.port();
+    let serving = serving(&server, 2);
+    let witnesses = serving.iter().map(|&worker| connection_to(port, worker)).collect();
+    serving.iter().copied().for_each(suspend);
+    suspend(server.pid());
+    let mut waiting: Vec<_> = (0..100).map(|_| Connection::open(port).unwrap()).collect();
+    for connection in &mut waiting {
+        connection.send("GET", "/", "", b"").unwrap();
+    }
+    happen(&serving, witnesses);
+    // The order is the first signal that it looks at.
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGCONT);
+    for mut connection in waiting {
+        let response = connection.response().expect("who has connected is answered");
+        assert_eq!(response.status(), 200);
+        assert_ended(&mut connection);
+    }
+    await_refusal(port);
+    assert_eq!(server.ended().0.code(), Some(0));
 }
 
 pub fn an_idle_connection_is_closed_after_a_while(case: &Case) {

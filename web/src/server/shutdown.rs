@@ -1,17 +1,19 @@
 //! The graceful end of the servers of this process.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use squall_runtime::process::{begin_drain, task_id};
+use squall_runtime::process::{begin_drain, is_stopping, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, log, timeout};
 
 use crate::connection::worker::Worker;
-use crate::server::{HTTPServer, background};
+use crate::server::{Accepting, HTTPServer, accept, background};
 
 /// Orders that come this close to each other are one: `timeout`, for one, signals a process and
 /// then its whole group.
@@ -80,9 +82,10 @@ async fn watch(mut signals: Signals) {
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
     worker.begin_drain();
     let drained = async {
-        if is_last {
-            handle.hold_off().await;
+        if !is_last {
+            handle.leave_to_others();
         }
+        handle.serve_last(&worker).await;
         handle.stop_accepting(is_last).await;
         worker.drained().await;
     };
@@ -92,5 +95,62 @@ async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
         worker.abort();
         // They are told, and tell what they were.
         let _ = timeout(LAST_TURNS, worker.drained()).await;
+    }
+}
+
+impl HTTPServer {
+    /// Accepts who waits where this process listens, closes that, and serves them all to the end.
+    /// Where another worker has died over the same, who waits there is served as well.
+    async fn serve_last(&self, worker: &Worker) {
+        loop {
+            self.accept_last().await;
+            let drained = async {
+                worker.drained().await;
+                false
+            };
+            if !futures_lite::future::or(self.adopted(), drained).await {
+                return;
+            }
+            // It was given before this worker began to end, and is another's by now.
+            if !is_stopping() {
+                self.leave_to_others();
+            }
+        }
+    }
+
+    /// Lets nobody begin to connect any more where this process listens now, and those who have
+    /// begun be accepted.
+    async fn accept_last(&self) {
+        let listeners = |accepting: &Vec<Accepting>| {
+            accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
+        };
+        let listeners = listeners(&self.shared.accepting.borrow());
+        accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
+        let is_held_off = |accepting: &mut Accepting| {
+            listeners.iter().any(|listener| Rc::ptr_eq(listener, &accepting.listener))
+        };
+        let ended: Vec<_> =
+            self.shared.accepting.borrow_mut().extract_if(.., is_held_off).collect();
+        let Some(service) = self.shared.service.get() else { return };
+        for Accepting { listener, task, .. } in ended {
+            drop(task);
+            accept::accept_last(service, &listener).await;
+        }
+    }
+
+    /// Waits until there is something to accept from. It is always true.
+    fn adopted(&self) -> impl Future<Output = bool> {
+        poll_fn(|task| {
+            if !self.shared.accepting.borrow().is_empty() {
+                return Poll::Ready(true);
+            }
+            self.shared.awaits_adoption.set(Some(task.waker().clone()));
+            Poll::Pending
+        })
+    }
+
+    /// Accepts no more here: others do, or will.
+    fn leave_to_others(&self) {
+        drop(self.shared.accepting.take());
     }
 }

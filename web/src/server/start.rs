@@ -109,6 +109,9 @@ impl HTTPServer {
         let accepting = accept::accept(self.clone(), Rc::clone(service), Rc::clone(&listener));
         let task = IOLoop::current().spawn(accepting);
         self.shared.accepting.borrow_mut().push(Accepting { listener, task, slot });
+        if let Some(waiting) = self.shared.awaits_adoption.take() {
+            waiting.wake();
+        }
     }
 }
 

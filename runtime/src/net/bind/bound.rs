@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::PathBuf;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 
 use super::super::TcpListener;
@@ -155,6 +156,18 @@ impl Bound {
             && slots
                 .get(slot)
                 .is_some_and(|socket| rustix::net::sockopt::socket_acceptconn(socket) == Ok(true))
+    }
+
+    /// Whether somebody has connected to the slot and waits. What the service manager has open, too,
+    /// is not asked for: it waits for the next server.
+    pub(super) fn holds_clients(&self, slot: usize) -> bool {
+        let slots = self.slots.borrow();
+        let Some(socket) = slots.get(slot).or(slots.first()) else { return false };
+        let mut queue = [PollFd::new(socket, PollFlags::IN)];
+        !self.traits.shared
+            && rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
+            && poll(&mut queue, Some(&Timespec::default())).is_ok()
+            && queue[0].revents().contains(PollFlags::IN)
     }
 
     /// Takes the slot out of those that get connections, unless it is shared.

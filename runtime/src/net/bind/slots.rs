@@ -246,6 +246,12 @@ impl Slots {
         self.all().any(|bound| bound.listens(slot))
     }
 
+    /// Whether clients wait in a queue of this slot, or one that it shares, which would be lost with
+    /// this server.
+    pub(crate) fn holds_clients(&self, slot: usize) -> bool {
+        self.all().any(|bound| bound.holds_clients(slot))
+    }
+
     /// What there is to hand over to another program: the descriptors of each address, by slot.
     pub(crate) fn to_hand_over(&self) -> Vec<(Vec<RawFd>, Traits, String)> {
         self.all().map(Bound::to_hand_over).collect()

@@ -25,6 +25,7 @@ mod word {
     pub(super) const CONNECTIONS: usize = 11;
     pub(super) const ADOPTS: usize = 12;
     pub(super) const RECYCLE: usize = 13;
+    pub(super) const LAST: usize = 14;
 }
 
 /// What a worker is doing.
@@ -236,6 +237,7 @@ impl SlotPage {
         }
         self.store(word::ADOPTS, 0);
         self.store(word::RECYCLE, 0);
+        self.store(word::LAST, 0);
         self.set_state(State::Starting);
     }
 
@@ -288,6 +290,18 @@ impl SlotPage {
 
     pub(in crate::process) fn wants_replacement(&self) -> bool {
         self.load(word::RECYCLE) != 0
+    }
+
+    /// It accepts no more connections, but for those that wait if `is_last`: nobody else will.
+    pub(in crate::process) fn begin_drain(&self, is_last: bool) {
+        self.store(word::LAST, is_last.into());
+        self.set_state(State::Draining);
+    }
+
+    /// Whether what waits at its own listeners is accepted: one that has begun to end before the
+    /// others were told to has left it to them.
+    pub(in crate::process) fn accepts_last(&self) -> bool {
+        self.state() != State::Draining || self.load(word::LAST) != 0
     }
 
     pub(in crate::process) fn set_state(&self, state: State) {

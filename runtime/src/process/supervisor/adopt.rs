@@ -1,25 +1,36 @@
 //! Who serves a slot whose worker cannot.
 
+use std::time::Instant;
+
+use crate::log;
+
 use super::Supervisor;
 use super::slot::{Process, Slot};
+use super::stop::Stage;
+
+/// How many workers may be started at the end, for those whose workers have all died, before they
+/// are given up.
+const LAST_TRIES: u32 = 3;
 
 impl Supervisor {
     /// Gives each slot that nobody serves to a worker that can, and takes it back once it has
-    /// one of its own again.
+    /// one of its own again. While all stop, each serves what it has to the end; but what one has
+    /// left behind that died over it goes to another one.
     pub(super) fn assign(&mut self) {
-        // While all stop, each serves what it has to the end.
-        if !self.is_serving() {
-            return;
+        match self.stage {
+            Stage::Serving => {}
+            Stage::Stopping { .. } if self.owns_listeners() => self.start_last(),
+            Stage::Stopping { .. } | Stage::Killing => return,
         }
         let mut rings = Vec::new();
         for id in 0..self.slots.len() {
             let before = self.slots[id].adopter;
-            let after = self.adopter_of(id);
+            let after = if self.is_orphaned(id) { self.adopter_of(id) } else { None };
             if before != after {
                 self.slots[id].adopter = after;
                 self.slots[id].pages[0].set_adopter(after);
                 rings.extend(before.into_iter().chain(after));
-            } else if after.is_none() {
+            } else if after.is_none() && self.is_serving() {
                 self.abandon_queue(id);
             }
         }
@@ -30,23 +41,55 @@ impl Supervisor {
         }
     }
 
+    /// Whether nobody accepts who comes to this slot, or, while all stop, who waits there.
+    fn is_orphaned(&self, id: usize) -> bool {
+        let slot = &self.slots[id];
+        if self.is_serving() {
+            return slot.has_listened && !slot.is_served();
+        }
+        let serves = |process: &Process| process.can_serve_last() && process.page.accepts_last();
+        self.sockets.listens(id) && !slot.processes.iter().any(serves)
+    }
+
     /// The page of who is to serve this slot in place of its own worker.
     fn adopter_of(&self, id: usize) -> Option<usize> {
-        let slot = &self.slots[id];
-        if !slot.has_listened || slot.is_served() {
-            return None;
-        }
-        let able = |process: &&Process| process.is_healthy() && process.page.adopts();
-        let workers = self.slots.iter().flat_map(|slot| &slot.processes).filter(able);
-        let mut workers = workers.map(|process| process.page.index());
-        // Who has it keeps it.
-        if let Some(adopter) = workers.clone().find(|&page| slot.adopter == Some(page)) {
-            return Some(adopter);
-        }
+        let is_able = |process: &&Process| match self.stage {
+            Stage::Serving => process.is_healthy() && process.page.adopts(),
+            _ => process.can_serve_last() && process.page.adopts(),
+        };
+        let workers = self.slots.iter().flat_map(|slot| &slot.processes).filter(is_able);
         let load =
             |page: usize| self.slots.iter().filter(|slot| slot.adopter == Some(page)).count();
-        let first = workers.next()?;
-        Some(workers.fold(first, |best, page| if load(page) < load(best) { page } else { best }))
+        // Who has it keeps it.
+        workers.map(|process| process.page.index()).min_by_key(|&page| {
+            let is_new = self.slots[id].adopter != Some(page);
+            (is_new, if is_new { load(page) } else { 0 })
+        })
+    }
+
+    /// If all workers have died while they were to end, starts one for those who still wait in
+    /// their queues, and closes the others.
+    fn start_last(&mut self) {
+        let is_there =
+            |slot: &Slot| slot.is_starting() || slot.processes.iter().any(Process::can_serve_last);
+        if !self.has_adopters || self.status != 0 || self.slots.iter().any(is_there) {
+            return;
+        }
+        for id in 0..self.slots.len() {
+            if !self.sockets.holds_clients(id) {
+                self.sockets.retire(id);
+            } else if self.last_tries == LAST_TRIES {
+                self.last_tries += 1;
+                let text = "those who wait to be accepted are lost: the last workers have died";
+                return log::error(log::GENERAL, format_args!("{text}"));
+            } else if self.last_tries < LAST_TRIES && self.slots[id].free_page().is_some() {
+                self.last_tries += 1;
+                let text = format_args!("starting worker {id} for those who wait in its queue");
+                log::info(log::GENERAL, text);
+                self.slots[id].due = Some(Instant::now());
+                return;
+            }
+        }
     }
 
     /// Where no worker ever adopts and none will come, connections are refused rather than left

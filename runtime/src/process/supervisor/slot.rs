@@ -118,6 +118,12 @@ impl Process {
         self.phase == Phase::Ready && !self.is_stalled && !self.is_suspended
     }
 
+    /// Whether it serves those who wait at the listeners it is given, while all end.
+    pub(super) fn can_serve_last(&self) -> bool {
+        let is_there = self.ready.is_some() && self.phase != Phase::Killed;
+        is_there && !self.is_stalled && !self.is_suspended
+    }
+
     /// Asks it to end.
     pub(super) fn order_to_leave(&mut self) {
         if self.is_ordered {
@@ -131,6 +137,8 @@ impl Process {
         self.signal(Signal::SIGTERM);
         // One that somebody has suspended could not act upon it.
         self.signal(Signal::SIGCONT);
+        // Whether it does is seen later.
+        (self.is_suspended, self.is_stalled) = (false, false);
     }
 
     /// Has it look at the scoreboard.

@@ -8,6 +8,7 @@ use super::super::scoreboard::{SlotPage, State};
 use super::super::stuck;
 use super::Supervisor;
 use super::slot::{Phase, Process};
+use super::stop::Stage;
 
 /// How often to look whether somebody stands still.
 const LOOK: Duration = Duration::from_millis(250);
@@ -75,7 +76,7 @@ impl Supervisor {
         if self.next_look.is_some_and(|at| at > now) {
             return;
         }
-        self.next_look = self.is_serving().then(|| now + LOOK);
+        self.next_look = (!matches!(self.stage, Stage::Killing)).then(|| now + LOOK);
         let clock = SlotPage::now();
         let stall = |process: &Process| {
             let turn = process.page.turn().filter(|_| process.page.state() != State::Empty)?;
