@@ -11,7 +11,8 @@
 //! is followed anew. The new program inherits the bound sockets, and its
 //! [`bind_sockets`] finds them by their addresses: those it does not ask for are closed, others are
 //! bound anew. Both serve until all workers of the new one are *ready*; then those of the old one
-//! are sent `SIGTERM`, and the old supervisor ends with them. If the new program ends before, or
+//! are sent `SIGTERM`, and the old supervisor ends with them. Until then the old one has the pid
+//! file, and the new one says nothing to the service manager. If the new program ends before, or
 //! is not ready within [`ForkOptions::upgrade_timeout`], it is stopped and the old one goes on. No
 //! connection is refused or reset on the way.
 //!
@@ -95,7 +96,8 @@
 //! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`,
 //!   `affinity` and `notify`; `single`: the same without workers.
 //! - `bind`, `inherited`: sockets, and those that were bound before the program began; `plan`: how
-//!   one server writes them down for the next; `image`: the program of this process.
+//!   one server writes them down for the next; `image`: the program of this process; `handover`:
+//!   how one server tells the other.
 
 mod affinity;
 mod attendant;
@@ -105,6 +107,7 @@ mod cpu;
 mod death;
 mod fork;
 mod guard;
+mod handover;
 mod image;
 mod inherited;
 mod lifeline;

@@ -187,12 +187,61 @@ pub fn the_manager_is_told_what_the_server_does(case: &Case) {
     assert_eq!(next(&manager), "RELOADING=1");
     let new = server.number("supervisor ");
     // The new one is not believed before the old one has named it.
-    let mut both = [next(&manager), next(&manager)];
-    both.sort();
-    assert_eq!(both, ["READY=1".to_owned(), format!("READY=1 MAINPID={new}")]);
+    assert_eq!(next(&manager), format!("READY=1 MAINPID={new}"));
+    assert_eq!(next(&manager), "READY=1");
     kill(Pid::from_raw(new), Signal::SIGTERM).unwrap();
     assert_eq!(next(&manager), "STOPPING=1");
     assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn a_new_program_that_fails_says_nothing_to_the_manager(case: &Case) {
+    if case.is_server() {
+        case.server(|| {
+            let options = two().max_failed_starts(0, SOON);
+            if env::var_os("SQUALL_SOCKETS").is_some() {
+                let _sockets = bind_sockets("127.0.0.1:0")?;
+                options.fork_processes()?;
+                std::process::exit(4);
+            }
+            greeters("127.0.0.1:0", options)
+        });
+    }
+    let (manager, variable) = manager();
+    let server = case.server_under("env", &[&variable], || Ok(()));
+    assert_eq!(next(&manager), "READY=1");
+    server.signal(Signal::SIGUSR2);
+    server.expect("exited with status 1 before it was ready: no upgrade");
+    assert_eq!([next(&manager), next(&manager)], ["RELOADING=1", "READY=1"]);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(next(&manager), "STOPPING=1");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn the_manager_hears_of_a_reload_of_nobody(case: &Case) {
+    let marker = |supervisor: i32| format!("/tmp/squall-nobody-{supervisor}");
+    if case.is_server() {
+        case.server(|| {
+            let supervisor = id().cast_signed();
+            let sockets = bind_sockets("127.0.0.1:0")?;
+            let worker = ForkOptions::new().workers(1).fork_processes()?;
+            if std::path::Path::new(&marker(supervisor)).exists() {
+                std::process::exit(4);
+            }
+            announce(worker);
+            greet(worker, sockets)
+        });
+    }
+    let (manager, variable) = manager();
+    let server = case.server_under("env", &[&variable], || Ok(()));
+    assert_eq!(next(&manager), "READY=1");
+    std::fs::write(marker(server.pid().as_raw()), "").unwrap();
+    kill(server.worker(0), Signal::SIGKILL).unwrap();
+    // Nobody is there for so long.
+    while server.number("exited with status 4, restarting in ") < 300 {}
+    server.signal(Signal::SIGHUP);
+    assert_eq!([next(&manager), next(&manager)], ["RELOADING=1", "READY=1"]);
+    std::fs::remove_file(marker(server.pid().as_raw())).unwrap();
+    server.worker(0);
 }
 
 pub fn signs_of_life_are_given_in_time(case: &Case) {

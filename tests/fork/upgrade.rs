@@ -283,9 +283,15 @@ pub fn what_the_new_program_does_not_bind_is_closed(case: &Case) {
 pub fn the_pid_file_is_that_of_who_serves(case: &Case) {
     let directory = env::temp_dir().join(format!("squall-upgrade-{}", nix::unistd::getpgrp()));
     let path = directory.join("pid");
+    let failing = directory.join("failing");
     let server = case.server(|| {
         fs::create_dir_all(&directory)?;
-        let mut options = two().pid_file(&path);
+        let mut options = two().pid_file(&path).max_failed_starts(0, SOON);
+        if is_new() && failing.exists() {
+            let _sockets = bind_sockets("127.0.0.1:0")?;
+            options.fork_processes()?;
+            exit(4);
+        }
         if geteuid().is_root() {
             // Who then may neither make a file there nor remove one.
             options = options.user("65534").group("65534");
@@ -295,16 +301,28 @@ pub fn the_pid_file_is_that_of_who_serves(case: &Case) {
     let mut old = supervisor(&server);
     workers(&server);
     let content = || fs::read_to_string(&path).unwrap();
-    assert_eq!(content(), format!("{old}\n"));
+    let is_of = |supervisor| {
+        assert_eq!(content(), format!("{supervisor}\n"));
+        let second = case.server(|| unreachable!("this is not the server"));
+        second.expect(&format!("the server runs already, as process {supervisor}"));
+        assert_eq!(second.ended().0.code(), Some(1));
+    };
+    is_of(old);
     for _ in 0..2 {
         kill(old, Signal::SIGUSR2).unwrap();
         let new = supervisor(&server);
         workers(&server);
         await_end(old);
-        assert_eq!(content(), format!("{new}\n"));
+        is_of(new);
         old = new;
+        fs::write(&failing, "").unwrap();
+        kill(old, Signal::SIGUSR2).unwrap();
+        server.expect("exited with status 1 before it was ready: no upgrade");
+        is_of(old);
+        fs::remove_file(&failing).unwrap();
     }
-    ends(server, old);
+    kill(old, Signal::SIGTERM).unwrap();
+    assert_eq!(server.ended().0.code(), Some(0));
     assert!(!Path::new(&path).exists() || content().is_empty());
     fs::remove_dir_all(&directory).unwrap();
 }

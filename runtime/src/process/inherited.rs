@@ -20,6 +20,7 @@ use crate::log;
 use crate::net::{Handed, Traits};
 
 use super::fork::take_descriptor;
+use super::handover::Claim;
 use super::plan::{Group, Plan, Role};
 
 /// What one server hands over to the next.
@@ -39,8 +40,10 @@ const FIRST: RawFd = 3;
 #[derive(Debug)]
 pub(super) struct Succession {
     pub(super) role: Role,
-    /// To be written to when this server is ready.
-    pub(super) ready: Option<OwnedFd>,
+    /// Whom to tell when this server is ready.
+    pub(super) claim: Option<Claim>,
+    /// The pid file of the one whose place is taken.
+    pub(super) pid_file: Option<OwnedFd>,
 }
 
 /// What there is, once somebody has looked, or why that is not known. Nobody looks twice: the
@@ -100,8 +103,9 @@ impl State {
             for group in plan.groups {
                 handed.push(take(group)?);
             }
-            let ready = plan.ready.map(take_one).transpose()?;
-            succession = Some(Succession { role: plan.role, ready });
+            let claim = plan.ready.map(take_one).transpose()?.map(Claim::new);
+            let pid_file = plan.pid_file.map(take_one).transpose()?;
+            succession = Some(Succession { role: plan.role, claim, pid_file });
         }
         Ok(Self { handed, succession })
     }

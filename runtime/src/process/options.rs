@@ -192,13 +192,12 @@ impl ForkOptions {
         let most = self.max_workers.unwrap_or_else(|| count.saturating_mul(2)).max(count);
         let image = Image::current()?;
         inherited::close_unbound()?;
-        let succession = inherited::succession()?;
+        let mut succession = inherited::succession()?;
         let slots = Slots::open(most)?;
         // A predecessor may have had more.
         let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
         scoreboard.install(None);
-        let role = succession.as_ref().map(|succession| &succession.role);
-        let presence = Presence::new(&self.presence, role)?;
+        let presence = Presence::new(&self.presence, succession.as_mut())?;
         let heritage = (image, succession);
         Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
     }

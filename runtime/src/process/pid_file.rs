@@ -6,10 +6,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::id;
+
+use rustix::io::FdFlags;
 
 use crate::log;
 
@@ -30,15 +32,6 @@ pub(super) struct PidFile {
     owner: u32,
 }
 
-/// Whose place is taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Predecessor {
-    /// Nobody's: a server that has the file is in the way.
-    None,
-    /// That of the server that has the file, which knows.
-    Running,
-}
-
 impl PidFile {
     /// Writes the id of this process to `path`.
     ///
@@ -46,12 +39,40 @@ impl PidFile {
     ///
     /// `AddrInUse` if the server that wrote the file lives, `AlreadyExists` if it is no such
     /// file; each names it.
-    pub(super) fn create(path: &Path, predecessor: Predecessor) -> io::Result<Self> {
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
         // The server may be told to stop in another directory than it was started in.
         let path = std::path::absolute(path)?;
-        Self::try_create(&path, predecessor).map_err(|error| {
+        Self::try_create(&path).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
         })
+    }
+
+    /// The file of a predecessor, which is open here too, if it is the one at `path`. It is left as
+    /// it is until it is [taken](Self::take). The lock is not the predecessor's alone, so that it
+    /// is never given up, and needs no rights to be had.
+    pub(super) fn inherit(path: &Path, descriptor: OwnedFd) -> Option<Self> {
+        let path = std::path::absolute(path).ok()?;
+        let file = File::from(descriptor);
+        let found = fs::symlink_metadata(&path).ok()?;
+        is_same(&found, &file.metadata().ok()?).then_some(Self { path, file, owner: 0 })
+    }
+
+    /// Makes this the file of this process.
+    pub(super) fn take(&mut self) -> io::Result<()> {
+        self.owner = id();
+        let mut text = format!("{}\n", id());
+        let length = text.len();
+        // Whoever reads it meanwhile sees one number or the other, and empty lines at most.
+        let before = usize::try_from(self.file.metadata()?.len()).unwrap_or(length);
+        text.extend((length..before).map(|_| '\n'));
+        self.file.write_all_at(text.as_bytes(), 0)?;
+        self.file.set_len(length as u64)
+    }
+
+    /// Says whether a program that is started from now on has it open too.
+    pub(super) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
+        let flags = if inheritable { FdFlags::empty() } else { FdFlags::CLOEXEC };
+        Ok(rustix::io::fcntl_setfd(&self.file, flags)?)
     }
 
     /// Leaves the file to a successor.
@@ -59,21 +80,10 @@ impl PidFile {
         self.owner = 0;
     }
 
-    fn try_create(path: &Path, predecessor: Predecessor) -> io::Result<Self> {
-        let (aside, file) = match write_aside(path) {
-            // The directory belongs to who this server was before it gave up rights.
-            Err(error)
-                if error.kind() == io::ErrorKind::PermissionDenied
-                    && predecessor == Predecessor::Running =>
-            {
-                return Self::rewrite(path);
-            }
-            written => written?,
-        };
+    fn try_create(path: &Path) -> io::Result<Self> {
+        let (aside, file) = write_aside(path)?;
         let placed = match fs::hard_link(&aside, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                replace(path, &aside, predecessor)
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(path, &aside),
             linked => linked,
         };
         // It is gone if it has replaced the other.
@@ -82,21 +92,12 @@ impl PidFile {
         Ok(Self { path: path.to_owned(), file, owner: id() })
     }
 
-    fn rewrite(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(0)?;
-        writeln!(file, "{}", id())?;
-        // The predecessor has the lock until it ends.
-        let _ = file.try_lock();
-        Ok(Self { path: path.to_owned(), file, owner: id() })
-    }
-
     fn remove(&mut self) -> io::Result<()> {
         let found = match fs::symlink_metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found?,
         };
-        // A successor has put its own there, which is not ours to remove.
+        // Somebody has put another one there, which is not ours to remove.
         if !is_same(&found, &self.file.metadata()?) {
             return Ok(());
         }
@@ -111,6 +112,12 @@ impl PidFile {
 impl AsFd for PidFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+impl AsRawFd for PidFile {
+    fn as_raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 }
 
@@ -147,7 +154,7 @@ fn write_aside(path: &Path) -> io::Result<(PathBuf, File)> {
 }
 
 /// Puts the new file in the place of the one that is there, if that may be.
-fn replace(path: &Path, aside: &Path, predecessor: Predecessor) -> io::Result<()> {
+fn replace(path: &Path, aside: &Path) -> io::Result<()> {
     let other = "there is something else of this name";
     let other = || io::Error::new(io::ErrorKind::AlreadyExists, other);
     // Opening a pipe might wait for ever.
@@ -161,12 +168,10 @@ fn replace(path: &Path, aside: &Path, predecessor: Predecessor) -> io::Result<()
     if !is_text || !is_id {
         return Err(other());
     }
-    if predecessor == Predecessor::None {
-        lock_stale(&found, text.trim_end())?;
-        // Whoever was quicker has put another in its place.
-        if !is_same(&fs::symlink_metadata(path)?, &found.metadata()?) {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server starts"));
-        }
+    lock_stale(&found, text.trim_end())?;
+    // Whoever was quicker has put another in its place.
+    if !is_same(&fs::symlink_metadata(path)?, &found.metadata()?) {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server starts"));
     }
     fs::rename(aside, path)
 }

@@ -11,15 +11,16 @@ const FIRST: RawFd = 3;
 
 /// What is handed over, and to whom.
 ///
-/// In the environment it is `process:role:number` and, for each address, `:descriptors:name`,
-/// such as `71:upgrade:12:7,8*:web:9!:`. The process is the one that hands over. The number is
-/// the descriptor to report to, or those of processes that serve meanwhile, or `-`. The
-/// descriptors are those of the slots, in their order; `*` says that the system has chosen the
+/// In the environment it is `process:role:number:file` and, for each address, `:descriptors:name`,
+/// such as `71:upgrade:12:13:7,8*:web:9!:`. The process is the one that hands over. The number is
+/// the descriptor to report to, or those of processes that serve meanwhile, or `-`. The file is the
+/// descriptor of the pid file, or `-`. The descriptors are those of the slots, in their order; `*` says that the system has chosen the
 /// port, `!` that all workers share the one socket. The name is systemd's.
 #[derive(Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) role: Role,
     pub(super) ready: Option<RawFd>,
+    pub(super) pid_file: Option<RawFd>,
     pub(super) groups: Vec<Group>,
 }
 
@@ -55,6 +56,10 @@ impl Plan {
             "-" => Vec::new(),
             text => text.split(',').map(number).collect::<io::Result<_>>()?,
         };
+        let pid_file = match field()? {
+            "-" => None,
+            text => Some(number(text)?),
+        };
         let ready = references.first().copied();
         let (role, ready, from) = match role {
             "upgrade" if references.len() < 2 => (Role::Upgrade, ready, parent),
@@ -70,7 +75,7 @@ impl Plan {
             let name = fields.next().ok_or_else(|| malformed("a name is missing"))?;
             groups.push(Group::parse(descriptors, name)?);
         }
-        let plan = Self { role, ready, groups };
+        let plan = Self { role, ready, pid_file, groups };
         plan.check()?;
         Ok(Some(plan))
     }
@@ -84,7 +89,8 @@ impl Plan {
             Role::InPlace { others } => ("exec", others),
         };
         let numbers = if numbers.is_empty() { "-".to_owned() } else { list(numbers) };
-        let mut text = format!("{own}:{role}:{numbers}");
+        let file = self.pid_file.map_or_else(|| "-".to_owned(), |file| file.to_string());
+        let mut text = format!("{own}:{role}:{numbers}:{file}");
         for group in &self.groups {
             text.push_str(&format!(":{group}"));
         }
@@ -94,7 +100,7 @@ impl Plan {
     /// All descriptors there are.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let sockets = self.groups.iter().flat_map(|group| group.descriptors.iter().copied());
-        sockets.chain(self.ready)
+        sockets.chain(self.ready).chain(self.pid_file)
     }
 
     /// No descriptor is one of the first three, or is there twice: each is taken, and closed by
@@ -163,7 +169,7 @@ mod tests {
             group(&[10], any, ""),
             group(&[11], shared, "a name; with, *signs!"),
         ];
-        Plan { role, ready, groups }
+        Plan { role, ready, pid_file: Some(13), groups }
     }
 
     #[test]
@@ -181,7 +187,7 @@ mod tests {
             assert_eq!(Plan::parse(&text, 100, 101).unwrap(), None, "{text}");
         }
         let text = plan(Role::Upgrade, None).to_text(71);
-        assert_eq!(text, "71:upgrade:-:7,8,9::10*::11!:a name; with, *signs!");
+        assert_eq!(text, "71:upgrade:-:13:7,8,9::10*::11!:a name; with, *signs!");
         assert_eq!(Plan::parse(&text, 71, 1).unwrap(), None, "it has written it itself");
     }
 
@@ -191,21 +197,24 @@ mod tests {
             "",
             "71",
             "71:upgrade",
-            "71:downgrade:-",
-            "71:upgrade:x",
-            "71:upgrade:5,6",
-            "71:exec:80,",
-            "71:upgrade:-:7",
-            "71:upgrade:-::",
-            "71:upgrade:-:7,,8:",
-            "71:upgrade:-:7,+8:",
-            "71:upgrade:-:7*8:",
-            "71:upgrade:-:7,8,7:",
-            "71:upgrade:-:7::7:",
-            "71:upgrade:7:7:",
-            "71:upgrade:-:2:",
-            "71:upgrade:-:99999999999:",
-            "-71:upgrade:-",
+            "71:upgrade:-",
+            "71:downgrade:-:-",
+            "71:upgrade:x:-",
+            "71:upgrade:-:x",
+            "71:upgrade:5,6:-",
+            "71:exec:80,:-",
+            "71:upgrade:-:-:7",
+            "71:upgrade:-:-::",
+            "71:upgrade:-:-:7,,8:",
+            "71:upgrade:-:-:7,+8:",
+            "71:upgrade:-:-:7*8:",
+            "71:upgrade:-:-:7,8,7:",
+            "71:upgrade:-:-:7::7:",
+            "71:upgrade:7:-:7:",
+            "71:upgrade:-:7:7:",
+            "71:upgrade:-:-:2:",
+            "71:upgrade:-:-:99999999999:",
+            "-71:upgrade:-:-",
         ] {
             assert!(Plan::parse(text, 9, 71).is_err(), "{text}");
         }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use crate::log;
 
 use super::affinity;
+use super::inherited::Succession;
 use super::notify::Notifier;
-use super::pid_file::{PidFile, Predecessor};
+use super::pid_file::PidFile;
 use super::plan::Role;
 use super::privileges::Privileges;
 use super::title::Title;
@@ -60,35 +61,52 @@ pub(super) struct Presence {
     pins: bool,
     /// Only that of the supervisor, or of the one process there is.
     pid_file: Option<PidFile>,
-    /// The pid file of a predecessor, to be replaced when its place is taken.
-    to_replace: Option<PathBuf>,
+    /// A pid file to be written when the place of a predecessor is taken.
+    to_write: Option<PathBuf>,
     notifier: Option<Notifier>,
     phase: Phase,
+    /// Whether this is the service: a successor is not before its predecessor has said so.
+    has_place: bool,
 }
 
 impl Presence {
     /// Writes the pid file and gives up rights: all that was to be bound is bound by now. If
     /// this is the successor of another server, its file is left alone until its place is
     /// [taken](Self::take_place).
-    pub(super) fn new(settings: &Settings, role: Option<&Role>) -> io::Result<Self> {
-        let path = settings.pid_file.as_deref();
-        let mut pid_file = None;
-        if let (Some(path), None) = (path, role) {
+    pub(super) fn new(
+        settings: &Settings,
+        succession: Option<&mut Succession>,
+    ) -> io::Result<Self> {
+        let mut role = None;
+        let handed = succession.and_then(|succession| {
+            role = Some(succession.role.clone());
+            succession.pid_file.take()
+        });
+        let is_trial = role == Some(Role::Trial);
+        let path = settings.pid_file.as_deref().filter(|_| !is_trial);
+        let mut pid_file = path.zip(handed).and_then(|(path, file)| PidFile::inherit(path, file));
+        let mut to_write = path.filter(|_| pid_file.is_none());
+        if let (Some(path), None) = (to_write, &role) {
             // While this is root: the directory of the file may be root's.
-            let file = PidFile::create(path, Predecessor::None)?;
+            let file = PidFile::create(path)?;
             settings.privileges.give(&file)?;
-            pid_file = Some(file);
+            (pid_file, to_write) = (Some(file), None);
         }
         settings.privileges.apply()?;
-        let is_trial = role == Some(&Role::Trial);
-        Ok(Self {
+        let mut presence = Self {
             title: settings.title.as_deref().map(Title::new),
             pins: settings.pin_cpus,
             pid_file,
-            to_replace: path.filter(|_| role.is_some() && !is_trial).map(Into::into),
+            to_write: to_write.map(Into::into),
             notifier: if is_trial { None } else { Notifier::from_environment() },
             phase: Phase::Starting,
-        })
+            has_place: role.is_none(),
+        };
+        if let Some(Role::InPlace { .. }) = role {
+            // It is the same process.
+            presence.take_place();
+        }
+        Ok(presence)
     }
 
     /// This process supervises. It has one thread.
@@ -111,29 +129,57 @@ impl Presence {
         }
     }
 
-    /// The server is ready, and has the place of its predecessor if there was one.
+    /// Whether this is the service.
+    pub(super) fn has_place(&self) -> bool {
+        self.has_place
+    }
+
+    /// This process is the service from now on, in the place of its predecessor.
     pub(super) fn take_place(&mut self) {
-        let Some(path) = self.to_replace.take() else { return };
-        match PidFile::create(&path, Predecessor::Running) {
-            Ok(file) => self.pid_file = Some(file),
+        if std::mem::replace(&mut self.has_place, true) {
+            return;
+        }
+        let written = match (&mut self.pid_file, self.to_write.take()) {
+            (Some(file), _) => file.take(),
+            (None, Some(path)) => PidFile::create(&path).map(|file| self.pid_file = Some(file)),
+            (None, None) => return,
+        };
+        if let Err(error) = written {
             // It serves, which is more than a file.
-            Err(error) => log::error(log::GENERAL, format_args!("{error}")),
+            log::error(log::GENERAL, format_args!("{error}"));
         }
     }
 
-    /// Another process is the server from now on.
-    pub(super) fn hand_over(&mut self, pid: u32) {
-        if let Some(file) = self.pid_file.take() {
+    /// The pid file, to be handed over.
+    pub(super) fn pid_file(&self) -> Option<&PidFile> {
+        self.pid_file.as_ref()
+    }
+
+    /// Another process is the server from now on. It goes on with the pid file, or has none there.
+    pub(super) fn hand_over(&mut self, pid: u32, with_file: bool) {
+        if let Some(file) = self.pid_file.take_if(|_| with_file) {
             file.leave();
         }
+        self.pid_file = None;
         if let Some(notifier) = self.notifier.take() {
             notifier.handed_over(pid);
         }
     }
 
+    /// Other workers were asked for. The manager is told each time, and then waits to be told that
+    /// the server is ready, even if nothing is to be done.
+    pub(super) fn reload_ordered(&mut self, workers: usize) {
+        if self.phase == Phase::Reloading {
+            self.phase = Phase::Ready;
+        }
+        if self.phase == Phase::Ready {
+            self.notify(Phase::Reloading, workers);
+        }
+    }
+
     /// Tells the manager which phase this is, if that is news to it.
     pub(super) fn notify(&mut self, phase: Phase, workers: usize) {
-        if self.phase == phase {
+        if self.phase == phase || !self.has_place {
             return;
         }
         self.phase = phase;
@@ -148,11 +194,11 @@ impl Presence {
 
     /// When the manager wants a sign of life.
     pub(super) fn next_sign_of_life(&self) -> Option<Instant> {
-        self.notifier.as_ref()?.next_sign_of_life()
+        self.notifier.as_ref().filter(|_| self.has_place)?.next_sign_of_life()
     }
 
     pub(super) fn sign_of_life(&mut self, now: Instant) {
-        if let Some(notifier) = &mut self.notifier {
+        if let Some(notifier) = self.notifier.as_mut().filter(|_| self.has_place) {
             notifier.sign_of_life(now);
         }
     }

@@ -1,23 +1,21 @@
 //! A server of one process: what it tells others, and what it takes over, without a supervisor.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::fd::AsyncFd;
 use crate::net::sockets_taken;
 use crate::{IOLoop, sleep_until, yield_now};
 
+use super::handover::Claim;
 use super::inherited;
 use super::plan::Role;
 use super::presence::{Phase, Presence, Settings};
 use super::signals::Signals;
-
-/// What a new program writes when it is ready.
-pub(super) const READY: u8 = b'R';
 
 thread_local! {
     /// Until the thread ends, and with it the pid file.
@@ -27,33 +25,45 @@ thread_local! {
 /// Has this process appear as `settings` say, and take its predecessor's place once its loop
 /// runs.
 pub(super) fn enter(settings: &Settings) -> io::Result<()> {
-    let succession = inherited::succession()?;
-    let role = succession.as_ref().map(|succession| &succession.role);
-    PRESENCE.set(Some(Presence::new(settings, role)?));
+    let mut succession = inherited::succession()?;
+    PRESENCE.set(Some(Presence::new(settings, succession.as_mut())?));
     IOLoop::current().spawn_callback(async move {
         sockets_taken().await;
         // The tasks that accept were spawned before this one was woken, or just now.
         yield_now().await;
         // The log says what went wrong where something did.
         let _ = inherited::close_unbound();
+        let mut others = Vec::new();
+        if let Some(succession) = succession {
+            if let Some(claim) = succession.claim {
+                granted(claim).await;
+            }
+            if let Role::InPlace { others: before } = succession.role {
+                Signals::unblock();
+                others = before;
+            }
+        }
         with_presence(|presence| {
             presence.take_place();
             presence.notify(Phase::Ready, 1);
         });
-        if let Some(succession) = succession {
-            if let Some(ready) = succession.ready {
-                let _ = File::from(ready).write(&[READY]);
-            }
-            if let Role::InPlace { others } = succession.role {
-                Signals::unblock();
-                for pid in others {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-                }
-            }
+        for pid in others {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         give_signs_of_life().await;
     });
     Ok(())
+}
+
+/// Waits until the predecessor has left its place, or is gone.
+async fn granted(claim: Claim) {
+    let mut has_pid_file = false;
+    with_presence(|presence| has_pid_file = presence.pid_file().is_some());
+    claim.say_ready(has_pid_file);
+    // It cannot fail but for want of descriptors; then there is nothing to wait with.
+    if let Ok(claim) = AsyncFd::new(claim) {
+        let _ = claim.read_with(Claim::hear).await;
+    }
 }
 
 async fn give_signs_of_life() {

@@ -222,7 +222,8 @@ impl Supervisor {
         let processes = self.slots.iter().flat_map(|slot| &slot.processes);
         let wires = processes.filter_map(|process| process.wire.as_ref()).map(AsFd::as_fd);
         let report = self.upgrade.as_ref().and_then(Upgrade::report);
-        let wires: Vec<_> = wires.chain(report).collect();
+        let claim = self.claim().filter(|_| self.is_announced).map(AsFd::as_fd);
+        let wires: Vec<_> = wires.chain(report).chain(claim).collect();
         self.signals.wait(self.next_deadline(), &wires)
     }
 
@@ -346,6 +347,7 @@ impl Supervisor {
     /// Takes note of what workers have rung about.
     fn hear(&mut self) {
         self.hear_successor();
+        self.hear_predecessor();
         for id in 0..self.slots.len() {
             for index in 0..self.slots[id].processes.len() {
                 if self.slots[id].processes[index].has_rung() {

@@ -120,6 +120,10 @@ impl ForkOptions {
     /// name. It is written before rights are given up; if the server may then not remove it, it
     /// is emptied.
     ///
+    /// A server that is replaced by a [new version](crate::process#a-new-version-of-the-program)
+    /// hands it over, open and locked, so that neither rights nor luck are needed: it names the old
+    /// one until that has left its place, and then the new one, if it has the same path there.
+    ///
     /// # Examples
     ///
     /// ```no_run

@@ -14,6 +14,7 @@ impl Supervisor {
         if self.is_serving() {
             log::info(log::GENERAL, format_args!("SIGHUP: replacing the workers one by one"));
             self.reload_before = self.generation + 1;
+            self.presence.reload_ordered(self.wanted());
             // Whatever has failed so far may be mended by now.
             for slot in &mut self.slots {
                 slot.early_deaths.forget();

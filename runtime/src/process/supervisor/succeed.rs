@@ -1,7 +1,5 @@
 //! The beginning of a server, in a place that another one may have had.
 
-use std::fs::File;
-use std::io::Write;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
@@ -10,10 +8,10 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::log;
 
+use super::super::handover::Claim;
 use super::super::inherited::Succession;
 use super::super::plan::Role;
 use super::super::presence::Phase;
-use super::super::single::READY;
 use super::Supervisor;
 use super::slot::{Goal, Slot};
 
@@ -36,24 +34,41 @@ impl Supervisor {
         if !self.is_announced && self.is_serving() && is_ready {
             self.is_announced = true;
             log::info(log::GENERAL, format_args!("all workers are ready"));
-            self.presence.take_place();
-            if let Some(ready) = self.succession.as_mut().and_then(|taken| taken.ready.take()) {
-                // Who has not waited so long goes on by itself.
-                let _ = File::from(ready).write(&[READY]);
+            match self.claim() {
+                Some(claim) => claim.say_ready(self.presence.pid_file().is_some()),
+                None => self.presence.take_place(),
             }
             self.dismiss_others();
         }
-        if self.is_announced && self.wants_upgrade {
+        if self.has_begun() && self.wants_upgrade {
             self.upgrade();
         }
         self.notify();
+    }
+
+    /// By which the predecessor is asked for its place, until it has left it.
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        self.succession.as_ref()?.claim.as_ref()
+    }
+
+    /// Takes note of the answer.
+    pub(super) fn hear_predecessor(&mut self) {
+        if self.is_announced && self.claim().is_some_and(|claim| claim.hear().is_ok()) {
+            self.succession.iter_mut().for_each(|taken| taken.claim = None);
+            self.presence.take_place();
+        }
+    }
+
+    /// All workers were ready once, and this is the server.
+    pub(super) fn has_begun(&self) -> bool {
+        self.is_announced && self.presence.has_place()
     }
 
     /// Tells the service manager if something has changed.
     fn notify(&mut self) {
         let phase = match () {
             () if !self.is_serving() => Phase::Stopping,
-            () if !self.is_announced => Phase::Starting,
+            () if !self.has_begun() => Phase::Starting,
             () if self.reload_before > 0 || self.upgrade.is_some() => Phase::Reloading,
             () => Phase::Ready,
         };
@@ -65,7 +80,7 @@ impl Supervisor {
     pub(super) fn owns_listeners(&self) -> bool {
         let is_second = match self.succession.as_ref().map(|taken| &taken.role) {
             Some(Role::Trial) => true,
-            Some(Role::Upgrade) => !self.is_announced,
+            Some(Role::Upgrade) => !self.presence.has_place(),
             Some(Role::InPlace { .. }) | None => false,
         };
         !is_second && !self.has_handed_over

@@ -10,7 +10,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::io::{self, PipeReader, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::process::id;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ use crate::log;
 
 use super::super::death::Death;
 use super::super::guard;
+use super::super::handover::{self, Report, Reported};
 use super::super::plan::{Group, Plan, Role};
-use super::super::single::READY;
 use super::Supervisor;
 use super::slot::Process;
 
@@ -33,7 +33,7 @@ pub(super) struct Upgrade {
     pid: Pid,
     role: Role,
     /// Where it reports; `None` once it cannot any more.
-    report: Option<PipeReader>,
+    report: Option<Report>,
     started: Instant,
     /// When it was told to end, because it has failed.
     failed: Option<Instant>,
@@ -62,7 +62,7 @@ impl Supervisor {
             Some(_) => Some("one is under way"),
             None => None,
         };
-        self.wants_upgrade = refusal.is_none() && !self.is_announced;
+        self.wants_upgrade = refusal.is_none() && !self.has_begun();
         if self.wants_upgrade {
             return;
         }
@@ -86,8 +86,7 @@ impl Supervisor {
 
     fn start_successor(&self) -> io::Result<Upgrade> {
         let role = if id() == 1 { Role::Trial } else { Role::Upgrade };
-        let (report, ready) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&report, true)?;
+        let (report, ready) = handover::pair()?;
         rustix::io::fcntl_setfd(&ready, FdFlags::empty())?;
         let plan = self.plan(role.clone(), Some(ready.as_raw_fd()));
         let mask = self.signals.mask_before();
@@ -99,13 +98,19 @@ impl Supervisor {
     fn plan(&self, role: Role, ready: Option<RawFd>) -> String {
         let group = |(descriptors, traits, name)| Group { descriptors, traits, name };
         let groups = self.sockets.to_hand_over().into_iter().map(group).collect();
-        Plan { role, ready, groups }.to_text(id())
+        let is_trial = role == Role::Trial;
+        let pid_file = self.presence.pid_file().filter(|_| !is_trial).map(AsRawFd::as_raw_fd);
+        Plan { role, ready, pid_file, groups }.to_text(id())
     }
 
-    /// Calls `start` while the sockets pass to programs that are started.
+    /// Calls `start` while the sockets and the pid file pass to programs that are started.
     fn with_inheritable<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let started = self.sockets.set_inheritable(true).and_then(|()| start());
-        self.sockets.set_inheritable(false)?;
+        let set = |inheritable| {
+            self.sockets.set_inheritable(inheritable)?;
+            self.presence.pid_file().map_or(Ok(()), |file| file.set_inheritable(inheritable))
+        };
+        let started = set(true).and_then(|()| start());
+        set(false)?;
         started
     }
 
@@ -114,18 +119,15 @@ impl Supervisor {
         let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| upgrade.failed.is_none()) else {
             return;
         };
-        let Some(pipe) = &mut upgrade.report else { return };
-        let mut report = [0];
-        match pipe.read(&mut report) {
-            Ok(1) if report == [READY] => self.successor_is_ready(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        match upgrade.report.as_ref().map(Report::hear) {
+            Some(Reported::Ready { has_pid_file }) => self.successor_is_ready(has_pid_file),
             // If it has ended, the system says how; if not, it has its time.
-            _ => upgrade.report = None,
+            Some(Reported::End) => upgrade.report = None,
+            Some(Reported::Nothing) | None => {}
         }
     }
 
-    fn successor_is_ready(&mut self) {
+    fn successor_is_ready(&mut self, has_pid_file: bool) {
         let Some(upgrade) = self.upgrade.take() else { return };
         let pid = upgrade.pid;
         if upgrade.role == Role::Trial {
@@ -133,7 +135,8 @@ impl Supervisor {
             return self.become_successor(pid);
         }
         log::info(log::GENERAL, format_args!("process {pid} has taken over"));
-        self.presence.hand_over(pid.as_raw().unsigned_abs());
+        self.presence.hand_over(pid.as_raw().unsigned_abs(), has_pid_file);
+        upgrade.report.iter().for_each(Report::grant);
         self.has_handed_over = true;
         self.stop();
     }
