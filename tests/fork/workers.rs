@@ -177,6 +177,17 @@ pub fn all_workers_done_end_the_server(case: &Case) {
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
+pub fn a_worker_that_never_starts_its_loop_is_told_of(case: &Case) {
+    let server = case.server(|| {
+        let _sockets = bind_sockets("127.0.0.1:0")?;
+        announce(ForkOptions::new().workers(1).fork_processes()?);
+        Ok(())
+    });
+    let text = "exited normally without having served what is bound: is its loop started?";
+    server.expect(&format!("worker 0 (pid {}) {text}", server.worker(0)));
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
 pub fn too_many_restarts_end_the_server(case: &Case) {
     let options = ForkOptions::new().max_restarts(3, Duration::from_secs(60));
     let server = case.server(|| greeters(options.workers(2)));
@@ -279,7 +290,7 @@ pub fn a_hook_runs_when_a_worker_has_ended(case: &Case) {
 
 pub fn workers_share_no_poller(case: &Case) {
     let server = case.server(|| {
-        let _sockets = bind_sockets(0)?;
+        let sockets = bind_sockets(0)?;
         let id = fork_processes(2)?;
         for entry in fs::read_dir("/proc/self/fd")? {
             if let Ok(target) = fs::read_link(entry?.path())
@@ -288,6 +299,7 @@ pub fn workers_share_no_poller(case: &Case) {
                 println!("inherited {target:?}");
             }
         }
+        drop(sockets);
         IOLoop::current().run_sync(sleep(Duration::from_millis(1)))?;
         announce(id);
         Ok(())

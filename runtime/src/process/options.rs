@@ -16,7 +16,7 @@ use super::{cpu_count, guard, inherited, single, stamp};
 pub use hooks::WorkerExit;
 
 use hooks::{Describe, Hooks};
-use limits::{MAX_RESTARTS, RESTART_WINDOW, STALL_TIMEOUT};
+use limits::{ADOPT_AFTER, MAX_RESTARTS, RESTART_WINDOW, STALL_TIMEOUT};
 
 mod hooks;
 mod limits;
@@ -47,6 +47,7 @@ pub struct ForkOptions {
     start_timeout: Option<Option<Duration>>,
     stop_timeout: Option<Duration>,
     pub(super) stall_timeout: Option<Duration>,
+    pub(super) adopt_after: Option<Duration>,
     pub(super) max_memory: Option<u64>,
     page_words: usize,
     pub(super) describe: Option<Describe>,
@@ -71,6 +72,7 @@ impl ForkOptions {
             start_timeout: None,
             stop_timeout: None,
             stall_timeout: Some(STALL_TIMEOUT),
+            adopt_after: Some(ADOPT_AFTER),
             max_memory: None,
             page_words: 0,
             describe: None,

@@ -178,6 +178,31 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     connection_to(port, server.worker(1));
 }
 
+pub fn a_worker_that_may_hang_has_its_clients_served_by_another(case: &Case) {
+    let hang = async || -> &str {
+        eprintln!("it hangs");
+        loop {
+            std::hint::spin_loop();
+        }
+    };
+    let server = case.server(|| {
+        let app = Application::new([route("/", get(who)), route("/hang", get(hang))]);
+        serve(&HTTPServer::new(app), ForkOptions::new().workers(2).stall_timeout(None))
+    });
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    let mut hanging = connection_to(port, workers[1]);
+    hanging.send("GET", "/hang", "", b"").unwrap();
+    server.expect("it hangs");
+    for _ in 0..32 {
+        let answer = Connection::open(port).unwrap().get("/").unwrap();
+        assert_eq!(sender(&answer).1, workers[0]);
+    }
+    // Nobody is left to be waited for.
+    server.signal(Signal::SIGQUIT);
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
 pub fn a_worker_that_has_served_enough_is_replaced(case: &Case) {
     let server =
         case.server(|| serve(&quick(application()).max_requests_per_worker(200), one_of_one()));

@@ -18,6 +18,10 @@ const MAX_FAILED_STARTS: usize = 10;
 /// What process managers allow a service as well, give or take, before they kill it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longer than a turn takes in a program that minds its loop, and short enough for who has just
+/// connected.
+pub(super) const ADOPT_AFTER: Duration = Duration::from_millis(300);
+
 /// As long as other servers with a worker per process give a request.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -129,11 +133,9 @@ impl ForkOptions {
 
     /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
     /// worker is killed and replaced, and the log says what it was doing. Default 30 seconds;
-    /// `None` lets it hang.
+    /// `None` lets it hang. A process in a debugger hangs too.
     ///
-    /// Long before that, after about half a second, another worker serves its listeners, so that
-    /// only who has connected before waits. `None` turns this off as well. A process in a
-    /// debugger hangs too.
+    /// Long before that, others serve its listeners: see [`adopt_after`](Self::adopt_after).
     ///
     /// # Examples
     ///
@@ -147,6 +149,31 @@ impl ForkOptions {
     #[must_use]
     pub fn stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.stall_timeout = timeout.into();
+        self
+    }
+
+    /// Sets how long a turn of a worker's loop may last before another worker serves its listeners
+    /// as well, so that only who has connected before waits. Default 300 milliseconds; `None`:
+    /// whoever is sent to it waits for it.
+    ///
+    /// It is looked at every 250 milliseconds, so that with the default somebody who connects to a
+    /// worker that hangs is accepted after little more than half a second. It needs workers that
+    /// ask for what they [adopt](crate::Sockets::adoptions).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// // Turns of two seconds are nothing special here.
+    /// ForkOptions::new().adopt_after(Duration::from_secs(3)).fork_processes()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn adopt_after(mut self, stall: impl Into<Option<Duration>>) -> Self {
+        self.adopt_after = stall.into();
         self
     }
 

@@ -27,7 +27,7 @@ impl Supervisor {
         self.slots[id].has_listened = true;
         let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
         if is_expected {
-            log::info(log::GENERAL, format_args!("{end}"));
+            self.note_end(&end);
             // One that it has replaced may be on its way out still.
             let is_last = self.slots[id].processes.iter().all(|other| other.is_ordered);
             if self.is_serving() && !process.is_ordered && is_last {
@@ -40,6 +40,17 @@ impl Supervisor {
             self.died(id, &end);
         }
         self.tell_exit_hook(id, process, death);
+    }
+
+    /// A worker has ended as it should: unless what is bound was never served, which a program
+    /// means that has forgotten to start its loop.
+    fn note_end(&self, end: &End<'_>) {
+        let is_asked_for = end.process.is_ordered || !self.is_serving();
+        if is_asked_for || end.process.ready.is_some() || self.sockets.count() == 0 {
+            return log::info(log::GENERAL, format_args!("{end}"));
+        }
+        let text = "without having served what is bound: is its loop started? It is not replaced";
+        log::warn(log::GENERAL, format_args!("{end} {text}"));
     }
 
     /// A worker has ended that should not have.

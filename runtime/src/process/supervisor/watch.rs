@@ -10,12 +10,9 @@ use super::Supervisor;
 use super::slot::{Phase, Process};
 use super::stop::Stage;
 
-/// How often to look whether somebody stands still.
+/// How often to look whether somebody stands still. Whoever connects to such a worker is accepted
+/// within this and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
 const LOOK: Duration = Duration::from_millis(250);
-
-/// A worker whose turn has lasted for so long has its listeners served by another one. Whoever
-/// connects to it is answered within this and [`LOOK`].
-const STALLED: Duration = Duration::from_millis(300);
 
 /// How often to look how much memory the workers have.
 const MEASURE: Duration = Duration::from_secs(5);
@@ -72,7 +69,10 @@ impl Supervisor {
     }
 
     fn look_for_stalls(&mut self, now: Instant) {
-        let Some(timeout) = self.options.stall_timeout else { return };
+        let (timeout, adopt_after) = (self.options.stall_timeout, self.options.adopt_after);
+        if timeout.is_none() && adopt_after.is_none() {
+            return;
+        }
         if self.next_look.is_some_and(|at| at > now) {
             return;
         }
@@ -84,14 +84,16 @@ impl Supervisor {
         };
         for slot in &mut self.slots {
             // One that takes its time to start may have begun to listen.
-            let is_slow = |process: &Process| now - process.started >= STALLED;
+            let is_slow =
+                |process: &Process| adopt_after.is_some_and(|limit| now - process.started >= limit);
             slot.has_listened |= slot.processes.iter().any(is_slow);
         }
         let describe = self.options.describe;
         self.each_process(|id, process| {
             let stall = stall(process).unwrap_or_default();
-            process.is_stalled = stall >= STALLED;
-            if process.phase == Phase::Ready && stall >= timeout && !process.is_suspended {
+            process.is_stalled = adopt_after.is_some_and(|limit| stall >= limit);
+            let is_over = timeout.is_some_and(|limit| stall >= limit);
+            if process.phase == Phase::Ready && is_over && !process.is_suspended {
                 let pid = process.pid;
                 let serving = describe.and_then(|describe| describe(&process.page));
                 let text = format_args!(
