@@ -28,7 +28,7 @@
 //! have made of their number, and counts from 0.
 //!
 //! A process without a supervisor cannot do this, but it can take the place of one that has one.
-//! `SIGUSR2` and `SIGHUP` are no orders to it: they end it, at once, as the system has it.
+//! `SIGUSR2` and `SIGHUP` would end it, at once, as the system has it: see [`decline_reloads`].
 //! What the program did before with descriptors of its own, with [`after_fork`] hooks or with
 //! files is done anew.
 //!
@@ -94,7 +94,8 @@
 //!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
 //! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
 //! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`,
-//!   `affinity` and `notify`; `single`: the same without workers.
+//!   `affinity` and `notify`; `single`: the same without workers; `unsupervised`: what it does not
+//!   do.
 //! - `bind`, `inherited`: sockets, and those that were bound before the program began; `plan`: how
 //!   one server writes them down for the next; `image`: the program of this process; `handover`:
 //!   how one server tells the other.
@@ -125,6 +126,7 @@ mod single;
 mod stuck;
 mod supervisor;
 mod title;
+mod unsupervised;
 mod wire;
 
 use std::io;
@@ -138,6 +140,7 @@ pub use bind::bind_sockets;
 pub use cpu::cpu_count;
 pub use options::{ForkOptions, WorkerExit};
 pub use scoreboard::{Scoreboard, SlotPage, State};
+pub use unsupervised::decline_reloads;
 
 use wire::Wire;
 

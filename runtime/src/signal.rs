@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_lite::Stream;
@@ -101,6 +101,18 @@ impl Stream for Signals {
     }
 }
 
+/// How many streams report each signal.
+static COUNTS: [AtomicUsize; 65] = [const { AtomicUsize::new(0) }; 65];
+
+fn count(signal: c_int) -> Option<&'static AtomicUsize> {
+    COUNTS.get(usize::try_from(signal).ok()?)
+}
+
+/// Whether more than one stream reports this signal.
+pub(crate) fn is_awaited_twice(signal: c_int) -> bool {
+    count(signal).is_some_and(|count| count.load(Ordering::SeqCst) > 1)
+}
+
 /// One signal that is being reported.
 #[derive(Debug)]
 struct Registration {
@@ -122,6 +134,9 @@ impl Registration {
         let wake = signal_hook::low_level::pipe::register(signal, pipe).inspect_err(|_| {
             signal_hook::low_level::unregister(flag);
         })?;
+        if let Some(count) = count(signal) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(Self { signal, came, actions: [flag, wake] })
     }
 }
@@ -130,6 +145,9 @@ impl Drop for Registration {
     fn drop(&mut self) {
         for action in self.actions {
             signal_hook::low_level::unregister(action);
+        }
+        if let Some(count) = count(self.signal) {
+            count.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

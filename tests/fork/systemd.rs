@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
-use squall_runtime::process::ForkOptions;
+use squall_runtime::process::{ForkOptions, decline_reloads};
 use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{BindAddress, IOLoop, bind_sockets};
 
@@ -266,6 +266,7 @@ pub fn one_process_tells_the_manager_as_well(case: &Case) {
     if case.is_server() {
         case.server(|| {
             ForkOptions::new().stay()?;
+            decline_reloads()?;
             println!("this is one process");
             IOLoop::current().run_sync(async {
                 let mut signals = Signals::new([SIGTERM])?;
@@ -276,10 +277,13 @@ pub fn one_process_tells_the_manager_as_well(case: &Case) {
         });
     }
     let (manager, variable) = manager();
-    let server = case.server_under("env", &[&variable, "WATCHDOG_USEC=200000"], || Ok(()));
+    let command = ["env", &variable, "WATCHDOG_USEC=200000"];
+    let server = case.server_under("setsid", &command, || Ok(()));
     server.expect("this is one process");
     assert_eq!(next(&manager), "READY=1");
     while message(&manager) != "WATCHDOG=1" {}
+    server.signal(Signal::SIGHUP);
+    assert_eq!([next(&manager), next(&manager)], ["RELOADING=1", "READY=1"]);
     server.signal(Signal::SIGTERM);
     assert_eq!(next(&manager), "STOPPING=1");
     assert_eq!(server.ended().0.code(), Some(0));

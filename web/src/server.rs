@@ -281,7 +281,7 @@ impl HTTPServer {
             for Accepting { listener, task, .. } in accepting {
                 drop(task);
                 if is_last {
-                    accept::accept_last(&service, &listener).await;
+                    accept::accept_last(&service, &listener, false).await;
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::net::Slots;
 use super::image::Image;
 use super::presence::{self, Presence};
 use super::scoreboard::{Scoreboard, SlotPage, State};
+use super::stuck::OwnMemory;
 use super::supervisor::Supervisor;
 use super::{cpu_count, guard, inherited, single, stamp};
 
@@ -199,7 +200,8 @@ impl ForkOptions {
         // A predecessor may have had more.
         let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
         scoreboard.install(None);
-        let presence = Presence::new(&self.presence, succession.as_mut())?;
+        let memory = OwnMemory::open();
+        let presence = (Presence::new(&self.presence, succession.as_mut())?, memory);
         let heritage = (image, succession);
         Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
     }

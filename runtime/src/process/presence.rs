@@ -177,6 +177,10 @@ impl Presence {
         }
     }
 
+    pub(super) fn is_reloading(&self) -> bool {
+        self.phase == Phase::Reloading
+    }
+
     /// Tells the manager which phase this is, if that is news to it.
     pub(super) fn notify(&mut self, phase: Phase, workers: usize) {
         if self.phase == phase || !self.has_place {

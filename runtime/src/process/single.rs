@@ -85,6 +85,16 @@ pub(super) fn begin_drain() {
     with_presence(|presence| presence.notify(Phase::Stopping, 1));
 }
 
+/// Other workers were asked for, of which there are none.
+pub(super) fn reload_ordered() {
+    with_presence(|presence| {
+        presence.reload_ordered(1);
+        if presence.is_reloading() {
+            presence.notify(Phase::Ready, 1);
+        }
+    });
+}
+
 fn with_presence(act: impl FnOnce(&mut Presence)) {
     PRESENCE.with_borrow_mut(|presence| {
         if let Some(presence) = presence {

@@ -13,31 +13,43 @@ use super::scoreboard::SlotPage;
 /// The path of a source file is not longer.
 const LONGEST_PATH: usize = 1024;
 
+/// The memory of this process, as a file, of which what its workers were forked with is a copy.
+#[derive(Debug)]
+pub(super) struct OwnMemory(Option<File>);
+
+impl OwnMemory {
+    /// To be called before rights are given up: a process that has changed its user may not open
+    /// its own memory any more.
+    pub(super) fn open() -> Self {
+        Self(File::open("/proc/self/mem").ok())
+    }
+
+    /// Which line spawned the task that runs.
+    pub(super) fn task(&self, page: &SlotPage) -> Option<String> {
+        let (_, task) = page.stamps();
+        let address = task.load(std::sync::atomic::Ordering::Relaxed);
+        // The worker was forked from this process: a constant of the program lies at the same place
+        // in both. What the page says is not believed, though: it is read as a file, where a wrong
+        // address is an error.
+        let memory = self.0.as_ref()?;
+        let layout = Layout::of(Location::caller(), memory)?;
+        (address != 0).then(|| layout.read(address, memory))?
+    }
+}
+
 /// In words: what is being served, the task that runs, and what the system knows of the thread.
-pub(super) fn report(page: &SlotPage, serving: Option<&str>) -> String {
+pub(super) fn report(page: &SlotPage, serving: Option<&str>, memory: &OwnMemory) -> String {
     let mut text = match serving {
         Some(serving) => format!("it serves {serving}"),
         None => "it serves no request".to_owned(),
     };
-    if let Some(task) = task(page) {
+    if let Some(task) = memory.task(page) {
         let _ = write!(text, ", in the task spawned at {task}");
     }
     if let Some(place) = page.pid().and_then(place_in_system) {
         let _ = write!(text, " ({place})");
     }
     text
-}
-
-/// Which line spawned the task that runs.
-pub(super) fn task(page: &SlotPage) -> Option<String> {
-    let (_, task) = page.stamps();
-    let address = task.load(std::sync::atomic::Ordering::Relaxed);
-    // The worker was forked from this process: a constant of the program lies at the same place
-    // in both. What the page says is not believed, though: it is read as a file, where a wrong
-    // address is an error.
-    let memory = File::open("/proc/self/mem").ok()?;
-    let layout = Layout::of(Location::caller(), &memory)?;
-    (address != 0).then(|| layout.read(address, &memory))?
 }
 
 /// Where the parts of a `Location` lie, which the language does not say: found by looking for
@@ -123,10 +135,11 @@ mod tests {
     fn a_task_is_named_by_its_line() {
         let [page, _] = Scoreboard::new(1, 0).unwrap().pages_of(0);
         let (_, word) = page.stamps();
-        assert_eq!(task(&page), None);
+        let memory = OwnMemory::open();
+        assert_eq!(memory.task(&page), None);
         let here: &'static Location<'static> = Location::caller();
         word.store(ptr::from_ref(here).addr() as u64, Relaxed);
-        assert_eq!(task(&page), Some(format!("{}:{}", here.file(), here.line())));
+        assert_eq!(memory.task(&page), Some(format!("{}:{}", here.file(), here.line())));
     }
 
     #[test]
@@ -134,7 +147,7 @@ mod tests {
         let [page, _] = Scoreboard::new(1, 0).unwrap().pages_of(0);
         for address in [1, 8, u64::MAX, 1 << 40] {
             page.stamps().1.store(address, Relaxed);
-            assert_eq!(task(&page), None);
+            assert_eq!(OwnMemory::open().task(&page), None);
         }
     }
 

@@ -44,6 +44,7 @@ use super::presence::Presence;
 use super::restarts::Restarts;
 use super::scoreboard::{Scoreboard, State};
 use super::signals::{Awaited, Signals};
+use super::stuck::OwnMemory;
 use super::wire::Wire;
 use super::{ForkOptions, Worker, enter_worker};
 
@@ -60,6 +61,7 @@ pub(super) struct Supervisor {
     sockets: Slots,
     scoreboard: Scoreboard,
     presence: Presence,
+    memory: OwnMemory,
     /// How many processes were started so far.
     generation: u64,
     signals: Signals,
@@ -107,7 +109,7 @@ impl Supervisor {
         options: ForkOptions,
         sockets: Slots,
         scoreboard: Scoreboard,
-        presence: Presence,
+        (presence, memory): (Presence, OwnMemory),
         (image, succession): (Image, Option<Succession>),
         workers: usize,
     ) -> io::Result<Self> {
@@ -126,6 +128,7 @@ impl Supervisor {
             sockets,
             scoreboard,
             presence,
+            memory,
             generation: 0,
             signals: {
                 // Blocked first: what was ignored so far would end us in between.
@@ -280,7 +283,7 @@ impl Supervisor {
     /// In the child: leaves everything behind that is the supervisor's.
     fn become_worker(self, worker: Worker) -> io::Result<usize> {
         let Self { options, sockets, scoreboard, presence, signals, lifeline, slots, .. } = self;
-        drop((signals, lifeline, slots));
+        drop((signals, lifeline, slots, self.memory));
         presence.enter_worker(worker.id);
         enter_worker(worker, scoreboard, sockets, &options)
     }

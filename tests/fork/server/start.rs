@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use std::sync::mpsc;
 use std::thread;
 
+use futures_lite::StreamExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use squall::process::{cpu_count, task_id};
-use squall::{Application, HTTPServer, IOLoop, get, route};
+use squall::{Application, HTTPServer, IOLoop, get, post, route};
+use squall_runtime::signal::{SIGHUP, Signals};
 
 use super::{application, connection_to, sender, serve};
 use crate::case::{Case, Server};
@@ -60,6 +62,38 @@ pub fn one_process_does_not_fork(case: &Case) {
     assert_eq!(server.children(), []);
     let answer = Connection::open(server.port()).unwrap().get("/").unwrap();
     assert_eq!(sender(&answer), (None, server.pid()));
+}
+
+pub fn one_process_outlives_what_is_meant_for_a_supervisor(case: &Case) {
+    let serve = || {
+        let handled = async || {
+            IOLoop::current().spawn_callback(async {
+                while Signals::new([SIGHUP]).unwrap().next().await.is_some() {
+                    println!("the program reloads");
+                }
+            });
+        };
+        let app = Application::new([route("/", get(super::who)), route("/handle", post(handled))]);
+        serve(&HTTPServer::new(app), 1)
+    };
+    // Where there is no terminal.
+    let server = case.server_under("setsid", &[], serve);
+    let port = server.port();
+    server.expect("this is the only process, ");
+    let mut connection = Connection::open(port).unwrap();
+    for signal in [Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGTTIN, Signal::SIGTTOU] {
+        connection.get("/").unwrap();
+        server.signal(signal);
+        server.expect(&format!("{signal}: nothing is replaced"));
+    }
+    connection.send("POST", "/handle", "", b"").unwrap();
+    assert_eq!(connection.response().unwrap().status(), 200);
+    server.signal(Signal::SIGHUP);
+    server.expect("the program reloads");
+    assert_eq!(sender(&connection.get("/").unwrap()), (None, server.pid()));
+    server.signal(Signal::SIGTERM);
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 
 pub fn an_application_listens_by_itself(case: &Case) {

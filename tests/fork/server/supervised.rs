@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 use squall::process::{ForkOptions, task_id};
 use squall::{Application, HTTPServer, get, route};
 
@@ -176,6 +176,27 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
     server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL while serving GET /hang"));
     connection_to(port, server.worker(1));
+}
+
+pub fn a_handler_that_hangs_is_named_after_rights_were_given_up(case: &Case) {
+    if !geteuid().is_root() {
+        return println!("only root has rights to give up");
+    }
+    let server = case.server(|| {
+        let hang = async || -> &str {
+            loop {
+                std::hint::spin_loop();
+            }
+        };
+        let app = Application::new([route("/", get(who)), route("/hang", get(hang))]);
+        let options = ForkOptions::new().workers(1).stall_timeout(Duration::from_secs(1));
+        serve(&HTTPServer::new(app), options.user("65534").group("65534"))
+    });
+    let port = server.port();
+    let mut hanging = connection_to(port, server.worker(0));
+    hanging.send("GET", "/hang", "", b"").unwrap();
+    let line = server.expect("has not turned for 1 s, replacing it; it serves GET /hang for ");
+    assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
 }
 
 pub fn a_worker_that_may_hang_has_its_clients_served_by_another(case: &Case) {

@@ -25,8 +25,8 @@ const COURTESIES: [Duration; 4] = [
 /// How long who has begun to connect may take: a round trip to most places.
 const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
-/// For how long those who have connected are accepted at the end: clients that come back as
-/// fast as they are let go would keep the queue from ever being empty.
+/// For how long those who have connected are accepted at the end, where more may come: clients that
+/// come back as fast as they are let go would keep the queue from ever being empty.
 const LAST_ACCEPTS: Duration = Duration::from_millis(500);
 
 /// Accepts connections until the server is stopped; each is served by a task of its own.
@@ -73,22 +73,23 @@ async fn leave_to_others(listener: &Listener) {
 }
 
 /// Lets nobody begin to connect any more, and gives those who have begun the time to be accepted,
-/// by the tasks that do.
-pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>) {
-    let held_off = listeners.filter(|listener| listener.hold_off()).count();
-    if held_off > 0 {
+/// by the tasks that do. Returns of each listener whether that could be done.
+pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>) -> Vec<bool> {
+    let held_off: Vec<_> = listeners.map(Listener::hold_off).collect();
+    if held_off.contains(&true) {
         sleep(LAST_HANDSHAKES).await;
     }
+    held_off
 }
 
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
 ///
 /// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
-/// between is reset.
-pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener) {
+/// between is reset. Elsewhere nobody comes any more, and all are accepted, however long that takes.
+pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, is_held_off: bool) {
     let end = Instant::now() + LAST_ACCEPTS;
     // A task may not do everything in one go.
-    while accept_waiting(service, listener).await && Instant::now() < end {
+    while accept_waiting(service, listener).await && (is_held_off || Instant::now() < end) {
         yield_now().await;
     }
     listener.stop_listening();

@@ -205,6 +205,9 @@ impl HTTPServer {
     }
 
     /// Whether SIGTERM and SIGINT end this server gracefully. Default: `true`.
+    ///
+    /// In a process without a supervisor, SIGHUP, SIGUSR2, SIGTTIN and SIGTTOU, which are orders to
+    /// one, are then [declined](crate::process::decline_reloads) rather than end or suspend it.
     #[must_use]
     pub fn handle_signals(self, handle: bool) -> Self {
         self.set(|settings| settings.handle_signals = handle)

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use squall_runtime::process::{begin_drain, is_stopping, task_id};
+use squall_runtime::process::{begin_drain, decline_reloads, is_stopping, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, log, timeout};
 
@@ -36,7 +36,10 @@ pub(super) fn watch_signals() -> io::Result<()> {
     // A worker is told by its supervisor. Ctrl-C reaches both, and is the supervisor's.
     let signals = match task_id() {
         Some(_) => Signals::new([SIGTERM])?,
-        None => Signals::new([SIGTERM, SIGINT])?,
+        None => {
+            decline_reloads()?;
+            Signals::new([SIGTERM, SIGINT])?
+        }
     };
     WATCHING.set(true);
     IOLoop::current().spawn_callback(watch(signals));
@@ -125,16 +128,15 @@ impl HTTPServer {
             accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
         };
         let listeners = listeners(&self.shared.accepting.borrow());
-        accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
-        let is_held_off = |accepting: &mut Accepting| {
+        let held_off = accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
+        let is_one = |accepting: &mut Accepting| {
             listeners.iter().any(|listener| Rc::ptr_eq(listener, &accepting.listener))
         };
-        let ended: Vec<_> =
-            self.shared.accepting.borrow_mut().extract_if(.., is_held_off).collect();
+        let ended: Vec<_> = self.shared.accepting.borrow_mut().extract_if(.., is_one).collect();
+        drop(ended);
         let Some(service) = self.shared.service.get() else { return };
-        for Accepting { listener, task, .. } in ended {
-            drop(task);
-            accept::accept_last(service, &listener).await;
+        for (listener, is_held_off) in listeners.into_iter().zip(held_off) {
+            accept::accept_last(service, &listener, is_held_off).await;
         }
     }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::log;
 
 use super::Supervisor;
-use super::slot::{Goal, Process};
+use super::slot::{Goal, Process, Slot};
 
 /// Orders to stop that come this close to each other are one: `timeout`, for one, signals a
 /// process and then its whole group.
@@ -89,9 +89,13 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn each_process(&mut self, mut act: impl FnMut(usize, &mut Process)) {
-        for (id, slot) in self.slots.iter_mut().enumerate() {
-            slot.processes.iter_mut().for_each(|process| act(id, process));
-        }
+    pub(super) fn each_process(&mut self, act: impl FnMut(usize, &mut Process)) {
+        each_process(&mut self.slots, act);
+    }
+}
+
+pub(super) fn each_process(slots: &mut [Slot], mut act: impl FnMut(usize, &mut Process)) {
+    for (id, slot) in slots.iter_mut().enumerate() {
+        slot.processes.iter_mut().for_each(|process| act(id, process));
     }
 }

@@ -8,7 +8,7 @@ use super::super::scoreboard::{SlotPage, State};
 use super::super::stuck;
 use super::Supervisor;
 use super::slot::{Phase, Process};
-use super::stop::Stage;
+use super::stop::{Stage, each_process};
 
 /// How often to look whether somebody stands still. Whoever connects to such a worker is accepted
 /// within this and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
@@ -88,8 +88,8 @@ impl Supervisor {
                 |process: &Process| adopt_after.is_some_and(|limit| now - process.started >= limit);
             slot.has_listened |= slot.processes.iter().any(is_slow);
         }
-        let describe = self.options.describe;
-        self.each_process(|id, process| {
+        let (describe, memory) = (self.options.describe, &self.memory);
+        each_process(&mut self.slots, |id, process| {
             let stall = stall(process).unwrap_or_default();
             process.is_stalled = adopt_after.is_some_and(|limit| stall >= limit);
             let is_over = timeout.is_some_and(|limit| stall >= limit);
@@ -99,7 +99,7 @@ impl Supervisor {
                 let text = format_args!(
                     "worker {id} (pid {pid}) has not turned for {} s, replacing it; {}",
                     stall.as_secs(),
-                    stuck::report(&process.page, serving.as_deref()),
+                    stuck::report(&process.page, serving.as_deref(), memory),
                 );
                 log::error(log::GENERAL, text);
                 process.kill();
