@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::case::Case;
 
@@ -29,12 +30,20 @@ pub(crate) use rows;
 
 /// The whole program: runs the cases that the arguments ask for, or, started by itself, one.
 pub fn main(rows: &'static [Row]) -> ExitCode {
+    leave_no_cores();
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--case", name] => run_case(rows, name, false),
         ["--case", name, "--server"] => run_case(rows, name, true),
         _ => Options::parse(&arguments).run(rows),
     }
+}
+
+/// Some of what is tested ends by a signal that has the system write a file. A limit of 1 is heeded
+/// also where that goes through a pipe (core(5)).
+fn leave_no_cores() {
+    let before = getrlimit(Resource::Core);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(1), ..before });
 }
 
 fn run_case(rows: &[Row], name: &str, is_server: bool) -> ExitCode {

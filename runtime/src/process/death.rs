@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use nix::libc::WCOREDUMP;
 use nix::sys::signal::Signal;
 use rustix::process::WaitStatus;
 
@@ -31,7 +32,10 @@ impl fmt::Display for Death {
         match self.parts() {
             (Some(0), _) => f.write_str("exited normally"),
             (Some(status), _) => write!(f, "exited with status {status}"),
-            (_, Some(signal)) => write!(f, "was killed by {}", signal_name(signal)),
+            (_, Some(signal)) => {
+                write!(f, "was killed by {}", signal_name(signal))?;
+                if WCOREDUMP(self.0.as_raw()) { f.write_str(" (core written)") } else { Ok(()) }
+            }
             _ => write!(f, "ended with {:?}", self.0),
         }
     }

@@ -67,8 +67,9 @@ pub fn one_process_does_not_fork(case: &Case) {
 pub fn one_process_outlives_what_is_meant_for_a_supervisor(case: &Case) {
     let serve = || {
         let handled = async || {
-            IOLoop::current().spawn_callback(async {
-                while Signals::new([SIGHUP]).unwrap().next().await.is_some() {
+            let mut orders = Signals::new([SIGHUP]).unwrap();
+            IOLoop::current().spawn_callback(async move {
+                while orders.next().await.is_some() {
                     println!("the program reloads");
                 }
             });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use squall::process::{ForkOptions, task_id};
 use squall::{Application, HTTPServer, get, route};
@@ -174,7 +174,7 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     let line = server.expect(&format!("worker 1 (pid {pid}) has not turned for 2 s, replacing it"));
     assert!(line.contains("it serves GET /hang for "), "{line}");
     assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
-    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL while serving GET /hang"));
+    server.expect(&format!("worker 1 (pid {pid}) was killed by SIGABRT while serving GET /hang"));
     connection_to(port, server.worker(1));
 }
 
@@ -197,6 +197,28 @@ pub fn a_handler_that_hangs_is_named_after_rights_were_given_up(case: &Case) {
     hanging.send("GET", "/hang", "", b"").unwrap();
     let line = server.expect("has not turned for 1 s, replacing it; it serves GET /hang for ");
     assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
+}
+
+pub fn a_worker_that_hangs_to_the_last_is_killed(case: &Case) {
+    let server = case.server(|| {
+        let hang = async || -> &str {
+            SigSet::from(Signal::SIGABRT).thread_block().unwrap();
+            loop {
+                std::hint::spin_loop();
+            }
+        };
+        let app = Application::new([route("/", get(who)), route("/hang", get(hang))]);
+        let second = Duration::from_secs(1);
+        let options = ForkOptions::new().workers(1).stall_timeout(second);
+        serve(&HTTPServer::new(app), options.stop_timeout(Duration::from_millis(200)))
+    });
+    let port = server.port();
+    let mut hanging = connection_to(port, server.worker(0));
+    hanging.send("GET", "/hang", "", b"").unwrap();
+    server.expect("has not turned for 1 s");
+    server.expect("not aborted within 200ms: killing worker 0");
+    server.expect("was killed by SIGKILL while serving GET /hang");
+    connection_to(port, server.worker(0));
 }
 
 pub fn a_worker_that_may_hang_has_its_clients_served_by_another(case: &Case) {

@@ -132,8 +132,20 @@ impl ForkOptions {
     }
 
     /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
-    /// worker is killed and replaced, and the log says what it was doing. Default 30 seconds;
-    /// `None` lets it hang. A process in a debugger hangs too.
+    /// worker is replaced, and the log says what it was doing. Default 30 seconds; `None` lets it
+    /// hang. A process in a debugger hangs too.
+    ///
+    /// **What is had of it.** The log names the request that it serves, by its route, the line that
+    /// spawned the task that runs, and whether the process runs, sleeps, or waits for the system,
+    /// and for what. Then the worker is sent `SIGABRT`, by which the system writes a core file where
+    /// it is set up to (`ulimit -c unlimited`, `LimitCORE=infinity`), and is killed if that takes
+    /// longer than [`stop_timeout`](Self::stop_timeout). The file has the stack: `coredumpctl debug`, or `gdb program core`.
+    /// The line that hangs is nowhere else: a thread cannot look at its own stack in the handler of
+    /// a signal, for it may hold the very locks that takes, and a debugger that looks from outside
+    /// holds up the supervisor for seconds.
+    ///
+    /// After a change of [`user`](Self::user), the system neither writes the file
+    /// (`fs.suid_dumpable`) nor tells what the process waits for.
     ///
     /// Long before that, others serve its listeners: see [`adopt_after`](Self::adopt_after).
     ///

@@ -62,6 +62,10 @@ pub(super) enum Phase {
     Leaving {
         since: Instant,
     },
+    /// It was told to end as it stands, with its memory written to a file where the system does so.
+    Aborted {
+        since: Instant,
+    },
     /// It was killed, and has not been waited for.
     Killed,
 }
@@ -120,8 +124,7 @@ impl Process {
 
     /// Whether it serves those who wait at the listeners it is given, while all end.
     pub(super) fn can_serve_last(&self) -> bool {
-        let is_there = self.ready.is_some() && self.phase != Phase::Killed;
-        is_there && !self.is_stalled && !self.is_suspended
+        self.ready.is_some() && !self.is_doomed() && !self.is_stalled && !self.is_suspended
     }
 
     /// Asks it to end.
@@ -130,7 +133,7 @@ impl Process {
             return;
         }
         self.is_ordered = true;
-        if self.phase != Phase::Killed {
+        if !self.is_doomed() {
             self.phase = Phase::Leaving { since: Instant::now() };
         }
         self.page.set_ordered();
@@ -160,6 +163,16 @@ impl Process {
             }
             Some(Ok(Heard::Nothing)) | None => false,
         }
+    }
+
+    /// Whether it can do nothing more.
+    fn is_doomed(&self) -> bool {
+        matches!(self.phase, Phase::Aborted { .. } | Phase::Killed)
+    }
+
+    pub(super) fn abort(&mut self) {
+        self.phase = Phase::Aborted { since: Instant::now() };
+        self.signal(Signal::SIGABRT);
     }
 
     pub(super) fn kill(&mut self) {

@@ -44,6 +44,7 @@ impl Supervisor {
             // Then all are stopped together.
             Phase::Leaving { .. } if !self.is_serving() => None,
             Phase::Leaving { since, .. } => since.checked_add(self.options.stop_limit()),
+            Phase::Aborted { since } => since.checked_add(self.options.stop_limit()),
             Phase::Ready | Phase::Killed => None,
         }
     }
@@ -57,6 +58,7 @@ impl Supervisor {
                 }
                 let (what, limit) = match process.phase {
                     Phase::Starting => ("ready", self.options.start_limit().unwrap_or_default()),
+                    Phase::Aborted { .. } => ("aborted", self.options.stop_limit()),
                     _ => ("stopped", self.options.stop_limit()),
                 };
                 let pid = process.pid;
@@ -102,7 +104,7 @@ impl Supervisor {
                     stuck::report(&process.page, serving.as_deref(), memory),
                 );
                 log::error(log::GENERAL, text);
-                process.kill();
+                process.abort();
             }
         });
     }
