@@ -250,8 +250,27 @@ fn cuts(case: &Case, processes: usize) {
     server.signal(Signal::SIGTERM);
     held.response().expect_err("nobody has released it");
     assert!(start.elapsed() >= SHORT);
-    server.expect("WARN squall::general: 1 connections are cut: they took too long");
+    server.expect("WARN squall::general: 1 connection is cut: it took too long");
     server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn workers_without_connections_cut_none(case: &Case) {
+    cuts_none(case, 2);
+}
+
+pub fn one_process_without_connections_cuts_none(case: &Case) {
+    cuts_none(case, 1);
+}
+
+/// However little time there is for connections, who has none has not used it up.
+fn cuts_none(case: &Case, processes: usize) {
+    let hurried = |app| HTTPServer::new(app).shutdown_timeout(Duration::ZERO);
+    let server = case.server(|| serve(&hurried(application()), processes));
+    server.port();
+    serving(&server, processes);
+    server.signal(Signal::SIGTERM);
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
@@ -384,7 +403,7 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     release.get("/").unwrap();
     server.signal(Signal::SIGTERM);
     cut.response().expect_err("nobody has released it");
-    server.expect("1 connections are cut: they took too long");
+    server.expect("1 connection is cut: it took too long");
     server.expect("GET /hold is cut: it took too long");
     release.send("POST", "/release", "", b"").unwrap();
     assert_last(&mut release);
