@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
@@ -262,7 +263,7 @@ impl HTTPServer {
     /// In a worker, its share of the connections goes to the other workers; that of a Unix
     /// socket, which they share, does so anyway.
     pub fn stop(&self) {
-        let stopping = self.stop_accepting(true);
+        let stopping = self.stop_accepting(true, accept::LAST_ACCEPTS);
         // There may be no loop yet, and must not be one before a fork.
         if self.shared.service.get().is_some() {
             IOLoop::current().spawn_callback(stopping);
@@ -270,18 +271,19 @@ impl HTTPServer {
     }
 
     /// Accepts no more connections. If nobody else serves the listeners, what has connected is
-    /// accepted before.
-    fn stop_accepting(&self, is_last: bool) -> impl Future<Output = ()> + use<> {
+    /// accepted before, as far as `limit` suffices.
+    fn stop_accepting(&self, is_last: bool, limit: Duration) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
         self.shared.adopting.take();
         let accepting = self.shared.accepting.take();
         let service = self.shared.service.get().cloned();
         async move {
             let Some(service) = service else { return };
+            let end = Some(Instant::now() + limit.min(accept::LAST_ACCEPTS));
             for Accepting { listener, task, .. } in accepting {
                 drop(task);
                 if is_last {
-                    accept::accept_last(&service, &listener, false).await;
+                    accept::accept_last(&service, &listener, end).await;
                 }
             }
         }

@@ -27,7 +27,7 @@ const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
 /// For how long those who have connected are accepted at the end, where more may come: clients that
 /// come back as fast as they are let go would keep the queue from ever being empty.
-const LAST_ACCEPTS: Duration = Duration::from_millis(500);
+pub(super) const LAST_ACCEPTS: Duration = Duration::from_millis(500);
 
 /// Accepts connections until the server is stopped; each is served by a task of its own.
 ///
@@ -73,23 +73,27 @@ async fn leave_to_others(listener: &Listener) {
 }
 
 /// Lets nobody begin to connect any more, and gives those who have begun the time to be accepted,
-/// by the tasks that do. Returns of each listener whether that could be done.
-pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>) -> Vec<bool> {
+/// by the tasks that do; but no more than `limit`. Returns of each listener whether nobody comes to it
+/// any more.
+pub(super) async fn hold_off(
+    listeners: impl Iterator<Item = &Listener>,
+    limit: Duration,
+) -> Vec<bool> {
     let held_off: Vec<_> = listeners.map(Listener::hold_off).collect();
     if held_off.contains(&true) {
-        sleep(LAST_HANDSHAKES).await;
+        sleep(LAST_HANDSHAKES.min(limit)).await;
     }
     held_off
 }
 
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
+/// Accepts until `end` at most, if there is one, and once if that has passed.
 ///
 /// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
-/// between is reset. Elsewhere nobody comes any more, and all are accepted, however long that takes.
-pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, is_held_off: bool) {
-    let end = Instant::now() + LAST_ACCEPTS;
+/// between is reset.
+pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, end: Option<Instant>) {
     // A task may not do everything in one go.
-    while accept_waiting(service, listener).await && (is_held_off || Instant::now() < end) {
+    while accept_waiting(service, listener).await && end.is_none_or(|end| Instant::now() < end) {
         yield_now().await;
     }
     listener.stop_listening();

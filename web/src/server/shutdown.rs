@@ -83,30 +83,40 @@ async fn watch(mut signals: Signals) {
 }
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
+    let ordered = Instant::now();
+    let limit = worker.settings.shutdown_timeout;
     worker.begin_drain();
-    let drained = async {
-        if !is_last {
-            handle.leave_to_others();
-        }
-        handle.serve_last(&worker).await;
-        handle.stop_accepting(is_last).await;
-        worker.drained().await;
-    };
-    if timeout(worker.settings.shutdown_timeout, drained).await.is_err() {
-        let left = worker.connection_count();
-        log::warn(log::GENERAL, format_args!("{left} connections are cut: they took too long"));
+    if !is_last {
+        handle.leave_to_others();
+    }
+    // The limit is one for connections. Whoever has none does not reach it.
+    handle.accept_last(limit).await;
+    let left = limit.saturating_sub(ordered.elapsed());
+    let is_drained = timeout(left, handle.serve_last(&worker, limit)).await.is_ok();
+    handle.stop_accepting(false, Duration::ZERO).await;
+    if !is_drained {
+        warn_of_cut(worker.connection_count());
         worker.abort();
         // They are told, and tell what they were.
         let _ = timeout(LAST_TURNS, worker.drained()).await;
     }
 }
 
+fn warn_of_cut(connections: usize) {
+    match connections {
+        0 => {}
+        1 => log::warn(log::GENERAL, format_args!("1 connection is cut: it took too long")),
+        _ => {
+            let text = format_args!("{connections} connections are cut: they took too long");
+            log::warn(log::GENERAL, text);
+        }
+    }
+}
+
 impl HTTPServer {
-    /// Accepts who waits where this process listens, closes that, and serves them all to the end.
-    /// Where another worker has died over the same, who waits there is served as well.
-    async fn serve_last(&self, worker: &Worker) {
+    /// Serves what there is to the end, and who waits for another worker that has died over the same.
+    async fn serve_last(&self, worker: &Worker, limit: Duration) {
         loop {
-            self.accept_last().await;
             let drained = async {
                 worker.drained().await;
                 false
@@ -114,29 +124,35 @@ impl HTTPServer {
             if !futures_lite::future::or(self.adopted(), drained).await {
                 return;
             }
-            // It was given before this worker began to end, and is another's by now.
-            if !is_stopping() {
+            if is_stopping() {
+                self.accept_last(limit).await;
+            } else {
+                // It was given before this worker began to end, and is another's by now.
                 self.leave_to_others();
             }
         }
     }
 
-    /// Lets nobody begin to connect any more where this process listens now, and those who have
-    /// begun be accepted.
-    async fn accept_last(&self) {
+    /// Lets nobody begin to connect any more where this process listens now, accepts those who have,
+    /// and closes it. Where others may come meanwhile, it takes a part of `limit` at most.
+    async fn accept_last(&self, limit: Duration) {
+        let begun = Instant::now();
         let listeners = |accepting: &Vec<Accepting>| {
             accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
         };
         let listeners = listeners(&self.shared.accepting.borrow());
-        let held_off = accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
+        let held_off = listeners.iter().map(|listener| &**listener);
+        let held_off = accept::hold_off(held_off, limit / 4).await;
         let is_one = |accepting: &mut Accepting| {
             listeners.iter().any(|listener| Rc::ptr_eq(listener, &accepting.listener))
         };
         let ended: Vec<_> = self.shared.accepting.borrow_mut().extract_if(.., is_one).collect();
         drop(ended);
         let Some(service) = self.shared.service.get() else { return };
+        let end = Instant::now() + accept::LAST_ACCEPTS.min(limit / 4);
         for (listener, is_held_off) in listeners.into_iter().zip(held_off) {
-            accept::accept_last(service, &listener, is_held_off).await;
+            let end = if is_held_off { begun.checked_add(limit) } else { Some(end) };
+            accept::accept_last(service, &listener, end).await;
         }
     }
 
