@@ -140,13 +140,24 @@ impl<L: AsFd> ListeningSocket<L> {
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, Option<SocketAddrAny>)>> {
-        let accept = |listener: &L| loop {
-            match accept(listener) {
-                Err(error) if is_of_one_connection(error) => {}
-                result => return Ok(result?),
-            }
-        };
-        self.0.poll_read_with(cx, accept, |_| true)
+        self.0.poll_read_with(cx, accept_one, |_| true)
+    }
+
+    /// The same for one that is there now.
+    pub(super) fn try_accept(&self) -> io::Result<Option<(OwnedFd, Option<SocketAddrAny>)>> {
+        match accept_one(self.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            accepted => accepted.map(Some),
+        }
+    }
+}
+
+fn accept_one<L: AsFd>(listener: &L) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    loop {
+        match accept(listener) {
+            Err(error) if is_of_one_connection(error) => {}
+            result => return Ok(result?),
+        }
     }
 }
 

@@ -570,6 +570,33 @@ impl TcpListener {
         }
     }
 
+    /// Takes a connection that is there by now, and waits for none: `None` means that the queue is
+    /// empty, which [`poll_accept`](Self::poll_accept) does not say by being pending.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert!(listener.try_accept()?.is_none());
+    /// let _client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// assert!(listener.try_accept()?.is_some());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn try_accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        while let Some((socket, address)) = self.0.try_accept()? {
+            if let Some(Ok(address)) = address.map(SocketAddr::try_from) {
+                return Ok(Some((TcpStream(Socket::new(socket.into())), address)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The address it listens on.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{AddressFamily, SocketAddrUnix};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
 use super::socket::{ListeningSocket, Socket};
 use super::{FilePart, stream_traits};
@@ -352,13 +352,45 @@ impl UnixListener {
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let (socket, address) = ready!(self.0.poll_accept(cx))?;
+        Poll::Ready(Self::accepted(socket, address.as_ref()))
+    }
+
+    /// Takes a connection that is there by now, and waits for none: `None` means that the queue is
+    /// empty, which [`poll_accept`](Self::poll_accept) does not say by being pending.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::UnixListener;
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-{}-try.sock", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// assert!(listener.try_accept()?.is_none());
+    /// let _client = std::os::unix::net::UnixStream::connect(&path)?;
+    /// assert!(listener.try_accept()?.is_some());
+    /// std::fs::remove_file(&path)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn try_accept(&self) -> io::Result<Option<(UnixStream, SocketAddr)>> {
+        let accepted = self.0.try_accept()?;
+        accepted.map(|(socket, address)| Self::accepted(socket, address.as_ref())).transpose()
+    }
+
+    fn accepted(
+        socket: OwnedFd,
+        address: Option<&SocketAddrAny>,
+    ) -> io::Result<(UnixStream, SocketAddr)> {
         let stream = std::os::unix::net::UnixStream::from(socket);
         // Clients are unnamed as a rule, which is told by the length. For the others the
         // standard library is asked: `rustix` panics at a name of the greatest length.
         let named = address.is_some_and(|address| address.addr_len() as usize > UNNAMED);
         let address = if named { stream.peer_addr() } else { SocketAddr::from_pathname("") };
         let address = address.or_else(|_gone| SocketAddr::from_pathname(""))?;
-        Poll::Ready(Ok((UnixStream(Socket::new(stream)), address)))
+        Ok((UnixStream(Socket::new(stream)), address))
     }
 
     /// The address it listens on.

@@ -60,7 +60,12 @@ impl PidFile {
     /// Makes this the file of this process.
     pub(super) fn take(&mut self) -> io::Result<()> {
         self.owner = id();
-        let mut text = format!("{}\n", id());
+        // The predecessor has done so, unless it has died over it.
+        self.write(id())
+    }
+
+    fn write(&self, process: u32) -> io::Result<()> {
+        let mut text = format!("{process}\n");
         let length = text.len();
         // Whoever reads it meanwhile sees one number or the other, and empty lines at most.
         let before = usize::try_from(self.file.metadata()?.len()).unwrap_or(length);
@@ -75,9 +80,10 @@ impl PidFile {
         Ok(rustix::io::fcntl_setfd(&self.file, flags)?)
     }
 
-    /// Leaves the file to a successor.
-    pub(super) fn leave(mut self) {
+    /// Leaves the file to a successor, which has it open.
+    pub(super) fn leave(mut self, successor: u32) -> io::Result<()> {
         self.owner = 0;
+        self.write(successor)
     }
 
     fn try_create(path: &Path) -> io::Result<Self> {

@@ -92,22 +92,30 @@ pub(super) async fn hold_off(
 /// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
 /// between is reset.
 pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, end: Option<Instant>) {
-    // A task may not do everything in one go.
-    while accept_waiting(service, listener).await && end.is_none_or(|end| Instant::now() < end) {
+    loop {
+        match try_next(listener) {
+            Ok(Some(stream)) => service.open(stream),
+            Ok(None) => break,
+            // Another worker has shut it down.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => break,
+            Err(error) => {
+                log::error(log::GENERAL, format_args!("cannot accept a connection: {error}"));
+                sleep(PAUSE).await;
+            }
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            break;
+        }
+        // Those that were accepted are to be served meanwhile.
         yield_now().await;
     }
     listener.stop_listening();
 }
 
-/// Whether there was a connection.
-fn accept_waiting(service: &Rc<Service>, listener: &Listener) -> impl Future<Output = bool> {
-    std::future::poll_fn(|task| {
-        let mut any = false;
-        while let Poll::Ready(Ok(stream)) = poll_next(listener, task) {
-            service.open(stream);
-            any = true;
-        }
-        Poll::Ready(any)
+fn try_next(listener: &Listener) -> io::Result<Option<Stream>> {
+    Ok(match listener {
+        Listener::Tcp(listener) => listener.try_accept()?.map(|new| Stream::Tcp(new.0)),
+        Listener::Unix(listener) => listener.try_accept()?.map(|new| Stream::Unix(new.0)),
     })
 }
 

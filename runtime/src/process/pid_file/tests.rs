@@ -85,9 +85,10 @@ fn a_successor_takes_the_file_with_its_lock() {
     let left = fs::read_to_string(directory.file()).unwrap();
     assert_eq!(left, "1234567890\n", "one that has not taken it has not changed it");
     let mut new = PidFile::inherit(&directory.file(), inherited()).unwrap();
+    old.leave(17).unwrap();
+    assert_eq!(fs::read_to_string(directory.file()).unwrap(), "17\n");
     new.take().unwrap();
     assert_eq!(fs::read_to_string(directory.file()).unwrap(), own_line());
-    old.leave();
     assert_eq!(directory.names(), ["server.pid"]);
     let error = PidFile::create(&directory.file()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
