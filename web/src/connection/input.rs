@@ -164,8 +164,15 @@ impl Input {
 
     /// A part of the head as text.
     pub(crate) fn text(&self, range: Range) -> Text {
+        let (buffer, range) = self.share(range);
+        Text::shared(buffer, range.start, range.end)
+    }
+
+    /// The buffer that a part of the head lies in, and where.
+    #[inline]
+    pub(crate) fn share(&self, range: Range) -> (Rc<[u8]>, std::ops::Range<usize>) {
         let (buffer, at) = self.head_place();
-        Text::shared(Rc::clone(buffer), at + range.start as usize, at + range.end as usize)
+        (Rc::clone(buffer), at + range.start as usize..at + range.end as usize)
     }
 
     fn head_place(&self) -> (&Rc<[u8]>, usize) {

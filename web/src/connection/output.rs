@@ -66,6 +66,12 @@ impl Output {
         write(&mut self.copied)
     }
 
+    /// How many bytes [`append`](Self::append) would write behind.
+    #[inline]
+    pub(crate) fn copied_len(&self) -> usize {
+        self.copied.len()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
@@ -111,7 +117,7 @@ impl Output {
     /// Moves all of `other` behind what is here.
     #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        if !other.large.is_empty() {
+        if !other.large.is_empty() || other.copied.capacity() > KEPT_CAPACITY {
             return self.take_pieces(other);
         }
         self.copy(&other.copied[other.taken..]);
@@ -120,6 +126,10 @@ impl Output {
 
     #[inline(never)]
     fn take_pieces(&mut self, other: &mut Self) {
+        if other.large.is_empty() && other.taken == 0 && other.copied.len() >= COPY_LIMIT {
+            // It would not be kept: it can as well be sent from where it is.
+            return self.keep(Bytes::from(std::mem::take(&mut other.copied)));
+        }
         let mut copied = other.taken;
         while let Some(Large { at, piece }) = other.large.pop_front() {
             self.copy(&other.copied[copied..at]);
