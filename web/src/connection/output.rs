@@ -374,6 +374,21 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_is_not_kept_is_sent_from_where_it_is() {
+        let mut body = Output::default();
+        body.append(|out| out.resize(2 * KEPT_CAPACITY, b'x'));
+        let place = body.copied.as_ptr();
+        let mut output = Output::default();
+        output.copy(b"head");
+        output.take(&mut body);
+        assert_eq!(output.slices().nth(1).map(<[u8]>::as_ptr), Some(place));
+        assert_eq!((output.len(), body.len()), (4 + 2 * KEPT_CAPACITY as u64, 0));
+        body.copy(b"next");
+        output.take(&mut body);
+        assert!(bytes_of(&output).ends_with(b"xnext"));
+    }
+
+    #[test]
     fn a_file_stands_in_its_place_and_counts() {
         let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml")).unwrap().unwrap();
         let part = |length| FilePart::new(file.clone(), 0, length);

@@ -230,7 +230,7 @@ impl Context {
     fn form_fields(&self) -> Result<&[(Text, Text)]> {
         let cache = &self.exchange.cache().form;
         if cache.get().is_none() {
-            let body = self.connection.with(|buffers| buffers.body.whole());
+            let body = self.connection.with(|buffers| buffers.body.whole(&buffers.input));
             let fields = match body {
                 Some(body) if !body.is_empty() && self.has_form() => {
                     if self.is_body_encoded() {

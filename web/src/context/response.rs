@@ -368,3 +368,26 @@ fn escape_html(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::append_json;
+
+    #[test]
+    fn what_has_no_form_in_json_leaves_nothing_behind() {
+        let mut out = b"before".to_vec();
+        let half = ([1, 2], std::collections::HashMap::from([((1, 2), 3)]));
+        assert!(append_json(&mut out, &half).is_err());
+        assert_eq!(out, b"before");
+    }
+
+    #[test]
+    fn no_script_is_ended_but_what_stood_before_stays() {
+        let mut out = b"</".to_vec();
+        append_json(&mut out, &["</a", "<b>", "/"]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"</["<\/a","<b>","/"]"#);
+        let mut out = b"<".to_vec();
+        append_json(&mut out, &["</"]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"<["<\/"]"#);
+    }
+}
