@@ -129,7 +129,7 @@ impl Output {
     fn take_pieces(&mut self, other: &mut Self) {
         if other.large.is_empty() && other.taken == 0 && other.copied.len() >= COPY_LIMIT {
             // It would not be kept: it can as well be sent from where it is.
-            return self.keep(Bytes::from(std::mem::take(&mut other.copied)));
+            return self.keep(std::mem::take(&mut other.copied).into());
         }
         let mut copied = other.taken;
         while let Some(Large { at, piece }) = other.large.pop_front() {
@@ -379,8 +379,8 @@ mod tests {
     #[test]
     fn memory_that_is_not_kept_is_sent_from_where_it_is() {
         let mut body = Output::default();
-        body.append(|out| out.resize(2 * KEPT_CAPACITY, b'x'));
-        let place = body.copied.as_ptr();
+        body.append(|out| out.extend(&[b'x'; 2 * KEPT_CAPACITY]));
+        let place = body.copied.as_slice().as_ptr();
         let mut output = Output::default();
         output.copy(b"head");
         output.take(&mut body);

@@ -11,6 +11,7 @@ use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::field::is_reason_phrase;
+use crate::http1::send_buffer::SendBuffer;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -233,10 +234,10 @@ impl Context {
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
 /// Appends `value`; nothing if that fails.
-fn append_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result {
+fn append_json<T: Serialize + ?Sized>(out: &mut SendBuffer, value: &T) -> Result {
     let mut text = Appended { start: out.len(), out, is_kept: false };
     serde_json::to_writer(&mut *text.out, value)?;
-    if memchr::memchr(b'<', &text.out[text.start..]).is_some() {
+    if memchr::memchr(b'<', &text.out.as_slice()[text.start..]).is_some() {
         escape_slashes(text.out, text.start);
     }
     text.is_kept = true;
@@ -245,7 +246,7 @@ fn append_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result {
 
 /// What stands behind `start`, taken back when this is dropped: also by a panic.
 struct Appended<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut SendBuffer,
     start: usize,
     is_kept: bool,
 }
@@ -260,17 +261,17 @@ impl Drop for Appended<'_> {
 
 /// Writes `</` as `<\/` from `start` on.
 #[inline(never)]
-fn escape_slashes(json: &mut Vec<u8>, start: usize) {
-    if memchr::memmem::find(&json[start..], b"</").is_none() {
+fn escape_slashes(json: &mut SendBuffer, start: usize) {
+    if memchr::memmem::find(&json.as_slice()[start..], b"</").is_none() {
         return;
     }
-    let plain = json.split_off(start);
-    json.reserve(plain.len() + 16);
+    let plain = json.as_slice()[start..].to_vec();
+    json.truncate(start);
     for byte in plain {
-        if byte == b'/' && json[start..].last() == Some(&b'<') {
-            json.push(b'\\');
+        if byte == b'/' && json.as_slice()[start..].last() == Some(&b'<') {
+            json.extend(b"\\");
         }
-        json.push(byte);
+        json.extend(&[byte]);
     }
 }
 
@@ -372,22 +373,29 @@ fn escape_html(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::append_json;
+    use crate::http1::send_buffer::SendBuffer;
+
+    fn beginning(bytes: &[u8]) -> SendBuffer {
+        let mut buffer = SendBuffer::default();
+        buffer.extend(bytes);
+        buffer
+    }
 
     #[test]
     fn what_has_no_form_in_json_leaves_nothing_behind() {
-        let mut out = b"before".to_vec();
+        let mut out = beginning(b"before");
         let half = ([1, 2], std::collections::HashMap::from([((1, 2), 3)]));
         assert!(append_json(&mut out, &half).is_err());
-        assert_eq!(out, b"before");
+        assert_eq!(out.as_slice(), b"before");
     }
 
     #[test]
     fn no_script_is_ended_but_what_stood_before_stays() {
-        let mut out = b"</".to_vec();
+        let mut out = beginning(b"</");
         append_json(&mut out, &["</a", "<b>", "/"]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"</["<\/a","<b>","/"]"#);
-        let mut out = b"<".to_vec();
+        assert_eq!(str::from_utf8(out.as_slice()).unwrap(), r#"</["<\/a","<b>","/"]"#);
+        let mut out = beginning(b"<");
         append_json(&mut out, &["</"]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"<["<\/"]"#);
+        assert_eq!(str::from_utf8(out.as_slice()).unwrap(), r#"<["<\/"]"#);
     }
 }
