@@ -67,6 +67,12 @@ impl Output {
         write(&mut self.copied)
     }
 
+    /// How many bytes [`append`](Self::append) would write behind.
+    #[inline]
+    pub(crate) fn copied_len(&self) -> usize {
+        self.copied.len()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
@@ -112,7 +118,7 @@ impl Output {
     /// Moves all of `other` behind what is here.
     #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        if !other.large.is_empty() {
+        if !other.large.is_empty() || other.copied.capacity() > KEPT_CAPACITY {
             return self.take_pieces(other);
         }
         self.copy(&other.copied.as_slice()[other.taken..]);
@@ -121,6 +127,10 @@ impl Output {
 
     #[inline(never)]
     fn take_pieces(&mut self, other: &mut Self) {
+        if other.large.is_empty() && other.taken == 0 && other.copied.len() >= COPY_LIMIT {
+            // It would not be kept: it can as well be sent from where it is.
+            return self.keep(std::mem::take(&mut other.copied).into());
+        }
         let mut copied = other.taken;
         while let Some(Large { at, piece }) = other.large.pop_front() {
             self.copy(&other.copied.as_slice()[copied..at]);
@@ -364,6 +374,21 @@ mod tests {
             }
             assert_eq!(sent, expected.len());
         }
+    }
+
+    #[test]
+    fn memory_that_is_not_kept_is_sent_from_where_it_is() {
+        let mut body = Output::default();
+        body.append(|out| out.extend(&[b'x'; 2 * KEPT_CAPACITY]));
+        let place = body.copied.as_slice().as_ptr();
+        let mut output = Output::default();
+        output.copy(b"head");
+        output.take(&mut body);
+        assert_eq!(output.slices().nth(1).map(<[u8]>::as_ptr), Some(place));
+        assert_eq!((output.len(), body.len()), (4 + 2 * KEPT_CAPACITY as u64, 0));
+        body.copy(b"next");
+        output.take(&mut body);
+        assert!(bytes_of(&output).ends_with(b"xnext"));
     }
 
     #[test]

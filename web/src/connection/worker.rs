@@ -10,6 +10,7 @@ use squall_runtime::{IOLoop, Moment, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::collecting::SpareMemory;
 use crate::connection::draining::Drain;
 use crate::connection::relay::Relay;
 use crate::http1::date::{DateCache, DateLine};
@@ -23,6 +24,7 @@ pub(crate) struct Worker {
     pub(crate) recorder: Recorder,
     io_loop: IOLoop,
     buffers: Pool<Buffers>,
+    pub(super) spare: SpareMemory,
     date: RefCell<Date>,
     connections: RefCell<Connections>,
     pub(super) drain: Drain,
@@ -42,6 +44,7 @@ impl Worker {
             recorder,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
+            spare: SpareMemory::default(),
             date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
             connections: RefCell::default(),
             drain: Drain::default(),

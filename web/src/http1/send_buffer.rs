@@ -1,4 +1,6 @@
-use std::mem;
+use std::{io, mem};
+
+use bytes::Bytes;
 
 /// Bytes that are about to leave, one piece behind the other.
 ///
@@ -35,6 +37,11 @@ impl SendBuffer {
         self.len = 0;
     }
 
+    /// Takes back what is behind the first `len` bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// Gives back the memory, of a buffer that is empty.
     pub(crate) fn release(&mut self) {
         *self = Self::default();
@@ -63,6 +70,31 @@ impl SendBuffer {
     fn grow(&mut self, count: usize) {
         let wanted = (self.len + count).max(2 * self.room.len()).max(Self::FIRST_ROOM);
         self.room.resize(wanted, 0);
+    }
+}
+
+impl io::Write for SendBuffer {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.extend(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl From<SendBuffer> for Bytes {
+    fn from(mut buffer: SendBuffer) -> Self {
+        buffer.room.truncate(buffer.len);
+        buffer.room.into()
     }
 }
 
