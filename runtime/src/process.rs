@@ -20,6 +20,10 @@
 //! program as a child; when that is ready, it executes the same in its own place, and sends
 //! `SIGTERM` to the child and to its old workers when it is ready itself.
 //!
+//! As the first process of a container, the supervisor also waits for processes that others have left
+//! behind. A process without a supervisor does not: it could not tell them from those that the
+//! program waits for itself. There, `docker run --init` or the like does it.
+//!
 //! The new supervisor is another process than the old one, which is told to systemd and stands in
 //! the pid file. A manager that knows neither, and watches the process that it has started, takes
 //! the end of the old one for the end of the service: there, `SIGHUP` is all there is.
