@@ -157,10 +157,10 @@ impl Presence {
 
     /// Another process is the server from now on. It goes on with the pid file, or has none there.
     pub(super) fn hand_over(&mut self, pid: u32, with_file: bool) {
-        if let Some(file) = self.pid_file.take_if(|_| with_file) {
-            if let Err(error) = file.leave(pid) {
-                log::error(log::GENERAL, format_args!("the pid file is not up to date: {error}"));
-            }
+        if let Some(file) = self.pid_file.take_if(|_| with_file)
+            && let Err(error) = file.leave(pid)
+        {
+            log::error(log::GENERAL, format_args!("the pid file is not up to date: {error}"));
         }
         self.pid_file = None;
         if let Some(notifier) = self.notifier.take() {
