@@ -50,6 +50,8 @@ const CASES: &[harness::Row] = harness::rows![
     presence::the_name_is_a_setting,
     presence::the_pid_file_is_there_while_the_server_is,
     server::balance::kept_connections_are_spread_evenly,
+    server::balance::who_waits_at_a_shared_socket_for_workers_that_die_is_answered,
+    server::balance::who_waits_at_a_shared_socket_is_answered_to_the_last,
     server::balance::who_has_more_takes_what_nobody_else_does,
     server::counted::all_workers_tell_the_sum_of_what_clients_have_asked_for,
     server::counted::the_control_socket_is_answered_whoever_died_and_while_the_server_drains,

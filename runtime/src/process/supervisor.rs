@@ -82,6 +82,8 @@ pub(super) struct Supervisor {
     is_announced: bool,
     /// Workers of this program serve what they are given.
     has_adopters: bool,
+    /// While all end, a worker has accepted all who waited before it has ended.
+    has_drained: bool,
     /// How many workers were started for those whose workers have died at the end.
     last_tries: u32,
     /// Another process has the listeners, too, and goes on.
@@ -146,6 +148,7 @@ impl Supervisor {
             others_dismissed: None,
             is_announced: false,
             has_adopters: in_place,
+            has_drained: false,
             last_tries: 0,
             has_handed_over: false,
             reload_before: 0,

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use squall::process::task_id;
 use squall::{HTTPServer, IOLoop};
 
@@ -23,6 +24,51 @@ fn over_a_unix_socket(case: &Case) -> (Server, String) {
     });
     let path = server.expect("path ");
     (server, path)
+}
+
+pub fn who_waits_at_a_shared_socket_is_answered_to_the_last(case: &Case) {
+    answers_who_waits(case, 0, |_| ());
+}
+
+pub fn who_waits_at_a_shared_socket_for_workers_that_die_is_answered(case: &Case) {
+    answers_who_waits(case, 1, |workers| {
+        workers.iter().for_each(|&worker| kill(worker, Signal::SIGKILL).unwrap());
+    });
+}
+
+/// Clients are queued when something happens to the workers, and the supervisor hears of it after
+/// the order to stop.
+fn answers_who_waits(case: &Case, last_workers: usize, happen: impl FnOnce(&[Pid])) {
+    let (server, path) = over_a_unix_socket(case);
+    let workers = [server.worker(0), server.worker(1)];
+    let (_kept, _) = keep(&path);
+    workers.into_iter().for_each(suspend);
+    suspend(server.pid());
+    let connect = |_| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream
+    };
+    let waiting: Vec<_> = (0..100).map(connect).collect();
+    happen(&workers);
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGCONT);
+    for mut stream in waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("who has connected is answered");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+    let start = Instant::now();
+    while UnixStream::connect(&path).is_ok() {
+        assert!(start.elapsed() < SOON, "it listens");
+    }
+    let (status, others) = server.ended();
+    assert_eq!(status.code(), Some(0));
+    // Nobody is started for those who do not wait.
+    let started = others.iter().filter(|line| line.starts_with("this is worker")).count();
+    assert_eq!(started, last_workers, "{others:?}");
+    let _ = std::fs::remove_file(path);
 }
 
 /// A connection that is kept, and the worker that has it.

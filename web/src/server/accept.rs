@@ -79,8 +79,14 @@ pub(super) async fn hold_off(
     listeners: impl Iterator<Item = &Listener>,
     limit: Duration,
 ) -> Vec<bool> {
-    let held_off: Vec<_> = listeners.map(Listener::hold_off).collect();
-    if held_off.contains(&true) {
+    let mut any_handshake = false;
+    let hold_off = |listener: &Listener| {
+        let is_held_off = listener.hold_off();
+        any_handshake |= is_held_off && matches!(listener, Listener::Tcp(_));
+        is_held_off
+    };
+    let held_off = listeners.map(hold_off).collect();
+    if any_handshake {
         sleep(LAST_HANDSHAKES.min(limit)).await;
     }
     held_off

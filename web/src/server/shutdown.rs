@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_lite::StreamExt;
 use squall_runtime::process::{begin_drain, decline_reloads, is_stopping, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
-use squall_runtime::{IOLoop, log, timeout};
+use squall_runtime::{IOLoop, Listener, log, timeout};
 
 use crate::connection::worker::Worker;
 use crate::server::{Accepting, HTTPServer, accept, background};
@@ -141,18 +141,23 @@ impl HTTPServer {
             accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
         };
         let listeners = listeners(&self.shared.accepting.borrow());
-        let held_off = listeners.iter().map(|listener| &**listener);
-        let held_off = accept::hold_off(held_off, limit / 4).await;
-        let is_one = |accepting: &mut Accepting| {
-            listeners.iter().any(|listener| Rc::ptr_eq(listener, &accepting.listener))
-        };
-        let ended: Vec<_> = self.shared.accepting.borrow_mut().extract_if(.., is_one).collect();
-        drop(ended);
-        let Some(service) = self.shared.service.get() else { return };
-        let end = Instant::now() + accept::LAST_ACCEPTS.min(limit / 4);
-        for (listener, is_held_off) in listeners.into_iter().zip(held_off) {
-            let end = if is_held_off { begun.checked_add(limit) } else { Some(end) };
-            accept::accept_last(service, &listener, end).await;
+        // A Unix socket that is shut down is ready all the time: it is not kept for long.
+        let (unix, tcp): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|listener| matches!(**listener, Listener::Unix(_)));
+        for listeners in [unix, tcp] {
+            let held_off = listeners.iter().map(|listener| &**listener);
+            let held_off = accept::hold_off(held_off, limit / 4).await;
+            let is_one = |accepting: &mut Accepting| {
+                listeners.iter().any(|listener| Rc::ptr_eq(listener, &accepting.listener))
+            };
+            let ended: Vec<_> = self.shared.accepting.borrow_mut().extract_if(.., is_one).collect();
+            drop(ended);
+            let Some(service) = self.shared.service.get() else { return };
+            let end = Instant::now() + accept::LAST_ACCEPTS.min(limit / 4);
+            for (listener, is_held_off) in listeners.into_iter().zip(held_off) {
+                let end = if is_held_off { begun.checked_add(limit) } else { Some(end) };
+                accept::accept_last(service, &listener, end).await;
+            }
         }
     }
 

@@ -160,14 +160,27 @@ impl Bound {
 
     /// Whether somebody has connected to the slot and waits. What the service manager has open, too,
     /// is not asked for: it waits for the next server.
-    pub(super) fn holds_clients(&self, slot: usize) -> bool {
+    pub(super) fn holds_clients(&self, slot: usize, shared_counts: bool) -> bool {
         let slots = self.slots.borrow();
         let Some(socket) = slots.get(slot).or(slots.first()) else { return false };
         let mut queue = [PollFd::new(socket, PollFlags::IN)];
         !self.traits.shared
+            && (slots.len() > 1 || shared_counts)
             && rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
             && poll(&mut queue, Some(&Timespec::default())).is_ok()
             && queue[0].revents().contains(PollFlags::IN)
+    }
+
+    /// Linux has a Unix socket that is shut down refuse clients, and gives out those who wait. That
+    /// cannot be undone, and is not ours to do to a socket of the service manager.
+    pub(super) fn refuse_newcomers(&self) {
+        if SPREADS
+            && !self.traits.shared
+            && let (Place::Unix(_), [socket]) = (&self.place, &**self.slots.borrow())
+        {
+            // It fails for no socket that listens.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     /// Takes the slot out of those that get connections, unless it is shared.

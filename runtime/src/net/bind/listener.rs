@@ -4,6 +4,7 @@ use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::{SockFilter, SockRef};
@@ -81,7 +82,8 @@ impl Listener {
     /// the end of listening is reset.
     ///
     /// Returns whether that is done: for TCP, on Linux, unless others use the
-    /// [same](Self::is_shared) socket.
+    /// [same](Self::is_shared) socket; and for a Unix socket of which the supervisor has seen to it,
+    /// because all workers end.
     ///
     /// # Examples
     ///
@@ -90,7 +92,7 @@ impl Listener {
     pub fn hold_off(&self) -> bool {
         match self {
             Self::Tcp(listener) => !self.is_shared() && ignore_newcomers(listener),
-            Self::Unix(_) => false,
+            Self::Unix(listener) => SPREADS && is_shut_down(listener),
         }
     }
 
@@ -130,6 +132,13 @@ impl Listener {
             let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
         }
     }
+}
+
+/// Whether somebody who has this socket as well has shut it down.
+fn is_shut_down(listener: &UnixListener) -> bool {
+    let mut state = [PollFd::new(listener, PollFlags::RDHUP)];
+    poll(&mut state, Some(&Timespec::default())).is_ok()
+        && state[0].revents().contains(PollFlags::RDHUP)
 }
 
 /// Has the socket drop each packet that asks for a connection: a program of the system's packet

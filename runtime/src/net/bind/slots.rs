@@ -246,10 +246,16 @@ impl Slots {
         self.all().any(|bound| bound.listens(slot))
     }
 
-    /// Whether clients wait in a queue of this slot, or one that it shares, which would be lost with
-    /// this server.
-    pub(crate) fn holds_clients(&self, slot: usize) -> bool {
-        self.all().any(|bound| bound.holds_clients(slot))
+    /// Whether clients wait in a queue of this slot, which would be lost with this server; or in one
+    /// that it shares, if that `counts`.
+    pub(crate) fn holds_clients(&self, slot: usize, shared_counts: bool) -> bool {
+        self.all().any(|bound| bound.holds_clients(slot, shared_counts))
+    }
+
+    /// The whole server ends: has the system refuse whoever connects where that can be had without
+    /// losing those who wait, which is for Unix sockets. The others are for the workers to close.
+    pub(crate) fn refuse_newcomers(&self) {
+        self.all().for_each(Bound::refuse_newcomers);
     }
 
     /// What there is to hand over to another program: the descriptors of each address, by slot.

@@ -76,7 +76,7 @@ impl Supervisor {
             return;
         }
         for id in 0..self.slots.len() {
-            if !self.sockets.holds_clients(id) {
+            if !self.sockets.holds_clients(id, !self.has_drained) {
                 self.sockets.retire(id);
             } else if self.last_tries == LAST_TRIES {
                 self.last_tries += 1;

@@ -23,6 +23,8 @@ impl Supervisor {
             (_, true) => death.is_normal() || death.is_by(Signal::SIGTERM),
             (_, false) => death.is_normal(),
         };
+        // Nobody waits any more where all could accept.
+        self.has_drained |= !self.is_serving() && death.is_normal() && process.page.accepts_last();
         process.page.end(is_expected);
         self.slots[id].has_listened = true;
         let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
