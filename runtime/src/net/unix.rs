@@ -329,7 +329,11 @@ impl AsFd for UnixStream {
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct UnixListener(ListeningSocket<std::os::unix::net::UnixListener>);
+pub struct UnixListener(
+    ListeningSocket<std::os::unix::net::UnixListener>,
+    /// The service manager has it open, too.
+    bool,
+);
 
 impl UnixListener {
     /// Listens at `path`, where nothing may exist yet.
@@ -359,6 +363,15 @@ impl UnixListener {
     /// See [`UnixListener`].
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// Says whether others than this server have the socket.
+    pub(super) fn with_shared(self, shared: bool) -> Self {
+        Self(self.0, shared)
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.1
     }
 
     /// Waits until a connection is there, and leaves it.
@@ -458,7 +471,7 @@ impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
 
     /// Takes a listener of the standard library over and makes it non-blocking.
     fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
-        Ok(Self(ListeningSocket::new(listener)?))
+        Ok(Self(ListeningSocket::new(listener)?, false))
     }
 }
 

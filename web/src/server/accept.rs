@@ -82,8 +82,8 @@ pub(super) async fn hold_off(
     let mut any_handshake = false;
     let hold_off = |listener: &Listener| {
         let is_held_off = listener.hold_off();
-        any_handshake |= is_held_off && matches!(listener, Listener::Tcp(_));
-        is_held_off
+        any_handshake |= is_held_off;
+        is_held_off || listener.refuse_newcomers()
     };
     let held_off = listeners.map(hold_off).collect();
     if any_handshake {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 
-use super::super::TcpListener;
+use super::super::{TcpListener, UnixListener};
 use super::handed::{Handed, HandedPlace, Traits};
 use super::listener::{self, Listener, SPREADS};
 use super::tcp::Inherited;
@@ -130,7 +130,10 @@ impl Bound {
                     let listener = TcpListener::try_from(net::TcpListener::from(socket))?;
                     Listener::Tcp(listener.with_shared(self.traits.shared))
                 }
-                Place::Unix(_) => Listener::Unix(StdUnixListener::from(socket).try_into()?),
+                Place::Unix(_) => {
+                    let listener = UnixListener::try_from(StdUnixListener::from(socket))?;
+                    Listener::Unix(listener.with_shared(self.traits.shared))
+                }
             })
         };
         listen().map_err(|error| named(&self.place, &error))
@@ -169,18 +172,6 @@ impl Bound {
             && rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
             && poll(&mut queue, Some(&Timespec::default())).is_ok()
             && queue[0].revents().contains(PollFlags::IN)
-    }
-
-    /// Linux has a Unix socket that is shut down refuse clients, and gives out those who wait. That
-    /// cannot be undone, and is not ours to do to a socket of the service manager.
-    pub(super) fn refuse_newcomers(&self) {
-        if SPREADS
-            && !self.traits.shared
-            && let (Place::Unix(_), [socket]) = (&self.place, &**self.slots.borrow())
-        {
-            // It fails for no socket that listens.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
     }
 
     /// Takes the slot out of those that get connections, unless it is shared.

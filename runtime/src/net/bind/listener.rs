@@ -4,7 +4,6 @@ use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::{SockFilter, SockRef};
@@ -82,8 +81,8 @@ impl Listener {
     /// the end of listening is reset.
     ///
     /// Returns whether that is done: for TCP, on Linux, unless others use the
-    /// [same](Self::is_shared) socket; and for a Unix socket of which the supervisor has seen to it,
-    /// because all workers end.
+    /// [same](Self::is_shared) socket. For the others, see
+    /// [`refuse_newcomers`](Self::refuse_newcomers).
     ///
     /// # Examples
     ///
@@ -92,7 +91,45 @@ impl Listener {
     pub fn hold_off(&self) -> bool {
         match self {
             Self::Tcp(listener) => !self.is_shared() && ignore_newcomers(listener),
-            Self::Unix(listener) => SPREADS && is_shut_down(listener),
+            Self::Unix(_) => false,
+        }
+    }
+
+    /// Has the system refuse clients from now on, in all processes of the server, and for good: where
+    /// the whole server [ends](crate::process::is_stopping). Who has connected before can still be
+    /// accepted.
+    ///
+    /// Returns whether that is done: for a Unix socket, on Linux, unless the service manager has it
+    /// as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// use squall_runtime::{Listener, bind_sockets};
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-{}-refuse.sock", std::process::id()));
+    /// for listener in bind_sockets(path.clone())?.into_listeners()? {
+    ///     let _client = UnixStream::connect(&path)?;
+    ///     assert_eq!(listener.refuse_newcomers(), cfg!(target_os = "linux"));
+    ///     assert_eq!(UnixStream::connect(&path).is_err(), cfg!(target_os = "linux"));
+    ///     let Listener::Unix(listener) = listener else { unreachable!("a path was bound") };
+    ///     assert!(listener.try_accept()?.is_some());
+    /// }
+    /// std::fs::remove_file(&path)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn refuse_newcomers(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            // It fails for no socket that listens.
+            Self::Unix(listener) => {
+                SPREADS
+                    && !listener.is_shared()
+                    && rustix::net::shutdown(listener, rustix::net::Shutdown::Both).is_ok()
+            }
         }
     }
 
@@ -132,13 +169,6 @@ impl Listener {
             let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
         }
     }
-}
-
-/// Whether somebody who has this socket as well has shut it down.
-fn is_shut_down(listener: &UnixListener) -> bool {
-    let mut state = [PollFd::new(listener, PollFlags::RDHUP)];
-    poll(&mut state, Some(&Timespec::default())).is_ok()
-        && state[0].revents().contains(PollFlags::RDHUP)
 }
 
 /// Has the socket drop each packet that asks for a connection: a program of the system's packet

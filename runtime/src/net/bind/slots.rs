@@ -252,12 +252,6 @@ impl Slots {
         self.all().any(|bound| bound.holds_clients(slot, shared_counts))
     }
 
-    /// The whole server ends: has the system refuse whoever connects where that can be had without
-    /// losing those who wait, which is for Unix sockets. The others are for the workers to close.
-    pub(crate) fn refuse_newcomers(&self) {
-        self.all().for_each(Bound::refuse_newcomers);
-    }
-
     /// What there is to hand over to another program: the descriptors of each address, by slot.
     pub(crate) fn to_hand_over(&self) -> Vec<(Vec<RawFd>, Traits, String)> {
         self.all().map(Bound::to_hand_over).collect()

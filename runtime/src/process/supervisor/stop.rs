@@ -81,7 +81,6 @@ impl Supervisor {
 
     fn start_no_more(&mut self) {
         if self.owns_listeners() {
-            self.sockets.refuse_newcomers();
             self.scoreboard.set_stopping();
         }
         for slot in &mut self.slots {
