@@ -371,12 +371,12 @@ fn who_comes_while_held_off_tries_again() {
     let connect = |limit| TcpStream::connect_timeout(&address, Duration::from_millis(limit));
     let group = std::rc::Rc::clone(&sockets.0);
     let listeners = sockets.into_listeners().unwrap();
-    let _before = connect(5_000).expect("it listens");
+    let _before = connect(30_000).expect("it listens");
     assert!(listeners.iter().all(Listener::hold_off));
     assert_eq!(connect(100).unwrap_err().kind(), ErrorKind::TimedOut);
     // Somebody takes the socket over.
     group[0].listener(0).unwrap();
-    connect(5_000).expect("it listens again");
+    connect(30_000).expect("it listens again");
     listeners[0].stop_listening();
-    assert_eq!(connect(5_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(connect(30_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
