@@ -84,7 +84,10 @@ fn a_bound_address_takes_connections_at_once() {
     let sockets = bind_sockets(0).unwrap();
     let port = sockets.local_addrs()[0].port();
     answers((Ipv4Addr::LOCALHOST, port).into()).unwrap();
-    answers((Ipv6Addr::LOCALHOST, port).into()).unwrap();
+    // Not every machine has the other family.
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        answers((Ipv6Addr::LOCALHOST, port).into()).unwrap();
+    }
     drop(sockets);
     let gone = answers((Ipv4Addr::LOCALHOST, port).into()).unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::ConnectionRefused);
