@@ -140,6 +140,7 @@ impl Deadline {
     /// io_loop.run_sync(poll_fn(|cx| deadline.poll_expired(cx)))?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[inline]
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with_timer(|timers, timer| {
             // Waiters are made and dropped while nothing is borrowed: both may run anybody's code.
