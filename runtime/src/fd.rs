@@ -399,7 +399,7 @@ impl<T: AsFd> AsyncFd<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -474,6 +474,13 @@ impl<T: AsFd> AsyncFd<T> {
             reactor::rearm(self.get_ref().as_fd(), self.key.get(), direction)?;
         }
         Poll::Pending
+    }
+
+    /// Is ready if reading is worth an attempt, which asks the system nothing. If not, the task is
+    /// woken by the next event. What is wrong with the descriptor is told by the attempt.
+    #[inline]
+    pub(crate) fn poll_worth_reading(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_event(cx, Direction::Read).map(drop)
     }
 
     /// The same where it need not be fast.

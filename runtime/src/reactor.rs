@@ -20,20 +20,22 @@ use source::{Interest, Source};
 
 pub(crate) use source::{Direction, Ready, Trigger};
 
+#[cfg(test)]
+mod either;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 mod source;
 
-#[cfg(all(target_os = "linux", not(test)))]
-use linux::Epoll as Chosen;
+#[cfg(test)]
+use either::{Either as Chosen, open};
 #[cfg(target_os = "linux")]
-use linux::open as open_native;
-#[cfg(all(not(target_os = "linux"), not(test)))]
-use portable::Portable as Chosen;
+use linux as native;
+#[cfg(not(test))]
+use native::{Native as Chosen, open};
 #[cfg(not(target_os = "linux"))]
-use portable::open as open_native;
+use portable as native;
 
 /// What the operating system is asked, and what it answers.
 trait System {
@@ -59,10 +61,15 @@ trait System {
     /// Sleeps until something happens or `timeout` is over, which is at most a day, and tells what has happened: nothing,
     /// if a signal ended it early. Who is told may use the system, except for another wait.
     /// Returns how often it told.
-    fn wait(&self, timeout: Duration, tell: &mut dyn FnMut(Event)) -> io::Result<usize>;
+    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize>;
 
     /// Whether it knows edges, and with them tells of a peer that has finished.
     fn has_edges(&self) -> bool;
+}
+
+/// Who is told of events. Not a closure, which cannot ask to be inlined.
+trait Hears {
+    fn hear(&self, event: Event);
 }
 
 /// A source that is not in the reactor any more.
@@ -127,21 +134,6 @@ struct Opened {
 
 type Open = fn() -> io::Result<(Chosen, OwnedFd)>;
 
-/// The tests run on both systems. Else there is one for each target, so that the compiler sees what
-/// is called.
-#[cfg(test)]
-type Chosen = Box<dyn System>;
-
-#[cfg(not(test))]
-fn open() -> io::Result<(Chosen, OwnedFd)> {
-    open_native()
-}
-
-#[cfg(test)]
-fn open() -> io::Result<(Chosen, OwnedFd)> {
-    open_native().map(|(system, bell)| -> (Chosen, _) { (Box::new(system), bell) })
-}
-
 thread_local! {
     // Never destroyed, which each access would have to ask for; `shut_down` empties it.
     static REACTOR: ManuallyDrop<Reactor> = const {
@@ -182,7 +174,7 @@ impl Asked {
     /// the number of events.
     #[inline(always)]
     pub(crate) fn wait(&self, timeout: Duration) -> io::Result<usize> {
-        self.0.wait(timeout, &mut |event| dispatch(&self.0, event))
+        self.0.wait(timeout, Dispatch(&self.0))
     }
 }
 
@@ -191,9 +183,7 @@ impl Asked {
 pub(crate) fn use_portable() {
     OPENED.with(|opened| {
         assert!(opened.system.get().is_none(), "the reactor is in use already");
-        opened.open.set(|| {
-            portable::open().map(|(system, bell)| -> (Chosen, _) { (Box::new(system), bell) })
-        });
+        opened.open.set(|| portable::open().map(|(system, bell)| (Chosen::Portable(system), bell)));
     });
 }
 
@@ -426,17 +416,22 @@ impl Opened {
     }
 }
 
-#[inline(always)]
-fn dispatch(system: &Chosen, event: Event) {
-    let Some(noted) = REACTOR.with(|reactor| reactor.note(event)) else { return };
-    if let Some((from, to)) = noted.change {
-        disarm(system, event.key, from, to);
-    }
-    if let Some(reader) = noted.reader {
-        reader.wake();
-    }
-    if let Some(writer) = noted.writer {
-        wake_writer(writer);
+/// Notes events, and wakes those who waited for them.
+struct Dispatch<'a>(&'a Chosen);
+
+impl Hears for Dispatch<'_> {
+    #[inline(always)]
+    fn hear(&self, event: Event) {
+        let Some(noted) = REACTOR.with(|reactor| reactor.note(event)) else { return };
+        if let Some((from, to)) = noted.change {
+            disarm(self.0, event.key, from, to);
+        }
+        if let Some(reader) = noted.reader {
+            reader.wake();
+        }
+        if let Some(writer) = noted.writer {
+            wake_writer(writer);
+        }
     }
 }
 

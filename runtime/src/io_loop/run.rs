@@ -48,7 +48,7 @@ impl Core {
                     return Ok(output);
                 }
             }
-            self.turn(&asked, &mut batch)?;
+            self.turn_by_call(&asked, &mut batch)?;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -69,6 +69,12 @@ impl Core {
         pulse::begin_turn(timer::tick());
         polls::begin();
         Ok(())
+    }
+
+    /// The same, where it need not be inlined.
+    #[inline(never)]
+    fn turn_by_call(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
+        self.turn(asked, batch)
     }
 
     /// Asks the reactor, and sleeps if nothing is left to be done. Returns the number of events.

@@ -16,7 +16,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
 use super::source::Interest;
-use super::{Event, Key, Ready, Removed, System, Trigger};
+use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
 
 /// Events taken by one wait. What is left comes with the next one.
 const EVENTS: usize = 1024;
@@ -25,7 +25,7 @@ const EVENTS: usize = 1024;
 /// data, a short read may count as the last one: see [`Ready::FINISHED`].
 const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
 
-pub(super) struct Epoll {
+pub(super) struct Native {
     poller: Poller,
     /// The events of a turn; kept for the sake of its capacity. Borrowed while they are told, which
     /// nobody notices: only `wait` uses it, and nobody waits who is being woken.
@@ -35,21 +35,21 @@ pub(super) struct Epoll {
     listeners: RefCell<Vec<(Key, OwnedFd)>>,
 }
 
-pub(super) fn open() -> io::Result<(Epoll, OwnedFd)> {
+pub(super) fn open() -> io::Result<(Native, OwnedFd)> {
     let poller = Poller::new()?;
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     // Each write is an edge of its own, so nobody ever needs to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    let epoll = Epoll {
+    let native = Native {
         poller,
         buffer: RefCell::new(Vec::with_capacity(EVENTS)),
         listeners: RefCell::new(Vec::new()),
     };
-    Ok((epoll, bell))
+    Ok((native, bell))
 }
 
-impl System for Epoll {
+impl System for Native {
     fn add(
         &self,
         fd: BorrowedFd<'_>,
@@ -99,7 +99,7 @@ impl System for Epoll {
     }
 
     #[inline(always)]
-    fn wait(&self, timeout: Duration, tell: &mut dyn FnMut(Event)) -> io::Result<usize> {
+    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
         let timeout = Timespec {
             tv_sec: timeout.as_secs().cast_signed(),
             tv_nsec: timeout.subsec_nanos().into(),
@@ -112,7 +112,7 @@ impl System for Epoll {
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
             // Of the bell nobody needs to know more than that it ended the wait.
             if key != Key::BELL {
-                tell(Event { key, ready: ready(flags) });
+                hears.hear(Event { key, ready: ready(flags) });
             }
         }
         Ok(count)

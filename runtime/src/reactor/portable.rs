@@ -15,7 +15,7 @@ use polling::{Event as Polled, Events, PollMode, Poller};
 use rustix::io::ioctl_fionbio;
 
 use super::source::Interest;
-use super::{Event, Key, Ready, Removed, System, Trigger};
+use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
 
 pub(super) struct Portable {
     poller: Poller,
@@ -26,6 +26,10 @@ pub(super) struct Portable {
     /// A pipe; other threads write to its other end.
     bell: PipeReader,
 }
+
+/// Of targets that have no other.
+#[cfg(not(target_os = "linux"))]
+pub(super) type Native = Portable;
 
 pub(super) fn open() -> io::Result<(Portable, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
@@ -81,7 +85,7 @@ impl System for Portable {
         self.descriptors.borrow_mut().remove(&source.key);
     }
 
-    fn wait(&self, timeout: Duration, tell: &mut dyn FnMut(Event)) -> io::Result<usize> {
+    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
         let mut buffer = self.buffer.take().unwrap_or_default();
         buffer.clear();
         let waited = self.poller.wait(&mut buffer, Some(timeout));
@@ -89,7 +93,7 @@ impl System for Portable {
             if Key(event.key) == Key::BELL {
                 self.silence_bell();
             } else {
-                tell(Event { key: Key(event.key), ready: ready(&event) });
+                hears.hear(Event { key: Key(event.key), ready: ready(&event) });
             }
         }
         self.buffer.set(Some(buffer));

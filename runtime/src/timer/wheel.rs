@@ -98,6 +98,18 @@ impl Wheel {
         }
     }
 
+    /// As [`arm`](Self::arm) and [`wait`](Self::wait) one after the other.
+    #[inline]
+    pub(crate) fn arm_and_wait(&mut self, index: u32, due: u64, waiter: Waiter) -> Option<Waiter> {
+        let Some(timer) = self.timers.at_mut(index) else { return Some(waiter) };
+        let before = std::mem::replace(&mut timer.due, due);
+        let replaced = timer.waiter.replace(waiter);
+        if timer.place.is_none() || before > due {
+            self.arm_earlier(index, due);
+        }
+        replaced
+    }
+
     /// Puts a timer that has been armed for `due` where it comes in time.
     #[cold]
     fn arm_earlier(&mut self, index: u32, due: u64) {
