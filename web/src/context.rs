@@ -6,6 +6,7 @@ use squall_runtime::IOLoop;
 use crate::connection::Connection;
 use crate::http1::head::HeadError;
 
+mod appended;
 mod arguments;
 mod client;
 pub(crate) mod conclude;

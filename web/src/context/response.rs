@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::chunk::IntoChunk;
 use crate::context::Context;
+use crate::context::appended::{append_json, append_text};
 use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -58,6 +59,27 @@ impl Context {
             self.exchange.response.body.append(|out| out.truncate(before));
         }
         set
+    }
+
+    /// Appends text as [`write!`] formats it, which takes no memory but that of the body.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn sum(cx: &mut Context, a: u32, b: u32) -> Result {
+    ///     write!(cx, "{a} + {b} = {}", a + b)
+    /// }
+    ///
+    /// let app = Application::new([route("/{a}/{b}", get(sum))]);
+    /// assert_eq!(TestClient::new(app).get("/1/2").send().text(), "1 + 2 = 3");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and if a value says that it cannot be formatted.
+    #[track_caller]
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result {
+        self.check_open()?;
+        self.exchange.response.body.append(|out| append_text(out, text))
     }
 
     /// Whether the body can still be added to.
@@ -232,48 +254,6 @@ impl Context {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
-/// Appends `value`; nothing if that fails.
-fn append_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result {
-    let mut text = Appended { start: out.len(), out, is_kept: false };
-    serde_json::to_writer(&mut *text.out, value)?;
-    if memchr::memchr(b'<', &text.out[text.start..]).is_some() {
-        escape_slashes(text.out, text.start);
-    }
-    text.is_kept = true;
-    Ok(())
-}
-
-/// What stands behind `start`, taken back when this is dropped: also by a panic.
-struct Appended<'a> {
-    out: &'a mut Vec<u8>,
-    start: usize,
-    is_kept: bool,
-}
-
-impl Drop for Appended<'_> {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            self.out.truncate(self.start);
-        }
-    }
-}
-
-/// Writes `</` as `<\/` from `start` on.
-#[inline(never)]
-fn escape_slashes(json: &mut Vec<u8>, start: usize) {
-    if memchr::memmem::find(&json[start..], b"</").is_none() {
-        return;
-    }
-    let plain = json.split_off(start);
-    json.reserve(plain.len() + 16);
-    for byte in plain {
-        if byte == b'/' && json[start..].last() == Some(&b'<') {
-            json.push(b'\\');
-        }
-        json.push(byte);
-    }
-}
-
 /// What a handler may not do to its response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -367,27 +347,4 @@ fn escape_html(text: &str) -> String {
         }
     }
     escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::append_json;
-
-    #[test]
-    fn what_has_no_form_in_json_leaves_nothing_behind() {
-        let mut out = b"before".to_vec();
-        let half = ([1, 2], std::collections::HashMap::from([((1, 2), 3)]));
-        assert!(append_json(&mut out, &half).is_err());
-        assert_eq!(out, b"before");
-    }
-
-    #[test]
-    fn no_script_is_ended_but_what_stood_before_stays() {
-        let mut out = b"</".to_vec();
-        append_json(&mut out, &["</a", "<b>", "/"]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"</["<\/a","<b>","/"]"#);
-        let mut out = b"<".to_vec();
-        append_json(&mut out, &["</"]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"<["<\/"]"#);
-    }
 }
