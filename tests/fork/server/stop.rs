@@ -22,6 +22,9 @@ const HELD: usize = 16;
 /// How many clients send one request after the other meanwhile.
 const BUSY: usize = 8;
 
+/// Orders that come this close to each other are one.
+const ONE_ORDER: Duration = Duration::from_millis(100);
+
 /// Less than any wait here takes, for what is to be cut.
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -250,8 +253,27 @@ fn cuts(case: &Case, processes: usize) {
     server.signal(Signal::SIGTERM);
     held.response().expect_err("nobody has released it");
     assert!(start.elapsed() >= SHORT);
-    server.expect("WARN squall::general: 1 connections are cut: they took too long");
+    server.expect("WARN squall::general: 1 connection is cut: it took too long");
     server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    let (status, others) = server.ended();
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
+pub fn workers_without_connections_cut_none(case: &Case) {
+    cuts_none(case, 2);
+}
+
+pub fn one_process_without_connections_cuts_none(case: &Case) {
+    cuts_none(case, 1);
+}
+
+/// However little time there is for connections, who has none has not used it up.
+fn cuts_none(case: &Case, processes: usize) {
+    let hurried = |app| HTTPServer::new(app).shutdown_timeout(Duration::ZERO);
+    let server = case.server(|| serve(&hurried(application()), processes));
+    server.port();
+    serving(&server, processes);
+    server.signal(Signal::SIGTERM);
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
@@ -338,8 +360,15 @@ pub fn a_second_order_cuts_what_one_process_serves(case: &Case) {
 
 /// `timeout`, for one, signals a process and then its whole group.
 pub fn an_order_that_comes_twice_at_once_is_one(case: &Case) {
+    // On a machine that is busy the second one may come too late, which shows nothing.
+    assert!((0..100).any(|_| comes_twice_at_once(case)), "it never comes at once");
+}
+
+/// Returns whether it did.
+fn comes_twice_at_once(case: &Case) -> bool {
     let server = case.server(|| {
         let twice = async || {
+            let start = Instant::now();
             for _ in 0..2 {
                 raise(Signal::SIGTERM).unwrap();
                 // The first one has been seen when the second one comes.
@@ -347,6 +376,7 @@ pub fn an_order_that_comes_twice_at_once_is_one(case: &Case) {
                     yield_now().await;
                 }
             }
+            start.elapsed().as_millis().to_string()
         };
         let gate = Gate::default();
         let (held, opened) = (gate.clone(), gate);
@@ -361,13 +391,18 @@ pub fn an_order_that_comes_twice_at_once_is_one(case: &Case) {
     serving(&server, 1);
     let mut held = held(&server, port);
     let [mut stop, mut release] = [(); 2].map(|()| Connection::open(port).unwrap());
-    for (connection, target) in [(&mut stop, "/stop"), (&mut release, "/release")] {
-        connection.send("POST", target, "", b"").unwrap();
-        assert_eq!(connection.response().unwrap().status(), 200);
+    stop.send("POST", "/stop", "", b"").unwrap();
+    let took = stop.response().map(|response| response.text().parse::<u128>().unwrap());
+    // The end by the second one may well come before the answer.
+    if took.map_or(true, |took| took >= ONE_ORDER.as_millis()) {
+        return false;
     }
+    release.send("POST", "/release", "", b"").unwrap();
+    assert_eq!(release.response().unwrap().status(), 200);
     assert_last(&mut held);
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
+    true
 }
 
 pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
@@ -384,7 +419,7 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     release.get("/").unwrap();
     server.signal(Signal::SIGTERM);
     cut.response().expect_err("nobody has released it");
-    server.expect("1 connections are cut: they took too long");
+    server.expect("1 connection is cut: it took too long");
     server.expect("GET /hold is cut: it took too long");
     release.send("POST", "/release", "", b"").unwrap();
     assert_last(&mut release);

@@ -8,6 +8,7 @@ use squall_runtime::{FilePart, log};
 
 use super::stream::Stream;
 use crate::chunk::{Chunk, Kind};
+use crate::http1::send_buffer::SendBuffer;
 
 /// From this size on, a chunk that is owned is sent from where it lies; below it, copying is
 /// cheaper than another entry in the vector of a `writev`.
@@ -24,7 +25,7 @@ const KEPT_CAPACITY: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// The copied pieces, one behind the other; those before `taken` have left.
-    copied: Vec<u8>,
+    copied: SendBuffer,
     taken: usize,
     /// The large pieces, which stand between the copied ones.
     large: VecDeque<Large>,
@@ -62,7 +63,7 @@ impl Output {
 
     /// Appends what `write` appends to the buffer it is given.
     #[inline]
-    pub(crate) fn append<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    pub(crate) fn append<R>(&mut self, write: impl FnOnce(&mut SendBuffer) -> R) -> R {
         write(&mut self.copied)
     }
 
@@ -94,7 +95,7 @@ impl Output {
 
     #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
-        self.copied.extend_from_slice(bytes);
+        self.copied.extend(bytes);
     }
 
     #[inline(never)]
@@ -120,7 +121,7 @@ impl Output {
         if !other.large.is_empty() || other.copied.capacity() > KEPT_CAPACITY {
             return self.take_pieces(other);
         }
-        self.copy(&other.copied[other.taken..]);
+        self.copy(&other.copied.as_slice()[other.taken..]);
         other.clear();
     }
 
@@ -128,23 +129,23 @@ impl Output {
     fn take_pieces(&mut self, other: &mut Self) {
         if other.large.is_empty() && other.taken == 0 && other.copied.len() >= COPY_LIMIT {
             // It would not be kept: it can as well be sent from where it is.
-            return self.keep(Bytes::from(std::mem::take(&mut other.copied)));
+            return self.keep(std::mem::take(&mut other.copied).into());
         }
         let mut copied = other.taken;
         while let Some(Large { at, piece }) = other.large.pop_front() {
-            self.copy(&other.copied[copied..at]);
+            self.copy(&other.copied.as_slice()[copied..at]);
             copied = at;
             self.push_large(piece);
         }
         self.large_len += std::mem::take(&mut other.large_len);
-        self.copy(&other.copied[copied..]);
+        self.copy(&other.copied.as_slice()[copied..]);
         other.clear();
     }
 
     /// The bytes, if they lie in one piece.
     #[inline]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
-        if self.large.is_empty() { self.copied.get(self.taken..) } else { None }
+        if self.large.is_empty() { self.copied.as_slice().get(self.taken..) } else { None }
     }
 
     /// The bytes, piece by piece, up to a file; none of the pieces is empty.
@@ -162,7 +163,7 @@ impl Output {
                 None => (self.copied.len(), None),
             };
             after = Some(bytes);
-            let before = &self.copied[copied..at];
+            let before = &self.copied.as_slice()[copied..at];
             copied = at;
             Some(before)
         })
@@ -180,7 +181,9 @@ impl Output {
 
     #[cold]
     fn clear_much(&mut self) {
-        self.copied.shrink_to(KEPT_CAPACITY);
+        if self.copied.capacity() > KEPT_CAPACITY {
+            self.copied.release();
+        }
         self.large.clear();
         self.large_len = 0;
     }
@@ -376,8 +379,8 @@ mod tests {
     #[test]
     fn memory_that_is_not_kept_is_sent_from_where_it_is() {
         let mut body = Output::default();
-        body.append(|out| out.resize(2 * KEPT_CAPACITY, b'x'));
-        let place = body.copied.as_ptr();
+        body.append(|out| out.extend(&[b'x'; 2 * KEPT_CAPACITY]));
+        let place = body.copied.as_slice().as_ptr();
         let mut output = Output::default();
         output.copy(b"head");
         output.take(&mut body);

@@ -61,7 +61,7 @@ impl Context {
         set
     }
 
-    /// Appends text as [`write!`] formats it, which takes no memory but that of the body.
+    /// Appends text as [`write!`] and [`writeln!`] format it, which takes no memory but that of the body.
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
