@@ -16,6 +16,7 @@ use crate::case::announce;
 use crate::http::{Connection, Response};
 
 pub mod balance;
+pub mod controlled;
 pub mod counted;
 pub mod last;
 pub mod load;

@@ -1,7 +1,8 @@
 //! What a server is doing, for those who run it: as JSON on a socket of its own, and as a page.
 //!
-//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket beside the
-//! server's addresses. Any worker answers there, for all of them:
+//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket, or an address that
+//! only this machine reaches, beside the server's addresses. Any worker answers there, for all of
+//! them:
 //!
 //! | path | answer |
 //! |---|---|

@@ -13,6 +13,7 @@ use crate::settings::Settings;
 
 mod accept;
 mod background;
+mod control;
 mod drive;
 mod proxies;
 mod relayed;
@@ -25,9 +26,6 @@ mod start;
 pub use background::spawn_background;
 pub(crate) use service::Service;
 pub use start::StartOptions;
-
-/// What is told there is for those who run the server.
-const CONTROL_MODE: u32 = 0o600;
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.
 ///
@@ -181,30 +179,6 @@ impl HTTPServer {
         Ok(self)
     }
 
-    /// Serves the [control view](crate::control) on `address`, once the server is started: a Unix
-    /// socket, which only the user of the process may connect to (`"/run/app.sock"`). A TCP
-    /// address is possible as well, and open to whoever reaches it.
-    ///
-    /// It is answered until the process ends, also while the server drains.
-    ///
-    /// ```no_run
-    /// # use squall::{Application, HTTPServer};
-    /// # let app = Application::new([]);
-    /// let server = HTTPServer::new(app);
-    /// server.control("/run/app.sock")?;
-    /// server.bind(8000)?.start(0)?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
-    pub fn control(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
-        let sockets = BindOptions::new().unix_mode(CONTROL_MODE).bind_sockets(address)?;
-        self.shared.control.borrow_mut().push(sockets);
-        Ok(self)
-    }
-
     /// The addresses that are listened on over TCP.
     ///
     /// ```
@@ -295,22 +269,6 @@ impl HTTPServer {
     fn keep(&self, sockets: Sockets) {
         self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
         self.shared.bound.borrow_mut().push(sockets);
-    }
-
-    fn serve_control(&self) -> io::Result<()> {
-        let control = self.shared.control.take();
-        if control.is_empty() {
-            return Ok(());
-        }
-        let service = Rc::new(Service::control());
-        for sockets in control {
-            for listener in sockets.into_listeners()? {
-                let (service, listener) = (Rc::clone(&service), Rc::new(listener));
-                let accepting = accept::accept(self.clone(), service, listener);
-                IOLoop::current().spawn_callback(accepting);
-            }
-        }
-        Ok(())
     }
 
     /// The application in this process, built when it is first needed.

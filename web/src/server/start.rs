@@ -86,13 +86,13 @@ impl HTTPServer {
             options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
         }
         self.shared.started.set(true);
-        self.serve_control()?;
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))
     }
 
     pub(super) fn serve(&self, sockets: Sockets) -> io::Result<()> {
         let service = self.service()?;
+        self.serve_control()?;
         let adoptions = sockets.adoptions();
         for listener in sockets.into_listeners()? {
             self.accept_from(&service, listener, None);
