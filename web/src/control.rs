@@ -35,7 +35,10 @@
 //! - `metrics`: `name`, `help` and `value` of each [metric](crate::metrics) of the user's own.
 
 mod page;
+mod rates;
 mod view;
+
+use squall_runtime::IOLoop;
 
 use crate::application::Application;
 use crate::context::Context;
@@ -46,8 +49,12 @@ use crate::route::route;
 use crate::scoreboard::summary::Summary;
 use crate::{health, metrics};
 
+use rates::Rates;
+
 /// Answers `GET` with a small page of HTML that shows workers, rates, how long requests take, and
-/// which routes take most of the time. It refreshes itself every two seconds.
+/// which routes take most of the time. It refreshes itself every two seconds. The rates are those
+/// since the worker that answers was last asked for the page, by whomever, at least a second and a
+/// half ago; the page says how long ago that was.
 ///
 /// It shows the inside of the server, and so should not be open to all.
 ///
@@ -59,11 +66,14 @@ use crate::{health, metrics};
 /// assert!(client.get("/status").send().text().contains("<td class=t>ready"));
 /// ```
 pub fn page() -> Functions {
-    let page = page::Page::default();
+    let rates = Rates::default();
     get(async move |cx: &mut Context| {
         cx.set_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
         cx.set_header(header::CACHE_CONTROL, "no-store")?;
-        cx.write(page.show(&Summary::gather()))
+        let summary = Summary::gather();
+        cx.write(
+            rates.since(IOLoop::current().time(), &summary, |since| page::show(&summary, since)),
+        )
     })
 }
 

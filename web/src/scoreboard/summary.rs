@@ -79,7 +79,7 @@ impl Summary {
         summary
     }
 
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             workers: Vec::new(),
             in_flight: 0,
