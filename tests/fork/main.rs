@@ -55,6 +55,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::controlled::workers_that_were_forked_by_hand_answer_on_the_control_socket,
     server::counted::all_workers_tell_the_sum_of_what_clients_have_asked_for,
     server::counted::the_log_names_a_request_whose_worker_was_killed_from_outside,
+    server::counted::what_a_worker_was_killed_in_is_counted_as_lost,
     server::counted::the_log_says_what_a_worker_was_serving_when_it_died,
     server::last::a_handler_that_goes_on_is_waited_for,
     server::last::a_response_that_has_begun_is_completed,

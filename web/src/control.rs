@@ -31,7 +31,8 @@
 //! - `requests`, and for each of `routes`: `count`, `by_status` as pairs, and of their `duration` the
 //!   `sum`, `mean`, `p50`, `p90`, `p99`, `max`, and the `buckets` that hold any: pairs of an upper
 //!   bound (`null`: there is none) and a number.
-//! - `in_flight`, `connections`, `accepted`, `refused`, `received_bytes`, `sent_bytes`.
+//! - `in_flight`, `connections`, `accepted`, `refused`, `lost` (requests that have ended with their
+//!   worker), `received_bytes`, `sent_bytes`.
 //! - `metrics`: `name`, `help` and `value` of each [metric](crate::metrics) of the user's own.
 
 mod page;

@@ -1,13 +1,14 @@
 //! What servers of several processes say of themselves: counts, health, and what died of what.
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use squall::metrics::{Counter, Gauge};
-use squall::{Application, HTTPServer, get, health, metrics, post, route};
+use squall::{Application, Context, HTTPServer, Result, get, health, metrics, post, route};
 
 use super::{Gate, aborts, connection_to, hold, sender, serve, who};
 use crate::case::{Case, SOON};
@@ -35,11 +36,19 @@ pub(super) fn application() -> io::Result<Application> {
         route("/", get(ask)),
         route("/hold", get(async move || hold(&held).await)),
         route("/release", post(release)),
-        route("/abort/{why}", get(async |_: &mut squall::Context, _: String| aborts().await)),
+        route("/abort/{why}", get(async |_: &mut Context, _: String| aborts().await)),
         route("/spin", get(spins)),
+        route("/parts", get(parts)),
         route("/metrics", metrics::handler()),
         route("/readyz", health::readyz()),
     ]))
+}
+
+async fn parts(cx: &mut Context) -> Result {
+    cx.set_header("Content-Length", 10)?;
+    cx.write("first")?;
+    cx.flush().await?;
+    cx.write("other")
 }
 
 async fn spins() {
@@ -98,6 +107,9 @@ pub fn all_workers_tell_the_sum_of_what_clients_have_asked_for(case: &Case) {
             connection_of(port, workers[0], &mut sent),
             connection_of(port, workers[1], &mut sent),
         ];
+        asked[0].get("/parts").unwrap();
+        let parts = r#"http_requests_total{method="GET",route="/parts",status="2xx"}"#;
+        assert_eq!(scrape(&mut asked[1]).value(parts), f64::from(deaths + 1));
         for connection in &mut asked {
             let page = scrape(connection);
             assert_eq!(page.value(HELLO), sent as f64, "after {deaths} deaths");
@@ -110,6 +122,57 @@ pub fn all_workers_tell_the_sum_of_what_clients_have_asked_for(case: &Case) {
             assert_eq!(page.value(r#"squall_workers{state="ready"}"#), 2.0);
         }
     }
+}
+
+pub fn what_a_worker_was_killed_in_is_counted_as_lost(case: &Case) {
+    const HELD: u64 = 3;
+    let server = case.server(|| serve_counted(2));
+    let port = server.port();
+    let mut workers = [server.worker(0), server.worker(1)];
+    await_ready(port);
+    let (mut sent, mut lost) = (0, 0);
+    for victim in [0, 1, 0] {
+        let held: Vec<_> = (0..HELD)
+            .map(|_| {
+                let mut connection = connection_of(port, workers[victim], &mut sent);
+                connection.send("GET", "/hold", "", b"").unwrap();
+                server.expect("held");
+                connection
+            })
+            .collect();
+        let mut other = connection_of(port, workers[1 - victim], &mut sent);
+        assert_eq!(scrape(&mut other).value("http_requests_in_flight"), (HELD + 1) as f64);
+        kill(workers[victim], Signal::SIGKILL).unwrap();
+        workers[victim] = server.worker(victim);
+        lost += HELD;
+        drop(held);
+        await_ready(port);
+        for worker in workers {
+            assert_counted(&mut connection_of(port, worker, &mut sent), sent, lost);
+        }
+    }
+
+    // The first is done, and would have been sent with the second.
+    let mut stream = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), SOON).unwrap();
+    let [first, second] =
+        ["/", "/abort/now"].map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    stream.write_all(format!("{first}{second}").as_bytes()).unwrap();
+    server.expect("was killed by SIGABRT");
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    assert!(received.is_empty(), "nothing was sent");
+    await_ready(port);
+    assert_counted(&mut Connection::open(port).unwrap(), sent, lost + 2);
+}
+
+/// Asserts that so many requests were answered, and so many lost.
+#[track_caller]
+fn assert_counted(connection: &mut Connection, answered: u64, lost: u64) {
+    let page = scrape(connection);
+    let timed = r#"http_request_duration_seconds_count{method="GET",route="/"}"#;
+    assert_eq!([page.value(HELLO), page.value(timed)], [answered as f64; 2]);
+    assert_eq!(page.value("http_lost_requests_total"), lost as f64);
+    assert_eq!(page.value("http_requests_in_flight"), 1.0, "this one");
 }
 
 /// A connection to a certain worker, and how many requests finding it took.

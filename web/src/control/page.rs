@@ -40,11 +40,15 @@ fn totals(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
     });
     let rate = rate(since.map(|since| since.of_all(all.count())));
     let ready = summary.count(State::Ready);
+    let lost = match summary.lost {
+        0 => String::new(),
+        lost => format!(", <span class=bad>{lost} lost with their worker</span>"),
+    };
     // Writing to a string cannot fail.
     let _ = writeln!(
         html,
         "<h1>{} requests</h1><p>{rate} per second{window}, {} in flight, {} connections, {ready} workers \
-         ready, {} received, {} sent; {}</p>",
+         ready, {} received, {} sent{lost}; {}</p>",
         all.count(),
         summary.in_flight,
         summary.connections,
