@@ -209,6 +209,9 @@ impl Value {
     fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Counter(sum), Self::Counter(count)) => *sum = sum.wrapping_add(*count),
+            // Who has nothing to tell is left out.
+            (Self::Gauge(sum), Self::Gauge(value)) if sum.is_nan() => *sum = *value,
+            (Self::Gauge(_), Self::Gauge(value)) if value.is_nan() => {}
             (Self::Gauge(sum), Self::Gauge(value)) => *sum += value,
             (Self::Histogram(sum), Self::Histogram(counts)) => sum.add(counts),
             _ => {}
