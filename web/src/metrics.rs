@@ -100,7 +100,21 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 
 /// Everything that was counted, in the text format of Prometheus, version 0.0.4.
 ///
-/// Any worker can be asked, and so can the supervisor; they say the same.
+/// Any worker can be asked, and so can the supervisor; they say the same. What a program has called
+/// in the supervisor is what it gives to [`ForkOptions::describe`](crate::process::ForkOptions::describe); in a process
+/// of its own beside it, what it gives to
+/// [`ForkOptions::on_worker_exit`](crate::process::ForkOptions::on_worker_exit). When the last worker has ended, that is
+/// who still knows what was counted since it was last asked for:
+///
+/// ```no_run
+/// # use squall::{Application, HTTPServer, metrics};
+/// use squall::process::ForkOptions;
+///
+/// let keep = |_: &_| drop(std::fs::write("/var/lib/node_exporter/app.prom", metrics::render()));
+/// let workers = ForkOptions::new().workers(4).on_worker_exit(keep);
+/// HTTPServer::new(Application::new([])).bind(8000)?.start(workers)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// ```
 /// use squall::testing::TestClient;

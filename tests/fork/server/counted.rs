@@ -2,16 +2,21 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::process::id;
 use std::thread;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use squall::metrics::{Counter, Gauge};
-use squall::{Application, Context, HTTPServer, Result, get, health, metrics, post, route};
+use squall::metrics::{Counter, Gauge, PAGE_WORDS};
+use squall::process::{ForkOptions, SlotPage};
+use squall::{
+    Application, Context, HTTPServer, IOLoop, Result, bind_sockets, get, health, metrics, post,
+    route,
+};
 
 use super::{Gate, aborts, connection_to, hold, sender, serve, who};
-use crate::case::{Case, SOON};
+use crate::case::{Case, SOON, announce};
 use crate::exposition::Exposition;
 use crate::http::Connection;
 
@@ -21,6 +26,7 @@ const HELLO: &str = r#"http_requests_total{method="GET",route="/",status="2xx"}"
 pub(super) fn application() -> io::Result<Application> {
     let asked = Counter::new("asked_total", "How often somebody has asked.")?;
     let here = Gauge::new("workers_here", "One for each worker.")?;
+    let raised = Gauge::new("raised", "What nobody ever takes away.")?;
     let gate = Gate::default();
     let (held, opened) = (gate.clone(), gate);
     let ask = async move || {
@@ -37,6 +43,7 @@ pub(super) fn application() -> io::Result<Application> {
         route("/hold", get(async move || hold(&held).await)),
         route("/release", post(release)),
         route("/abort/{why}", get(async |_: &mut Context, _: String| aborts().await)),
+        route("/raise", get(async move || raised.inc())),
         route("/spin", get(spins)),
         route("/parts", get(parts)),
         route("/metrics", metrics::handler()),
@@ -173,6 +180,67 @@ fn assert_counted(connection: &mut Connection, answered: u64, lost: u64) {
     assert_eq!([page.value(HELLO), page.value(timed)], [answered as f64; 2]);
     assert_eq!(page.value("http_lost_requests_total"), lost as f64);
     assert_eq!(page.value("http_requests_in_flight"), 1.0, "this one");
+}
+
+pub fn what_a_worker_had_is_gone_with_it(case: &Case) {
+    let server = case.server(|| serve_counted(2));
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    let [mut dies, mut stays] = workers.map(|worker| connection_to(port, worker));
+    (0..3).for_each(|_| drop(dies.get("/raise").unwrap()));
+    (0..2).for_each(|_| drop(stays.get("/raise").unwrap()));
+    assert_eq!(scrape(&mut stays).value("raised"), 5.0);
+    kill(workers[0], Signal::SIGKILL).unwrap();
+    server.expect("was killed by SIGKILL");
+    assert_eq!(scrape(&mut stays).value("raised"), 2.0);
+    let replacement = server.worker(0);
+    connection_to(port, replacement).get("/raise").unwrap();
+    assert_eq!(scrape(&mut stays).value("raised"), 3.0);
+}
+
+/// What stands in the page of whoever calls it of the requests that were answered.
+fn hello_line() -> String {
+    let page = metrics::render();
+    page.lines().find(|line| line.starts_with(HELLO)).unwrap_or_default().to_owned()
+}
+
+pub fn the_supervisor_tells_the_same_as_its_workers(case: &Case) {
+    let server = case.server(|| {
+        fn describe(_: &SlotPage) -> Option<String> {
+            Some(format!("what {} counts as {}", id(), hello_line()))
+        }
+        let sockets = bind_sockets("127.0.0.1:0")?;
+        println!("port {}", sockets.local_addrs()[0].port());
+        let workers = ForkOptions::new().workers(2).page_words(PAGE_WORDS).describe(describe);
+        announce(workers.fork_processes()?);
+        HTTPServer::new(application()?).add_sockets(sockets)?;
+        IOLoop::current().start()
+    });
+    let (port, worker) = (server.port(), server.worker(0));
+    let mut sent = 0;
+    connection_of(port, server.worker(1), &mut sent);
+    connection_of(port, worker, &mut sent);
+    kill(worker, Signal::SIGKILL).unwrap();
+    let told = server.expect(&format!("worker 0 (pid {worker}) was killed by SIGKILL"));
+    let expected = format!(" while serving what {} counts as {HELLO} {sent}", server.pid());
+    assert!(told.starts_with(&expected), "{told}");
+}
+
+pub fn what_was_counted_is_told_when_the_last_worker_has_ended(case: &Case) {
+    let server = case.server(|| {
+        let tell = |_: &_| println!("in the end: {}", hello_line());
+        let workers = ForkOptions::new().workers(2).on_worker_exit(tell);
+        serve(&HTTPServer::new(application()?), workers)
+    });
+    let (port, mut sent) = (server.port(), 0);
+    for worker in [server.worker(0), server.worker(1)] {
+        connection_of(port, worker, &mut sent);
+    }
+    server.signal(Signal::SIGTERM);
+    for _ in 0..2 {
+        assert_eq!(server.expect("in the end: "), format!("{HELLO} {sent}"));
+    }
+    assert_eq!(server.ended().0.code(), Some(0));
 }
 
 /// A connection to a certain worker, and how many requests finding it took.
