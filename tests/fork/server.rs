@@ -18,6 +18,7 @@ use crate::http::{Connection, Response};
 pub mod balance;
 pub mod controlled;
 pub mod counted;
+pub mod drain;
 pub mod last;
 pub mod load;
 pub mod start;

@@ -163,7 +163,7 @@ pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use body::{Body, WholeBody};
 pub use bytes::Bytes;
 pub use chunk::{Chunk, IntoChunk};
-pub use connection::draining::Draining;
+pub use connection::draining::{DrainReason, Draining};
 pub use connection::upgrade::Upgraded;
 pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};

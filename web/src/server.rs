@@ -14,6 +14,7 @@ use crate::settings::Settings;
 mod accept;
 mod background;
 mod control;
+mod draining;
 mod drive;
 mod proxies;
 mod relayed;
@@ -72,7 +73,9 @@ pub use start::StartOptions;
 /// stops the loop, so that [`IOLoop::start`] returns. Tasks of
 /// [`spawn_background`](crate::spawn_background) are waited for as requests are; those of
 /// [`spawn_callback`](IOLoop::spawn_callback) are not. A handler whose response goes on for long
-/// hears of the end by [`Context::draining`](crate::Context::draining). What is left at the
+/// hears of the end by [`Context::draining`](crate::Context::draining), what serves an upgraded
+/// connection by [`Upgraded::draining`](crate::Upgraded::draining), and what belongs to no request
+/// by [`on_drain`](Self::on_drain). What is left at the
 /// [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the log.
 #[derive(Clone)]
 pub struct HTTPServer {
@@ -90,6 +93,8 @@ struct Shared {
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
     accepting: RefCell<Vec<Accepting>>,
+    /// What is done when the graceful end begins.
+    on_drain: RefCell<Vec<draining::Hook>>,
     /// Tasks that serve in place of other workers.
     adopting: RefCell<Vec<Task<()>>>,
 }
@@ -137,6 +142,7 @@ impl HTTPServer {
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
+            on_drain: RefCell::default(),
             adopting: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }

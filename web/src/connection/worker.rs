@@ -10,7 +10,7 @@ use squall_runtime::{IOLoop, Moment, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
-use crate::connection::draining::Drain;
+use crate::connection::draining::{Drain, DrainReason};
 use crate::connection::relay::Relay;
 use crate::http1::date::{DateCache, DateLine};
 use crate::pool::Pool;
@@ -137,12 +137,17 @@ impl Worker {
 /// The graceful end.
 impl Worker {
     pub(crate) fn is_draining(&self) -> bool {
-        self.drain.has_begun()
+        self.drain.begun().is_some()
+    }
+
+    /// Why the graceful end has begun, if it has.
+    pub(crate) fn drains(&self) -> Option<DrainReason> {
+        self.drain.begun()
     }
 
     /// Makes each response the last of its connection, and lets idle ones go soon.
-    pub(crate) fn begin_drain(&self) {
-        self.drain.begin();
+    pub(crate) fn begin_drain(&self, reason: DrainReason) {
+        self.drain.begin(reason);
         self.each_connection(|connection| connection.hurry(self.settings.drain_idle));
     }
 

@@ -10,6 +10,7 @@ use squall_runtime::process::{begin_drain, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, log, timeout};
 
+use crate::connection::draining::DrainReason;
 use crate::connection::worker::Worker;
 use crate::server::{HTTPServer, background};
 
@@ -78,7 +79,9 @@ async fn watch(mut signals: Signals) {
 }
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
-    worker.begin_drain();
+    let reason = if is_last { DrainReason::Shutdown } else { DrainReason::Restart };
+    worker.begin_drain(reason);
+    handle.call_drain_hooks(reason);
     let drained = async {
         if is_last {
             handle.hold_off().await;
