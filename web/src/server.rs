@@ -68,8 +68,8 @@ pub use start::StartOptions;
 ///
 /// # The end
 ///
-/// SIGTERM and SIGINT end a server gracefully, with workers or without: it accepts no more
-/// connections, finishes the requests it has, lets each kept connection send one more, and
+/// SIGTERM and SIGINT end a server gracefully, with workers or without: after the
+/// [`drain_delay`](Self::drain_delay), which is none by default, it accepts no more connections, finishes the requests it has, lets each kept connection send one more, and
 /// stops the loop, so that [`IOLoop::start`] returns. Tasks of
 /// [`spawn_background`](crate::spawn_background) are waited for as requests are; those of
 /// [`spawn_callback`](IOLoop::spawn_callback) are not. A handler whose response goes on for long

@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) min_write_rate: u64,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) drain_delay: Duration,
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
     pub(crate) handle_signals: bool,
@@ -32,6 +33,13 @@ pub(crate) struct Settings {
     pub(crate) real_ip_header: ClientHeader,
     pub(crate) protocol: Protocol,
     pub(crate) proxy_protocol: bool,
+}
+
+impl Settings {
+    /// How long the graceful end may take, from the order on.
+    pub(crate) fn end_limit(&self) -> Duration {
+        self.drain_delay.saturating_add(self.shutdown_timeout)
+    }
 }
 
 impl Default for Settings {
@@ -51,6 +59,7 @@ impl Default for Settings {
             write_timeout: Some(Duration::from_secs(60)),
             min_write_rate: 240,
             shutdown_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
             drain_idle: Duration::from_secs(1),
             half_close: false,
             handle_signals: true,

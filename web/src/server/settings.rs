@@ -179,11 +179,26 @@ impl HTTPServer {
         self.set(|settings| settings.min_write_rate = bytes_per_second)
     }
 
-    /// How long the requests in flight may take at a graceful end; those that take longer are
+    /// How long the requests in flight may take at a graceful end, once it has
+    /// [begun](Self::drain_delay); those that take longer are
     /// cancelled, which is logged. Default: 30 seconds.
     #[must_use]
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.shutdown_timeout = timeout)
+    }
+
+    /// For how long a server that was told to end goes on as before, while [`/readyz`](crate::health)
+    /// says that it is not ready: for load balancers that ask it now and then, and send new
+    /// connections until they have heard. Those of Kubernetes need it, or a `sleep` in a `preStop`
+    /// hook. It should be some seconds longer than they take to notice. Default: 0, to refuse new
+    /// connections at once.
+    ///
+    /// The [`shutdown_timeout`](Self::shutdown_timeout) begins after it, so that whoever ends the
+    /// process must wait for both (`terminationGracePeriodSeconds`, `TimeoutStopSec`). A second signal
+    /// does not wait. A worker that ends while others serve on, as in a reload, has no need of it.
+    #[must_use]
+    pub fn drain_delay(self, delay: Duration) -> Self {
+        self.set(|settings| settings.drain_delay = delay)
     }
 
     /// How long a kept connection has for a last request at a graceful end. It is answered with
