@@ -66,6 +66,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::drain::one_process_serves_on_while_load_balancers_hear_of_the_end,
     server::drain::the_end_begins_after_the_delay,
     server::drain::workers_serve_on_while_load_balancers_hear_of_the_end,
+    server::drain::a_handler_that_outlives_its_client_is_cut_as_well,
     server::last::a_handler_that_goes_on_is_waited_for,
     server::last::a_response_that_has_begun_is_completed,
     server::last::another_protocol_is_waited_for,

@@ -119,3 +119,18 @@ pub fn the_end_begins_after_the_delay(case: &Case) {
     assert_eq!(server.ended().0.code(), Some(0));
     assert!(start.elapsed() >= SHORT);
 }
+
+pub fn a_handler_that_outlives_its_client_is_cut_as_well(case: &Case) {
+    let server = case.server(|| {
+        let hasty = HTTPServer::new(application()).shutdown_timeout(SHORT).half_close(true);
+        serve(&hasty, 1)
+    });
+    let mut held = Connection::open(server.port()).unwrap();
+    serving(&server, 1);
+    held.send("GET", "/hold", "", b"").unwrap();
+    server.expect("held");
+    server.signal(Signal::SIGTERM);
+    let refused = held.response().unwrap();
+    assert_eq!((refused.status(), refused.header("connection")), (503, Some("close")));
+    assert_eq!(server.ended().0.code(), Some(0));
+}

@@ -248,10 +248,13 @@ fn cuts(case: &Case, processes: usize) {
     let mut held = held(&server, port);
     let start = Instant::now();
     server.signal(Signal::SIGTERM);
-    held.response().expect_err("nobody has released it");
+    let refused = held.response().unwrap();
+    assert_eq!((refused.status(), refused.header("connection")), (503, Some("close")));
     assert!(start.elapsed() >= SHORT);
+    assert_ended(&mut held);
     server.expect("WARN squall::general: 1 connections are cut: they took too long");
     server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    server.expect("ERROR squall::access: 503 GET /hold ");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
@@ -383,9 +386,10 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     let mut release = Connection::open(patient).unwrap();
     release.get("/").unwrap();
     server.signal(Signal::SIGTERM);
-    cut.response().expect_err("nobody has released it");
+    assert_eq!(cut.response().unwrap().status(), 503);
     server.expect("1 connections are cut: they took too long");
     server.expect("GET /hold is cut: it took too long");
+    server.expect("503 GET /hold ");
     release.send("POST", "/release", "", b"").unwrap();
     assert_last(&mut release);
     assert_last(&mut answered);

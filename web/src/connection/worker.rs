@@ -171,10 +171,14 @@ impl Worker {
         self.aborting.get()
     }
 
-    /// Cuts the connections that are left.
+    /// Cuts the connections that are left; those whose handler waits see to that themselves, and say
+    /// so if they can.
     pub(crate) fn abort(&self) {
         self.aborting.set(true);
         self.each_connection(|connection| {
+            if connection.wake_waiting_handler() {
+                return;
+            }
             if connection.is_handed_over() {
                 let client = connection.client().address();
                 let text = format_args!("the upgraded connection of {client:?} is cut");

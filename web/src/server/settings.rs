@@ -180,8 +180,9 @@ impl HTTPServer {
     }
 
     /// How long the requests in flight may take at a graceful end, once it has
-    /// [begun](Self::drain_delay); those that take longer are
-    /// cancelled, which is logged. Default: 30 seconds.
+    /// [begun](Self::drain_delay); those that take longer are cancelled, which is logged. Their
+    /// clients are told by a 503, or by the end of the connection if some of the response has been
+    /// sent. Default: 30 seconds.
     #[must_use]
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.shutdown_timeout = timeout)

@@ -83,13 +83,11 @@ async fn watch(mut signals: Signals) {
 }
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
-    let reason = match is_last {
-        true => {
-            sleep(worker.settings.drain_delay).await;
-            DrainReason::Shutdown
-        }
-        false => DrainReason::Restart,
-    };
+    let delay = worker.settings.drain_delay;
+    if is_last && !delay.is_zero() {
+        sleep(delay).await;
+    }
+    let reason = if is_last { DrainReason::Shutdown } else { DrainReason::Restart };
     worker.begin_drain(reason);
     handle.call_drain_hooks(reason);
     let drained = async {
