@@ -1,7 +1,7 @@
 //! Sockets on the loop, and the connection in memory that stands in for one in tests.
 //!
-//! Each stream has the same five methods, and the traits of [`futures_lite`] on top of them:
-//! `poll_recv`, `poll_send`, `poll_sendfile`, `poll_peer_closed` and `shutdown`.
+//! Each stream has the same six methods, and the traits of [`futures_lite`] on top of them:
+//! `poll_recv`, `poll_recv_behind`, `poll_send`, `poll_sendfile`, `poll_peer_closed` and `shutdown`.
 
 mod bind;
 mod duplex;

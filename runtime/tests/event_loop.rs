@@ -341,11 +341,20 @@ mod descriptors {
                 });
                 tasks.borrow_mut().push(task);
             }
-            sleep(Duration::from_millis(1)).await;
+            // Until both wait.
+            for _ in 0..3 {
+                yield_now().await;
+            }
             for peer in &mut peers {
                 peer.write_all(b"x").unwrap();
             }
-            sleep(Duration::from_millis(5)).await;
+            while ran.get() == 0 {
+                yield_now().await;
+            }
+            // So does the other, if it ever does.
+            for _ in 0..10 {
+                yield_now().await;
+            }
             assert_eq!(ran.get(), 1);
         });
     }

@@ -216,11 +216,6 @@ pub fn await_end(process: Pid) {
     }
 }
 
-/// Whether this line of the log says that a turn of the loop has taken long, which it may here.
-pub fn is_of_a_busy_machine(line: &str) -> bool {
-    line.contains("the loop was kept for ")
-}
-
 /// Stops all threads of a process; returns when they have stopped.
 pub fn suspend(process: Pid) {
     let start = Instant::now();

@@ -13,7 +13,7 @@ use rustix::thread::sched_getaffinity;
 use squall_runtime::bind_sockets;
 use squall_runtime::process::ForkOptions;
 
-use crate::case::{Case, Client, announce, greet};
+use crate::case::{Case, Client, SOON, announce, greet};
 
 /// Whom nobody is, everywhere.
 const NOBODY: u32 = 65534;
@@ -132,7 +132,7 @@ pub fn rights_are_given_up_before_the_fork(case: &Case) {
     Client::of_worker(port, 2);
     // And they end with their supervisor, which the system forgets at a change of user.
     server.signal(Signal::SIGKILL);
-    assert!(server.has_ended_within(std::time::Duration::from_secs(1)), "an orphan is left");
+    assert!(server.has_ended_within(SOON), "an orphan is left");
 }
 
 pub fn rights_that_cannot_be_given_up_keep_the_server_from_starting(case: &Case) {

@@ -6,13 +6,13 @@ use std::io;
 use std::process::{abort, id};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 use squall::process::task_id;
 use squall::{Application, Context, HTTPServer, IOLoop, StartOptions, get, post, route, sleep};
 
-use crate::case::announce;
+use crate::case::{SOON, announce};
 use crate::http::{Connection, Response};
 
 pub mod balance;
@@ -116,15 +116,16 @@ fn sender(response: &Response) -> (Option<usize>, Pid) {
     (worker.parse().ok(), Pid::from_raw(pid.parse().unwrap()))
 }
 
-/// A connection to a certain worker, which one finds by trying.
+/// A connection to a certain worker, which one finds by trying. It may still be about to listen, or
+/// to be given back what another has listened to in its place.
 #[track_caller]
 fn connection_to(port: u16, worker: Pid) -> Connection {
-    // All of so many go to the other of two workers once in 10^30 times.
-    for _ in 0..100 {
+    let start = Instant::now();
+    loop {
         let mut connection = Connection::open(port).unwrap();
         if sender(&connection.get("/").unwrap()).1 == worker {
             return connection;
         }
+        assert!(start.elapsed() < SOON, "no connection reaches the worker {worker}");
     }
-    panic!("no connection reaches the worker {worker}")
 }

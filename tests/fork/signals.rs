@@ -10,7 +10,7 @@ use squall_runtime::IOLoop;
 use squall_runtime::process::{ForkOptions, fork_processes};
 use squall_runtime::signal::{SIGTERM, SIGUSR1, Signals};
 
-use crate::case::{Case, SOON, Server, announce, has, signal_set, suspend};
+use crate::case::{Case, SOON, Server, announce, await_end, has, signal_set, suspend};
 
 /// Workers that say when they are asked to stop, and do so on `SIGUSR1`.
 fn slow_to_stop(options: ForkOptions) -> io::Result<()> {
@@ -90,7 +90,6 @@ pub fn quit_kills_at_once(case: &Case) {
 }
 
 pub fn a_worker_that_does_not_stop_is_killed_in_the_end(case: &Case) {
-    // Worker 0 must be told in time to stop, on a machine that may be busy.
     let timeout = Duration::from_secs(1);
     let server = case.server(|| slow_to_stop(two().stop_timeout(timeout)));
     let [first, _] = both(&server);
@@ -98,11 +97,15 @@ pub fn a_worker_that_does_not_stop_is_killed_in_the_end(case: &Case) {
     server.signal(Signal::SIGTERM);
     server.expect("worker 0 got SIGTERM");
     kill(first, Signal::SIGUSR1).unwrap();
+    await_end(first);
+    let is_in_time = start.elapsed() < timeout;
     server.expect("not stopped within 1s: killing worker 1");
     assert!(start.elapsed() >= timeout);
     let (status, others) = server.ended();
     assert_eq!(status.code(), Some(0));
-    assert!(!others.iter().any(|line| line.contains("killing worker 0")), "{others:?}");
+    // On a machine that is busy, it may have been late itself.
+    let was_killed = others.iter().any(|line| line.contains("killing worker 0"));
+    assert!(!(is_in_time && was_killed), "{others:?}");
 }
 
 pub fn a_suspended_worker_is_stopped_as_well(case: &Case) {
@@ -158,6 +161,6 @@ pub fn the_death_of_the_supervisor_ends_all_workers(case: &Case) {
         let server = case.server(|| slow_to_stop(two()));
         both(&server);
         server.signal(end);
-        assert!(server.has_ended_within(Duration::from_secs(1)), "an orphan is left");
+        assert!(server.has_ended_within(SOON), "an orphan is left");
     }
 }

@@ -34,9 +34,12 @@ fn greeters(address: impl Into<BindAddress>, options: ForkOptions) -> io::Result
     greet(worker, sockets)
 }
 
+/// What tells the server of a case the port of its sockets.
+const PORT: &str = "SQUALL_TEST_PORT";
+
 /// A shell that runs the server with these sockets as systemd would: from descriptor 3 on, in a
-/// process that `LISTEN_PID` names.
-fn activated<S: AsFd>(case: &Case, sockets: &[S], names: &str, pid: &str) -> Server {
+/// process that `LISTEN_PID` names. One of them has this port.
+fn activated<S: AsFd>(case: &Case, port: u16, sockets: &[S], names: &str, pid: &str) -> Server {
     // Out of the way of where they go.
     let apart: Vec<_> =
         sockets.iter().map(|socket| fcntl_dupfd_cloexec(socket, 20).unwrap()).collect();
@@ -47,32 +50,35 @@ fn activated<S: AsFd>(case: &Case, sockets: &[S], names: &str, pid: &str) -> Ser
         script += &format!("exec {}<&{number} {number}<&-; ", 3 + index);
     }
     let count = sockets.len();
-    script += &format!("LISTEN_PID={pid} LISTEN_FDS={count} LISTEN_FDNAMES={names} exec \"$@\"");
+    script += &format!("{PORT}={port} LISTEN_PID={pid} LISTEN_FDS={count} ");
+    script += &format!("LISTEN_FDNAMES={names} exec \"$@\"");
     case.server_under("bash", &["-c", &script, "bash"], || unreachable!("it does not serve"))
 }
 
-/// What is the same in the case and in its server's process.
-fn port() -> u16 {
-    // Of the case's process group, and below those that the system gives away.
-    20_000 + u16::try_from(getpgrp().as_raw() % 10_000).unwrap()
+/// In the server: the address of the socket with that port.
+fn address() -> String {
+    format!("127.0.0.1:{}", env::var(PORT).unwrap())
 }
 
-fn listener() -> TcpListener {
-    TcpListener::bind(("127.0.0.1", port())).unwrap()
+/// In the case: a socket, and its port.
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
 }
 
 pub fn a_socket_of_the_address_is_taken(case: &Case) {
     if case.is_server() {
-        case.server(|| greeters(format!("127.0.0.1:{}", port()), two()));
+        case.server(|| greeters(address(), two()));
     }
-    let socket = listener();
-    let server = activated(case, &[&socket], "", "$$");
+    let (socket, port) = listener();
+    let server = activated(case, port, &[&socket], "", "$$");
     let workers = [server.worker(0), server.worker(1)];
     // Who connects while nobody serves waits for the next server.
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().0.code(), Some(0));
-    let mut waiting = Client::local(port());
-    let server = activated(case, &[&socket], "", "$$");
+    let mut waiting = Client::local(port);
+    let server = activated(case, port, &[&socket], "", "$$");
     let next = [server.worker(0), server.worker(1)];
     assert!(next.contains(&waiting.greeting().unwrap().1) && next != workers);
     // And a new program has it from this one.
@@ -82,7 +88,7 @@ pub fn a_socket_of_the_address_is_taken(case: &Case) {
     let new = supervisor(&server);
     let last = [server.worker(0), server.worker(1)];
     await_end(old);
-    assert!(last.contains(&Client::local(port()).greeting().unwrap().1));
+    assert!(last.contains(&Client::local(port).greeting().unwrap().1));
     kill(new, Signal::SIGTERM).unwrap();
     assert!(server.has_ended_within(SOON));
     drop(socket);
@@ -97,34 +103,36 @@ pub fn sockets_can_be_asked_for_by_name(case: &Case) {
         });
     }
     let path = PathBuf::from(format!("/tmp/squall-activated-{}.sock", getpgrp()));
-    let (web, admin) = (listener(), UnixListener::bind(&path).unwrap());
-    let server = activated(case, &[web.as_fd(), admin.as_fd()], "web:admin", "$$");
+    let ((web, port), admin) = (listener(), UnixListener::bind(&path).unwrap());
+    let server = activated(case, port, &[web.as_fd(), admin.as_fd()], "web:admin", "$$");
     server.expect("the service manager has handed over no socket named `other`");
     server.expect(&format!("closing unix:{}, which was handed over", path.display()));
     let workers = [server.worker(0), server.worker(1)];
-    assert!(workers.contains(&Client::local(port()).greeting().unwrap().1));
+    assert!(workers.contains(&Client::local(port).greeting().unwrap().1));
     std::fs::remove_file(path).unwrap();
 }
 
 pub fn what_is_meant_for_another_process_is_left_alone(case: &Case) {
     if case.is_server() {
-        case.server(|| greeters(format!("127.0.0.1:{}", port()), two()));
+        case.server(|| greeters(address(), two()));
     }
-    let server = activated(case, &[&listener()], "", "1");
+    let (socket, port) = listener();
+    let server = activated(case, port, &[&socket], "", "1");
     server.expect("error: cannot listen on ");
     assert_eq!(server.ended().0.code(), Some(1));
 }
 
 pub fn what_is_no_socket_for_connections_is_not_used(case: &Case) {
     if case.is_server() {
-        case.server(|| greeters(format!("127.0.0.1:{}", port()), two()));
+        case.server(|| greeters(address(), two()));
     }
     let datagrams = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
-    let server = activated(case, &[datagrams.as_fd(), listener().as_fd()], "", "$$");
+    let (socket, port) = listener();
+    let server = activated(case, port, &[datagrams.as_fd(), socket.as_fd()], "", "$$");
     server.expect("descriptor 3 of systemd is not used: it is not a stream socket");
     server.worker(0);
     server.worker(1);
-    Client::of_worker(port(), 0);
+    Client::of_worker(port, 0);
 }
 
 pub fn what_was_handed_over_is_taken_once_whatever_comes_of_it(case: &Case) {
@@ -140,7 +148,8 @@ pub fn what_was_handed_over_is_taken_once_whatever_comes_of_it(case: &Case) {
             Ok(())
         });
     }
-    let server = activated(case, &[&listener()], "web SQUALL_SOCKETS=nonsense", "$$");
+    let (socket, port) = listener();
+    let server = activated(case, port, &[&socket], "web SQUALL_SOCKETS=nonsense", "$$");
     server.expect("SQUALL_SOCKETS is malformed");
     server.expect("SQUALL_SOCKETS is malformed");
     server.expect("all files are open");

@@ -90,6 +90,52 @@ fn a_body_of_any_size_arrives_as_it_was_sent() {
     }
 }
 
+/// Bodies are received with a little more room than they need, and what comes into that, too
+/// early, is not lost.
+#[test]
+fn what_comes_behind_a_body_is_the_next_request() {
+    let server = Server::start(application);
+    let bodies =
+        [70_000, 1, 20_000, 20_000, 65_537, 8_000, 65_536, 0, 300_000, 16_384, 100].map(body_of);
+    let all: Vec<u8> = bodies.iter().flat_map(|body| with_length("/buffered", body)).collect();
+    for step in [all.len(), 70_100, 8192, 1999] {
+        let mut client = server.connect();
+        for piece in all.chunks(step) {
+            client.send(piece);
+        }
+        for body in &bodies {
+            assert!(client.response().body == *body, "{} bytes, {step} at a time", body.len());
+        }
+    }
+}
+
+/// However the body is kept meanwhile.
+#[test]
+fn a_body_that_was_read_before_the_handler_can_be_asked_for_again() {
+    async fn twice(cx: &mut Context) -> Result {
+        let first = cx.body().await?;
+        sleep(Duration::from_secs(1)).await;
+        let field = cx.argument("a")?;
+        let second = cx.body().await?;
+        cx.write(format!("{} {} {}", first == second, field, first.len()))
+    }
+    // More than the server keeps whole buffers for.
+    let client = TestClient::new(Application::new([route("/", post(twice))]));
+    let mut connections: Vec<_> = (0..70).map(|_| client.connect()).collect();
+    for size in [100, 20_000] {
+        let body = format!("a=1&{}", "b".repeat(size - 4));
+        let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: a\r\n{form}Content-Length: {size}\r\n\r\n{body}");
+        for connection in &mut connections {
+            connection.send(&request);
+        }
+        for connection in &mut connections {
+            connection.receive_until(&format!("\r\n\r\ntrue 1 {size}"));
+        }
+    }
+}
+
 #[test]
 fn what_needs_no_body_is_answered_before_it_has_come() {
     let rows = [

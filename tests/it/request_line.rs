@@ -29,7 +29,7 @@ fn a_plain_request_is_answered_with_exactly_these_bytes() {
         "Server: Squall/0.1.0\r\n",
         "Content-Type: text/html; charset=UTF-8\r\n",
         "Date:\r\n",
-        "Etag: \"1ac1a62f19c31395f733b4cb4648f5f2\"\r\n",
+        "Etag: \"f20db1776345c402\"\r\n",
         "Content-Length: 4\r\n",
         "\r\n",
         "page",

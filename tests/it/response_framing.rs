@@ -33,7 +33,7 @@ fn what_is_written_at_once_has_a_length() {
         cx.write(vec![b'4'])
     }
     let server = serving(|| get(parts));
-    let etag = "Etag: \"a1d6c42d6d1fb530926208c0e92c7fa2\"\r\n";
+    let etag = "Etag: \"bda30f24a91db1f7\"\r\n";
     let expected = format!("{TYPE}{etag}Content-Length: 18\r\n\r\none, two, three, 4");
     assert_eq!(answer(&server, GET), expected);
 }
@@ -144,7 +144,7 @@ fn a_declared_length_that_is_right_is_sent() {
         cx.flush().await?;
         cx.write("lo")
     }
-    let etag = "Etag: \"b5e9c1ad071b3e7fc779cfaa5e523818\"\r\n";
+    let etag = "Etag: \"9555e8555c62dcfd\"\r\n";
     let length = "Content-Length: 5\r\n\r\nhello";
     let server = serving(|| get(at_once));
     assert_eq!(answer(&server, GET), format!("{TYPE}{etag}{length}"));
@@ -305,7 +305,7 @@ fn head_is_answered_as_get_without_the_body() {
         for _ in 0..2 {
             client.send(HEAD);
             let response = client.response_to_head();
-            assert_eq!(but_date(response.headers), but_date(expected.headers.clone()));
+            assert_eq!(response.undated_headers(), expected.undated_headers());
             assert_eq!(response.status, expected.status);
         }
         client.send("GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -364,10 +364,4 @@ fn a_piece_leaves_when_it_is_flushed() {
     events.expect("flushed");
     gates[1].open();
     assert_eq!(client.until("\r\n\r\n"), b"0\r\n\r\n");
-}
-
-/// The second may change between two responses.
-fn but_date(mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
-    headers.retain(|(name, _)| name != "Date");
-    headers
 }

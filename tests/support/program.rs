@@ -78,11 +78,13 @@ impl Program {
     }
 
     /// Waits until the program and all its workers have ended; how the program did, and the lines
-    /// that nobody has expected.
+    /// that nobody has expected. That a turn of a loop has taken long is none of them: it may, here.
     #[track_caller]
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         assert!(self.has_ended_within(SOON), "the program is still running, or a worker is");
-        (self.child.wait().unwrap(), self.seen.take())
+        let mut lines = self.seen.take();
+        lines.retain(|line| !line.contains("the loop was kept for "));
+        (self.child.wait().unwrap(), lines)
     }
 
     /// Whether nobody has the standard output open any more, and so no process is left.

@@ -144,7 +144,7 @@ impl Body {
             self.given = true;
             return Poll::Ready(Some(Err(BodyFailure::Over.error().into())));
         }
-        if let Some(whole) = self.connection.with(|buffers| buffers.body.whole()) {
+        if let Some(whole) = self.connection.with(|buffers| buffers.body.whole(&buffers.input)) {
             self.given = true;
             return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
         }

@@ -13,6 +13,7 @@ use crate::http1::head::{Head, HeadError};
 
 pub(crate) mod buffers;
 pub(crate) mod close;
+mod collecting;
 pub(crate) mod draining;
 pub(crate) mod flush;
 mod inflating;
@@ -101,6 +102,9 @@ impl Connection {
         self.request.set(self.request.get().wrapping_add(1));
         self.set(Flags::FLUSHING | Flags::RECEIVING, false);
         let waiter = self.held.borrow_mut().leased().and_then(|buffers| {
+            if let Some(body) = buffers.body.take_collected() {
+                self.worker.spare.give(body);
+            }
             buffers.end_request();
             buffers.body.take_waiter()
         });
@@ -152,7 +156,7 @@ impl Connection {
         let is_even = buffers.sending.is_even();
         drop(held);
         // What owned the bytes may be the user's, and runs code of its own.
-        drop(spent);
+        spent.into_iter().flatten().for_each(|bytes| self.worker.spare.give(bytes));
         if sent.is_ready() {
             if !is_even {
                 self.end_sending(progress);

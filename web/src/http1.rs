@@ -39,3 +39,4 @@ pub(crate) mod host;
 pub(crate) mod inflate;
 pub(crate) mod range;
 pub(crate) mod scan;
+pub(crate) mod send_buffer;

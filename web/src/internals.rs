@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use crate::http1::encode::{ConnectionHeader, ResponseFraming, ResponseHead, encode_head};
 use crate::http1::head::{Head, HeadLimits, HeadSearch};
 use crate::http1::header_list::HeaderList;
+use crate::http1::send_buffer::SendBuffer;
 use crate::routing::{Arguments, Index, Pattern, PatternError};
 
 /// Parses the heads of requests, one after the other, as a connection does.
@@ -75,6 +76,10 @@ impl Rows {
     }
 }
 
+/// Where the head of a response is written to.
+#[derive(Debug, Default)]
+pub struct Encoded(SendBuffer);
+
 /// The head of a response.
 #[derive(Debug, Default)]
 pub struct ResponseHeaders(HeaderList);
@@ -87,10 +92,11 @@ impl ResponseHeaders {
         Self(list)
     }
 
-    /// Appends the head of a response with a body of `length` bytes to `out`.
-    pub fn encode(&self, out: &mut Vec<u8>, length: u64) {
+    /// Writes the head of a response with a body of `length` bytes to `out`, over what was there.
+    pub fn encode(&self, out: &mut Encoded, length: u64) {
+        out.0.clear();
         encode_head(
-            out,
+            &mut out.0,
             &ResponseHead {
                 status: StatusCode::OK,
                 reason: None,

@@ -3,6 +3,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use squall_runtime::process::ForkOptions;
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
@@ -238,35 +239,37 @@ impl HTTPServer {
     /// In a worker, its share of the connections goes to the other workers; that of a Unix
     /// socket, which they share, does so anyway.
     pub fn stop(&self) {
-        let stopping = self.stop_accepting(true);
+        let stopping = self.stop_accepting(true, accept::LAST_ACCEPTS);
         // There may be no loop yet, and must not be one before a fork.
         if self.shared.service.get().is_some() {
             IOLoop::current().spawn_callback(stopping);
         }
     }
 
-    /// Lets nobody begin to connect any more, and those who have begun be accepted.
-    async fn hold_off(&self) {
+    /// Lets nobody begin to connect any more, and those who have begun be accepted; but takes no
+    /// more than `limit`.
+    async fn hold_off(&self, limit: Duration) {
         let listeners = |accepting: &Vec<Accepting>| {
             accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
         };
         let listeners = listeners(&self.shared.accepting.borrow());
-        accept::hold_off(listeners.iter().map(|listener| &**listener)).await;
+        accept::hold_off(listeners.iter().map(|listener| &**listener), limit).await;
     }
 
     /// Accepts no more connections. If nobody else serves the listeners, what has connected is
-    /// accepted before.
-    fn stop_accepting(&self, is_last: bool) -> impl Future<Output = ()> + use<> {
+    /// accepted before, as far as `limit` suffices.
+    fn stop_accepting(&self, is_last: bool, limit: Duration) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
         self.shared.adopting.take();
         let accepting = self.shared.accepting.take();
         let service = self.shared.service.get().cloned();
         async move {
             let Some(service) = service else { return };
+            let end = Instant::now() + limit.min(accept::LAST_ACCEPTS);
             for Accepting { listener, task, .. } in accepting {
                 drop(task);
                 if is_last {
-                    accept::accept_last(&service, &listener).await;
+                    accept::accept_last(&service, &listener, end).await;
                 }
             }
         }

@@ -285,7 +285,11 @@ fn tasks_run_in_the_order_in_which_they_were_woken_and_once_per_turn() {
             }
         });
     }
-    run(sleep(Duration::from_millis(1)));
+    run(async {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    });
     assert_eq!(order.borrow().concat(), "abcabc");
 }
 

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrAny};
@@ -62,6 +63,20 @@ impl<S: AsFd> Socket<S> {
             cx,
             |socket| Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.1),
             // There was less than asked for, so the next call would find nothing.
+            |received| *received < room,
+        )
+    }
+
+    /// As [`poll_recv`](Self::poll_recv), behind what is in `buffer`, as much as it has room for.
+    pub(super) fn poll_recv_behind(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = buffer.capacity() - buffer.len();
+        self.0.poll_read_with(
+            cx,
+            |socket| Ok(rustix::net::recv(socket, spare_capacity(buffer), RecvFlags::empty())?.0),
             |received| *received < room,
         )
     }

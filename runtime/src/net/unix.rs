@@ -115,6 +115,44 @@ impl UnixStream {
         self.0.poll_recv(cx, buffer)
     }
 
+    /// Receives what has arrived behind what is in `buffer`, at most as much as it has room for
+    /// without growing, with one system call. The room need not be cleared before.
+    ///
+    /// Returns 0 at the end of the stream (and if there is no room). If nothing has arrived, the
+    /// task of `cx` is woken when something has; one task at a time can wait to read.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_recv`](Self::poll_recv).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, server) = UnixStream::pair()?;
+    ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
+    ///
+    ///     let mut buffer = Vec::with_capacity(16);
+    ///     buffer.push(b'>');
+    ///     let length = poll_fn(|cx| server.poll_recv_behind(cx, &mut buffer)).await?;
+    ///     assert_eq!((length, &*buffer), (4, &b">ping"[..]));
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_recv_behind(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_recv_behind(cx, buffer)
+    }
+
     /// Sends from `buffers`, in their order, as much as the system takes with one call.
     ///
     /// Returns how many bytes were taken. If there is no room, the task of `cx` is woken when

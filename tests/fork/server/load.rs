@@ -78,8 +78,8 @@ pub fn a_killed_worker_loses_only_what_it_was_serving(case: &Case) {
             lost.iter().filter(|other| (other.client, other.worker) == (*client, *worker));
         assert_eq!(of_both.count(), 1, "client {client} has lost two requests to {worker:?}");
     }
-    // The machine may be busy: the quickest time counts.
-    assert!(times.iter().min().unwrap() < &Duration::from_millis(100), "{times:?}");
+    // The machine is busy, with these clients at least: the quickest time counts.
+    assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{times:?}");
 }
 
 pub fn nobody_serves_after_the_supervisor_was_killed(case: &Case) {
@@ -91,14 +91,14 @@ pub fn nobody_serves_after_the_supervisor_was_killed(case: &Case) {
     loop {
         match Connection::open(port).and_then(|mut one| one.get("/")) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => break,
-            _ => assert!(start.elapsed() < Duration::from_secs(1), "orphans serve"),
+            _ => assert!(start.elapsed() < SOON, "orphans serve"),
         }
     }
     println!("nobody listened after {:?}", start.elapsed());
     for connection in &mut kept {
         connection.get("/").expect_err("an orphan serves");
     }
-    assert!(server.has_ended_within(Duration::from_secs(1)), "an orphan is left");
+    assert!(server.has_ended_within(SOON), "an orphan is left");
 }
 
 /// Clients that send one request after the other, each on a connection of its own, and connect

@@ -24,7 +24,7 @@ const KEPT: usize = 6;
 const ANEW: usize = 2;
 
 pub fn a_reload_fails_no_request(case: &Case) {
-    let server = case.server(|| serve(&quick(application()), 2));
+    let server = case.server(|| serve(&patient(application()), 2));
     let port = server.port();
     let mut workers = [server.worker(0), server.worker(1)];
     let load = Load::start(port);
@@ -44,7 +44,7 @@ pub fn a_reload_fails_no_request(case: &Case) {
 }
 
 pub fn fewer_and_more_workers_fail_no_request(case: &Case) {
-    let server = case.server(|| serve(&quick(application()), 2));
+    let server = case.server(|| serve(&patient(application()), 2));
     let port = server.port();
     let mut workers = [server.worker(0), server.worker(1)];
     connection_to(port, workers[1]); // It listens by now.
@@ -69,7 +69,7 @@ pub fn fewer_and_more_workers_fail_no_request(case: &Case) {
 
 pub fn one_worker_stays(case: &Case) {
     let options = || ForkOptions::new().workers(2).max_workers(2);
-    let server = case.server(|| serve(&quick(application()), options()));
+    let server = case.server(|| serve(&patient(application()), options()));
     let port = server.port();
     let workers = [server.worker(0), server.worker(1)];
     server.signal(Signal::SIGTTIN);
@@ -105,7 +105,7 @@ pub fn what_waits_for_a_dead_worker_is_answered_by_another(case: &Case) {
         let answer = Connection::open(port).unwrap().get("/").unwrap();
         assert_eq!(sender(&answer), (Some(0), workers[0]));
     }
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     std::fs::remove_file(marker_of(&server)).unwrap();
 }
 
@@ -150,7 +150,8 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
                 }),
             ),
         ]);
-        let options = ForkOptions::new().workers(2).stall_timeout(Duration::from_secs(2));
+        // So long that the others are asked meanwhile, on a machine that may be busy.
+        let options = ForkOptions::new().workers(2).stall_timeout(Duration::from_secs(4));
         serve(&HTTPServer::new(app), options)
     });
     let port = server.port();
@@ -161,7 +162,7 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     server.expect("it hangs");
     let start = Instant::now();
     let (mut slowest, mut count) = (Duration::ZERO, 0);
-    while start.elapsed() < Duration::from_millis(1500) {
+    while start.elapsed() < Duration::from_secs(1) {
         let start = Instant::now();
         let answer = Connection::open(port).unwrap().get("/").unwrap();
         assert_eq!(sender(&answer).1, workers[0]);
@@ -169,9 +170,9 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
         count += 1;
     }
     println!("{count} were answered, the slowest after {slowest:?}");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     let pid = workers[1];
-    let line = server.expect(&format!("worker 1 (pid {pid}) has not turned for 2 s, replacing it"));
+    let line = server.expect(&format!("worker 1 (pid {pid}) has not turned for 4 s, replacing it"));
     assert!(line.contains("it serves GET /hang for "), "{line}");
     assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
     server.expect(&format!("worker 1 (pid {pid}) was killed by SIGKILL while serving GET /hang"));
@@ -180,7 +181,7 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
 
 pub fn a_worker_that_has_served_enough_is_replaced(case: &Case) {
     let server =
-        case.server(|| serve(&quick(application()).max_requests_per_worker(200), one_of_one()));
+        case.server(|| serve(&patient(application()).max_requests_per_worker(200), one_of_one()));
     let port = server.port();
     let mut worker = server.worker(0);
     let load = Load::start(port);
@@ -197,7 +198,7 @@ fn one_of_one() -> ForkOptions {
 }
 
 pub fn a_worker_that_leaves_by_itself_leaves_nobody_behind(case: &Case) {
-    let server = case.server(|| serve(&quick(application()), 2));
+    let server = case.server(|| serve(&patient(application()), 2));
     let port = server.port();
     let workers = [server.worker(0), server.worker(1)];
     connection_to(port, workers[1]);
@@ -238,9 +239,9 @@ pub fn failing_replacements_leave_the_workers_that_are_there(case: &Case) {
     server.worker(1);
 }
 
-/// That its idle connections go soon makes the cases quick.
-pub(super) fn quick(app: Application) -> HTTPServer {
-    HTTPServer::new(app).drain_idle(Duration::from_millis(100))
+/// A client that is slow to send, on a machine that may be busy, is waited for: no request fails.
+pub(super) fn patient(app: Application) -> HTTPServer {
+    HTTPServer::new(app).drain_idle(SOON)
 }
 
 /// Waits until these processes are gone, and have been waited for.

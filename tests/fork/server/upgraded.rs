@@ -10,7 +10,7 @@ use squall::process::{ForkOptions, task_id};
 use squall::{HTTPServer, IOLoop};
 
 use super::application;
-use super::supervised::{Load, quick};
+use super::supervised::{Load, patient};
 use crate::case::{Case, Server, announce, await_end};
 use crate::http::Connection;
 
@@ -37,7 +37,7 @@ fn upgrades(case: &Case, counts: &[usize]) {
     if !case.is_server() {
         write(counts[0]);
     }
-    let server: Server = case.server(|| serve(&quick(application()).slow_callback(None)));
+    let server: Server = case.server(|| serve(&patient(application()).slow_callback(None)));
     let port = server.port();
     let supervisor = || Pid::from_raw(server.number("supervisor "));
     let come_up =

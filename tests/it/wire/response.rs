@@ -29,6 +29,11 @@ impl Response {
         self.headers.iter().filter(matches).map(|(_, value)| value.as_str()).collect()
     }
 
+    /// The headers without the one that may be another a moment later.
+    pub fn undated_headers(&self) -> Vec<(String, String)> {
+        self.headers.iter().filter(|(name, _)| name != "Date").cloned().collect()
+    }
+
     /// The body as text.
     #[track_caller]
     pub fn text(&self) -> &str {

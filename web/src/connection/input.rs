@@ -20,6 +20,8 @@ pub(crate) struct Input {
     search: HeadSearch,
     head: HeadPlace,
     head_length: usize,
+    /// So many bytes behind the head are its body.
+    body_length: usize,
 }
 
 /// Where the head of the current request lies.
@@ -42,6 +44,7 @@ impl Input {
             search: HeadSearch::default(),
             head: HeadPlace::None,
             head_length: 0,
+            body_length: 0,
         }
     }
 
@@ -82,13 +85,15 @@ impl Input {
         self.end += count;
     }
 
-    /// Takes `bytes`, which were stashed away, as received again.
-    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
-        let space = self.space();
-        let count = bytes.len().min(space.len());
-        debug_assert_eq!(count, bytes.len(), "a stash is smaller than a buffer");
-        space[..count].copy_from_slice(&bytes[..count]);
-        self.received(count);
+    /// Takes `bytes`, which were received elsewhere, as received here.
+    pub(crate) fn put_back(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
+            space[..now.len()].copy_from_slice(now);
+            self.received(now.len());
+            bytes = later;
+        }
     }
 
     /// Moves the unread bytes into a fresh buffer with room for as many again.
@@ -132,6 +137,7 @@ impl Input {
         }
         self.head = HeadPlace::None;
         self.head_length = 0;
+        self.body_length = 0;
     }
 
     #[cold]
@@ -162,10 +168,42 @@ impl Input {
         buffer.get(at..at + self.head_length).unwrap_or_default()
     }
 
+    /// Counts `length` bytes as read, which stay where they are until the request ends: its body.
+    /// `false`: they have not come, or not right behind the head.
+    pub(crate) fn keep_body(&mut self, length: usize) -> bool {
+        let HeadPlace::InBuffer(at) = self.head else { return false };
+        let is_here = at + self.head_length == self.start && length <= self.end - self.start;
+        if is_here {
+            self.start += length;
+            self.body_length = length;
+        }
+        is_here
+    }
+
+    /// The body that was [kept](Self::keep_body).
+    pub(crate) fn body(&self) -> &[u8] {
+        let (buffer, at) = self.head_place();
+        let start = at + self.head_length;
+        buffer.get(start..start + self.body_length).unwrap_or_default()
+    }
+
+    /// The head of the current request, and its body if that was kept.
+    fn request(&self) -> &[u8] {
+        let (buffer, at) = self.head_place();
+        buffer.get(at..at + self.head_length + self.body_length).unwrap_or_default()
+    }
+
     /// A part of the head as text.
     pub(crate) fn text(&self, range: Range) -> Text {
+        let (buffer, range) = self.share(range);
+        Text::shared(buffer, range.start, range.end)
+    }
+
+    /// The buffer that a part of the head lies in, and where.
+    #[inline]
+    pub(crate) fn share(&self, range: Range) -> (Rc<[u8]>, std::ops::Range<usize>) {
         let (buffer, at) = self.head_place();
-        Text::shared(Rc::clone(buffer), at + range.start as usize, at + range.end as usize)
+        (Rc::clone(buffer), at + range.start as usize..at + range.end as usize)
     }
 
     fn head_place(&self) -> (&Rc<[u8]>, usize) {
@@ -176,14 +214,14 @@ impl Input {
         }
     }
 
-    /// Keeps only a copy of the head, for a wait that may be long: the buffer is worth
-    /// thousands of bytes, a head hundreds.
+    /// Keeps only a copy of the head, and of the body beside it, for a wait that may be long: the
+    /// buffer is worth thousands of bytes, a head hundreds.
     pub(crate) fn shrink_to_head(&mut self) {
         if !self.is_empty() || self.buffer.is_empty() {
             return;
         }
         if let HeadPlace::InBuffer(_) = self.head {
-            self.head = HeadPlace::Moved(Rc::from(self.head()), 0);
+            self.head = HeadPlace::Moved(Rc::from(self.request()), 0);
         }
         self.buffer = Rc::from([]);
         self.start = 0;
@@ -211,5 +249,26 @@ mod tests {
             assert!(input.buffer.is_empty());
             assert_eq!(input.head(), bytes);
         }
+    }
+
+    #[test]
+    fn a_body_is_kept_beside_its_head_if_it_came_right_behind() {
+        let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+        let mut input = Input::new();
+        input.put_back(&[head.as_slice(), b"abcGET"].concat());
+        assert_eq!(input.read_head(&mut Head::new(), &Settings::default().head), Ok(true));
+        assert!(!input.keep_body(7), "it has not come");
+        assert!(input.keep_body(3));
+        assert_eq!((input.body(), input.unread()), (&b"abc"[..], &b"GET"[..]));
+        let many = vec![b'x'; 3 * BUFFER_SIZE];
+        input.put_back(&many);
+        assert_eq!(input.unread().len(), 3 + many.len(), "however many come behind it");
+        assert_eq!((input.head(), input.body()), (&head[..], &b"abc"[..]));
+        input.consume(3 + many.len());
+        input.shrink_to_head();
+        assert_eq!((input.head(), input.body()), (&head[..], &b"abc"[..]));
+        assert!(!input.keep_body(0), "the head has been moved away");
+        input.end_request();
+        assert_eq!(input.body(), b"");
     }
 }

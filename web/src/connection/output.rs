@@ -8,6 +8,7 @@ use squall_runtime::{FilePart, log};
 
 use super::stream::Stream;
 use crate::chunk::{Chunk, Kind};
+use crate::http1::send_buffer::SendBuffer;
 
 /// From this size on, a chunk that is owned is sent from where it lies; below it, copying is
 /// cheaper than another entry in the vector of a `writev`.
@@ -24,7 +25,7 @@ const KEPT_CAPACITY: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// The copied pieces, one behind the other; those before `taken` have left.
-    copied: Vec<u8>,
+    copied: SendBuffer,
     taken: usize,
     /// The large pieces, which stand between the copied ones.
     large: VecDeque<Large>,
@@ -62,8 +63,14 @@ impl Output {
 
     /// Appends what `write` appends to the buffer it is given.
     #[inline]
-    pub(crate) fn append<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    pub(crate) fn append<R>(&mut self, write: impl FnOnce(&mut SendBuffer) -> R) -> R {
         write(&mut self.copied)
+    }
+
+    /// How many bytes [`append`](Self::append) would write behind.
+    #[inline]
+    pub(crate) fn copied_len(&self) -> usize {
+        self.copied.len()
     }
 
     #[inline]
@@ -88,7 +95,7 @@ impl Output {
 
     #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
-        self.copied.extend_from_slice(bytes);
+        self.copied.extend(bytes);
     }
 
     #[inline(never)]
@@ -111,30 +118,34 @@ impl Output {
     /// Moves all of `other` behind what is here.
     #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        if !other.large.is_empty() {
+        if !other.large.is_empty() || other.copied.capacity() > KEPT_CAPACITY {
             return self.take_pieces(other);
         }
-        self.copy(&other.copied[other.taken..]);
+        self.copy(&other.copied.as_slice()[other.taken..]);
         other.clear();
     }
 
     #[inline(never)]
     fn take_pieces(&mut self, other: &mut Self) {
+        if other.large.is_empty() && other.taken == 0 && other.copied.len() >= COPY_LIMIT {
+            // It would not be kept: it can as well be sent from where it is.
+            return self.keep(std::mem::take(&mut other.copied).into());
+        }
         let mut copied = other.taken;
         while let Some(Large { at, piece }) = other.large.pop_front() {
-            self.copy(&other.copied[copied..at]);
+            self.copy(&other.copied.as_slice()[copied..at]);
             copied = at;
             self.push_large(piece);
         }
         self.large_len += std::mem::take(&mut other.large_len);
-        self.copy(&other.copied[copied..]);
+        self.copy(&other.copied.as_slice()[copied..]);
         other.clear();
     }
 
     /// The bytes, if they lie in one piece.
     #[inline]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
-        if self.large.is_empty() { self.copied.get(self.taken..) } else { None }
+        if self.large.is_empty() { self.copied.as_slice().get(self.taken..) } else { None }
     }
 
     /// The bytes, piece by piece, up to a file; none of the pieces is empty.
@@ -152,7 +163,7 @@ impl Output {
                 None => (self.copied.len(), None),
             };
             after = Some(bytes);
-            let before = &self.copied[copied..at];
+            let before = &self.copied.as_slice()[copied..at];
             copied = at;
             Some(before)
         })
@@ -170,7 +181,9 @@ impl Output {
 
     #[cold]
     fn clear_much(&mut self) {
-        self.copied.shrink_to(KEPT_CAPACITY);
+        if self.copied.capacity() > KEPT_CAPACITY {
+            self.copied.release();
+        }
         self.large.clear();
         self.large_len = 0;
     }
@@ -361,6 +374,21 @@ mod tests {
             }
             assert_eq!(sent, expected.len());
         }
+    }
+
+    #[test]
+    fn memory_that_is_not_kept_is_sent_from_where_it_is() {
+        let mut body = Output::default();
+        body.append(|out| out.extend(&[b'x'; 2 * KEPT_CAPACITY]));
+        let place = body.copied.as_slice().as_ptr();
+        let mut output = Output::default();
+        output.copy(b"head");
+        output.take(&mut body);
+        assert_eq!(output.slices().nth(1).map(<[u8]>::as_ptr), Some(place));
+        assert_eq!((output.len(), body.len()), (4 + 2 * KEPT_CAPACITY as u64, 0));
+        body.copy(b"next");
+        output.take(&mut body);
+        assert!(bytes_of(&output).ends_with(b"xnext"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::io;
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::collecting::Whole;
 use crate::connection::inflating::Inflating;
 use crate::connection::input::Input;
 use crate::connection::patience::Phase;
@@ -16,7 +16,7 @@ use crate::http1::head::{Expect, Framing, Head};
 use crate::settings::Settings;
 
 /// An unread body of at most so many bytes is read away, to keep the connection.
-const DRAIN_LIMIT: u64 = 64 * 1024;
+pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;
 
 /// The body of the current request, as far as it has come.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub(crate) struct RequestBody {
     /// The client waits for `100 Continue`, or another sign, before it sends the body: without
     /// one it may leave the body out.
     awaits_continue: bool,
-    /// All of it, if it was collected.
-    whole: Option<Bytes>,
+    /// All of it, if it is collected.
+    pub(super) whole: Whole,
     /// It could not be read to its end, and nothing can follow it.
     pub(super) failure: Option<BodyFailure>,
     /// Nothing has been noted here since there was no body.
-    is_untouched: bool,
+    pub(super) is_untouched: bool,
 }
 
 /// Why a body cannot be read to its end.
@@ -98,7 +98,7 @@ impl Default for RequestBody {
             waiting_since: None,
             waiter: None,
             awaits_continue: false,
-            whole: None,
+            whole: Whole::None,
             failure: None,
             is_untouched: true,
         }
@@ -124,13 +124,13 @@ impl RequestBody {
         self.waiting_since = None;
         self.failure = None;
         self.awaits_continue = head.expect != Expect::None && !self.decoder.is_done();
-        self.whole = None;
+        self.whole = Whole::None;
     }
 
     #[inline]
     pub(crate) fn clear(&mut self) {
         if !self.is_untouched {
-            self.whole = None;
+            self.whole = Whole::None;
             self.inflating = None;
         }
     }
@@ -173,11 +173,6 @@ impl RequestBody {
     /// Whether the request has none, not even one that was read.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.framing, Framing::None | Framing::Length(0))
-    }
-
-    /// All of it, if it was collected or there is none.
-    pub(crate) fn whole(&self) -> Option<Bytes> {
-        if self.is_none() { Some(Bytes::new()) } else { self.whole.clone() }
     }
 
     /// Whether it has been read to its end, so that what follows is the next request.
@@ -270,21 +265,7 @@ impl Connection {
         sink: &mut dyn FnMut(&[u8]),
     ) -> Poll<Result<bool, BodyFailure>> {
         loop {
-            let (step, continues) = self.with(|buffers| {
-                let step = buffers.body.read(&mut buffers.input, sink)?;
-                let starved = step == Step::Starved;
-                let continues = starved && std::mem::take(&mut buffers.body.awaits_continue);
-                if continues {
-                    buffers.output.copy(CONTINUE);
-                }
-                Ok((step, continues))
-            })?;
-            if continues && !self.is_flushing() {
-                // Whoever reads may be another task than the connection's, which would not know
-                // of it. An error shows in what is received.
-                let _ = self.poll_output(task);
-            }
-            match step {
+            match self.with(|buffers| buffers.body.read(&mut buffers.input, sink))? {
                 Step::Data => return Poll::Ready(Ok(true)),
                 Step::End => return Poll::Ready(Ok(false)),
                 Step::Yield => {
@@ -293,17 +274,31 @@ impl Connection {
                 }
                 Step::Starved => {}
             }
-            match self.poll_fill(task) {
-                Poll::Ready(Ok(count)) if count > 0 => self.end_wait_for_body(),
-                Poll::Ready(_) => return Poll::Ready(Err(BodyFailure::Gone)),
-                Poll::Pending => {
-                    self.begin_wait_for_body();
-                    self.save_memory();
-                    if self.poll_receive_limit(task).is_ready() {
-                        return Poll::Ready(Err(BodyFailure::TimedOut));
-                    }
-                    return Poll::Pending;
-                }
+            ready!(self.poll_more_body(task, |task| self.poll_fill(task)))?;
+        }
+    }
+
+    /// Has `fill` receive some of the body, for as long as that may take.
+    pub(super) fn poll_more_body(
+        &self,
+        task: &mut TaskContext<'_>,
+        fill: impl FnOnce(&mut TaskContext<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<Result<(), BodyFailure>> {
+        if self.with(Buffers::queue_continue) && !self.is_flushing() {
+            // Whoever reads may be another task than the connection's, which would not know
+            // of it. An error shows in what is received.
+            let _ = self.poll_output(task);
+        }
+        match fill(task) {
+            Poll::Ready(Ok(count)) if count > 0 => {
+                self.end_wait_for_body();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(_) => Poll::Ready(Err(BodyFailure::Gone)),
+            Poll::Pending => {
+                self.begin_wait_for_body();
+                self.save_memory();
+                self.poll_receive_limit(task).map(|()| Err(BodyFailure::TimedOut))
             }
         }
     }
@@ -357,39 +352,15 @@ impl Connection {
             drop(old);
         }
     }
+}
 
-    /// Reads the whole body into the buffers.
-    pub(crate) async fn collect_body(&self) -> Result<(), BodyFailure> {
-        let mut collected = Vec::new();
-        self.read_body_to_end(|data| collected.extend_from_slice(data)).await?;
-        self.with(|buffers| buffers.body.whole = Some(Bytes::from(collected)));
-        Ok(())
-    }
-
-    /// Reads away what a handler left of a body, if it is not much.
-    pub(crate) async fn drain_body(&self) -> Result<(), BodyFailure> {
-        self.with(|buffers| {
-            buffers.body.stop_inflating(&mut buffers.input);
-            buffers.body.limit = buffers.body.received + DRAIN_LIMIT;
-        });
-        self.read_body_to_end(|_| ()).await
-    }
-
-    fn read_body_to_end(
-        &self,
-        mut sink: impl FnMut(&[u8]),
-    ) -> impl Future<Output = Result<(), BodyFailure>> {
-        std::future::poll_fn(move |task| {
-            loop {
-                match self.poll_body(task, &mut sink) {
-                    Poll::Ready(Ok(true)) => {}
-                    Poll::Ready(end) => return Poll::Ready(end.map(|_| ())),
-                    Poll::Pending => match self.poll_output(task) {
-                        Poll::Ready(Err(_)) => return Poll::Ready(Err(BodyFailure::Gone)),
-                        Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
-                    },
-                }
-            }
-        })
+impl Buffers {
+    /// Says `100 Continue` to a client that waits for it; whether it does.
+    fn queue_continue(&mut self) -> bool {
+        let continues = std::mem::take(&mut self.body.awaits_continue);
+        if continues {
+            self.output.copy(CONTINUE);
+        }
+        continues
     }
 }

@@ -40,6 +40,19 @@ impl Stream {
         }
     }
 
+    /// As [`poll_recv`](Self::poll_recv), behind what is in `buffer`, as much as it has room for.
+    pub(crate) fn poll_recv_behind(
+        &self,
+        task: &mut TaskContext<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_recv_behind(task, buffer),
+            Self::Unix(stream) => stream.poll_recv_behind(task, buffer),
+            Self::Memory(memory) => memory.stream.poll_recv_behind(task, buffer),
+        }
+    }
+
     pub(crate) fn poll_send(
         &self,
         task: &mut TaskContext<'_>,

@@ -10,6 +10,7 @@ use squall_runtime::{IOLoop, Moment, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
+use crate::connection::collecting::SpareMemory;
 use crate::connection::draining::{Drain, DrainReason};
 use crate::connection::relay::Relay;
 use crate::http1::date::{DateCache, DateLine};
@@ -23,6 +24,7 @@ pub(crate) struct Worker {
     pub(crate) recorder: Recorder,
     io_loop: IOLoop,
     buffers: Pool<Buffers>,
+    pub(super) spare: SpareMemory,
     date: RefCell<Date>,
     connections: RefCell<Connections>,
     pub(super) drain: Drain,
@@ -42,6 +44,7 @@ impl Worker {
             recorder,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
+            spare: SpareMemory::default(),
             date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
             connections: RefCell::default(),
             drain: Drain::default(),
@@ -85,9 +88,10 @@ impl Worker {
         self.io_loop.time()
     }
 
-    /// The `Date` header.
-    pub(crate) fn date_line(&self) -> DateLine {
-        self.date.borrow_mut().at()
+    /// Calls `work` with the `Date` header.
+    #[inline]
+    pub(crate) fn with_date_line<R>(&self, work: impl FnOnce(&DateLine) -> R) -> R {
+        work(self.date.borrow_mut().line())
     }
 
     pub(crate) fn lease_buffers(&self) -> Box<Buffers> {
@@ -239,27 +243,25 @@ impl Connections {
 struct Date {
     cache: DateCache,
     /// The time of the loop at which the second ends.
-    fresh_until: Option<(DateLine, Moment)>,
+    fresh_until: Option<Moment>,
 }
 
 impl Date {
-    fn at(&mut self) -> DateLine {
-        if let Some((text, until)) = self.fresh_until
-            && !until.has_come()
-        {
-            return text;
+    #[inline]
+    fn line(&mut self) -> &DateLine {
+        if self.fresh_until.is_none_or(Moment::has_come) {
+            self.refresh();
         }
-        self.refresh()
+        self.cache.line()
     }
 
     #[cold]
-    fn refresh(&mut self) -> DateLine {
+    fn refresh(&mut self) {
         let date = SystemTime::now();
-        let text = *self.cache.at(date);
+        self.cache.set(date);
         let part = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let rest = Duration::from_secs(1) - Duration::from_nanos(part.into());
-        self.fresh_until = Some((text, Moment::after(rest)));
-        text
+        self.fresh_until = Some(Moment::after(rest));
     }
 }
 

@@ -120,9 +120,11 @@ impl Context {
     /// As [`path_argument`](Self::path_argument).
     pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
         let range = self.exchange.arguments.range(position).ok_or(HTTPError::NOT_FOUND)?;
+        let range = self.exchange.head.path.part(range.start, range.end);
         // Shared rather than borrowed: the type that it becomes may run any code of the user.
-        let raw = self.text(self.exchange.head.path.part(range.start, range.end));
-        let text = decode_argument(raw.as_bytes());
+        let (buffer, range) = self.connection.with(|buffers| buffers.input.share(range));
+        let raw = buffer.get(range).unwrap_or_default();
+        let text = decode_argument(raw);
         let text = text.map_err(|InvalidUtf8| not_utf8("a path argument"))?;
         T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
     }
@@ -228,7 +230,7 @@ impl Context {
     fn form_fields(&self) -> Result<&[(Text, Text)]> {
         let cache = &self.exchange.cache().form;
         if cache.get().is_none() {
-            let body = self.connection.with(|buffers| buffers.body.whole());
+            let body = self.connection.with(|buffers| buffers.body.whole(&buffers.input));
             let fields = match body {
                 Some(body) if !body.is_empty() && self.has_form() => {
                     if self.is_body_encoded() {

@@ -14,6 +14,7 @@ use crate::http1::encode::{
 use crate::http1::etag::{ETag, if_none_match};
 use crate::http1::head::{Head, Version};
 use crate::http1::header_list::Role;
+use crate::http1::send_buffer::SendBuffer;
 
 impl Context {
     /// Checks that what was written is a response, after which the body cannot be changed.
@@ -161,7 +162,7 @@ impl Context {
         if trailers.is_empty() || !self.takes_trailers() {
             self.connection.with(|buffers| buffers.output.copy(LAST_CHUNK));
         } else {
-            let encode = |out: &mut Vec<u8>| encode_trailers(out, trailers);
+            let encode = |out: &mut SendBuffer| encode_trailers(out, trailers);
             self.connection.with(|buffers| buffers.output.append(encode));
         }
     }
@@ -171,7 +172,7 @@ impl Context {
             self.date_file();
         }
         let etag = self.automatic_etag();
-        if self.client_has(etag.as_ref()) {
+        if self.client_has(etag) {
             self.become_not_modified();
         }
         let (status, version) = (self.status(), self.exchange.head.version);
@@ -184,12 +185,12 @@ impl Context {
             self.exchange.response.body.clear();
         }
         let framing = ResponseFraming::of(version, status, Some(length));
-        self.send_head(framing, etag.as_ref(), true);
+        self.send_head(framing, etag, true);
         self.exchange.response.progress = Progress::Finished;
     }
 
     /// Queues the head, and behind it, if it `is_whole`, the body.
-    fn send_head(&mut self, framing: ResponseFraming, etag: Option<&ETag>, is_whole: bool) {
+    fn send_head(&mut self, framing: ResponseFraming, etag: Option<ETag>, is_whole: bool) {
         let upgrades = self.upgrades();
         let Exchange { head: request, response, .. } = &mut *self.exchange;
         response.keep_alive = keeps_alive(&self.connection, request, response, framing);
@@ -198,22 +199,24 @@ impl Context {
             true => ConnectionHeader::Upgrade,
             false => ConnectionHeader::of(request.version, response.keep_alive),
         };
-        let head = ResponseHead {
-            status: response.status,
-            reason: response.reason.as_deref(),
-            headers: &response.headers,
-            framing,
-            connection,
-            date: &self.connection.worker.date_line(),
-            etag,
-            server: true,
-        };
-        self.connection.with(|buffers| {
-            buffers.body.answer_begins();
-            buffers.output.append(|out| encode_head(out, &head));
-            if is_whole {
-                buffers.output.take(&mut response.body);
-            }
+        self.connection.worker.with_date_line(|date| {
+            let head = ResponseHead {
+                status: response.status,
+                reason: response.reason.as_deref(),
+                headers: &response.headers,
+                framing,
+                connection,
+                date,
+                etag,
+                server: true,
+            };
+            self.connection.with(|buffers| {
+                buffers.body.answer_begins();
+                buffers.output.append(|out| encode_head(out, &head));
+                if is_whole {
+                    buffers.output.take(&mut response.body);
+                }
+            });
         });
     }
 
@@ -255,15 +258,16 @@ impl Context {
 
     /// Whether the client has what would be sent: under the tag of the framework, or else that
     /// of the handler; or if it is a file, by its age.
-    fn client_has(&self, automatic: Option<&ETag>) -> bool {
+    fn client_has(&self, automatic: Option<ETag>) -> bool {
         if self.exchange.response.file.is_some() && self.has_unmodified() {
             return true;
         }
         if !self.exchange.head.if_none_match {
             return false;
         }
-        let etag = match automatic {
-            Some(etag) => Some(etag.as_bytes()),
+        let automatic = automatic.map(ETag::text);
+        let etag = match &automatic {
+            Some(etag) => Some(etag.as_slice()),
             None if self.may_be_had() => {
                 let headers = &self.exchange.response.headers;
                 headers.special(Role::ETag, &header::ETAG).map(HeaderValue::as_bytes)

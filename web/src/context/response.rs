@@ -11,6 +11,7 @@ use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::field::is_reason_phrase;
+use crate::http1::send_buffer::SendBuffer;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -24,15 +25,9 @@ impl Context {
     /// [`ResponseError::Finished`] after [`finish`](Self::finish).
     #[track_caller]
     pub fn write<'a>(&mut self, chunk: impl IntoChunk<'a>) -> Result {
-        match self.exchange.response.progress {
-            Progress::Open | Progress::Streaming { .. } => {
-                self.exchange.response.body.push(chunk.into_chunk());
-                Ok(())
-            }
-            Progress::Complete | Progress::Finished | Progress::Broken => {
-                Err(ResponseError::Finished.into())
-            }
-        }
+        self.check_open()?;
+        self.exchange.response.body.push(chunk.into_chunk());
+        Ok(())
     }
 
     /// Appends `value` as JSON, and sets the `Content-Type` to
@@ -56,12 +51,26 @@ impl Context {
     /// [`write`](Self::write).
     #[track_caller]
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let mut text = serde_json::to_vec(value)?;
-        if memchr::memmem::find(&text, b"</").is_some() {
-            text = escape_slashes(&text);
+        let body = &mut self.exchange.response.body;
+        let before = body.copied_len();
+        body.append(|out| append_json(out, value))?;
+        let set = self.set_header(header::CONTENT_TYPE, JSON).and_then(|()| self.check_open());
+        if set.is_err() {
+            self.exchange.response.body.append(|out| out.truncate(before));
         }
-        self.set_header(header::CONTENT_TYPE, JSON)?;
-        self.write(text)
+        set
+    }
+
+    /// Whether the body can still be added to.
+    #[track_caller]
+    #[inline]
+    fn check_open(&self) -> Result {
+        match self.exchange.response.progress {
+            Progress::Open | Progress::Streaming { .. } => Ok(()),
+            Progress::Complete | Progress::Finished | Progress::Broken => {
+                Err(ResponseError::Finished.into())
+            }
+        }
     }
 
     /// Sets the status of the response; it is 200 otherwise.
@@ -224,15 +233,46 @@ impl Context {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
-fn escape_slashes(json: &[u8]) -> Vec<u8> {
-    let mut escaped = Vec::with_capacity(json.len() + 16);
-    for &byte in json {
-        if byte == b'/' && escaped.last() == Some(&b'<') {
-            escaped.push(b'\\');
-        }
-        escaped.push(byte);
+/// Appends `value`; nothing if that fails.
+fn append_json<T: Serialize + ?Sized>(out: &mut SendBuffer, value: &T) -> Result {
+    let mut text = Appended { start: out.len(), out, is_kept: false };
+    serde_json::to_writer(&mut *text.out, value)?;
+    if memchr::memchr(b'<', &text.out.as_slice()[text.start..]).is_some() {
+        escape_slashes(text.out, text.start);
     }
-    escaped
+    text.is_kept = true;
+    Ok(())
+}
+
+/// What stands behind `start`, taken back when this is dropped: also by a panic.
+struct Appended<'a> {
+    out: &'a mut SendBuffer,
+    start: usize,
+    is_kept: bool,
+}
+
+impl Drop for Appended<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.out.truncate(self.start);
+        }
+    }
+}
+
+/// Writes `</` as `<\/` from `start` on.
+#[inline(never)]
+fn escape_slashes(json: &mut SendBuffer, start: usize) {
+    if memchr::memmem::find(&json.as_slice()[start..], b"</").is_none() {
+        return;
+    }
+    let plain = json.as_slice()[start..].to_vec();
+    json.truncate(start);
+    for byte in plain {
+        if byte == b'/' && json.as_slice()[start..].last() == Some(&b'<') {
+            json.extend(b"\\");
+        }
+        json.extend(&[byte]);
+    }
 }
 
 /// What a handler may not do to its response.
@@ -328,4 +368,34 @@ fn escape_html(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::append_json;
+    use crate::http1::send_buffer::SendBuffer;
+
+    fn beginning(bytes: &[u8]) -> SendBuffer {
+        let mut buffer = SendBuffer::default();
+        buffer.extend(bytes);
+        buffer
+    }
+
+    #[test]
+    fn what_has_no_form_in_json_leaves_nothing_behind() {
+        let mut out = beginning(b"before");
+        let half = ([1, 2], std::collections::HashMap::from([((1, 2), 3)]));
+        assert!(append_json(&mut out, &half).is_err());
+        assert_eq!(out.as_slice(), b"before");
+    }
+
+    #[test]
+    fn no_script_is_ended_but_what_stood_before_stays() {
+        let mut out = beginning(b"</");
+        append_json(&mut out, &["</a", "<b>", "/"]).unwrap();
+        assert_eq!(str::from_utf8(out.as_slice()).unwrap(), r#"</["<\/a","<b>","/"]"#);
+        let mut out = beginning(b"<");
+        append_json(&mut out, &["</"]).unwrap();
+        assert_eq!(str::from_utf8(out.as_slice()).unwrap(), r#"<["<\/"]"#);
+    }
 }

@@ -29,16 +29,20 @@ impl DateCache {
         Self { second: u64::MAX, line: BLANK }
     }
 
-    /// The date `now` as IMF-fixdate (RFC 9110 §5.6.7).
+    /// Makes it the date `now` as IMF-fixdate (RFC 9110 §5.6.7).
     ///
     /// A clock that is wrong beyond what the format can express, before 1970 or after 9999,
     /// gives the nearest date that it can.
-    pub(crate) fn at(&mut self, now: SystemTime) -> &DateLine {
+    pub(crate) fn set(&mut self, now: SystemTime) {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if second != self.second {
             self.second = second;
             self.render(second.min(LAST_SECOND));
         }
+    }
+
+    /// The date that was set last.
+    pub(crate) fn line(&self) -> &DateLine {
         &self.line
     }
 
@@ -62,9 +66,14 @@ mod tests {
 
     fn at(second: u64) -> String {
         let mut cache = DateCache::new();
-        let text = cache.at(UNIX_EPOCH + Duration::from_secs(second));
-        let line = String::from_utf8(text.to_vec()).unwrap();
+        let line = line_at(&mut cache, UNIX_EPOCH + Duration::from_secs(second));
+        let line = String::from_utf8(line.to_vec()).unwrap();
         line.strip_prefix("Date: ").and_then(|rest| rest.strip_suffix("\r\n")).unwrap().to_owned()
+    }
+
+    fn line_at(cache: &mut DateCache, now: SystemTime) -> DateLine {
+        cache.set(now);
+        *cache.line()
     }
 
     #[test]
@@ -78,7 +87,7 @@ mod tests {
     fn a_clock_out_of_range_gives_the_nearest_date() {
         assert_eq!(at(LAST_SECOND + 1), at(LAST_SECOND));
         let before = UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(DateCache::new().at(before)[TEXT], *at(0).as_bytes());
+        assert_eq!(line_at(&mut DateCache::new(), before)[TEXT], *at(0).as_bytes());
     }
 
     #[test]
@@ -87,7 +96,7 @@ mod tests {
         for second in [10, 11, 11, 12, 9] {
             for millisecond in [0, 999] {
                 let now = UNIX_EPOCH + Duration::from_millis(second * 1000 + millisecond);
-                assert_eq!(cache.at(now)[TEXT], *at(second).as_bytes());
+                assert_eq!(line_at(&mut cache, now)[TEXT], *at(second).as_bytes());
             }
         }
     }

@@ -10,6 +10,7 @@ use super::etag::ETag;
 use super::field::is_reason_phrase;
 use super::head::Version;
 use super::header_list::{HeaderList, Role};
+use super::send_buffer::{Room, SendBuffer};
 
 /// The answer to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -20,15 +21,14 @@ pub(crate) const CHUNK_END: &[u8] = b"\r\n";
 /// What ends a chunked body without trailers.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-const OK_AND_SERVER: &[u8] =
-    concat!("HTTP/1.1 200 OK\r\nServer: Squall/", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes();
+/// What nearly every response begins with.
+const USUAL: &[u8; USUAL_TEXT.len()] = USUAL_TEXT.as_bytes().first_chunk().unwrap();
+const USUAL_TEXT: &str =
+    concat!("HTTP/1.1 200 OK\r\nServer: Squall/", env!("CARGO_PKG_VERSION"), "\r\n");
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
 /// What a body is unless its handler says something else, as in Tornado.
-const HTML: &[u8] = b"Content-Type: text/html; charset=UTF-8\r\n";
-
-/// Room for an ordinary head: it grows only for a larger one.
-const USUAL_SIZE: usize = 512;
+const HTML: &[u8; 40] = b"Content-Type: text/html; charset=UTF-8\r\n";
 
 /// What the head of a response is made of.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) connection: ConnectionHeader,
     pub(crate) date: &'a DateLine,
     /// The automatic `Etag`. None may be among the headers then.
-    pub(crate) etag: Option<&'a ETag>,
+    pub(crate) etag: Option<ETag>,
     /// Whether to say what server this is.
     pub(crate) server: bool,
 }
@@ -110,175 +110,147 @@ impl ConnectionHeader {
 ///
 /// The order is Tornado's: `Server`, what the handler set, `Date`, `Etag`, the framing, and
 /// `Connection`.
-pub(crate) fn encode_head(out: &mut Vec<u8>, head: &ResponseHead<'_>) {
+#[inline]
+pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     let headers = head.headers;
-    out.reserve(USUAL_SIZE);
     let server = head.server && !headers.has(Role::Server);
-    match (head.status, head.reason) {
-        (StatusCode::OK, None) if server => out.extend_from_slice(OK_AND_SERVER),
-        (StatusCode::OK, None) => out.extend_from_slice(OK),
-        (status, reason) => {
-            status_line(out, status, reason);
-            if server {
-                out.extend_from_slice(&OK_AND_SERVER[OK.len()..]);
-            }
-        }
+    if head.status == StatusCode::OK && head.reason.is_none() && server {
+        out.put_together(USUAL.len(), |room| room.put(USUAL));
+    } else {
+        begin(out, head.status, head.reason, server);
     }
     if head.framing.has_body() && !headers.has(Role::ContentType) {
-        out.extend_from_slice(HTML);
+        out.extend(HTML);
     }
     if headers.has_governed() {
         fields(out, headers.lines());
     } else {
         headers.lines().iter().for_each(|(name, value)| field(out, name, value));
     }
-    let mut tail = Tail { bytes: [0; Tail::MOST], len: 0 };
-    tail.fill(head);
-    out.extend_from_slice(&tail.bytes[..tail.len]);
+    out.put_together(TAIL, |room| tail(room, head));
 }
 
-/// What stands behind a handler's headers: of bounded size, and so put together where that is
-/// cheap.
-struct Tail {
-    bytes: [u8; Self::MOST],
-    len: usize,
+const CONTENT_LENGTH: &[u8; 16] = b"Content-Length: ";
+const CHUNKED: &[u8; 28] = b"Transfer-Encoding: chunked\r\n";
+const KEEP_ALIVE: &[u8; 24] = b"Connection: Keep-Alive\r\n";
+
+/// How long at most what stands behind a handler's headers is.
+const TAIL: usize = size_of::<DateLine>()
+    + b"Etag: \"\"\r\n".len()
+    + 16
+    + CONTENT_LENGTH.len()
+    + Room::DECIMAL
+    + KEEP_ALIVE.len()
+    + b"\r\n\r\n".len();
+
+/// Writes what stands behind a handler's headers.
+#[inline(always)]
+fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
+    if !head.headers.has(Role::Date) {
+        room.put(head.date);
+    }
+    if let Some(etag) = head.etag {
+        room.put(b"Etag: ");
+        room.put(&etag.text());
+        room.put(b"\r\n");
+    }
+    match head.framing {
+        ResponseFraming::Length(length) => {
+            room.put(CONTENT_LENGTH);
+            room.put_decimal(length);
+            room.put(b"\r\n");
+        }
+        ResponseFraming::Chunked => room.put(CHUNKED),
+        ResponseFraming::UntilClose | ResponseFraming::None => {}
+    }
+    match head.connection {
+        ConnectionHeader::Implied => {}
+        ConnectionHeader::Close => room.put(b"Connection: close\r\n"),
+        ConnectionHeader::KeepAlive => room.put(KEEP_ALIVE),
+        ConnectionHeader::Upgrade => room.put(b"Connection: Upgrade\r\n"),
+    }
+    room.put(b"\r\n");
 }
 
-impl Tail {
-    const LENGTH: &[u8] = b"Content-Length: ";
-    const CHUNKED: &[u8] = b"Transfer-Encoding: chunked\r\n";
-    const KEEP_ALIVE: &[u8] = b"Connection: Keep-Alive\r\n";
-    const MOST: usize = size_of::<DateLine>()
-        + ETag::LINE
-        + Self::LENGTH.len()
-        + decimal::MOST
-        + Self::KEEP_ALIVE.len()
-        + b"\r\n\r\n".len();
-
-    #[inline(always)]
-    fn fill(&mut self, head: &ResponseHead<'_>) {
-        if !head.headers.has(Role::Date) {
-            self.put(head.date);
-        }
-        if let Some(etag) = head.etag {
-            self.put(etag.line());
-        }
-        match head.framing {
-            ResponseFraming::Length(length) => self.put_length(length),
-            ResponseFraming::Chunked => self.put(Self::CHUNKED),
-            ResponseFraming::UntilClose | ResponseFraming::None => {}
-        }
-        match head.connection {
-            ConnectionHeader::Implied => {}
-            ConnectionHeader::Close => self.put(b"Connection: close\r\n"),
-            ConnectionHeader::KeepAlive => self.put(Self::KEEP_ALIVE),
-            ConnectionHeader::Upgrade => self.put(b"Connection: Upgrade\r\n"),
-        }
-        self.put(b"\r\n");
-    }
-
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
-    }
-
-    #[inline(always)]
-    fn put_length(&mut self, length: u64) {
-        self.put(Self::LENGTH);
-        let digits = decimal::count(length);
-        decimal::write(&mut self.bytes[self.len..self.len + digits], length);
-        self.len += digits;
-        self.put(b"\r\n");
-    }
-}
-
-/// Numbers as they are read.
-mod decimal {
-    /// The most digits that 64 bits need.
-    pub(super) const MOST: usize = 20;
-
-    #[inline]
-    pub(super) fn count(mut number: u64) -> usize {
-        let mut digits = 1;
-        while number >= 10 {
-            number /= 10;
-            digits += 1;
-        }
-        digits
-    }
-
-    /// Writes `number` into `place`, which has as many bytes as it has digits.
-    #[inline]
-    pub(super) fn write(place: &mut [u8], mut number: u64) {
-        let mut end = place.len();
-        while end > 0 {
-            end -= 1;
-            place[end] = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
+/// Appends what precedes the headers of a handler, where it is not what it usually is.
+#[inline(never)]
+fn begin(out: &mut SendBuffer, status: StatusCode, reason: Option<&str>, server: bool) {
+    status_line(out, status, reason);
+    if server {
+        out.extend(&USUAL[OK.len()..]);
     }
 }
 
 /// Appends an informational response (1xx other than 101), which precedes the final one.
 pub(crate) fn encode_informational(
-    out: &mut Vec<u8>,
+    out: &mut SendBuffer,
     status: StatusCode,
     headers: &[(HeaderName, HeaderValue)],
 ) {
     debug_assert!(status.is_informational());
     status_line(out, status, None);
     fields(out, headers);
-    out.extend_from_slice(b"\r\n");
+    out.extend(b"\r\n");
 }
 
 /// Appends what precedes the data of a chunk of `len` bytes, which must not be 0: that would
 /// end the body.
-pub(crate) fn chunk_start(out: &mut Vec<u8>, len: u64) {
+pub(crate) fn chunk_start(out: &mut SendBuffer, len: u64) {
     debug_assert_ne!(len, 0, "an empty chunk ends the body");
     let digits = (u64::BITS - len.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
-        out.push(b"0123456789abcdef"[(len >> (4 * digit) & 0xf) as usize]);
+        out.extend(&[b"0123456789abcdef"[(len >> (4 * digit) & 0xf) as usize]]);
     }
-    out.extend_from_slice(b"\r\n");
+    out.extend(b"\r\n");
 }
 
 /// Appends the end of a chunked body with trailers.
-pub(crate) fn encode_trailers(out: &mut Vec<u8>, trailers: &[(HeaderName, HeaderValue)]) {
-    out.extend_from_slice(b"0\r\n");
+pub(crate) fn encode_trailers(out: &mut SendBuffer, trailers: &[(HeaderName, HeaderValue)]) {
+    out.extend(b"0\r\n");
     fields(out, trailers);
-    out.extend_from_slice(b"\r\n");
+    out.extend(b"\r\n");
 }
 
-fn status_line(out: &mut Vec<u8>, status: StatusCode, reason: Option<&str>) {
+fn status_line(out: &mut SendBuffer, status: StatusCode, reason: Option<&str>) {
     let reason = reason.filter(|reason| is_reason_phrase(reason));
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(reason.or(status.canonical_reason()).unwrap_or("Unknown").as_bytes());
-    out.extend_from_slice(b"\r\n");
+    out.extend(b"HTTP/1.1 ");
+    out.extend(status.as_str().as_bytes());
+    out.extend(b" ");
+    out.extend(reason.or(status.canonical_reason()).unwrap_or("Unknown").as_bytes());
+    out.extend(b"\r\n");
 }
 
 /// Appends fields, without those that only an encoder may set.
-fn fields(out: &mut Vec<u8>, headers: &[(HeaderName, HeaderValue)]) {
+fn fields(out: &mut SendBuffer, headers: &[(HeaderName, HeaderValue)]) {
     for (name, value) in headers.iter().filter(|(name, _)| !Role::of(name).is_governed()) {
         field(out, name, value);
     }
 }
 
 #[inline]
-fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+fn field(out: &mut SendBuffer, name: &HeaderName, value: &HeaderValue) {
     match *name {
-        header::CONTENT_TYPE => out.extend_from_slice(b"Content-Type: "),
-        _ => field_name(out, name.as_str()),
+        header::CONTENT_TYPE => content_type(out, value.as_bytes()),
+        _ => {
+            field_name(out, name.as_str());
+            out.extend(value.as_bytes());
+            out.extend(b"\r\n");
+        }
     }
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
-fn field_name(out: &mut Vec<u8>, name: &str) {
+#[inline(always)]
+fn content_type(out: &mut SendBuffer, value: &[u8]) {
+    out.put_together(b"Content-Type: \r\n".len() + value.len(), |room| {
+        room.put(b"Content-Type: ");
+        room.extend(value);
+        room.put(b"\r\n");
+    });
+}
+
+fn field_name(out: &mut SendBuffer, name: &str) {
     match capitalised(name) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
+        Some(name) => out.extend(name.as_bytes()),
         None => capitalise(out, name),
     }
 }
@@ -312,17 +284,16 @@ fn capitalised(name: &str) -> Option<&'static str> {
 }
 
 /// Appends `name` with each of its words capitalised.
-fn capitalise(out: &mut Vec<u8>, name: &str) {
-    let start = out.len();
-    out.extend_from_slice(name.as_bytes());
+fn capitalise(out: &mut SendBuffer, name: &str) {
     let mut word_begins = true;
-    for byte in &mut out[start..] {
+    for mut byte in name.bytes() {
         if word_begins {
             byte.make_ascii_uppercase();
         }
-        word_begins = *byte == b'-';
+        word_begins = byte == b'-';
+        out.extend(&[byte]);
     }
-    out.extend_from_slice(b": ");
+    out.extend(b": ");
 }
 
 #[cfg(test)]

@@ -1,33 +1,26 @@
 //! The automatic `Etag`, and `If-None-Match`.
 
 use std::fmt;
-use std::ops::Range;
+use std::hash::Hasher;
 
-use twox_hash::XxHash3_128;
-use twox_hash::xxhash3_128::{RawHasher, SecretBuffer};
+use twox_hash::XxHash3_64;
+use twox_hash::xxhash3_64::{RawHasher, SecretBuffer};
 
 use super::field::trim;
-
-/// The tag as a header: 128 bits in hexadecimal digits in quotes, behind the name.
-const BLANK: [u8; 42] = *b"Etag: \"--------------------------------\"\r\n";
-
-/// Where in the header the tag is, quotes included.
-const TAG: Range<usize> = 6..40;
-
-/// Where its digits are.
-const DIGITS: Range<usize> = 7..39;
 
 /// A strong entity tag made from the bytes of a body.
 ///
 /// The hash is fast and not cryptographic: who can choose a body can make two with the same
-/// tag, and harms only the caches of those who ask him for both.
+/// tag, and harms only the caches of those who ask him for both. That two versions of a resource
+/// have the same by chance is as likely as guessing 64 bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ETag([u8; BLANK.len()]);
+pub(crate) struct ETag(u64);
 
 impl ETag {
     /// The tag of a body in one piece.
+    #[inline]
     pub(crate) fn of(body: &[u8]) -> Self {
-        Self::from_hash(XxHash3_128::oneshot(body))
+        Self(XxHash3_64::oneshot(body))
     }
 
     /// The tag of a body in several pieces: the same as that of the pieces joined.
@@ -36,51 +29,38 @@ impl ETag {
         for piece in pieces {
             hasher.write(piece);
         }
-        Self::from_hash(hasher.finish_128())
+        Self(hasher.finish())
     }
 
-    /// The tag as it is sent, quotes included.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0[TAG]
-    }
-
-    /// The length of the header that says it.
-    pub(crate) const LINE: usize = BLANK.len();
-
-    /// The header that says it, line end included.
-    #[inline]
-    pub(crate) fn line(&self) -> &[u8; Self::LINE] {
-        &self.0
-    }
-
-    #[inline]
-    fn from_hash(hash: u128) -> Self {
-        let mut line = BLANK;
-        for (index, digits) in line[DIGITS].chunks_exact_mut(8).enumerate() {
-            digits.copy_from_slice(&hex((hash >> (96 - 32 * index)) as u32));
+    /// The tag as it is sent: its digits in quotes.
+    #[inline(always)]
+    pub(crate) fn text(self) -> [u8; 18] {
+        let mut text = [b'"'; 18];
+        let (_, digits) = text.split_at_mut(1);
+        for (place, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0.to_be_bytes()) {
+            *place = HEX[usize::from(byte)];
         }
-        Self(line)
+        text
     }
 }
 
 impl fmt::Debug for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ETag").field(&String::from_utf8_lossy(self.as_bytes())).finish()
+        f.debug_tuple("ETag").field(&String::from_utf8_lossy(&self.text())).finish()
     }
 }
 
-/// The eight digits of `number`, worked out all at once.
-fn hex(number: u32) -> [u8; 8] {
-    const EACH: u64 = u64::MAX / 0xff;
-    let mut digits = u64::from(number);
-    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
-    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
-    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    // Adding 6 carries into the higher half of the byte from 10 on.
-    let letters = (digits + 6 * EACH) >> 4 & EACH;
-    let text = digits + u64::from(b'0') * EACH + letters * u64::from(b'a' - b'9' - 1);
-    text.to_be_bytes()
-}
+/// The two digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// Whether a request whose `If-None-Match` fields have the values `fields` already has what
 /// `etag` names, quotes included (RFC 9110 §13.1.2): the answer to GET and HEAD is 304 then.

@@ -29,14 +29,14 @@ pub(crate) enum Role {
 
 impl Role {
     pub(crate) fn of(name: &HeaderName) -> Self {
-        match name.as_str() {
-            "content-type" => Self::ContentType,
-            "date" => Self::Date,
-            "server" => Self::Server,
-            "etag" => Self::ETag,
-            "content-length" => Self::ContentLength,
-            "connection" => Self::Connection,
-            "transfer-encoding" => Self::TransferEncoding,
+        match *name {
+            header::CONTENT_TYPE => Self::ContentType,
+            header::DATE => Self::Date,
+            header::SERVER => Self::Server,
+            header::ETAG => Self::ETag,
+            header::CONTENT_LENGTH => Self::ContentLength,
+            header::CONNECTION => Self::Connection,
+            header::TRANSFER_ENCODING => Self::TransferEncoding,
             _ => Self::Plain,
         }
     }
@@ -85,14 +85,26 @@ impl HeaderList {
     }
 
     /// Puts one in the place of the first of its name and takes the others back.
+    #[inline]
     pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        let role = Role::of(&name);
+        if self.lines.is_empty() || role != Role::Plain && !self.has(role) {
+            self.roles |= role as u8;
+            self.lines.push((name, value));
+        } else {
+            self.set_again(name, value);
+        }
+    }
+
+    /// Puts one in the place of those of its name, of which there may be some.
+    #[inline(never)]
+    fn set_again(&mut self, name: HeaderName, value: HeaderValue) {
         match self.lines.iter().position(|(other, _)| *other == name) {
             Some(first) => self.replace(first, &name, value),
             None => self.add(name, value),
         }
     }
 
-    #[inline(never)]
     fn replace(&mut self, first: usize, name: &HeaderName, value: HeaderValue) {
         self.lines[first].1 = value;
         let mut index = 0;

@@ -66,7 +66,17 @@ impl std::error::Error for InvalidUtf8 {}
 /// # Errors
 ///
 /// If the result is not UTF-8.
+#[inline]
 pub(crate) fn decode_argument(raw: &[u8]) -> Result<Cow<'_, str>, InvalidUtf8> {
+    // Arguments are short, and most hold no escape.
+    if raw.contains(&b'%') {
+        return decode_escapes(raw);
+    }
+    str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| InvalidUtf8)
+}
+
+#[inline(never)]
+fn decode_escapes(raw: &[u8]) -> Result<Cow<'_, str>, InvalidUtf8> {
     percent_decode(raw).decode_utf8().map_err(|_| InvalidUtf8)
 }
 

@@ -27,7 +27,7 @@ const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
 /// For how long those who have connected are accepted at the end: clients that come back as
 /// fast as they are let go would keep the queue from ever being empty.
-const LAST_ACCEPTS: Duration = Duration::from_millis(500);
+pub(super) const LAST_ACCEPTS: Duration = Duration::from_millis(500);
 
 /// Accepts connections until the server is stopped; each is served by a task of its own.
 ///
@@ -73,20 +73,20 @@ async fn leave_to_others(listener: &Listener) {
 }
 
 /// Lets nobody begin to connect any more, and gives those who have begun the time to be accepted,
-/// by the tasks that do.
-pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>) {
+/// by the tasks that do; but no more than `limit`.
+pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>, limit: Duration) {
     let held_off = listeners.filter(|listener| listener.hold_off()).count();
     if held_off > 0 {
-        sleep(LAST_HANDSHAKES).await;
+        sleep(LAST_HANDSHAKES.min(limit)).await;
     }
 }
 
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
+/// Accepts until `end` at most, and once if that has passed.
 ///
 /// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
 /// between is reset.
-pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener) {
-    let end = Instant::now() + LAST_ACCEPTS;
+pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, end: Instant) {
     // A task may not do everything in one go.
     while accept_waiting(service, listener).await && Instant::now() < end {
         yield_now().await;

@@ -88,20 +88,32 @@ async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
         sleep(delay).await;
     }
     let reason = if is_last { DrainReason::Shutdown } else { DrainReason::Restart };
+    let ordered = Instant::now();
+    let limit = worker.settings.shutdown_timeout;
     worker.begin_drain(reason);
     handle.call_drain_hooks(reason);
-    let drained = async {
-        if is_last {
-            handle.hold_off().await;
-        }
-        handle.stop_accepting(is_last).await;
-        worker.drained().await;
-    };
-    if timeout(worker.settings.shutdown_timeout, drained).await.is_err() {
-        let left = worker.connection_count();
-        log::warn(log::GENERAL, format_args!("{left} connections are cut: they took too long"));
+    // The limit is one for connections. So that whoever has none does not reach it, each of these
+    // takes a part of it at most, and both are done in any case.
+    if is_last {
+        handle.hold_off(limit / 4).await;
+    }
+    handle.stop_accepting(is_last, limit / 4).await;
+    let left = limit.saturating_sub(ordered.elapsed());
+    if timeout(left, worker.drained()).await.is_err() {
+        warn_of_cut(worker.connection_count());
         worker.abort();
         // They are told, and tell what they were.
         let _ = timeout(LAST_TURNS, worker.drained()).await;
+    }
+}
+
+fn warn_of_cut(connections: usize) {
+    match connections {
+        0 => {}
+        1 => log::warn(log::GENERAL, format_args!("1 connection is cut: it took too long")),
+        _ => {
+            let text = format_args!("{connections} connections are cut: they took too long");
+            log::warn(log::GENERAL, text);
+        }
     }
 }

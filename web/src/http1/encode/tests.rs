@@ -30,9 +30,9 @@ fn ordinary(headers: &HeaderList) -> ResponseHead<'_> {
 }
 
 fn text(head: &ResponseHead<'_>) -> String {
-    let mut out = Vec::new();
+    let mut out = SendBuffer::default();
     encode_head(&mut out, head);
-    String::from_utf8(out).unwrap()
+    str::from_utf8(out.as_slice()).unwrap().to_owned()
 }
 
 /// As `text`, without the type that is said of a body that has none.
@@ -44,8 +44,9 @@ fn text_untyped(head: &ResponseHead<'_>) -> String {
 fn an_ordinary_response() {
     let headers = list(&[pair("content-type", "text/html; charset=UTF-8")]);
     let etag = ETag::of(b"Hello, world!");
-    let head = ResponseHead { etag: Some(&etag), ..ordinary(&headers) };
-    let etag = str::from_utf8(etag.as_bytes()).unwrap();
+    let head = ResponseHead { etag: Some(etag), ..ordinary(&headers) };
+    let tag = etag.text();
+    let etag = str::from_utf8(&tag).unwrap();
     let server = concat!("Server: Squall/", env!("CARGO_PKG_VERSION"), "\r\n");
     assert_eq!(
         text(&head),
@@ -58,9 +59,10 @@ fn an_ordinary_response() {
 
 #[test]
 fn what_is_there_is_kept() {
-    let mut out = b"the response before".to_vec();
+    let mut out = SendBuffer::default();
+    out.extend(b"the response before");
     encode_head(&mut out, &ordinary(&HeaderList::new()));
-    assert!(out.starts_with(b"the response beforeHTTP/1.1 200 OK\r\n"));
+    assert!(out.as_slice().starts_with(b"the response beforeHTTP/1.1 200 OK\r\n"));
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn the_table_of_names_is_right() {
         "x-frame-options",
         "access-control-allow-origin",
     ] {
-        let mut out = Vec::new();
+        let mut out = SendBuffer::default();
         capitalise(&mut out, name);
         assert_eq!(capitalised(name).map(str::as_bytes), Some(out.as_slice()));
     }
@@ -253,27 +255,27 @@ fn chunks() {
         (4096, "1000"),
         (u64::MAX, "ffffffffffffffff"),
     ] {
-        let mut out = Vec::new();
+        let mut out = SendBuffer::default();
         chunk_start(&mut out, len);
-        assert_eq!(String::from_utf8(out).unwrap(), format!("{start}\r\n"));
+        assert_eq!(str::from_utf8(out.as_slice()).unwrap().to_owned(), format!("{start}\r\n"));
     }
 }
 
 #[test]
 fn informational_responses_and_trailers() {
-    let mut out = Vec::new();
+    let mut out = SendBuffer::default();
     let headers = [pair("link", "</a.css>; rel=preload"), pair("content-length", "3")];
     encode_informational(&mut out, StatusCode::EARLY_HINTS, &headers);
-    assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n");
+    assert_eq!(out.as_slice(), b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n");
     out.clear();
     encode_informational(&mut out, StatusCode::CONTINUE, &[]);
-    assert_eq!(out, CONTINUE);
+    assert_eq!(out.as_slice(), CONTINUE);
     out.clear();
     encode_trailers(&mut out, &[pair("x-sum", "1"), pair("transfer-encoding", "x")]);
-    assert_eq!(out, b"0\r\nX-Sum: 1\r\n\r\n");
+    assert_eq!(out.as_slice(), b"0\r\nX-Sum: 1\r\n\r\n");
     out.clear();
     encode_trailers(&mut out, &[]);
-    assert_eq!(out, LAST_CHUNK);
+    assert_eq!(out.as_slice(), LAST_CHUNK);
 }
 
 fn any_header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
@@ -337,13 +339,13 @@ proptest! {
     fn chunks_are_read_back(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..100), 0..6)) {
         use super::super::body::{Decoded, Decoder};
         use super::super::framing::Framing;
-        let mut out = Vec::new();
+        let mut out = SendBuffer::default();
         for piece in &pieces {
             chunk_start(&mut out, piece.len() as u64);
-            out.extend_from_slice(piece);
-            out.extend_from_slice(CHUNK_END);
+            out.extend(piece);
+            out.extend(CHUNK_END);
         }
-        out.extend_from_slice(LAST_CHUNK);
+        out.extend(LAST_CHUNK);
         let (mut decoder, mut rest, mut body) = (Decoder::new(Framing::Chunked), out.as_slice(), Vec::new());
         while let Decoded::Data { skip, len } = decoder.decode(rest).unwrap() {
             body.extend_from_slice(&rest[skip..skip + len]);

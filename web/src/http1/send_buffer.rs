@@ -1,0 +1,184 @@
+use std::{io, mem};
+
+use bytes::Bytes;
+
+/// Bytes that are about to leave, one piece behind the other.
+///
+/// Its room holds zeros already, unlike that of a `Vec`: a piece whose length the compiler knows
+/// is written with a few stores, and what is put together from several is put together in place.
+#[derive(Debug, Default)]
+pub(crate) struct SendBuffer {
+    room: Vec<u8>,
+    len: usize,
+}
+
+impl SendBuffer {
+    /// The room that is made at once: enough for an ordinary response.
+    const FIRST_ROOM: usize = 512;
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many bytes it holds memory for.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.room.len()
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Takes back what is behind the first `len` bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Gives back the memory, of a buffer that is empty.
+    pub(crate) fn release(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Appends `bytes`.
+    #[inline]
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.put_together(bytes.len(), |room| room.extend(bytes));
+    }
+
+    /// Appends what `write` puts together, of which there are at most `most` bytes.
+    #[inline(always)]
+    pub(crate) fn put_together(&mut self, most: usize, write: impl FnOnce(&mut Room<'_>)) {
+        if self.room.len() - self.len < most {
+            self.grow(most);
+        }
+        let all = self.room.len();
+        let Some(room) = self.room.get_mut(self.len..) else { return };
+        let mut room = Room(room);
+        write(&mut room);
+        self.len = all - room.0.len();
+    }
+
+    #[cold]
+    fn grow(&mut self, count: usize) {
+        let wanted = (self.len + count).max(2 * self.room.len()).max(Self::FIRST_ROOM);
+        self.room.resize(wanted, 0);
+    }
+}
+
+impl io::Write for SendBuffer {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.extend(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl From<SendBuffer> for Bytes {
+    fn from(mut buffer: SendBuffer) -> Self {
+        buffer.room.truncate(buffer.len);
+        buffer.room.into()
+    }
+}
+
+/// What is left of the room that was asked for. What does not fit is not written, and a mistake
+/// of who asked.
+pub(crate) struct Room<'a>(&'a mut [u8]);
+
+impl Room<'_> {
+    /// The most digits that 64 bits need.
+    pub(crate) const DECIMAL: usize = 20;
+
+    #[inline]
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        let Some((place, rest)) = mem::take(&mut self.0).split_at_mut_checked(bytes.len()) else {
+            return debug_assert!(false, "more is written than was asked for");
+        };
+        place.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+
+    /// Appends a piece whose length the compiler knows.
+    #[inline(always)]
+    pub(crate) fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
+        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else {
+            return debug_assert!(false, "more is written than was asked for");
+        };
+        *place = *bytes;
+        self.0 = rest;
+    }
+
+    /// Appends `number` in decimal digits.
+    #[inline(always)]
+    pub(crate) fn put_decimal(&mut self, number: u64) {
+        let digit = |number: u64| b'0' + number as u8;
+        match number {
+            0..10 => self.put(&[digit(number)]),
+            10..100 => self.put(&[digit(number / 10), digit(number % 10)]),
+            _ => self.put_large_decimal(number),
+        }
+    }
+
+    #[inline(never)]
+    fn put_large_decimal(&mut self, mut number: u64) {
+        let mut digits = [0; Self::DECIMAL];
+        let mut first = digits.len();
+        while number > 0 {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        self.extend(&digits[first..]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_follow_each_other_however_long_they_are() {
+        let mut buffer = SendBuffer::default();
+        let mut expected = Vec::new();
+        for length in [0, 1, 700, 3, 5_000] {
+            let piece = vec![length as u8; length];
+            buffer.extend(&piece);
+            buffer.put_together(5, |room| room.put(b"<>"));
+            expected.extend_from_slice(&piece);
+            expected.extend_from_slice(b"<>");
+            assert_eq!(buffer.as_slice(), expected);
+        }
+        buffer.clear();
+        buffer.extend(b"again");
+        assert_eq!(buffer.as_slice(), b"again");
+        buffer.clear();
+        buffer.release();
+        assert_eq!((buffer.len(), buffer.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn numbers_of_any_length() {
+        for number in [0, 9, 10, 99, 100, 101, 999, 1_000, 65_536, 10_u64.pow(19), u64::MAX] {
+            let mut buffer = SendBuffer::default();
+            buffer.put_together(Room::DECIMAL, |room| room.put_decimal(number));
+            assert_eq!(buffer.as_slice(), number.to_string().as_bytes());
+        }
+    }
+}
