@@ -141,6 +141,7 @@ const CASES: &[harness::Row] = harness::rows![
     systemd::what_is_meant_for_another_process_is_left_alone,
     systemd::what_is_no_socket_for_connections_is_not_used,
     systemd::what_was_handed_over_is_taken_once_whatever_comes_of_it,
+    systemd::who_comes_over_ipv4_to_a_socket_of_both_versions_is_known_so,
     upgrade::a_new_program_that_fails_changes_nothing,
     upgrade::a_new_program_that_takes_too_long_is_given_up,
     upgrade::a_new_program_whose_workers_end_at_once_changes_nothing,
