@@ -6,11 +6,11 @@ use std::fmt;
 
 use squall_runtime::{IOLoop, log};
 
-use crate::connection::flush::Undelivered;
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
 use crate::context::Context;
 use crate::context::exchange::Progress;
+use crate::error::undelivered::Undelivered;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::StatusCode;
 
