@@ -168,7 +168,7 @@ pub use connection::upgrade::Upgraded;
 pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
 pub use error::{Error, HTTPError, Or500, Result, StandardError};
-pub use file::{FileError, FileErrorKind, FileSource, OpenFile};
+pub use file::{FileError, FileErrorKind, FileSource, IntoFileSource, OpenFile};
 pub use function::{Function, Functions, Nothing, PathArgs, delete, get, patch, post, put};
 pub use handler::RequestHandler;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -176,7 +176,8 @@ pub use local_future::LocalBoxFuture;
 pub use respond::Respond;
 pub use route::{Route, regex, route};
 pub use routing::{InvalidUtf8, PatternError, ReverseError};
-pub use server::{HTTPServer, StartOptions, spawn_background};
+pub use server::{HTTPServer, ProxyList, StartOptions, spawn_background};
+pub use settings::IntoTimeout;
 pub use text::Text;
 
 // What users need of the runtime:

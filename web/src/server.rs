@@ -26,6 +26,7 @@ mod shutdown;
 mod start;
 
 pub use background::spawn_background;
+pub use proxies::ProxyList;
 pub(crate) use service::Service;
 pub use start::StartOptions;
 

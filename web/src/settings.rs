@@ -35,6 +35,38 @@ pub(crate) struct Settings {
     pub(crate) proxy_protocol: bool,
 }
 
+/// How long something may take, for the settings of an [`HTTPServer`](crate::HTTPServer): a
+/// `Duration`, or `None` for as long as it likes.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use squall::{Application, HTTPServer};
+/// let server = HTTPServer::new(Application::new([]))
+///     .header_timeout(Duration::from_secs(5))
+///     .body_timeout(None);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a time",
+    label = "neither a `Duration` nor `None`",
+    note = "a number says no unit: `Duration::from_secs(5)`; `None` is no limit"
+)]
+pub trait IntoTimeout {
+    /// The time; `None` for no limit.
+    fn into_timeout(self) -> Option<Duration>;
+}
+
+impl IntoTimeout for Duration {
+    fn into_timeout(self) -> Option<Duration> {
+        Some(self)
+    }
+}
+
+impl IntoTimeout for Option<Duration> {
+    fn into_timeout(self) -> Option<Duration> {
+        self
+    }
+}
+
 impl Settings {
     /// How long the graceful end may take, from the order on.
     pub(crate) fn end_limit(&self) -> Duration {
