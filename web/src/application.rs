@@ -4,7 +4,6 @@ use std::fmt;
 use squall_runtime::timeout;
 
 use crate::context::Context;
-use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::endpoint::Endpoint;
 use crate::error::{HTTPError, Result};
@@ -159,16 +158,15 @@ impl Application {
             None => Target::NotFound,
         };
         cx.set_target(target);
+        // What a connection has from its last request must not hold for this one.
+        cx.apply_policy();
         let Target::Route(row) = target else {
-            // What a connection has from its last request must not hold for this one.
-            cx.apply(None, &RouteOptions::default());
             if *cx.method() == Method::CONNECT {
                 cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
             }
             return;
         };
         let route = &self.routes[row];
-        cx.apply(route.pattern.as_ref().ok().cloned(), &route.options);
         let allowed = route.endpoint.allowed(cx);
         if allowed.contains(cx.method()) {
             return;

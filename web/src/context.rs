@@ -17,6 +17,7 @@ mod file;
 mod finish;
 mod interim;
 pub(crate) mod options;
+pub(crate) mod policy;
 mod request;
 mod response;
 mod scoring;

@@ -15,7 +15,7 @@ impl<T> Pool<T> {
     }
 
     #[inline]
-    pub(crate) fn take(&self, make: fn() -> T) -> Box<T> {
+    pub(crate) fn take(&self, make: impl FnOnce() -> T) -> Box<T> {
         self.taken.set(self.taken.get() + 1);
         let unused = self.unused.borrow_mut().pop();
         unused.unwrap_or_else(|| boxed(make))
@@ -37,6 +37,6 @@ impl<T> Pool<T> {
 }
 
 #[cold]
-fn boxed<T>(make: fn() -> T) -> Box<T> {
+fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
     Box::new(make())
 }

@@ -1,12 +1,10 @@
 //! What the application and the endpoints ask of a context.
 
 use std::future::{Ready, ready};
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connection::request_body::BodyFailure;
 use crate::context::Context;
-use crate::context::options::RouteOptions;
 use crate::context::target::Target;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderValue, Method, StatusCode, header};
@@ -16,7 +14,6 @@ use crate::routing::{Index, Pattern};
 impl Context {
     pub(crate) fn find_row(&mut self, index: &Index) -> Option<usize> {
         let (path, arguments) = (self.exchange.head.path, &mut self.exchange.arguments);
-        self.exchange.row = None;
         let row =
             self.connection.with(|buffers| index.find(path.of(buffers.input.head()), arguments));
         self.exchange.row = row;
@@ -38,28 +35,35 @@ impl Context {
     }
 
     pub(super) fn with_pattern<R>(&self, work: impl FnOnce(&Pattern) -> R) -> Option<R> {
-        self.exchange.pattern.as_deref().map(work)
+        self.exchange.policy().pattern.as_deref().map(work)
     }
 
-    /// Takes on what the route has different from the server, and refuses what the head alone
-    /// shows to be too much.
-    pub(crate) fn apply(&mut self, pattern: Option<Rc<Pattern>>, options: &RouteOptions) {
-        self.exchange.pattern = pattern;
-        self.exchange.options = *options;
-        let settings = &self.connection.worker.settings;
-        self.connection.set_half_close(options.half_close.unwrap_or(settings.half_close));
-        let limit = options.max_body_size.unwrap_or(settings.max_body_size);
-        let too_large = !self.exchange.head.framing.is_empty()
-            && self.connection.with(|buffers| {
-                buffers.body.set_limit(limit);
-                // A handler that streams may allow more.
-                !options.streams_request_body && buffers.body.is_announced_too_large()
-            });
+    /// Takes on how the route treats its requests, and refuses what the head alone shows to be
+    /// too much.
+    #[inline]
+    pub(crate) fn apply_policy(&mut self) {
+        self.connection.set_half_close(self.exchange.policy().half_close);
+        let head = &self.exchange.head;
+        if !head.framing.is_empty() || head.expect != Expect::None {
+            self.apply_to_body();
+        }
+    }
+
+    #[inline(never)]
+    fn apply_to_body(&mut self) {
+        let policy = self.exchange.policy();
+        let (limit, decompresses) = (policy.max_body_size, policy.decompress_request);
+        // A handler that streams may allow more.
+        let may_allow_more = policy.streams_request_body;
+        let too_large = self.connection.with(|buffers| {
+            buffers.body.set_limit(limit);
+            !may_allow_more && buffers.body.is_announced_too_large()
+        });
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);
         } else if too_large {
             self.refuse_body(BodyFailure::TooLarge);
-        } else if options.decompress_request.unwrap_or(settings.decompress_request) {
+        } else if decompresses {
             self.decompress_request();
         }
     }
@@ -85,14 +89,13 @@ impl Context {
         !self.exchange.head.framing.is_empty()
             && matches!(self.exchange.target, Target::Route(_))
             && self.exchange.seldom().is_none_or(|seldom| seldom.refusal.is_none())
-            && !self.exchange.options.streams_request_body
+            && !self.exchange.policy().streams_request_body
             && !self.connection.with(|buffers| buffers.body.is_done())
     }
 
     /// How long the handler may take.
     pub(crate) fn handler_timeout(&self) -> Option<Duration> {
-        let setting = self.connection.worker.settings.handler_timeout;
-        self.exchange.options.handler_timeout.or(setting)
+        self.exchange.policy().handler_timeout
     }
 
     /// Whether the handler may be asked.

@@ -30,7 +30,7 @@ impl Context {
                 self.exchange.make_seldom().consumed_encoding = Some(value);
             }
             // Where nothing is, there is no more to say.
-            Err(UnknownCoding) if self.exchange.pattern.is_none() => {}
+            Err(UnknownCoding) if self.exchange.policy().pattern.is_none() => {}
             Err(UnknownCoding) => self.refuse(unknown_coding()),
         }
     }

@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
 use crate::context::client::Client;
-use crate::context::options::RouteOptions;
+use crate::context::policy::{Policies, Policy};
 use crate::context::target::Target;
 use crate::error::Error;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
-use crate::routing::{Arguments, Pattern};
+use crate::routing::Arguments;
 use crate::scoreboard::served::Served;
 use crate::text::Text;
 
@@ -23,13 +23,11 @@ pub(crate) struct Exchange {
     /// When the head was complete, as [`IOLoop::nanos`](squall_runtime::IOLoop::nanos) counts.
     pub(crate) began: u64,
     pub(crate) target: Target,
-    pub(crate) options: RouteOptions,
+    policies: Rc<Policies>,
     /// Of the route table, whatever it is that answers.
     pub(crate) row: Option<usize>,
     /// What the scoreboard says of the request.
     pub(crate) served: Served,
-    /// Of the route that answers.
-    pub(crate) pattern: Option<Rc<Pattern>>,
     pub(crate) arguments: Arguments,
     pub(crate) response: Response,
     seldom: Seldom,
@@ -110,15 +108,14 @@ pub(crate) enum Progress {
 }
 
 impl Exchange {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(policies: Rc<Policies>) -> Self {
         Self {
             head: Head::new(),
             began: 0,
             target: Target::default(),
-            options: RouteOptions::default(),
+            policies,
             row: None,
             served: Served::default(),
-            pattern: None,
             arguments: Arguments::new(),
             response: Response {
                 status: StatusCode::OK,
@@ -141,13 +138,18 @@ impl Exchange {
     /// stays as it is until the next one takes its place.
     pub(crate) fn clear(&mut self) {
         self.target = Target::default();
-        self.options = RouteOptions::default();
-        self.pattern = None;
+        self.row = None;
         self.response.clear();
         self.response.progress = Progress::Open;
         if self.has_seldom.take() {
             self.seldom = Seldom::default();
         }
+    }
+
+    /// How the request is treated.
+    #[inline]
+    pub(crate) fn policy(&self) -> &Policy {
+        self.policies.of(self.row)
     }
 
     /// What there is seldom, if there may be any of it.

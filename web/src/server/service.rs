@@ -9,6 +9,7 @@ use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::exchange::Exchange;
+use crate::context::policy::{Policies, Policy};
 use crate::control;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
@@ -23,6 +24,7 @@ pub(crate) struct Service {
     pub(crate) application: Application,
     pub(crate) worker: Rc<Worker>,
     exchanges: Pool<Exchange>,
+    policies: Rc<Policies>,
 }
 
 impl Service {
@@ -39,8 +41,12 @@ impl Service {
     }
 
     fn counted(application: Application, settings: Settings, recorder: Recorder) -> Self {
+        let rows = application.routes().iter().map(|route| {
+            Policy::new(route.pattern.as_ref().ok().cloned(), &route.options, &settings)
+        });
+        let policies = Rc::new(Policies::new(rows, &settings));
         let worker = Rc::new(Worker::new(settings, recorder));
-        Self { application, worker, exchanges: Pool::new() }
+        Self { application, worker, exchanges: Pool::new(), policies }
     }
 
     /// Serves a connection, as a task of its own.
@@ -51,7 +57,7 @@ impl Service {
 
     /// Takes a context from the pool, for a request whose head has not been read.
     pub(super) fn lease(&self, connection: &Rc<Connection>) -> Context {
-        Context::new(connection, self.exchanges.take(Exchange::new))
+        Context::new(connection, self.exchanges.take(|| Exchange::new(Rc::clone(&self.policies))))
     }
 
     pub(super) fn release(&self, cx: Context) {
