@@ -6,6 +6,10 @@ use std::panic::Location;
 use crate::file::FileError;
 use crate::http::{HeaderName, HeaderValue, StatusCode};
 
+pub(crate) mod undelivered;
+
+use undelivered::Undelivered;
+
 /// What a handler returns: `Ok(())` once the response is written, or the error that becomes
 /// the response.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -35,9 +39,15 @@ struct Raised {
 }
 
 impl Error {
-    /// The status that answers this error.
+    /// The status that answers this error. Nobody is answered any more if it is that a
+    /// [`flush`](crate::Context::flush) could not be delivered, because the client has gone or takes
+    /// too long: that is 499, as nginx has it, and no error of the server.
     pub fn status(&self) -> StatusCode {
-        self.http().map_or(StatusCode::INTERNAL_SERVER_ERROR, HTTPError::status)
+        match self.http() {
+            Some(error) => error.status(),
+            None if Undelivered::of(self).is_some() => client_closed_request(),
+            None => StatusCode::INTERNAL_SERVER_ERROR,
+        }
     }
 
     /// Returns the cause if it is an `E`.
@@ -63,6 +73,11 @@ impl Error {
     pub(crate) fn at(location: &'static Location<'static>, cause: impl StandardError) -> Self {
         Self::raised(cause.into_boxed(), location)
     }
+}
+
+#[cold]
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 impl<E: StandardError> From<E> for Error {
