@@ -55,6 +55,7 @@ pub(crate) fn hang() -> io::Result<()> {
     thread::sleep(Duration::from_secs(25).saturating_sub(start.elapsed()));
     let line = program.expect("has not turned for ");
     println!("  after {:?}: has not turned for {line}", start.elapsed());
+    program.expect(" was killed by ");
     let hung = workers.iter().filter(|&&pid| kill(pid, None).is_err()).count();
     println!("  {hung} worker replaced");
     must(slowest < Duration::from_secs(1), "somebody has waited for over a second")?;

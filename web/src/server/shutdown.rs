@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use futures_lite::StreamExt;
 use squall_runtime::process::{begin_drain, decline_reloads, is_stopping, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
-use squall_runtime::{IOLoop, Listener, log, timeout};
+use squall_runtime::{IOLoop, Listener, log, sleep, timeout};
 
+use crate::connection::draining::DrainReason;
 use crate::connection::worker::Worker;
-use crate::server::{Accepting, HTTPServer, accept, background};
+use crate::server::{Accepting, HTTPServer, Service, accept, background};
 
 /// Orders that come this close to each other are one: `timeout`, for one, signals a process and
 /// then its whole group.
@@ -60,7 +61,11 @@ async fn watch(mut signals: Signals) {
     let is_last = begin_drain();
     let drain = IOLoop::current().spawn(async move {
         let servers = SERVERS.with_borrow(Clone::clone);
-        let limit = servers.iter().map(|server| server.1.settings.shutdown_timeout).max();
+        let limit = |(_, worker): &(HTTPServer, Rc<Worker>)| match is_last {
+            true => worker.settings.end_limit(),
+            false => worker.settings.shutdown_timeout,
+        };
+        let limit = servers.iter().map(limit).max();
         let end = |server| IOLoop::current().spawn(end(server, is_last));
         for end in servers.into_iter().map(end).collect::<Vec<_>>() {
             drop(end.await);
@@ -83,16 +88,23 @@ async fn watch(mut signals: Signals) {
 }
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
+    let delay = worker.settings.drain_delay;
+    if is_last && !delay.is_zero() {
+        sleep(delay).await;
+    }
+    let reason = if is_last { DrainReason::Shutdown } else { DrainReason::Restart };
     let ordered = Instant::now();
     let limit = worker.settings.shutdown_timeout;
-    worker.begin_drain();
+    worker.begin_drain(reason);
+    handle.call_drain_hooks(reason);
     if !is_last {
         handle.leave_to_others();
     }
-    // The limit is one for connections. Whoever has none does not reach it.
-    handle.accept_last(limit).await;
+    // The limit is one for connections. So that whoever has none does not reach it, this takes a
+    // part of it at most, and is done in any case.
+    handle.close_last(limit / 4).await;
     let left = limit.saturating_sub(ordered.elapsed());
-    let is_drained = timeout(left, handle.serve_last(&worker, limit)).await.is_ok();
+    let is_drained = timeout(left, handle.serve_last(&worker, limit / 4)).await.is_ok();
     handle.stop_accepting(false, Duration::ZERO).await;
     if !is_drained {
         warn_of_cut(worker.connection_count());
@@ -125,7 +137,7 @@ impl HTTPServer {
                 return;
             }
             if is_stopping() {
-                self.accept_last(limit).await;
+                self.close_last(limit).await;
             } else {
                 // It was given before this worker began to end, and is another's by now.
                 self.leave_to_others();
@@ -134,31 +146,36 @@ impl HTTPServer {
     }
 
     /// Lets nobody begin to connect any more where this process listens now, accepts those who have,
-    /// and closes it. Where others may come meanwhile, it takes a part of `limit` at most.
-    async fn accept_last(&self, limit: Duration) {
-        let begun = Instant::now();
-        let listeners = |accepting: &Vec<Accepting>| {
-            accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
-        };
-        let listeners = listeners(&self.shared.accepting.borrow());
-        // A Unix socket that is shut down is ready all the time: it is not kept for long.
-        let (unix, tcp): (Vec<_>, Vec<_>) =
-            listeners.into_iter().partition(|listener| matches!(**listener, Listener::Unix(_)));
-        for listeners in [unix, tcp] {
-            let held_off = listeners.iter().map(|listener| &**listener);
-            let held_off = accept::hold_off(held_off, limit / 4).await;
-            let is_one = |accepting: &mut Accepting| {
-                listeners.iter().any(|listener| Rc::ptr_eq(listener, &accepting.listener))
-            };
-            let ended: Vec<_> = self.shared.accepting.borrow_mut().extract_if(.., is_one).collect();
-            drop(ended);
-            let Some(service) = self.shared.service.get() else { return };
-            let end = Instant::now() + accept::LAST_ACCEPTS.min(limit / 4);
-            for (listener, is_held_off) in listeners.into_iter().zip(held_off) {
-                let end = if is_held_off { begun.checked_add(limit) } else { Some(end) };
-                accept::accept_last(service, &listener, end).await;
+    /// and closes it, each in no more than `limit`.
+    async fn close_last(&self, limit: Duration) {
+        // A Unix socket that is shut down is ready all the time: it is not kept until the others
+        // have shaken hands.
+        for is_unix in [true, false] {
+            if self.hold_off(is_unix) {
+                sleep(limit.min(accept::LAST_HANDSHAKES)).await;
+            }
+            let is_asked = |accepting: &mut Accepting| accepting.is_held_off.is_some();
+            let ended: Vec<_> =
+                self.shared.accepting.borrow_mut().extract_if(.., is_asked).collect();
+            let service = self.shared.service.get().cloned();
+            if let Some(service) = service {
+                accept_last(&service, ended, limit).await;
             }
         }
+    }
+
+    /// Returns whether there may be some who have begun.
+    fn hold_off(&self, unix: bool) -> bool {
+        let mut any = false;
+        for accepting in self.shared.accepting.borrow_mut().iter_mut() {
+            let is_unix = matches!(*accepting.listener, Listener::Unix(_));
+            if is_unix == unix {
+                let begin = accepting.listener.hold_off();
+                any |= begin;
+                accepting.is_held_off = Some(begin || accepting.listener.refuse_newcomers());
+            }
+        }
+        any
     }
 
     /// Waits until there is something to accept from. It is always true.
@@ -175,5 +192,17 @@ impl HTTPServer {
     /// Accepts no more here: others do, or will.
     fn leave_to_others(&self) {
         drop(self.shared.accepting.take());
+    }
+}
+
+/// Accepts who waits, in no more than `limit`, and closes what they wait at.
+pub(super) async fn accept_last(service: &Rc<Service>, ended: Vec<Accepting>, limit: Duration) {
+    let begin = Instant::now();
+    for Accepting { listener, task, is_held_off, .. } in ended {
+        drop(task);
+        // Where others come meanwhile, there may be no end to them.
+        let is_held_off = is_held_off.unwrap_or_default();
+        let limit = if is_held_off { limit } else { limit.min(accept::LAST_ACCEPTS) };
+        accept::accept_last(service, &listener, begin + limit).await;
     }
 }
