@@ -103,6 +103,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::stop::one_process_without_connections_cuts_none,
     server::stop::what_never_ends_is_named_by_its_line,
     server::stop::what_runs_beside_requests_is_waited_for_if_asked_for,
+    server::stop::what_waits_is_answered_however_long_that_takes,
     server::stop::workers_answer_what_waits_to_be_accepted,
     server::stop::workers_cut_what_takes_too_long,
     server::stop::workers_finish_at_ctrl_c,

@@ -30,7 +30,10 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
 /// assert_eq!(error.location().file(), file!());
 /// ```
-pub struct Error {
+pub struct Error(Box<Raised>);
+
+/// One pointer to all of it, so that the result of nearly everything is one word.
+struct Raised {
     cause: Box<dyn StdError>,
     location: &'static Location<'static>,
 }
@@ -49,12 +52,12 @@ impl Error {
 
     /// Returns the cause if it is an `E`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        self.cause.downcast_ref()
+        self.0.cause.downcast_ref()
     }
 
     /// Where the cause became this error: the line of the `?`.
     pub fn location(&self) -> &'static Location<'static> {
-        self.location
+        self.0.location
     }
 
     pub(crate) fn http(&self) -> Option<&HTTPError> {
@@ -62,8 +65,13 @@ impl Error {
     }
 
     /// What `?` makes of `cause` at `location`.
+    #[cold]
+    fn raised(cause: Box<dyn StdError>, location: &'static Location<'static>) -> Self {
+        Self(Box::new(Raised { cause, location }))
+    }
+
     pub(crate) fn at(location: &'static Location<'static>, cause: impl StandardError) -> Self {
-        Self { cause: cause.into_boxed(), location }
+        Self::raised(cause.into_boxed(), location)
     }
 }
 
@@ -75,7 +83,7 @@ fn client_closed_request() -> StatusCode {
 impl<E: StandardError> From<E> for Error {
     #[track_caller]
     fn from(cause: E) -> Self {
-        Self { cause: cause.into_boxed(), location: Location::caller() }
+        Self::raised(cause.into_boxed(), Location::caller())
     }
 }
 
@@ -101,15 +109,15 @@ impl<E: StdError + 'static> StandardError for E {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.cause, f)
+        fmt::Debug::fmt(&self.0.cause, f)
     }
 }
 
 /// The cause and what caused it in turn, each after a colon.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.cause)?;
-        let mut source = self.cause.source();
+        write!(f, "{}", self.0.cause)?;
+        let mut source = self.0.cause.source();
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
             source = cause.source();

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use squall_runtime::process::ForkOptions;
-use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
+use squall_runtime::{
+    BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets, sleep,
+};
 
 use crate::application::Application;
 use crate::scoreboard::PAGE_WORDS;
@@ -107,6 +109,8 @@ struct Accepting {
     task: Task<()>,
     /// Of which other worker it is.
     slot: Option<usize>,
+    /// The system takes no notice of new clients: what waits becomes less with each that is taken.
+    is_held_off: bool,
 }
 
 type Build = Box<dyn FnOnce() -> Application>;
@@ -247,18 +251,21 @@ impl HTTPServer {
         }
     }
 
-    /// Lets nobody begin to connect any more, and those who have begun be accepted; but takes no
-    /// more than `limit`.
+    /// Lets nobody begin to connect any more, and gives those who have begun the time to be
+    /// accepted, by the tasks that do; but no more than `limit`.
     async fn hold_off(&self, limit: Duration) {
-        let listeners = |accepting: &Vec<Accepting>| {
-            accepting.iter().map(|accepting| Rc::clone(&accepting.listener)).collect::<Vec<_>>()
-        };
-        let listeners = listeners(&self.shared.accepting.borrow());
-        accept::hold_off(listeners.iter().map(|listener| &**listener), limit).await;
+        let mut any = false;
+        for accepting in self.shared.accepting.borrow_mut().iter_mut() {
+            accepting.is_held_off = accepting.listener.hold_off();
+            any |= accepting.is_held_off;
+        }
+        if any {
+            sleep(limit.min(accept::LAST_HANDSHAKES)).await;
+        }
     }
 
     /// Accepts no more connections. If nobody else serves the listeners, what has connected is
-    /// accepted before, as far as `limit` suffices.
+    /// accepted before, in no more than `limit`.
     fn stop_accepting(&self, is_last: bool, limit: Duration) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
         self.shared.adopting.take();
@@ -266,11 +273,12 @@ impl HTTPServer {
         let service = self.shared.service.get().cloned();
         async move {
             let Some(service) = service else { return };
-            let end = Instant::now() + limit.min(accept::LAST_ACCEPTS);
-            for Accepting { listener, task, .. } in accepting {
+            let begin = Instant::now();
+            for Accepting { listener, task, is_held_off, .. } in accepting {
                 drop(task);
                 if is_last {
-                    accept::accept_last(&service, &listener, end).await;
+                    let limit = if is_held_off { limit } else { limit.min(accept::LAST_ACCEPTS) };
+                    accept::accept_last(&service, &listener, begin + limit).await;
                 }
             }
         }

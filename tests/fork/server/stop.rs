@@ -192,23 +192,26 @@ impl Busy {
 }
 
 pub fn workers_answer_what_waits_to_be_accepted(case: &Case) {
-    answers_what_waits(case, 2);
+    answers_what_waits(case, 2, "/");
 }
 
 pub fn one_process_answers_what_waits_to_be_accepted(case: &Case) {
-    answers_what_waits(case, 1);
+    answers_what_waits(case, 1, "/");
 }
 
-fn answers_what_waits(case: &Case, processes: usize) {
-    let server =
-        case.server(|| serve(&HTTPServer::new(application()).drain_idle(SHORT), processes));
+pub fn what_waits_is_answered_however_long_that_takes(case: &Case) {
+    answers_what_waits(case, 1, "/spin/5");
+}
+
+fn answers_what_waits(case: &Case, processes: usize, target: &str) {
+    let server = case.server(|| serve(&HTTPServer::new(application()), processes));
     let port = server.port();
     let serving = serving(&server, processes);
     serving.iter().copied().for_each(suspend);
     // More than a loop takes in one turn.
     let mut waiting: Vec<_> = (0..400).map(|_| Connection::open(port).unwrap()).collect();
     for connection in &mut waiting {
-        connection.send("GET", "/", "", b"").unwrap();
+        connection.send("GET", target, "", b"").unwrap();
     }
     server.signal(Signal::SIGTERM);
     // A supervisor does this by itself.

@@ -28,6 +28,16 @@ impl Stream {
         Self::Memory(Box::new(Memory { stream, peer }))
     }
 
+    /// Is ready if there may be something to receive; else the task is woken when there is.
+    #[inline]
+    pub(crate) fn poll_recv_ready(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_recv_ready(task),
+            Self::Unix(stream) => stream.poll_recv_ready(task),
+            Self::Memory(_) => Poll::Ready(()),
+        }
+    }
+
     pub(crate) fn poll_recv(
         &self,
         task: &mut TaskContext<'_>,

@@ -123,7 +123,7 @@ impl Context {
 
     #[inline]
     fn is_body_done(&self) -> bool {
-        self.exchange.head.framing.is_empty() || self.connection.is_body_done()
+        !self.exchange.awaits_body || self.connection.is_body_done()
     }
 
     fn conclude_last(&self) -> Conclusion {

@@ -109,7 +109,12 @@ impl HTTPServer {
         let listener = Rc::new(listener);
         let accepting = accept::accept(self.clone(), Rc::clone(service), Rc::clone(&listener));
         let task = IOLoop::current().spawn(accepting);
-        self.shared.accepting.borrow_mut().push(Accepting { listener, task, slot });
+        self.shared.accepting.borrow_mut().push(Accepting {
+            listener,
+            task,
+            slot,
+            is_held_off: false,
+        });
     }
 }
 
