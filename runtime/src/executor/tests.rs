@@ -72,8 +72,8 @@ fn wakes_by_other_threads_are_never_missed() {
                     })
                     .unwrap();
                 // Sometimes the loop is asleep by the next one, sometimes it is not.
-                for _ in 0..wake % 64 {
-                    thread::yield_now();
+                for _ in 0..wake % 64 * 200 {
+                    std::hint::spin_loop();
                 }
             }
         });

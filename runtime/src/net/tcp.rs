@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, sockopt};
+use rustix::net::{AddressFamily, SocketAddrAny, sockopt};
 
 use super::socket::{ListeningSocket, Socket};
 use super::{FilePart, resolve, stream_traits};
@@ -634,12 +634,42 @@ impl TcpListener {
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         loop {
-            let (socket, address) = ready!(self.0.poll_accept(cx))?;
-            // Some systems hand out a connection that is broken already, without an address.
-            if let Some(Ok(address)) = address.map(SocketAddr::try_from) {
-                return Poll::Ready(Ok((TcpStream(Socket::new(socket.into())), address)));
+            if let Some(accepted) = accepted(ready!(self.0.poll_accept(cx))?) {
+                return Poll::Ready(Ok(accepted));
             }
         }
+    }
+
+    /// Takes a connection that waits to be accepted. `None`: there is none, which the system was
+    /// asked for. The others wait for the loop to hear of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     assert!(listener.try_accept()?.is_none());
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, address) = listener.accept().await?;
+    ///     assert_eq!(client.local_addr()?, address);
+    ///     assert!(listener.try_accept()?.is_none());
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn try_accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        while let Some(next) = self.0.try_accept()? {
+            if let Some(accepted) = accepted(next) {
+                return Ok(Some(accepted));
+            }
+        }
+        Ok(None)
     }
 
     /// The address it listens on.
@@ -654,6 +684,14 @@ impl TcpListener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().local_addr()
     }
+}
+
+/// Some systems hand out a connection that is broken already, without an address: that is none.
+fn accepted(
+    (socket, address): (OwnedFd, Option<SocketAddrAny>),
+) -> Option<(TcpStream, SocketAddr)> {
+    let address = address.and_then(|address| SocketAddr::try_from(address).ok())?;
+    Some((TcpStream(Socket::new(socket.into())), address))
 }
 
 impl TryFrom<std::net::TcpListener> for TcpListener {
