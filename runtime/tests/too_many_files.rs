@@ -9,7 +9,7 @@ use squall_runtime::{IOLoop, TcpListener, TcpStream, timeout};
 
 #[test]
 fn accepting_fails_at_the_limit_and_the_connection_waits() {
-    let test = timeout(Duration::from_secs(20), async {
+    let test = timeout(Duration::from_secs(120), async {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let usual = getrlimit(Resource::Nofile);

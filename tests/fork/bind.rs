@@ -38,7 +38,10 @@ pub fn a_port_of_the_systems_choice_is_the_same_in_both_families(case: &Case) {
     let server = case.server(|| greeters(0, 2));
     let port = server.port();
     Client::connect((Ipv4Addr::LOCALHOST, port)).unwrap().greeting().unwrap();
-    Client::connect((Ipv6Addr::LOCALHOST, port)).unwrap().greeting().unwrap();
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        Ok(_) => drop(Client::connect((Ipv6Addr::LOCALHOST, port)).unwrap().greeting().unwrap()),
+        Err(error) => println!("this machine has no IPv6: {error}"),
+    }
 }
 
 pub fn connections_are_spread_over_the_workers(case: &Case) {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::hint;
 use std::io;
 use std::process::{abort, id};
 use std::rc::Rc;
@@ -16,7 +17,9 @@ use crate::case::{SOON, announce};
 use crate::http::{Connection, Response};
 
 pub mod balance;
+pub mod controlled;
 pub mod counted;
+pub mod drain;
 pub mod last;
 pub mod load;
 pub mod start;
@@ -49,6 +52,7 @@ fn application() -> Application {
     Application::new([
         route("/", get(who)),
         route("/sleep/{milliseconds}", get(sleeper)),
+        route("/spin/{milliseconds}", get(spinner)),
         route("/hold", get(async move || hold(&held).await)),
         route("/release", post(release)),
         route("/panic", get(panics)),
@@ -63,6 +67,15 @@ async fn who() -> String {
 
 async fn sleeper(_cx: &mut Context, milliseconds: u64) -> String {
     sleep(Duration::from_millis(milliseconds)).await;
+    who().await
+}
+
+/// Keeps the loop, and whoever else it serves, for so long.
+async fn spinner(_cx: &mut Context, milliseconds: u64) -> String {
+    let end = Instant::now() + Duration::from_millis(milliseconds);
+    while Instant::now() < end {
+        hint::spin_loop();
+    }
     who().await
 }
 

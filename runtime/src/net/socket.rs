@@ -53,6 +53,11 @@ impl<S: AsFd> Socket<S> {
         Ok(socket)
     }
 
+    #[inline]
+    pub(super) fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_worth_reading(cx)
+    }
+
     pub(super) fn poll_recv(
         &self,
         cx: &mut Context<'_>,
@@ -155,13 +160,16 @@ impl<L: AsFd> ListeningSocket<L> {
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, Option<SocketAddrAny>)>> {
-        let accept = |listener: &L| loop {
-            match accept(listener) {
-                Err(error) if is_of_one_connection(error) => {}
-                result => return Ok(result?),
-            }
-        };
-        self.0.poll_read_with(cx, accept, |_| true)
+        self.0.poll_read_with(cx, |listener| accept_good(listener), |_| true)
+    }
+
+    /// Takes one connection out of the queue, if there is one. The system is asked, whatever the
+    /// reactor has heard.
+    pub(super) fn try_accept(&self) -> io::Result<Option<(OwnedFd, Option<SocketAddrAny>)>> {
+        match accept_good(self.0.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            result => result.map(Some),
+        }
     }
 }
 
@@ -190,6 +198,16 @@ fn connection_result(socket: &impl AsFd) -> io::Result<()> {
         Ok(_) => Ok(()),
         Err(Errno::NOTCONN) => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Passes over connections that broke before they were taken.
+fn accept_good(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    loop {
+        match accept(&listener) {
+            Err(error) if is_of_one_connection(error) => {}
+            result => return Ok(result?),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, sockopt};
+use rustix::net::{AddressFamily, SocketAddrAny, sockopt};
 
 use super::socket::{ListeningSocket, Socket};
 use super::{FilePart, resolve, stream_traits};
@@ -164,6 +164,37 @@ impl TcpStream {
         self.0.get_ref().set_nodelay(nodelay)
     }
 
+    /// Is ready if there may be something to receive: bytes, the end, or an error. The system is not
+    /// asked, so that [`poll_recv`](Self::poll_recv) may find nothing all the same. If there is
+    /// nothing, the task of `cx` is woken when there is, as by `poll_recv`, but no buffer is needed
+    /// to learn it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _address) = listener.accept().await?;
+    ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
+    ///
+    ///     poll_fn(|cx| server.poll_recv_ready(cx)).await;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(poll_fn(|cx| server.poll_recv(cx, &mut buffer)).await?, 4);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[inline]
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_recv_ready(cx)
+    }
+
     /// Receives into `buffer` what has arrived, at most as much as fits, with one system call.
     ///
     /// Returns 0 at the end of the stream (and for an empty buffer). If nothing has arrived,
@@ -195,6 +226,7 @@ impl TcpStream {
     /// })??;
     /// # std::io::Result::Ok(())
     /// ```
+    #[inline]
     pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.0.poll_recv(cx, buffer)
     }
@@ -602,12 +634,42 @@ impl TcpListener {
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         loop {
-            let (socket, address) = ready!(self.0.poll_accept(cx))?;
-            // Some systems hand out a connection that is broken already, without an address.
-            if let Some(Ok(address)) = address.map(SocketAddr::try_from) {
-                return Poll::Ready(Ok((TcpStream(Socket::new(socket.into())), address)));
+            if let Some(accepted) = accepted(ready!(self.0.poll_accept(cx))?) {
+                return Poll::Ready(Ok(accepted));
             }
         }
+    }
+
+    /// Takes a connection that waits to be accepted. `None`: there is none, which the system was
+    /// asked for. The others wait for the loop to hear of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, TcpListener, TcpStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     assert!(listener.try_accept()?.is_none());
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, address) = listener.accept().await?;
+    ///     assert_eq!(client.local_addr()?, address);
+    ///     assert!(listener.try_accept()?.is_none());
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn try_accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        while let Some(next) = self.0.try_accept()? {
+            if let Some(accepted) = accepted(next) {
+                return Ok(Some(accepted));
+            }
+        }
+        Ok(None)
     }
 
     /// The address it listens on.
@@ -622,6 +684,14 @@ impl TcpListener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().local_addr()
     }
+}
+
+/// Some systems hand out a connection that is broken already, without an address: that is none.
+fn accepted(
+    (socket, address): (OwnedFd, Option<SocketAddrAny>),
+) -> Option<(TcpStream, SocketAddr)> {
+    let address = address.and_then(|address| SocketAddr::try_from(address).ok())?;
+    Some((TcpStream(Socket::new(socket.into())), address))
 }
 
 impl TryFrom<std::net::TcpListener> for TcpListener {

@@ -9,7 +9,7 @@ use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{AddressFamily, SocketAddrUnix};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
 use super::socket::{ListeningSocket, Socket};
 use super::{FilePart, stream_traits};
@@ -81,6 +81,35 @@ impl UnixStream {
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = std::os::unix::net::UnixStream::pair()?;
         Ok((Self::try_from(one)?, Self::try_from(other)?))
+    }
+
+    /// Is ready if there may be something to receive: bytes, the end, or an error. The system is not
+    /// asked, so that [`poll_recv`](Self::poll_recv) may find nothing all the same. If there is
+    /// nothing, the task of `cx` is woken when there is, as by `poll_recv`, but no buffer is needed
+    /// to learn it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, server) = UnixStream::pair()?;
+    ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
+    ///
+    ///     poll_fn(|cx| server.poll_recv_ready(cx)).await;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(poll_fn(|cx| server.poll_recv(cx, &mut buffer)).await?, 4);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[inline]
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_recv_ready(cx)
     }
 
     /// Receives into `buffer` what has arrived, at most as much as fits, with one system call.
@@ -389,14 +418,33 @@ impl UnixListener {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        let (socket, address) = ready!(self.0.poll_accept(cx))?;
-        let stream = std::os::unix::net::UnixStream::from(socket);
-        // Clients are unnamed as a rule, which is told by the length. For the others the
-        // standard library is asked: `rustix` panics at a name of the greatest length.
-        let named = address.is_some_and(|address| address.addr_len() as usize > UNNAMED);
-        let address = if named { stream.peer_addr() } else { SocketAddr::from_pathname("") };
-        let address = address.or_else(|_gone| SocketAddr::from_pathname(""))?;
-        Poll::Ready(Ok((UnixStream(Socket::new(stream)), address)))
+        Poll::Ready(accepted(ready!(self.0.poll_accept(cx))?))
+    }
+
+    /// Takes a connection that waits to be accepted. `None`: there is none, which the system was
+    /// asked for. The others wait for the loop to hear of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-{}-try.sock", std::process::id()));
+    /// IOLoop::current().run_sync(async {
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     assert!(listener.try_accept()?.is_none());
+    ///     let _client = UnixStream::connect(&path).await?;
+    ///     assert!(listener.try_accept()?.is_some());
+    ///     std::fs::remove_file(&path)
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn try_accept(&self) -> io::Result<Option<(UnixStream, SocketAddr)>> {
+        self.0.try_accept()?.map(accepted).transpose()
     }
 
     /// The address it listens on.
@@ -419,6 +467,18 @@ impl UnixListener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().local_addr()
     }
+}
+
+fn accepted(
+    (socket, address): (OwnedFd, Option<SocketAddrAny>),
+) -> io::Result<(UnixStream, SocketAddr)> {
+    let stream = std::os::unix::net::UnixStream::from(socket);
+    // Clients are unnamed as a rule, which is told by the length. For the others the standard
+    // library is asked: `rustix` panics at a name of the greatest length.
+    let named = address.is_some_and(|address| address.addr_len() as usize > UNNAMED);
+    let address = if named { stream.peer_addr() } else { SocketAddr::from_pathname("") };
+    let address = address.or_else(|_gone| SocketAddr::from_pathname(""))?;
+    Ok((UnixStream(Socket::new(stream)), address))
 }
 
 impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {

@@ -23,11 +23,14 @@ const COURTESIES: [Duration; 4] = [
 ];
 
 /// How long who has begun to connect may take: a round trip to most places.
-const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
+pub(super) const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
-/// For how long those who have connected are accepted at the end: clients that come back as
-/// fast as they are let go would keep the queue from ever being empty.
+/// For how long those who have connected are accepted at the end, where others come meanwhile:
+/// clients that come back as fast as they are let go would keep the queue from ever being empty.
 pub(super) const LAST_ACCEPTS: Duration = Duration::from_millis(500);
+
+/// How many connections are accepted at the end before those that are open have a turn.
+const AT_ONCE: usize = 64;
 
 /// Accepts connections until the server is stopped; each is served by a task of its own.
 ///
@@ -72,38 +75,35 @@ async fn leave_to_others(listener: &Listener) {
     }
 }
 
-/// Lets nobody begin to connect any more, and gives those who have begun the time to be accepted,
-/// by the tasks that do; but no more than `limit`.
-pub(super) async fn hold_off(listeners: impl Iterator<Item = &Listener>, limit: Duration) {
-    let held_off = listeners.filter(|listener| listener.hold_off()).count();
-    if held_off > 0 {
-        sleep(LAST_HANDSHAKES.min(limit)).await;
-    }
-}
-
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
-/// Accepts until `end` at most, and once if that has passed.
+/// Accepts until `end` at most, and some if that has passed.
 ///
-/// Where [`hold_off`] could do nothing, the system has no way to say both at once, and a client in
+/// Where nobody was [held off](Listener::hold_off), the system has no way to say both at once, and a client in
 /// between is reset.
 pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, end: Instant) {
-    // A task may not do everything in one go.
-    while accept_waiting(service, listener).await && Instant::now() < end {
+    // Those that are open have their turn in between.
+    while accept_waiting(service, listener) && Instant::now() < end {
         yield_now().await;
     }
     listener.stop_listening();
 }
 
-/// Whether there was a connection.
-fn accept_waiting(service: &Rc<Service>, listener: &Listener) -> impl Future<Output = bool> {
-    std::future::poll_fn(|task| {
-        let mut any = false;
-        while let Poll::Ready(Ok(stream)) = poll_next(listener, task) {
-            service.open(stream);
-            any = true;
+/// Returns whether there may be more.
+fn accept_waiting(service: &Rc<Service>, listener: &Listener) -> bool {
+    for _ in 0..AT_ONCE {
+        match try_next(listener) {
+            Ok(Some(stream)) => service.open(stream),
+            Ok(None) | Err(_) => return false,
         }
-        Poll::Ready(any)
-    })
+    }
+    true
+}
+
+fn try_next(listener: &Listener) -> io::Result<Option<Stream>> {
+    match listener {
+        Listener::Tcp(listener) => Ok(listener.try_accept()?.map(|new| Stream::Tcp(new.0))),
+        Listener::Unix(listener) => Ok(listener.try_accept()?.map(|new| Stream::Unix(new.0))),
+    }
 }
 
 fn poll_next(listener: &Listener, task: &mut TaskContext<'_>) -> Poll<io::Result<Stream>> {

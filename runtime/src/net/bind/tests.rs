@@ -84,7 +84,10 @@ fn a_bound_address_takes_connections_at_once() {
     let sockets = bind_sockets(0).unwrap();
     let port = sockets.local_addrs()[0].port();
     answers((Ipv4Addr::LOCALHOST, port).into()).unwrap();
-    answers((Ipv6Addr::LOCALHOST, port).into()).unwrap();
+    // Not every machine has the other family.
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        answers((Ipv6Addr::LOCALHOST, port).into()).unwrap();
+    }
     drop(sockets);
     let gone = answers((Ipv4Addr::LOCALHOST, port).into()).unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::ConnectionRefused);
@@ -371,12 +374,12 @@ fn who_comes_while_held_off_tries_again() {
     let connect = |limit| TcpStream::connect_timeout(&address, Duration::from_millis(limit));
     let group = std::rc::Rc::clone(&sockets.0);
     let listeners = sockets.into_listeners().unwrap();
-    let _before = connect(5_000).expect("it listens");
+    let _before = connect(30_000).expect("it listens");
     assert!(listeners.iter().all(Listener::hold_off));
     assert_eq!(connect(100).unwrap_err().kind(), ErrorKind::TimedOut);
     // Somebody takes the socket over.
     group[0].listener(0).unwrap();
-    connect(5_000).expect("it listens again");
+    connect(30_000).expect("it listens again");
     listeners[0].stop_listening();
-    assert_eq!(connect(5_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(connect(30_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }

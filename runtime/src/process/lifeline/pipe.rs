@@ -56,6 +56,6 @@ mod tests {
         lifeline.hold(move || sender.send(()).unwrap());
         assert!(receiver.try_recv().is_err());
         drop(supervisors);
-        receiver.recv_timeout(Duration::from_secs(10)).unwrap();
+        receiver.recv_timeout(Duration::from_secs(60)).unwrap();
     }
 }
