@@ -67,7 +67,7 @@ impl RequestHandler for PostHandler {
         let user: u64 = cx.path_argument("user")?;
         let post: u64 = cx.path_argument("post")?;
         cx.set_header(CONTENT_TYPE, TEXT)?;
-        cx.write(format!("post {post} of user {user}\n"))
+        writeln!(cx, "post {post} of user {user}")
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "arguments", request: || get("/user/123/posts/456"), ..ALONE },
     Scenario { name: "json", request: || get("/json"), ..ALONE },
     Scenario { name: "echo", request: || post("/echo", 1024), ..ALONE },
+    Scenario { name: "echo-large", request: || post("/echo", 64 * 1024), ..ALONE },
     Scenario { name: "connection", request: get_and_close, closing: true, requests: 1000, ..ALONE },
     Scenario { name: "loop", server: Kind::Loop, ..ALONE },
     Scenario { name: "idle", connections: 10_000, requests: 0, ..ALONE },

@@ -31,10 +31,10 @@ pub(crate) fn poll_left(cx: &mut Context<'_>) -> Poll<()> {
     Poll::Ready(())
 }
 
-/// Counts one operation that was ready at once.
+/// Counts one operation that was ready at once, after [`poll_left`] has said that it may be.
 #[inline]
 pub(crate) fn spend() {
-    LEFT.set(LEFT.get().saturating_sub(1));
+    LEFT.set(LEFT.get() - 1);
 }
 
 /// Both at once, for what cannot fail to be ready: `Pending` is returned in the place of an

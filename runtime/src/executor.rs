@@ -1,50 +1,53 @@
 //! Runs the tasks of a thread.
 //!
-//! A task that is woken on its own thread goes into a plain queue; one woken by another thread
-//! goes into the loop's [`Remote`], and comes home from there. Nothing here knows what the loop
-//! sleeps on.
+//! A task is a place in a list, which owns its future. The future is polled and dropped by this
+//! thread and no other. What others have of a task is its waker, which knows its number and where
+//! its home is: at home it puts the number into a plain queue; elsewhere it sends a message to the
+//! loop's [`Remote`]. Nothing here knows what the loop sleeps on.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Waker;
-use std::thread;
+use std::task::{Context, Poll, Waker};
 
-use crate::slab::{self, Slab};
-use crate::{budget, pulse};
+use crate::slab::{NONE, Slab};
+use crate::{budget, log, pulse};
 
 pub use join_error::JoinError;
+use join_error::panic_message;
+use joined::Joined;
+pub(crate) use joined::TaskHandle;
 pub(crate) use remote::{Message, Remote};
 use spawned::Spawned;
+use task_waker::Lent;
 use waiter::Running;
 pub(crate) use waiter::Waiter;
 
 mod join_error;
+mod joined;
 mod remote;
 mod spawned;
+mod task_waker;
 mod waiter;
 mod wake;
 
 /// What `wake` is built from; the model in `tests/loom.rs` has another module of this name.
 mod atomic {
-    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 }
-
-/// A task knows where its home is.
-pub(crate) type Runnable = async_task::Runnable<Arc<Remote>>;
-pub(crate) type TaskHandle<T> = async_task::FallibleTask<Result<T, JoinError>, Arc<Remote>>;
 
 /// The executor of this thread.
 struct Local {
-    /// The address of the `Remote` of this thread's loop, or 0. A task that finds the address of
+    /// The address of the `Remote` of this thread's loop, or 0. A waker that finds the address of
     /// its own here is at home.
     home: Cell<usize>,
-    /// The tasks to run on the next turn.
-    ready: RefCell<Vec<Runnable>>,
-    /// All tasks that are not done, so that they can be dropped when the thread ends.
-    tasks: RefCell<Slab<Listed>>,
+    tasks: RefCell<Tasks>,
+    /// The wakers of those tasks that have kept one.
+    wakers: RefCell<Slab<Lent>>,
     running: Cell<Running>,
     /// Where that one was spawned.
     site: Cell<Option<&'static Location<'static>>>,
@@ -54,20 +57,49 @@ struct Local {
     closing: Cell<bool>,
 }
 
-/// A task in the list of tasks.
+struct Tasks {
+    /// All that are not done.
+    list: Slab<Listed>,
+    /// Those to run on the next turn, by their numbers. One that has ended meanwhile may be among
+    /// them.
+    ready: Vec<u32>,
+}
+
+impl Tasks {
+    const NONE: Self = Self { list: Slab::new(), ready: Vec::new() };
+
+    /// Puts a task into the queue, unless it is there already or has ended.
+    #[inline]
+    fn wake(&mut self, index: u32) {
+        if let Some(task) = self.list.at_mut(index)
+            && !task.woken
+        {
+            task.woken = true;
+            self.ready.push(index);
+        }
+    }
+}
+
+type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A task in the list of tasks. Each connection has one, so it is kept small.
 struct Listed {
-    waker: Waker,
-    spawned_at: &'static Location<'static>,
+    /// Empty while it is polled.
+    future: Option<BoxedTask>,
+    /// Where its waker is, if it has one of its own, or `NONE`.
+    waker: u32,
+    /// It is in the queue.
+    woken: bool,
 }
 
 thread_local! {
-    // Never destroyed, because a waker in some other thread-local may schedule a task while the
+    // Never destroyed, because a waker in some other thread-local may wake a task while the
     // thread ends; `shut_down` empties it.
     static LOCAL: ManuallyDrop<Local> = const {
         ManuallyDrop::new(Local {
             home: Cell::new(0),
-            ready: RefCell::new(Vec::new()),
-            tasks: RefCell::new(Slab::new()),
+            tasks: RefCell::new(Tasks::NONE),
+            wakers: RefCell::new(Slab::new()),
             running: Cell::new(Running::NONE),
             site: Cell::new(None),
             foreign: RefCell::new(Slab::new()),
@@ -76,20 +108,13 @@ thread_local! {
     };
 }
 
-impl Local {
-    /// A task begins to run.
-    #[inline]
-    fn enter(&self, running: Running, index: u32) {
-        self.running.set(running);
-        let site = self.tasks.borrow().at(index).map(|listed| listed.spawned_at);
-        self.site.set(site);
-        pulse::run(site);
-    }
-}
-
 /// Makes this thread the home of the tasks of `remote`.
 pub(crate) fn settle(remote: &Arc<Remote>) {
     LOCAL.with(|local| local.home.set(Arc::as_ptr(remote).addr()));
+}
+
+fn is_home(remote: &Arc<Remote>) -> bool {
+    LOCAL.with(|local| local.home.get() == Arc::as_ptr(remote).addr())
 }
 
 /// Makes a task of `future` and puts it into the queue.
@@ -102,59 +127,181 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let builder = async_task::Builder::new().metadata(Arc::clone(remote));
     LOCAL.with(|local| {
-        if local.closing.get() {
-            let spawned = Spawned::new(slab::NONE, future);
-            let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
-            drop(runnable);
-            return task.fallible();
-        }
-        let listed = Listed { waker: Waker::noop().clone(), spawned_at };
-        let index = local.tasks.borrow_mut().insert(listed);
-        let spawned = Spawned::new(index, future);
-        let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
-        let waker = runnable.waker();
-        if let Some(listed) = local.tasks.borrow_mut().at_mut(index) {
-            listed.waker = waker;
-        }
-        local.ready.borrow_mut().push(runnable);
-        task.fallible()
+        let index = local.reserve();
+        let (joined, handle) = Joined::new(remote, index, future);
+        local.begin(index, Spawned::new(spawned_at, joined));
+        handle
     })
 }
 
-/// Where a task goes when it is woken. A plain function, for which async-task needs no more
-/// reference counting than the waker has done already.
-fn schedule(runnable: Runnable) {
-    LOCAL.with(|local| {
-        if local.home.get() == Arc::as_ptr(runnable.metadata()).addr() {
-            local.ready.borrow_mut().push(runnable);
-        } else {
-            send_home(runnable);
+/// Makes a task of `future` that nobody waits for, and puts it into the queue.
+pub(crate) fn spawn_detached<F>(spawned_at: &'static Location<'static>, future: F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    LOCAL.with(|local| local.begin(local.reserve(), Spawned::new(spawned_at, future)));
+}
+
+/// The loop's own part of the executor, which lives as long as it runs.
+pub(crate) struct Batch {
+    /// Changes places with the queue, and is empty before and after.
+    tasks: Vec<u32>,
+    lent: Lent,
+}
+
+impl Batch {
+    pub(crate) fn new(remote: &Arc<Remote>) -> Self {
+        Self { tasks: Vec::new(), lent: Lent::new(remote) }
+    }
+
+    /// Runs each task that is in the queue now, once, and calls `ended` after each. What they wake
+    /// waits for the next turn.
+    pub(crate) fn run_ready(&mut self, ended: impl Fn()) {
+        LOCAL.with(|local| {
+            std::mem::swap(&mut local.tasks.borrow_mut().ready, &mut self.tasks);
+            for index in &self.tasks {
+                if let Some((future, waker)) = local.take(*index) {
+                    budget::refill();
+                    local.run(*index, future, waker, &mut self.lent);
+                    ended();
+                }
+            }
+            self.tasks.clear();
+            local.running.set(Running::NONE);
+            local.site.set(None);
+            pulse::run(None);
+        });
+    }
+}
+
+impl Local {
+    /// A place for a task that is about to begin.
+    fn reserve(&self) -> u32 {
+        let listed = Listed { future: None, waker: NONE, woken: true };
+        self.tasks.borrow_mut().list.insert(listed)
+    }
+
+    /// Puts a task into its place, and into the queue.
+    fn begin(&self, index: u32, future: impl Future<Output = ()> + 'static) {
+        if self.closing.get() {
+            self.tasks.borrow_mut().list.remove(index);
+            return drop_caught(future);
         }
-    });
+        let future = Box::pin(future);
+        let mut tasks = self.tasks.borrow_mut();
+        if let Some(listed) = tasks.list.at_mut(index) {
+            listed.future = Some(future);
+        }
+        tasks.ready.push(index);
+    }
+
+    #[inline]
+    fn wake(&self, index: u32) {
+        self.tasks.borrow_mut().wake(index);
+    }
+
+    /// Takes a task whose turn it is out of its place, and says where its waker is.
+    #[inline]
+    fn take(&self, index: u32) -> Option<(BoxedTask, u32)> {
+        let mut tasks = self.tasks.borrow_mut();
+        let task = tasks.list.at_mut(index)?;
+        if !std::mem::take(&mut task.woken) {
+            return None;
+        }
+        Some((task.future.take()?, task.waker))
+    }
+
+    #[inline]
+    fn run(&self, index: u32, mut future: BoxedTask, waker: u32, lent: &mut Lent) {
+        let mut place = NONE;
+        let pending = if waker == NONE {
+            lent.lend(index);
+            self.running.set(Running::new(index, lent.waker()));
+            let pending = poll(&mut future, lent.waker());
+            if lent.is_kept() {
+                place = self.keep(lent.leave());
+            }
+            pending
+        } else {
+            self.run_with_own(index, &mut future, waker, &mut place)
+        };
+        if !pending {
+            return self.end(index, future, place);
+        }
+        if let Some(task) = self.tasks.borrow_mut().list.at_mut(index) {
+            task.waker = place;
+            // It is empty, which the compiler does not know.
+            std::mem::forget(task.future.replace(future));
+        }
+    }
+
+    /// Polls a task that has a waker of its own, and says where that is afterwards.
+    #[inline(never)]
+    fn run_with_own(
+        &self,
+        index: u32,
+        future: &mut BoxedTask,
+        waker: u32,
+        place: &mut u32,
+    ) -> bool {
+        let Some(lent) = self.wakers.borrow_mut().remove(waker) else { return false };
+        self.running.set(Running::new(index, lent.waker()));
+        let pending = poll(future, lent.waker());
+        if lent.is_kept() {
+            *place = self.keep(lent);
+        }
+        pending
+    }
+
+    #[inline(never)]
+    fn keep(&self, waker: Lent) -> u32 {
+        self.wakers.borrow_mut().insert(waker)
+    }
+
+    #[inline(never)]
+    fn end(&self, index: u32, future: BoxedTask, waker: u32) {
+        drop_caught(future);
+        let ended = self.tasks.borrow_mut().list.remove(index);
+        let waker = self.wakers.borrow_mut().remove(waker);
+        drop((ended, waker));
+    }
+}
+
+/// Whether the task goes on. It does not if it panics.
+#[inline]
+fn poll(future: &mut BoxedTask, waker: &Waker) -> bool {
+    let cx = &mut Context::from_waker(waker);
+    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => true,
+        Ok(Poll::Ready(())) => false,
+        Err(payload) => {
+            report(&*payload);
+            drop_caught(payload);
+            false
+        }
+    }
+}
+
+/// A panic out of a destructor must not end the loop.
+fn drop_caught<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        report(&*payload);
+        // Whose destructor panics as well is not dropped.
+        std::mem::forget(payload);
+    }
 }
 
 #[cold]
-fn send_home(runnable: Runnable) {
-    let remote = Arc::clone(runnable.metadata());
-    remote.send(Message::Run(runnable));
-}
-
-/// Runs each task that is in the queue now, once, and calls `ended` after each. What they wake
-/// waits for the next turn: `batch` changes places with the queue, and is empty before and after.
-pub(crate) fn run_ready(batch: &mut Vec<Runnable>, ended: impl Fn()) {
-    LOCAL.with(|local| {
-        std::mem::swap(&mut *local.ready.borrow_mut(), batch);
-        for runnable in batch.drain(..) {
-            budget::refill();
-            runnable.run();
-            ended();
-        }
-        local.running.set(Running::NONE);
-        local.site.set(None);
-        pulse::run(None);
-    });
+fn report(payload: &(dyn Any + Send)) {
+    let message = panic_message(payload);
+    match site() {
+        Some(site) => log::error(
+            log::APPLICATION,
+            format_args!("a task spawned at {site} panicked: {message}"),
+        ),
+        None => log::error(log::APPLICATION, format_args!("a task panicked: {message}")),
+    }
 }
 
 /// Where the task that runs now was spawned, or that has just given the loop back.
@@ -163,21 +310,26 @@ pub(crate) fn site() -> Option<&'static Location<'static>> {
 }
 
 /// Says whether a task waits for its turn.
+#[inline]
 pub(crate) fn is_ready() -> bool {
-    LOCAL.with(|local| !local.ready.borrow().is_empty())
+    LOCAL.with(|local| !local.tasks.borrow().ready.is_empty())
 }
 
 /// Brings home what other threads have sent.
-pub(crate) fn receive(remote: &Arc<Remote>) {
-    if !remote.signal.take() {
-        return;
+#[inline]
+pub(crate) fn receive(remote: &Remote) {
+    if remote.signal.take() {
+        receive_all(remote);
     }
+}
+
+#[cold]
+fn receive_all(remote: &Remote) {
     while let Some(message) = remote.receive() {
         match message {
-            Message::Run(runnable) => {
-                LOCAL.with(|local| local.ready.borrow_mut().push(runnable));
-            }
-            Message::Call(callback, site) => spawn(remote, site, async { callback() }).detach(),
+            Message::Wake(waker) => LOCAL.with(|local| local.wake(waker.received())),
+            Message::Look(index) => LOCAL.with(|local| local.wake(index)),
+            Message::Call(callback, site) => spawn_detached(site, async { callback() }),
         }
     }
 }
@@ -203,48 +355,17 @@ pub(crate) fn unpark(remote: &Remote) {
 pub(crate) fn shut_down(remote: &Remote) {
     LOCAL.with(|local| {
         local.closing.set(true);
-        loop {
-            wake_all(local);
-            drop_ready(local, remote);
-            if local.tasks.borrow().is_empty() {
-                break;
-            }
-            // Another thread is between marking a task as woken and sending it home.
-            thread::yield_now();
+        let end = local.tasks.borrow().list.end();
+        for index in 0..end {
+            let task = local.tasks.borrow_mut().list.remove(index);
+            drop_caught(task);
         }
         remote.close();
-        while let Some(message) = remote.receive() {
-            drop(message);
-        }
-        local.ready.replace(Vec::new());
-        local.tasks.replace(Slab::new());
+        remote.clear();
+        drop(local.tasks.replace(Tasks::NONE));
+        drop(local.wakers.replace(Slab::new()));
         local.home.set(0);
     });
-}
-
-/// Wakes every task, so that it comes into one of the two queues.
-fn wake_all(local: &Local) {
-    let end = local.tasks.borrow().end();
-    for index in 0..end {
-        let waker = local.tasks.borrow().at(index).map(|listed| listed.waker.clone());
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// Drops what is in the two queues. Dropping a `Runnable` drops the task's future.
-fn drop_ready(local: &Local, remote: &Remote) {
-    loop {
-        let next = local.ready.borrow_mut().pop();
-        if let Some(runnable) = next {
-            drop(runnable);
-        } else if let Some(message) = remote.receive() {
-            drop(message);
-        } else {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -399,7 +399,7 @@ impl<T: AsFd> AsyncFd<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -432,7 +432,7 @@ impl<T: AsFd> AsyncFd<T> {
                 io::ErrorKind::Interrupted => (),
                 _ => return Poll::Ready(Err(error)),
             }
-            ready!(self.poll_event(cx, direction))?;
+            ready!(self.poll_event_again(cx, direction))?;
             match operation(self.get_ref()) {
                 Ok(result) => {
                     budget::spend();
@@ -446,7 +446,7 @@ impl<T: AsFd> AsyncFd<T> {
     fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
         ready!(budget::poll_left(cx));
         loop {
-            ready!(self.poll_event(cx, direction))?;
+            ready!(self.poll_event_again(cx, direction))?;
             if self.is_ready_now(direction)? {
                 budget::spend();
                 return Poll::Ready(Ok(()));
@@ -456,17 +456,37 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Is ready if an attempt is worth while. If not, the task is woken by the next event.
-    #[inline]
+    #[inline(always)]
     fn poll_event(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
         if self.ready.get().contains(direction.ready()) {
             return Poll::Ready(Ok(()));
         }
-        self.take_events();
-        if self.ready.get().contains(direction.ready()) {
+        if self.key.get() == Key::NONE {
+            self.wait_for(cx, direction)?;
+            return Poll::Pending;
+        }
+        let (told, is_watched) = reactor::take_or_wait(self.key.get(), direction, cx.waker());
+        self.ready.set(self.ready.get() | told);
+        if told.contains(direction.ready()) {
             return Poll::Ready(Ok(()));
         }
-        self.wait_for(cx, direction)?;
+        if !is_watched {
+            reactor::rearm(self.get_ref().as_fd(), self.key.get(), direction)?;
+        }
         Poll::Pending
+    }
+
+    /// Is ready if reading is worth an attempt, which asks the system nothing. If not, the task is
+    /// woken by the next event. What is wrong with the descriptor is told by the attempt.
+    #[inline]
+    pub(crate) fn poll_worth_reading(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_event(cx, Direction::Read).map(drop)
+    }
+
+    /// The same where it need not be fast.
+    #[cold]
+    fn poll_event_again(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        self.poll_event(cx, direction)
     }
 
     /// As [`writable`](Self::writable). What others have written meanwhile does not matter: the
@@ -483,7 +503,7 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Makes the task wait for the next event.
-    #[inline]
+    #[cold]
     fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
         self.register()?;
         reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())

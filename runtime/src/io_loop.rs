@@ -203,7 +203,7 @@ impl IOLoop {
     /// ```
     #[track_caller]
     pub fn spawn_callback(&self, future: impl Future<Output = ()> + 'static) {
-        self.spawn(future).detach();
+        executor::spawn_detached(Location::caller(), future);
     }
 
     /// Calls `callback` on the next turn, after all that was spawned or added before. If it
@@ -424,6 +424,8 @@ impl Drop for End {
         // cannot be dropped.
         if !self.0.0.running.get() {
             executor::shut_down(&self.0.0.remote);
+            reactor::shut_down();
+            timer::shut_down();
         }
     }
 }

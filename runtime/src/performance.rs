@@ -38,7 +38,7 @@
 //! |---|---|
 //! | `fd`, `net`: is it worth trying; receive, send, what that has shown | 135 |
 //! | `reactor`: the wait, the event and its source | 135 |
-//! | `async-task`: wake, queue, run | 110 |
+//! | wake, queue, run | 110 |
 //! | `io_loop`, `executor`: the turn and its queue | 75 |
 //! | clock, after the wait and after each task, to know the slow ones; and wheel | 95 |
 //! | making system calls | 30 |

@@ -7,8 +7,10 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::num::NonZeroU32;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -18,16 +20,22 @@ use source::{Interest, Source};
 
 pub(crate) use source::{Direction, Ready, Trigger};
 
+#[cfg(test)]
+mod either;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 mod source;
 
+#[cfg(test)]
+use either::{Either as Chosen, open};
 #[cfg(target_os = "linux")]
-use linux::open;
+use linux as native;
+#[cfg(not(test))]
+use native::{Native as Chosen, open};
 #[cfg(not(target_os = "linux"))]
-use portable::open;
+use portable as native;
 
 /// What the operating system is asked, and what it answers.
 trait System {
@@ -50,13 +58,18 @@ trait System {
     /// Ends what `add` began. If `closing`, the descriptor will be closed right after this.
     fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool);
 
-    /// Sleeps until something happens or `timeout` is over, and tells what has happened: nothing,
+    /// Sleeps until something happens or `timeout` is over, which is at most a day, and tells what has happened: nothing,
     /// if a signal ended it early. Who is told may use the system, except for another wait.
     /// Returns how often it told.
-    fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize>;
+    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize>;
 
     /// Whether it knows edges, and with them tells of a peer that has finished.
     fn has_edges(&self) -> bool;
+}
+
+/// Who is told of events. Not a closure, which cannot ask to be inlined.
+trait Hears {
+    fn hear(&self, event: Event);
 }
 
 /// A source that is not in the reactor any more.
@@ -104,77 +117,126 @@ impl Key {
     }
 }
 
-/// The reactor of this thread.
+/// The reactor of this thread: the descriptors that are registered.
 struct Reactor {
     sources: RefCell<Slab<Source>>,
     /// The generation of the source added last.
     generation: Cell<u32>,
-    system: OnceCell<Box<dyn System>>,
+}
+
+/// What this thread asks for events.
+struct Opened {
+    system: OnceCell<Rc<Chosen>>,
     /// The other end of the bell, until the loop asks for it.
     bell: Cell<Option<OwnedFd>>,
     open: Cell<Open>,
 }
 
-type Open = fn() -> io::Result<(Box<dyn System>, OwnedFd)>;
+type Open = fn() -> io::Result<(Chosen, OwnedFd)>;
 
 thread_local! {
-    static REACTOR: Reactor = const {
-        Reactor {
+    // Never destroyed, which each access would have to ask for; `shut_down` empties it.
+    static REACTOR: ManuallyDrop<Reactor> = const {
+        ManuallyDrop::new(Reactor {
             sources: RefCell::new(Slab::new()),
             generation: Cell::new(0),
-            system: OnceCell::new(),
-            bell: Cell::new(None),
-            open: Cell::new(open),
-        }
+        })
+    };
+    static OPENED: Opened = const {
+        Opened { system: OnceCell::new(), bell: Cell::new(None), open: Cell::new(open) }
     };
 }
 
 /// Makes the reactor of this thread, if there is none; it opens no descriptor yet.
 pub(crate) fn settle() {
-    REACTOR.with(|_| ());
+    OPENED.with(|_| ());
+}
+
+/// Forgets all sources, as the thread ends.
+pub(crate) fn shut_down() {
+    drop(REACTOR.with(|reactor| reactor.sources.replace(Slab::new())));
 }
 
 /// Opens the descriptors of the reactor, if it has none. The first time it is called it returns
-/// what other threads have to write to, to end a [`wait`].
-pub(crate) fn prepare() -> io::Result<Option<OwnedFd>> {
-    REACTOR.with(|reactor| {
-        reactor.system()?;
-        Ok(reactor.bell.take())
+/// what other threads have to write to, to end a [`wait`](Asked::wait).
+pub(crate) fn prepare() -> io::Result<(Asked, Option<OwnedFd>)> {
+    OPENED.with(|opened| {
+        let asked = Asked(Rc::clone(opened.system()?));
+        Ok((asked, opened.bell.take()))
     })
+}
+
+/// What a loop asks for events while it runs, without looking for it each time.
+pub(crate) struct Asked(Rc<Chosen>);
+
+impl Asked {
+    /// Sleeps until a descriptor is ready or `timeout` is over, and wakes those who waited. Returns
+    /// the number of events.
+    #[inline(always)]
+    pub(crate) fn wait(&self, timeout: Duration) -> io::Result<usize> {
+        self.0.wait(timeout, Dispatch(&self.0))
+    }
 }
 
 /// Makes this thread use the portable system; before anything else.
 #[cfg(test)]
 pub(crate) fn use_portable() {
-    REACTOR.with(|reactor| {
-        assert!(reactor.system.get().is_none(), "the reactor is in use already");
-        reactor.open.set(portable::open);
+    OPENED.with(|opened| {
+        assert!(opened.system.get().is_none(), "the reactor is in use already");
+        opened.open.set(|| portable::open().map(|(system, bell)| (Chosen::Portable(system), bell)));
     });
 }
 
 /// Whether this thread's reactor has descriptors.
 #[cfg(test)]
 pub(crate) fn is_open() -> bool {
-    REACTOR.with(|reactor| reactor.system.get().is_some())
-}
-
-/// Sleeps until a descriptor is ready or `timeout` is over, and wakes those who waited. Returns
-/// the number of events.
-pub(crate) fn wait(timeout: Option<Duration>) -> io::Result<usize> {
-    REACTOR.with(|reactor| reactor.system()?.wait(timeout, &mut |event| reactor.dispatch(event)))
+    OPENED.with(|opened| opened.system.get().is_some())
 }
 
 /// Registers a descriptor.
 pub(crate) fn register(fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
-    REACTOR.with(|reactor| reactor.register(fd, trigger))
+    OPENED.with(|opened| REACTOR.with(|reactor| reactor.register(opened, fd, trigger)))
 }
 
 /// Takes what events have told of a source since this was last done.
-#[inline]
+#[inline(always)]
 pub(crate) fn take_events(key: Key) -> Ready {
     REACTOR.with(|reactor| match reactor.sources.borrow_mut().at_mut(key.index()) {
         Some(source) => source.take_told(),
         None => Ready::NOTHING,
+    })
+}
+
+/// As [`take_events`]; and if it is not what is asked for, the next event wakes `waker`. Then this
+/// says as well whether the system tells of it: else that is to be [asked for](rearm).
+#[inline(always)]
+pub(crate) fn take_or_wait(key: Key, direction: Direction, waker: &Waker) -> (Ready, bool) {
+    let told = take_events(key);
+    if told.contains(direction.ready()) {
+        return (told, true);
+    }
+    let is_watched = match direction {
+        Direction::Read => wait_to_read(key, waker),
+        Direction::Write => REACTOR.with(|reactor| reactor.remember(key, direction, waker)),
+    };
+    (told, is_watched)
+}
+
+/// What nearly every task does before it gives the loop back. The two steps of
+/// [`remember`](Reactor::remember) are one if the waker is nobody's but ours.
+#[inline(never)]
+fn wait_to_read(key: Key, waker: &Waker) -> bool {
+    REACTOR.with(|reactor| {
+        let mut sources = reactor.sources.borrow_mut();
+        if let Some(waiter) = Waiter::of_running(waker)
+            && let Some(source) = sources.at_mut(key.index())
+            && source.reader.is_none()
+        {
+            source.reader = Some(waiter);
+            return source.watched.contains(Interest::READ);
+        }
+        drop(sources);
+        reactor.remember(key, Direction::Read, waker)
     })
 }
 
@@ -187,7 +249,7 @@ pub(crate) fn wait_for(
 ) -> io::Result<()> {
     REACTOR.with(|reactor| {
         let watched = reactor.remember(key, direction, waker);
-        if watched { Ok(()) } else { reactor.rearm(fd, key, direction) }
+        if watched { Ok(()) } else { rearm(fd, key, direction) }
     })
 }
 
@@ -207,41 +269,55 @@ pub(crate) fn ignore_unread(key: Key) {
             source.watched = from.without(Interest::READ).with(Interest::HANGUP);
             (from, source.watched)
         };
-        reactor.disarm(key, from, to);
+        OPENED.with(|opened| {
+            let system = opened.system.get();
+            system.into_iter().for_each(|system| disarm(system, key, from, to));
+        });
     });
 }
 
 /// Removes a source. If not `closing`, the descriptor may live on, and events of it must end.
 pub(crate) fn remove(fd: BorrowedFd<'_>, key: Key, closing: bool) {
     if key != Key::NONE {
-        // At the end of the thread the reactor may be gone first, and its registrations with it.
-        let _gone = REACTOR.try_with(|reactor| reactor.remove(fd, key, closing));
+        // At the end of the thread the system may be gone first, and its registrations with it.
+        let source = REACTOR.with(|reactor| reactor.sources.borrow_mut().remove(key.index()));
+        let Some(source) = source else { return };
+        let removed = Removed { key, trigger: source.trigger, watched: source.watched };
+        let _gone = OPENED.try_with(|opened| {
+            let system = opened.system.get();
+            system.into_iter().for_each(|system| system.remove(fd, removed, closing));
+        });
     }
 }
 
 /// Whether the end of a stream is told by an event, even if there are bytes left to be read.
 pub(crate) fn tells_finish() -> bool {
-    REACTOR.with(|reactor| reactor.system.get().is_some_and(|system| system.has_edges()))
+    OPENED.with(|opened| opened.system.get().is_some_and(|system| system.has_edges()))
+}
+
+/// Has the system tell when a descriptor is ready.
+#[cold]
+pub(crate) fn rearm(fd: BorrowedFd<'_>, key: Key, direction: Direction) -> io::Result<()> {
+    let before = REACTOR.with(|reactor| {
+        let mut sources = reactor.sources.borrow_mut();
+        let source = sources.at_mut(key.index())?;
+        let from = source.watched;
+        source.watched = from.with(direction.interest());
+        Some((source.trigger, from, source.watched))
+    });
+    let Some((trigger, from, to)) = before else { return Ok(()) };
+    OPENED.with(|opened| {
+        let system = opened.system()?;
+        match trigger {
+            Trigger::Edge => system.add_write(fd, key),
+            Trigger::Level => system.watch(key, from, to),
+        }
+    })
 }
 
 impl Reactor {
-    #[inline]
-    fn system(&self) -> io::Result<&dyn System> {
-        match self.system.get() {
-            Some(system) => Ok(&**system),
-            None => self.open_system(),
-        }
-    }
-
-    #[cold]
-    fn open_system(&self) -> io::Result<&dyn System> {
-        let (system, bell) = (self.open.get())()?;
-        self.bell.set(Some(bell));
-        Ok(&**self.system.get_or_init(|| system))
-    }
-
-    fn register(&self, fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
-        let system = self.system()?;
+    fn register(&self, opened: &Opened, fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
+        let system = opened.system()?;
         let trigger = if system.has_edges() { trigger } else { Trigger::Level };
         let watched = Interest::READ;
         let generation = self.next_generation();
@@ -271,24 +347,9 @@ impl Reactor {
         generation
     }
 
-    /// Has the system tell when a descriptor is ready.
-    #[cold]
-    fn rearm(&self, fd: BorrowedFd<'_>, key: Key, direction: Direction) -> io::Result<()> {
-        let (trigger, from, to) = {
-            let mut sources = self.sources.borrow_mut();
-            let Some(source) = sources.at_mut(key.index()) else { return Ok(()) };
-            let from = source.watched;
-            source.watched = from.with(direction.interest());
-            (source.trigger, from, source.watched)
-        };
-        let system = self.system()?;
-        match trigger {
-            Trigger::Edge => system.add_write(fd, key),
-            Trigger::Level => system.watch(key, from, to),
-        }
-    }
-
     /// Makes `waker` the one that is woken, and says whether the system tells of what it waits for.
+    #[cold]
+    #[inline(never)]
     fn remember(&self, key: Key, direction: Direction, waker: &Waker) -> bool {
         // Waiters are made, dropped and woken while nothing is borrowed: all of that may run
         // anybody's code.
@@ -302,57 +363,84 @@ impl Reactor {
         watched
     }
 
-    fn remove(&self, fd: BorrowedFd<'_>, key: Key, closing: bool) {
-        let source = self.sources.borrow_mut().remove(key.index());
-        if let (Some(source), Some(system)) = (source, self.system.get()) {
-            let removed = Removed { key, trigger: source.trigger, watched: source.watched };
-            system.remove(fd, removed, closing);
-        }
-    }
-
-    fn dispatch(&self, event: Event) {
-        let (reader, writer) = {
-            let mut sources = self.sources.borrow_mut();
-            let Some(source) = sources.at_mut(event.key.index()) else { return };
-            if source.generation.get() != event.key.generation() {
-                // The source that this event is for was removed earlier in this turn.
-                return;
-            }
-            source.told |= event.ready;
-            let reads = event.ready.contains(Ready::READ);
-            let writes = event.ready.contains(Ready::WRITE);
-            let reader = if reads { source.reader.take() } else { None };
-            let writer = if writes { source.writer.take() } else { None };
-            if source.trigger == Trigger::Level {
-                // What nobody waited for, and what is told only once.
-                let mut keep = source.watched;
-                if reads && reader.is_none() {
-                    keep = keep.without(Interest::READ);
-                }
-                if writes && writer.is_none() {
-                    keep = keep.without(Interest::WRITE);
-                }
-                if event.ready.contains(Ready::FINISHED) || event.ready.contains(Ready::FAILED) {
-                    keep = keep.without(Interest::HANGUP);
-                }
-                let from = std::mem::replace(&mut source.watched, keep);
-                drop(sources);
-                self.disarm(event.key, from, keep);
-            }
-            (reader, writer)
+    /// Notes an event at its source. Returns who waited to read and who to write; and, if the
+    /// system would go on to tell of it, what it is asked for and what it is to be asked for.
+    #[inline]
+    fn note(&self, event: Event) -> Option<Noted> {
+        let mut sources = self.sources.borrow_mut();
+        // With another generation, the source that this event is for was removed earlier in this
+        // turn.
+        let source = sources
+            .at_mut(event.key.index())
+            .filter(|source| source.generation.get() == event.key.generation())?;
+        source.told |= event.ready;
+        let reads = event.ready.contains(Ready::READ);
+        let writes = event.ready.contains(Ready::WRITE);
+        let reader = if reads { source.reader.take() } else { None };
+        let writer = if writes { source.writer.take() } else { None };
+        let change = match source.trigger {
+            Trigger::Edge => None,
+            Trigger::Level => Some(source.keep(event.ready, reader.is_some(), writer.is_some())),
         };
-        reader.into_iter().for_each(Waiter::wake);
-        writer.into_iter().for_each(Waiter::wake);
+        Some(Noted { reader, writer, change })
+    }
+}
+
+/// Rare, as there is room to send nearly always.
+#[cold]
+fn wake_writer(writer: Waiter) {
+    writer.wake();
+}
+
+/// What an event has come upon.
+struct Noted {
+    reader: Option<Waiter>,
+    writer: Option<Waiter>,
+    change: Option<(Interest, Interest)>,
+}
+
+impl Opened {
+    #[inline]
+    fn system(&self) -> io::Result<&Rc<Chosen>> {
+        match self.system.get() {
+            Some(system) => Ok(system),
+            None => self.open_system(),
+        }
     }
 
-    /// Stops a level-triggered descriptor from telling again and again what nobody waits for.
-    fn disarm(&self, key: Key, from: Interest, to: Interest) {
-        if from != to
-            && let Some(system) = self.system.get()
-        {
-            // The only errors possible are that the descriptor is not registered: as wanted.
-            drop(system.watch(key, from, to));
+    #[cold]
+    fn open_system(&self) -> io::Result<&Rc<Chosen>> {
+        let (system, bell) = (self.open.get())()?;
+        self.bell.set(Some(bell));
+        Ok(self.system.get_or_init(|| Rc::new(system)))
+    }
+}
+
+/// Notes events, and wakes those who waited for them.
+struct Dispatch<'a>(&'a Chosen);
+
+impl Hears for Dispatch<'_> {
+    #[inline(always)]
+    fn hear(&self, event: Event) {
+        let Some(noted) = REACTOR.with(|reactor| reactor.note(event)) else { return };
+        if let Some((from, to)) = noted.change {
+            disarm(self.0, event.key, from, to);
         }
+        if let Some(reader) = noted.reader {
+            reader.wake();
+        }
+        if let Some(writer) = noted.writer {
+            wake_writer(writer);
+        }
+    }
+}
+
+/// Stops a level-triggered descriptor from telling again and again what nobody waits for.
+#[cold]
+fn disarm(system: &Chosen, key: Key, from: Interest, to: Interest) {
+    if from != to {
+        // The only errors possible are that the descriptor is not registered: as wanted.
+        drop(system.watch(key, from, to));
     }
 }
 

@@ -54,7 +54,9 @@ impl<T> Task<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn cancel(self) -> Option<T> {
-        self.0.cancel().await?.ok()
+        let mut handle = self.0;
+        handle.cancel();
+        poll_fn(|cx| handle.poll(cx)).await.ok()
     }
 
     /// Says whether the task is done: it has an output, was cancelled, or has panicked.
@@ -73,7 +75,7 @@ impl<T> Future for Task<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|ended| ended.unwrap_or(Err(JoinError::CANCELLED)))
+        self.0.poll(cx)
     }
 }
 

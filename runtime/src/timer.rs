@@ -5,6 +5,7 @@
 //! tick: no timer fires early.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
 use crate::executor::Waiter;
@@ -23,12 +24,20 @@ mod sleep;
 mod wheel;
 
 /// From here on it does not matter that the time of the turn is some microseconds old when the
-/// loop falls asleep, and the clock need not be read for it.
-const LONG: Duration = Duration::from_secs(1);
+/// loop falls asleep, and the clock need not be read for it. So many ticks are a second.
+const LONG: u64 = 1000;
+
+/// The loop does not sleep longer than this, in seconds, because not all kernels know longer waits.
+const LONGEST: u64 = 24 * 60 * 60;
+
+/// As long as it may sleep if there is no timer.
+pub(crate) const FOREVER: Duration = Duration::from_secs(LONGEST);
 
 thread_local! {
-    static TIMERS: Timers =
-        const { Timers { wheel: RefCell::new(Wheel::new()), clock: Clock::new() } };
+    // Never destroyed, which each access would have to ask for; `shut_down` empties it.
+    static TIMERS: ManuallyDrop<Timers> = const {
+        ManuallyDrop::new(Timers { wheel: RefCell::new(Wheel::new()), clock: Clock::new() })
+    };
 }
 
 struct Timers {
@@ -41,12 +50,18 @@ pub(crate) fn settle() {
     TIMERS.with(|timers| timers.clock.settle());
 }
 
+/// Forgets all timers, as the thread ends.
+pub(crate) fn shut_down() {
+    drop(TIMERS.with(|timers| timers.wheel.replace(Wheel::new())));
+}
+
 /// The time of this turn.
 pub(crate) fn now() -> Instant {
     TIMERS.with(|timers| timers.clock.now())
 }
 
 /// The same, in milliseconds since some moment.
+#[inline]
 pub(crate) fn tick() -> u64 {
     TIMERS.with(|timers| timers.clock.tick())
 }
@@ -69,30 +84,45 @@ pub(crate) fn read_clock() {
 }
 
 /// Begins a turn: reads the clock, and wakes those whose time has come.
+#[inline]
 pub(crate) fn begin_turn() {
     TIMERS.with(|timers| {
         timers.clock.read();
-        loop {
-            let mut wheel = timers.wheel.borrow_mut();
-            let Some(index) = wheel.expire(timers.clock.tick()) else { return };
-            let waiter = wheel.take_waiter(index);
-            drop(wheel);
-            waiter.into_iter().for_each(Waiter::wake);
+        if !timers.wheel.borrow_mut().advance(timers.clock.tick()) {
+            wake_expired(timers);
         }
     });
 }
 
-/// How long the loop may sleep.
-pub(crate) fn patience() -> Option<Duration> {
+#[cold]
+fn wake_expired(timers: &Timers) {
+    loop {
+        let mut wheel = timers.wheel.borrow_mut();
+        let Some(index) = wheel.expire(timers.clock.tick()) else { return };
+        let waiter = wheel.take_waiter(index);
+        drop(wheel);
+        waiter.into_iter().for_each(Waiter::wake);
+    }
+}
+
+/// How long the loop may sleep: at most until the next timer, and a day. A long sleep takes whole seconds, and
+/// what is left of it is slept after that.
+#[inline]
+pub(crate) fn patience() -> Duration {
     TIMERS.with(|timers| {
-        let next = timers.wheel.borrow().next()?;
-        let patience = timers.clock.until(next);
-        if patience >= LONG {
-            return Some(patience);
+        let next = timers.wheel.borrow().next();
+        let ticks = next.saturating_sub(timers.clock.tick());
+        if ticks < LONG {
+            return short_patience(timers, next);
         }
-        timers.clock.read();
-        Some(timers.clock.until(next))
+        Duration::from_secs((ticks / LONG).min(LONGEST))
     })
+}
+
+#[cold]
+fn short_patience(timers: &Timers, next: u64) -> Duration {
+    timers.clock.read();
+    timers.clock.until(next)
 }
 
 /// Moves a virtual clock to the next timer; false if there is none.
@@ -107,9 +137,7 @@ pub(crate) fn jump() -> bool {
 /// Removes a timer, or nothing if it is `NONE`.
 fn release(timer: u32) {
     if timer != NONE {
-        // At the end of the thread the wheel may be gone first.
-        let removed = TIMERS.try_with(|timers| timers.wheel.borrow_mut().remove(timer));
-        drop(removed);
+        drop(TIMERS.with(|timers| timers.wheel.borrow_mut().remove(timer)));
     }
 }
 
@@ -119,6 +147,7 @@ pub(crate) fn use_virtual_time() {
     TIMERS.with(|timers| timers.clock.stop());
 }
 
+#[inline]
 pub(crate) fn is_virtual() -> bool {
     TIMERS.with(|timers| timers.clock.is_virtual())
 }

@@ -17,7 +17,9 @@ use crate::case::{SOON, announce};
 use crate::http::{Connection, Response};
 
 pub mod balance;
+pub mod controlled;
 pub mod counted;
+pub mod drain;
 pub mod last;
 pub mod load;
 pub mod start;

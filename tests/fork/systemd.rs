@@ -13,11 +13,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use squall::{Application, Context, HTTPServer, get, route};
 use squall_runtime::process::ForkOptions;
 use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{BindAddress, IOLoop, bind_sockets};
 
 use crate::case::{Case, Client, SOON, Server, announce, await_end, greet};
+use crate::http::Connection;
 
 fn two() -> ForkOptions {
     ForkOptions::new().workers(2)
@@ -110,6 +112,27 @@ pub fn sockets_can_be_asked_for_by_name(case: &Case) {
     let workers = [server.worker(0), server.worker(1)];
     assert!(workers.contains(&Client::local(port).greeting().unwrap().1));
     std::fs::remove_file(path).unwrap();
+}
+
+/// As systemd opens them by default.
+pub fn who_comes_over_ipv4_to_a_socket_of_both_versions_is_known_so(case: &Case) {
+    if case.is_server() {
+        case.server(|| {
+            let who = async |cx: &mut Context| {
+                cx.write(format!("{:?}", cx.peer_addr().map(|peer| peer.ip())))
+            };
+            let server = HTTPServer::new(Application::new([route("/", get(who))]));
+            server.bind("systemd:both")?.start(1)?;
+            IOLoop::current().start()
+        });
+    }
+    let socket = TcpListener::bind("[::ffff:127.0.0.1]:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let server = activated(case, port, &[&socket], "both", "$$");
+    let answer = Connection::open(port).unwrap().get("/").unwrap();
+    assert_eq!(answer.text(), "Some(127.0.0.1)");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().0.code(), Some(0));
 }
 
 pub fn what_is_meant_for_another_process_is_left_alone(case: &Case) {

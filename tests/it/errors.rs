@@ -271,12 +271,18 @@ fn each_request_has_a_line_in_the_access_log() {
 #[test]
 fn a_client_that_does_not_take_its_response_is_no_error() {
     let (teller, events) = events();
+    let counted = teller.clone();
     let server = Server::with(move || {
         let endless = async move |cx: &mut Context| -> Result {
             let _dropped = teller.at_drop("dropped");
             loop {
                 cx.write(vec![b'x'; 64 * 1024])?;
-                cx.flush().await?;
+                let sent = cx.flush().await;
+                if let Err(error) = &sent {
+                    assert_eq!(error.status().as_u16(), 499);
+                    counted.tell("no error of the server");
+                }
+                sent?;
             }
         };
         let app = Application::new([route("/", get(endless)), route("/ok", get(async || "ok"))]);
@@ -286,9 +292,11 @@ fn a_client_that_does_not_take_its_response_is_no_error() {
     gone.send(GET);
     gone.until("\r\n\r\n");
     gone.reset();
+    events.expect("no error of the server");
     events.expect("dropped");
     let mut slow = server.connect();
     slow.send(GET);
+    events.expect("no error of the server");
     events.expect("dropped");
     server.serves("the next", "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n");
     let lines = logged(&server);

@@ -30,7 +30,7 @@ fn server() -> Server {
     }
     async fn hint_then_echo(cx: &mut Context) -> Result {
         let link = HeaderValue::from_static("</a>");
-        cx.send_informational(StatusCode::EARLY_HINTS, &[(header::LINK, link)]).await?;
+        cx.send_informational(StatusCode::EARLY_HINTS, [(header::LINK, link)]).await?;
         echo(cx).await
     }
     async fn answer_then_read(cx: &mut Context) -> Result {

@@ -10,7 +10,7 @@ fn serving(handler: impl FnOnce() -> Functions + Send + 'static) -> Server {
 
 async fn hint(cx: &mut Context, link: &'static str) -> Result {
     let link = (header::LINK, HeaderValue::from_static(link));
-    cx.send_informational(StatusCode::EARLY_HINTS, &[link]).await
+    cx.send_informational(StatusCode::EARLY_HINTS, [link]).await
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn the_framing_is_not_in_a_hint() {
                 (header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
                 (header::CONNECTION, HeaderValue::from_static("close")),
             ];
-            cx.send_informational(StatusCode::PROCESSING, &headers).await
+            cx.send_informational(StatusCode::PROCESSING, headers).await
         })
     });
     let exchange = server.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -85,7 +85,7 @@ fn only_what_is_a_hint_can_be_sent_as_one_and_only_before_the_response() {
         get(async |cx: &mut Context| -> Result {
             for code in [101, 200, 204, 404, 500] {
                 let status = StatusCode::from_u16(code).unwrap();
-                let error = cx.send_informational(status, &[]).await.unwrap_err();
+                let error = cx.send_informational(status, [("X-A", "b")]).await.unwrap_err();
                 assert_eq!(error.downcast_ref(), Some(&ResponseError::NotInformational(status)));
             }
             cx.write("page")?;

@@ -22,6 +22,7 @@ mod compressed_bodies;
 mod connection_limits;
 /// Bodies whose length is said, and what is no length.
 mod content_length;
+mod control;
 /// `Expect: 100-continue`, and expectations that are not met.
 mod expect_continue;
 /// Names and values of headers, folding, and the bytes that may stand in them.

@@ -1,7 +1,4 @@
 use std::cell::RefCell;
-use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use squall::metrics::{Counter, Gauge, Histogram};
@@ -272,75 +269,6 @@ fn health_is_answered_to_get_and_head() {
         client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(client.response_to_head().status, 200);
     }
-}
-
-#[test]
-fn the_page_shows_routes_and_hides_nothing_in_them() {
-    let server = Server::start(|| {
-        let hello = async || "hello";
-        Application::new([
-            route("/a&b/{id}", get(async |_: &mut Context, _: String| "")),
-            route("/", get(hello)),
-            route("/status", control::page()),
-        ])
-    });
-    let mut client = server.connect();
-    for path in ["/", "/a&b/1"] {
-        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        client.response();
-    }
-    client.send("GET /status HTTP/1.1\r\nHost: a\r\n\r\n");
-    let page = client.response();
-    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(page.text().contains("<td class=t>/a&amp;b/{id}<td>1<td>"), "{}", page.text());
-    client.send("GET /status HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert!(client.response().text().contains("<h1>3 requests</h1>"));
-}
-
-#[test]
-fn the_control_socket_tells_all_and_counts_nothing() {
-    let folder = std::env::temp_dir().join(format!("squall-control-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let path = folder.join("app.sock");
-    let address = path.clone();
-    let server = Server::with(move || {
-        let server = HTTPServer::new(application());
-        server.control(address).unwrap();
-        server
-    });
-    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let mut client = server.connect();
-    client.send("GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\n");
-    client.response();
-    let ask = |path_asked: &str| {
-        let mut stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let head = format!("GET {path_asked} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-    };
-    for _ in 0..2 {
-        let json: serde_json::Value = serde_json::from_str(&ask("/")).unwrap();
-        assert_eq!(json["requests"]["count"], 1, "{json:#}");
-        assert_eq!(json["workers"][0]["state"], "ready");
-        assert_eq!(json["workers"][0]["pid"], std::process::id());
-        assert_eq!(json["workers"][0]["requests"], 1);
-        assert_eq!(json["connections"], 1);
-        let route = &json["routes"][0];
-        assert_eq!((&route["method"], &route["route"]), (&"GET".into(), &"/users/{id}".into()));
-        assert_eq!(route["by_status"], serde_json::json!([["2xx", 1]]));
-        assert_eq!(route["duration"]["buckets"][0][1], 1);
-        assert!(route["duration"]["p99"].as_f64().unwrap() > 0.0);
-    }
-    let page = Exposition::parse(&ask("/metrics"));
-    assert_eq!(page.sum("http_requests_total"), 1.0);
-    assert!(ask("/status").contains("/users/{id}"));
-    assert_eq!(ask("/readyz"), "ready: 1 of 1 workers\n");
-    drop(server);
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// Computes for longer than the threshold.

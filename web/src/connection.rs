@@ -304,11 +304,16 @@ impl Connection {
 
     /// Receives some of a head, which has `begun` or not.
     pub(crate) fn poll_head(&self, task: &mut TaskContext<'_>, begun: bool) -> Poll<HeadProgress> {
-        self.enter(if begun { Phase::Head } else { Phase::Idle });
-        match self.poll_fill(task) {
+        self.begin_to_wait(if begun { Phase::Head } else { Phase::Idle });
+        // Buffers are leased only for what there is to receive.
+        let filled = match self.stream.poll_recv_ready(task) {
+            Poll::Ready(()) => self.poll_fill(task),
+            Poll::Pending => Poll::Pending,
+        };
+        match filled {
             Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(HeadProgress::Received),
             Poll::Ready(_) => Poll::Ready(HeadProgress::Ended),
-            Poll::Pending if self.poll_receive_limit(task).is_pending() => {
+            Poll::Pending if self.poll_head_limit(task).is_pending() => {
                 self.held.borrow_mut().rest(&self.worker);
                 Poll::Pending
             }

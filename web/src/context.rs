@@ -6,6 +6,7 @@ use squall_runtime::IOLoop;
 use crate::connection::Connection;
 use crate::http1::head::HeadError;
 
+mod appended;
 mod arguments;
 mod client;
 pub(crate) mod conclude;
@@ -79,7 +80,9 @@ impl Context {
     /// Begins with the next request of the connection, if its head is complete.
     pub(crate) fn begin(&mut self) -> Result<bool, HeadError> {
         self.exchange.began = IOLoop::nanos();
-        self.connection.read_head(&mut self.exchange.head)
+        let has_begun = self.connection.read_head(&mut self.exchange.head)?;
+        self.exchange.awaits_body = !self.exchange.head.framing.is_empty();
+        Ok(has_begun)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a server is doing, for those who run it: as JSON on a socket of its own, and as a page.
 //!
-//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket beside the
-//! server's addresses. Any worker answers there, for all of them:
+//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket, or an address that
+//! only this machine reaches, beside the server's addresses. Any worker answers there, for all of
+//! them:
 //!
 //! | path | answer |
 //! |---|---|
@@ -30,11 +31,15 @@
 //! - `requests`, and for each of `routes`: `count`, `by_status` as pairs, and of their `duration` the
 //!   `sum`, `mean`, `p50`, `p90`, `p99`, `max`, and the `buckets` that hold any: pairs of an upper
 //!   bound (`null`: there is none) and a number.
-//! - `in_flight`, `connections`, `accepted`, `refused`, `received_bytes`, `sent_bytes`.
+//! - `in_flight`, `connections`, `accepted`, `refused`, `lost` (requests that have ended with their
+//!   worker), `received_bytes`, `sent_bytes`.
 //! - `metrics`: `name`, `help` and `value` of each [metric](crate::metrics) of the user's own.
 
 mod page;
+mod rates;
 mod view;
+
+use squall_runtime::IOLoop;
 
 use crate::application::Application;
 use crate::context::Context;
@@ -45,8 +50,12 @@ use crate::route::route;
 use crate::scoreboard::summary::Summary;
 use crate::{health, metrics};
 
+use rates::Rates;
+
 /// Answers `GET` with a small page of HTML that shows workers, rates, how long requests take, and
-/// which routes take most of the time. It refreshes itself every two seconds.
+/// which routes take most of the time. It refreshes itself every two seconds. The rates are those
+/// since the worker that answers was last asked for the page, by whomever, at least a second and a
+/// half ago; the page says how long ago that was.
 ///
 /// It shows the inside of the server, and so should not be open to all.
 ///
@@ -58,11 +67,14 @@ use crate::{health, metrics};
 /// assert!(client.get("/status").send().text().contains("<td class=t>ready"));
 /// ```
 pub fn page() -> Functions {
-    let page = page::Page::default();
+    let rates = Rates::default();
     get(async move |cx: &mut Context| {
         cx.set_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
         cx.set_header(header::CACHE_CONTROL, "no-store")?;
-        cx.write(page.show(&Summary::gather()))
+        let summary = Summary::gather();
+        cx.write(
+            rates.since(IOLoop::current().time(), &summary, |since| page::show(&summary, since)),
+        )
     })
 }
 

@@ -32,7 +32,8 @@ pub trait Endpoint {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer the requests of a route",
     label = "neither a `RequestHandler` nor functions",
-    note = "for a struct, implement `RequestHandler`; for a function, name its method: `route(\"/\", get(function))`"
+    note = "for a struct, implement `RequestHandler`; for a function, name its method: `route(\"/\", get(function))`",
+    note = "what makes a handler is called: `route(\"/metrics\", metrics::handler())`"
 )]
 pub trait IntoEndpoint<Kind> {
     /// Erases the type.

@@ -6,6 +6,10 @@ use std::panic::Location;
 use crate::file::FileError;
 use crate::http::{HeaderName, HeaderValue, StatusCode};
 
+pub(crate) mod undelivered;
+
+use undelivered::Undelivered;
+
 /// What a handler returns: `Ok(())` once the response is written, or the error that becomes
 /// the response.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -26,25 +30,34 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
 /// assert_eq!(error.location().file(), file!());
 /// ```
-pub struct Error {
+pub struct Error(Box<Raised>);
+
+/// One pointer to all of it, so that the result of nearly everything is one word.
+struct Raised {
     cause: Box<dyn StdError>,
     location: &'static Location<'static>,
 }
 
 impl Error {
-    /// The status that answers this error.
+    /// The status that answers this error. Nobody is answered any more if it is that a
+    /// [`flush`](crate::Context::flush) could not be delivered, because the client has gone or takes
+    /// too long: that is 499, as nginx has it, and no error of the server.
     pub fn status(&self) -> StatusCode {
-        self.http().map_or(StatusCode::INTERNAL_SERVER_ERROR, HTTPError::status)
+        match self.http() {
+            Some(error) => error.status(),
+            None if Undelivered::of(self).is_some() => client_closed_request(),
+            None => StatusCode::INTERNAL_SERVER_ERROR,
+        }
     }
 
     /// Returns the cause if it is an `E`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        self.cause.downcast_ref()
+        self.0.cause.downcast_ref()
     }
 
     /// Where the cause became this error: the line of the `?`.
     pub fn location(&self) -> &'static Location<'static> {
-        self.location
+        self.0.location
     }
 
     pub(crate) fn http(&self) -> Option<&HTTPError> {
@@ -52,15 +65,25 @@ impl Error {
     }
 
     /// What `?` makes of `cause` at `location`.
-    pub(crate) fn at(location: &'static Location<'static>, cause: impl StandardError) -> Self {
-        Self { cause: cause.into_boxed(), location }
+    #[cold]
+    fn raised(cause: Box<dyn StdError>, location: &'static Location<'static>) -> Self {
+        Self(Box::new(Raised { cause, location }))
     }
+
+    pub(crate) fn at(location: &'static Location<'static>, cause: impl StandardError) -> Self {
+        Self::raised(cause.into_boxed(), location)
+    }
+}
+
+#[cold]
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 impl<E: StandardError> From<E> for Error {
     #[track_caller]
     fn from(cause: E) -> Self {
-        Self { cause: cause.into_boxed(), location: Location::caller() }
+        Self::raised(cause.into_boxed(), Location::caller())
     }
 }
 
@@ -86,15 +109,15 @@ impl<E: StdError + 'static> StandardError for E {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.cause, f)
+        fmt::Debug::fmt(&self.0.cause, f)
     }
 }
 
 /// The cause and what caused it in turn, each after a colon.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.cause)?;
-        let mut source = self.cause.source();
+        write!(f, "{}", self.0.cause)?;
+        let mut source = self.0.cause.source();
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
             source = cause.source();

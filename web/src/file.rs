@@ -378,6 +378,34 @@ fn has_nul(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.as_os_str().as_bytes().contains(&0))
 }
 
+/// What [`Context::send_file`](crate::Context::send_file) sends: a path, or a file that is open.
+///
+/// A path is a `&str`, a `String`, a `&Path` or a `PathBuf`. What a client has sent is none by
+/// itself: it may name any file of the machine.
+///
+/// ```
+/// # use squall::{Context, Result};
+/// async fn logo(cx: &mut Context) -> Result {
+///     cx.send_file("static/logo.svg").await
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a file that can be sent",
+    label = "neither a path nor a file",
+    note = "a path is a `&str`, `String`, `&Path` or `PathBuf`: of a text that a client has sent, check that it names no other folder first"
+)]
+pub trait IntoFileSource {
+    /// What is sent.
+    fn into_source(self) -> FileSource;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<FileSource>> IntoFileSource for T {
+    fn into_source(self) -> FileSource {
+        self.into()
+    }
+}
+
 impl From<&str> for FileSource {
     fn from(path: &str) -> Self {
         Self(Source::Path(path.into()))

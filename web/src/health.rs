@@ -40,6 +40,9 @@ pub fn livez() -> Functions {
 ///   their replacements have not come up yet. A reload does not count, for the old workers stay
 ///   until the new ones are ready.
 ///
+/// A load balancer that asks only now and then hears of the end in time if the server
+/// [waits](crate::HTTPServer::drain_delay) for it.
+///
 /// The body says which, in a line of text. The access log has it at the level of a success.
 ///
 /// See the [module](self) for an example.

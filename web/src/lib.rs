@@ -59,7 +59,7 @@
 //! | know the client behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
 //! | wait, or go on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
 //! | leave HTTP for another protocol | [`Context::upgrade`] |
-//! | know what the server does | [`metrics`], [`health`], [`control`] |
+//! | know what the server does | [`metrics`], [`health`], [`control`], and [the log](#the-log) |
 //! | test | [`testing::TestClient`] |
 //!
 //! # The life of a request
@@ -103,6 +103,31 @@
 //!
 //! **Errors are values.** `?` makes a 500 of any standard error: the log gets the cause and the
 //! line, the client neither. A panic is a 500 as well, and the worker lives on.
+//!
+//! # The log
+//!
+//! What the server has to say it says through [`tracing`](https://docs.rs/tracing), in three targets,
+//! as Tornado does: `squall::access`, a line for each request at the level of its status (below 400
+//! `INFO`, then `WARN`, from 500 on `ERROR`); `squall::application`, what goes wrong in handlers;
+//! `squall::general`, the rest.
+//!
+//! A program without a subscriber prints warnings and errors to standard error, so that nothing that
+//! fails is silent, and no line for what succeeds: that would be one system call more for each request,
+//! where there are about three. **For an access log**, add `tracing-subscriber` to the program's dependencies, and
+//! begin `main` with
+//!
+//! ```text
+//! tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+//! ```
+//!
+//! ```text
+//! 2026-03-01T12:00:00.000000Z  INFO squall::access: 200 GET /greet/Ada (127.0.0.1) 0.31ms
+//! ```
+//!
+//! A filter such as `squall=info,squall::access=warn` leaves some out, a layer sends them elsewhere or
+//! makes JSON of them. A subscriber with a thread of its own (the non-blocking one of
+//! `tracing-appender`) is made after [`start`](HTTPServer::start), which else refuses to fork. A line of one's own form, or with a header
+//! in it, is written by [middleware](Application::around).
 //!
 //! # Layout
 //!
@@ -163,12 +188,12 @@ pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use body::{Body, WholeBody};
 pub use bytes::Bytes;
 pub use chunk::{Chunk, IntoChunk};
-pub use connection::draining::Draining;
+pub use connection::draining::{DrainReason, Draining};
 pub use connection::upgrade::Upgraded;
 pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
 pub use error::{Error, HTTPError, Or500, Result, StandardError};
-pub use file::{FileError, FileErrorKind, FileSource, OpenFile};
+pub use file::{FileError, FileErrorKind, FileSource, IntoFileSource, OpenFile};
 pub use function::{Function, Functions, Nothing, PathArgs, delete, get, patch, post, put};
 pub use handler::RequestHandler;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -176,7 +201,8 @@ pub use local_future::LocalBoxFuture;
 pub use respond::Respond;
 pub use route::{Route, regex, route};
 pub use routing::{InvalidUtf8, PatternError, ReverseError};
-pub use server::{HTTPServer, StartOptions, spawn_background};
+pub use server::{HTTPServer, ProxyList, StartOptions, spawn_background};
+pub use settings::IntoTimeout;
 pub use text::Text;
 
 // What users need of the runtime:

@@ -26,9 +26,15 @@
 //! Each worker counts in memory that it shares with the others and its supervisor, in words of its
 //! own, so that nothing is lost and nothing waits. The memory outlives the worker: what a worker
 //! has counted that was killed is in the sum, and its replacement goes on from there. Any worker
-//! can tell the sum. Not in it are the requests that a worker was killed in: they have not ended,
-//! and show in `squall_worker_restarts_total` only. A new start of the server begins with 0, and so
-//! does a [new version](crate::process#a-new-version-of-the-program) of the program.
+//! can tell the sum. A new start of the server begins with 0, and so does a
+//! [new version](crate::process#a-new-version-of-the-program) of the program.
+//!
+//! A request is counted, with how long it took, when its response is about to be handed to the
+//! system, which is before its client can have it. Until then it is in flight; if its worker is
+//! killed, it is lost, and counted so. So each request of which a worker has seen the head is in
+//! exactly one of `http_requests_total`, `http_requests_in_flight` and `http_lost_requests_total`,
+//! whatever becomes of the worker. What a killed worker had not read its clients find unanswered,
+//! and is in none.
 //!
 //! Only with [`HTTPServer::start`](crate::HTTPServer::start) do workers share that memory. Who
 //! forks himself, with [`ForkOptions`](crate::process::ForkOptions), asks for it with
@@ -41,6 +47,7 @@
 //! | `http_requests_total` | `method`, `route`, `status` | requests that have ended |
 //! | `http_request_duration_seconds` | `method`, `route` | a histogram of how long they took |
 //! | `http_requests_in_flight` | | requests that have begun and not ended |
+//! | `http_lost_requests_total` | | requests that have ended with their worker, unanswered: it was killed, or ended [at once](crate::HTTPServer#the-end) |
 //! | `http_refused_requests_total` | | what was no request, and was refused before any route was looked for |
 //! | `http_connections_open` | | |
 //! | `http_connections_accepted_total` | | |
@@ -93,7 +100,21 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 
 /// Everything that was counted, in the text format of Prometheus, version 0.0.4.
 ///
-/// Any worker can be asked, and so can the supervisor; they say the same.
+/// Any worker can be asked, and so can the supervisor; they say the same. What a program has called
+/// in the supervisor is what it gives to [`ForkOptions::describe`](crate::process::ForkOptions::describe); in a process
+/// of its own beside it, what it gives to
+/// [`ForkOptions::on_worker_exit`](crate::process::ForkOptions::on_worker_exit). When the last worker has ended, that is
+/// who still knows what was counted since it was last asked for:
+///
+/// ```no_run
+/// # use squall::{Application, HTTPServer, metrics};
+/// use squall::process::ForkOptions;
+///
+/// let keep = |_: &_| drop(std::fs::write("/var/lib/node_exporter/app.prom", metrics::render()));
+/// let workers = ForkOptions::new().workers(4).on_worker_exit(keep);
+/// HTTPServer::new(Application::new([])).bind(8000)?.start(workers)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// ```
 /// use squall::testing::TestClient;

@@ -13,6 +13,7 @@ use crate::http::StatusCode;
 pub(crate) mod describe;
 pub(crate) mod histogram;
 mod layout;
+pub(crate) mod lost;
 pub(crate) mod own;
 pub(crate) mod reading;
 pub(crate) mod recorder;
@@ -25,6 +26,7 @@ mod texts;
 pub(crate) use layout::{CLASSES, MAX_ROUTES, MAX_SERIES, PAGE_WORDS};
 
 use layout::{HISTOGRAM_WORDS, ROUTE_NAMES, ROW_WORDS, ROWS, TEXTS, Word};
+use lost::Lost;
 use served::Served;
 use texts::Place;
 
@@ -56,10 +58,15 @@ impl Page {
         words.first_chunk().map(Self)
     }
 
-    /// Begins to write: what tells of the state of a worker that has died is over, what it has
-    /// counted is not.
-    pub(crate) fn enter(self) {
-        for word in [Word::Serving, Word::InFlight, Word::Connections] {
+    /// Begins to write, as the process of this generation: what tells of the state of one that has
+    /// died is over, what it has counted is not, and what it was serving is lost.
+    pub(crate) fn enter(self, generation: u64) {
+        let lost = Lost::from_word(self.word(Word::Lost).load(Relaxed));
+        let lost = lost.and(generation, self.in_flight());
+        // In this order, so that a reader finds each request in one of them.
+        self.word(Word::Lost).store(lost.to_word(), Release);
+        self.word(Word::InFlight).store(0, Release);
+        for word in [Word::Serving, Word::Connections] {
             self.word(word).store(0, Relaxed);
         }
         self.end_gauges();
@@ -139,9 +146,9 @@ impl Page {
         word.store(Served::paused(word.load(Relaxed)), Relaxed);
     }
 
-    /// A request that began is over.
+    /// A request that began is over, and has taken so long.
     #[inline]
-    pub(crate) fn end(self, row: u16, ending: Ending) {
+    pub(crate) fn end(self, row: u16, ending: Ending, nanos: u64) {
         add(self.word(Word::InFlight), u64::MAX);
         let class = match ending {
             Ending::Answered(class) => usize::from(class),
@@ -149,6 +156,7 @@ impl Page {
         };
         if let Some(row) = self.row(row) {
             add(&row[class.min(CLASSES - 1)], 1);
+            observe(times(row), nanos);
         }
     }
 

@@ -16,6 +16,8 @@ use crate::settings::Settings;
 
 mod accept;
 mod background;
+mod control;
+mod draining;
 mod drive;
 mod proxies;
 mod relayed;
@@ -26,11 +28,9 @@ mod shutdown;
 mod start;
 
 pub use background::spawn_background;
+pub use proxies::ProxyList;
 pub(crate) use service::Service;
 pub use start::StartOptions;
-
-/// What is told there is for those who run the server.
-const CONTROL_MODE: u32 = 0o600;
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.
 ///
@@ -72,12 +72,14 @@ const CONTROL_MODE: u32 = 0o600;
 ///
 /// # The end
 ///
-/// SIGTERM and SIGINT end a server gracefully, with workers or without: it accepts no more
-/// connections, finishes the requests it has, lets each kept connection send one more, and
+/// SIGTERM and SIGINT end a server gracefully, with workers or without: after the
+/// [`drain_delay`](Self::drain_delay), which is none by default, it accepts no more connections, finishes the requests it has, lets each kept connection send one more, and
 /// stops the loop, so that [`IOLoop::start`] returns. Tasks of
 /// [`spawn_background`](crate::spawn_background) are waited for as requests are; those of
 /// [`spawn_callback`](IOLoop::spawn_callback) are not. A handler whose response goes on for long
-/// hears of the end by [`Context::draining`](crate::Context::draining). What is left at the
+/// hears of the end by [`Context::draining`](crate::Context::draining), what serves an upgraded
+/// connection by [`Upgraded::draining`](crate::Upgraded::draining), and what belongs to no request
+/// by [`on_drain`](Self::on_drain). What is left at the
 /// [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the log.
 #[derive(Clone)]
 pub struct HTTPServer {
@@ -95,6 +97,8 @@ struct Shared {
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
     accepting: RefCell<Vec<Accepting>>,
+    /// What is done when the graceful end begins.
+    on_drain: RefCell<Vec<draining::Hook>>,
     /// Tasks that serve in place of other workers.
     adopting: RefCell<Vec<Task<()>>>,
 }
@@ -144,6 +148,7 @@ impl HTTPServer {
             addresses: RefCell::default(),
             service: OnceCell::new(),
             accepting: RefCell::default(),
+            on_drain: RefCell::default(),
             adopting: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }
@@ -183,30 +188,6 @@ impl HTTPServer {
         address: impl Into<BindAddress>,
     ) -> io::Result<&Self> {
         self.keep(options.bind_sockets(address)?);
-        Ok(self)
-    }
-
-    /// Serves the [control view](crate::control) on `address`, once the server is started: a Unix
-    /// socket, which only the user of the process may connect to (`"/run/app.sock"`). A TCP
-    /// address is possible as well, and open to whoever reaches it.
-    ///
-    /// It is answered until the process ends, also while the server drains.
-    ///
-    /// ```no_run
-    /// # use squall::{Application, HTTPServer};
-    /// # let app = Application::new([]);
-    /// let server = HTTPServer::new(app);
-    /// server.control("/run/app.sock")?;
-    /// server.bind(8000)?.start(0)?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
-    pub fn control(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
-        let sockets = BindOptions::new().unix_mode(CONTROL_MODE).bind_sockets(address)?;
-        self.shared.control.borrow_mut().push(sockets);
         Ok(self)
     }
 
@@ -306,22 +287,6 @@ impl HTTPServer {
     fn keep(&self, sockets: Sockets) {
         self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
         self.shared.bound.borrow_mut().push(sockets);
-    }
-
-    fn serve_control(&self) -> io::Result<()> {
-        let control = self.shared.control.take();
-        if control.is_empty() {
-            return Ok(());
-        }
-        let service = Rc::new(Service::control());
-        for sockets in control {
-            for listener in sockets.into_listeners()? {
-                let (service, listener) = (Rc::clone(&service), Rc::new(listener));
-                let accepting = accept::accept(self.clone(), service, listener);
-                IOLoop::current().spawn_callback(accepting);
-            }
-        }
-        Ok(())
     }
 
     /// The application in this process, built when it is first needed.

@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) min_write_rate: u64,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) drain_delay: Duration,
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
     pub(crate) handle_signals: bool,
@@ -32,6 +33,45 @@ pub(crate) struct Settings {
     pub(crate) real_ip_header: ClientHeader,
     pub(crate) protocol: Protocol,
     pub(crate) proxy_protocol: bool,
+}
+
+/// How long something may take, for the settings of an [`HTTPServer`](crate::HTTPServer): a
+/// `Duration`, or `None` for as long as it likes.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use squall::{Application, HTTPServer};
+/// let server = HTTPServer::new(Application::new([]))
+///     .header_timeout(Duration::from_secs(5))
+///     .body_timeout(None);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a time",
+    label = "neither a `Duration` nor `None`",
+    note = "a number says no unit: `Duration::from_secs(5)`; `None` is no limit"
+)]
+pub trait IntoTimeout {
+    /// The time; `None` for no limit.
+    fn into_timeout(self) -> Option<Duration>;
+}
+
+impl IntoTimeout for Duration {
+    fn into_timeout(self) -> Option<Duration> {
+        Some(self)
+    }
+}
+
+impl IntoTimeout for Option<Duration> {
+    fn into_timeout(self) -> Option<Duration> {
+        self
+    }
+}
+
+impl Settings {
+    /// How long the graceful end may take, from the order on.
+    pub(crate) fn end_limit(&self) -> Duration {
+        self.drain_delay.saturating_add(self.shutdown_timeout)
+    }
 }
 
 impl Default for Settings {
@@ -51,6 +91,7 @@ impl Default for Settings {
             write_timeout: Some(Duration::from_secs(60)),
             min_write_rate: 240,
             shutdown_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
             drain_idle: Duration::from_secs(1),
             half_close: false,
             handle_signals: true,

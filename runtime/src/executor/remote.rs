@@ -3,12 +3,12 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::panic::Location;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_queue::SegQueue;
 
-use super::Runnable;
+use super::task_waker::TaskWaker;
 use super::wake::Signal;
 
 /// The part of a loop that other threads hold on to. It may outlive the loop.
@@ -22,8 +22,10 @@ pub(crate) struct Remote {
 }
 
 pub(crate) enum Message {
-    /// A task that was woken by another thread. It is run, and dropped, at home only.
-    Run(Runnable),
+    /// A task was woken by another thread.
+    Wake(Arc<TaskWaker>),
+    /// A task was cancelled by another thread: this is its number.
+    Look(u32),
     Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
 }
 
@@ -41,6 +43,16 @@ impl Remote {
     pub(crate) fn send(&self, message: Message) {
         self.queue.push(message);
         self.wake();
+        if self.is_closed() {
+            self.clear();
+        }
+    }
+
+    /// Drops what nobody will receive any more. A message may own what owns this queue.
+    pub(crate) fn clear(&self) {
+        while let Some(message) = self.receive() {
+            drop(message);
+        }
     }
 
     /// Makes the loop look around if it sleeps, or not fall asleep.

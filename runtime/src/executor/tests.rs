@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use super::*;
@@ -302,20 +303,148 @@ fn finished_tasks_leave_no_trace() {
             }
         });
         LOCAL.with(|local| {
-            assert!(local.tasks.borrow().is_empty());
-            assert!(local.tasks.borrow().end() < 3, "places are used again");
+            assert!(local.tasks.borrow().list.is_empty());
+            assert!(local.tasks.borrow().list.end() < 3, "places are used again");
         });
     });
 }
 
 #[test]
 fn a_task_costs_little_more_than_its_future() {
-    // async-task: state, awaiter, vtable, metadata, and a flag; then the thread's id.
-    assert!(size_of::<Spawned<pending_future::Of64>>() <= 64 + 16);
+    // Where it was spawned, beside the future.
+    assert_eq!(size_of::<Spawned<std::future::Ready<[u64; 8]>>>(), 9 * 8 + 8);
+    assert_eq!(Slab::<Listed>::new().slot_size(), 24);
+}
 
-    mod pending_future {
-        pub(super) type Of64 = std::future::Ready<[u64; 8]>;
+#[test]
+fn tasks_that_keep_no_waker_share_one() {
+    let spawn_looking = || {
+        let (sender, receiver) = mpsc::channel();
+        let looking = poll_fn(move |cx| {
+            sender.send(cx.waker().data().addr()).unwrap();
+            Poll::<()>::Pending
+        });
+        IOLoop::current().spawn_callback(looking);
+        receiver
+    };
+    let (first, second) = (spawn_looking(), spawn_looking());
+    run(yield_now());
+    assert_eq!(first.recv().unwrap(), second.recv().unwrap());
+}
+
+#[test]
+fn a_waker_that_is_kept_wakes_its_own_task_and_no_other() {
+    on_thread("loop", || {
+        let spawn_keeping = |keeps: bool| {
+            let kept = Rc::new(Cell::new(None));
+            let polls = Rc::new(Cell::new(0));
+            let (place, count) = (Rc::clone(&kept), Rc::clone(&polls));
+            IOLoop::current().spawn_callback(poll_fn(move |cx| {
+                count.set(count.get() + 1);
+                place.set(keeps.then(|| cx.waker().clone()));
+                Poll::<()>::Pending
+            }));
+            (kept, polls)
+        };
+        let tasks = [true, false, true, false].map(spawn_keeping);
+        let polls = || tasks.each_ref().map(|(_, polls)| polls.get());
+        run(yield_now());
+        assert_eq!(polls(), [1, 1, 1, 1]);
+        // At home, and from elsewhere; again and again.
+        for round in 1..=3 {
+            tasks[0].0.take().unwrap().wake();
+            let waker = tasks[2].0.take().unwrap();
+            thread::spawn(move || waker.wake()).join().unwrap();
+            run(yield_now());
+            run(yield_now());
+            assert_eq!(polls(), [1 + round, 1, 1 + round, 1]);
+        }
+        let wakers = || LOCAL.with(|local| local.wakers.borrow().iter().count());
+        assert_eq!(wakers(), 2);
+        // One that is kept no longer is given back when its task has run.
+        let task = tasks[0].0.take().unwrap();
+        task.wake_by_ref();
+        drop(task);
+        run(yield_now());
+        assert_eq!(wakers(), 2, "it has kept it once more");
+    });
+}
+
+#[test]
+fn a_waker_that_is_let_go_is_not_held_for_its_task() {
+    on_thread("loop", || {
+        let wakers = || LOCAL.with(|local| local.wakers.borrow().iter().count());
+        let kept = Rc::new(Cell::new(None::<Waker>));
+        let place = Rc::clone(&kept);
+        let mut polls = 0;
+        IOLoop::current().spawn_callback(poll_fn(move |cx| {
+            polls += 1;
+            if polls == 1 {
+                place.set(Some(cx.waker().clone()));
+            }
+            Poll::<()>::Pending
+        }));
+        run(yield_now());
+        assert_eq!(wakers(), 1);
+        kept.take().unwrap().wake();
+        run(yield_now());
+        assert_eq!(wakers(), 0);
+    });
+}
+
+#[test]
+fn a_task_that_ends_while_it_is_woken_does_not_disturb_who_has_its_number_next() {
+    on_thread("loop", || {
+        let io_loop = IOLoop::current();
+        io_loop.spawn_callback(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        }));
+        run(yield_now());
+        let polls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&polls);
+        io_loop.spawn_callback(poll_fn(move |_| {
+            count.set(count.get() + 1);
+            Poll::<()>::Pending
+        }));
+        run(yield_now());
+        run(yield_now());
+        assert_eq!(polls.get(), 1);
+    });
+}
+
+#[test]
+fn a_task_that_panics_ends_and_so_does_one_whose_destructor_panics() {
+    struct PanicsTwice;
+
+    impl Drop for PanicsTwice {
+        fn drop(&mut self) {
+            std::panic::panic_any(DropsBadly);
+        }
     }
+
+    struct DropsBadly;
+
+    impl Drop for DropsBadly {
+        fn drop(&mut self) {
+            panic!("the payload as well");
+        }
+    }
+
+    on_thread("loop", || {
+        let io_loop = IOLoop::current();
+        io_loop.spawn_callback(async { panic!("detached") });
+        io_loop.spawn_callback(async { drop(PanicsTwice) });
+        let guard = PanicsTwice;
+        let task = io_loop.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        });
+        run(yield_now());
+        drop(task);
+        run(yield_now());
+        LOCAL.with(|local| assert!(local.tasks.borrow().list.is_empty()));
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::ptr::null;
 use std::task::{RawWakerVTable, Waker};
 
-use super::{LOCAL, Local};
+use super::LOCAL;
 use crate::slab::NONE;
 
 /// Somebody to be woken once. It takes four bytes, also as an `Option`.
@@ -30,26 +30,25 @@ impl Waiter {
     /// may run anybody's code.
     #[inline]
     pub(crate) fn new(waker: &Waker) -> Self {
-        LOCAL.with(|local| {
-            let running = local.running.get();
-            if running.is_woken_by(waker) {
-                return Self::from(Whom::Task(running.index));
-            }
-            Self::from(Whom::Foreign(keep_foreign(local, waker)))
-        })
+        match Self::of_running(waker) {
+            Some(waiter) => waiter,
+            None => Self::from(Whom::Foreign(keep_foreign(waker))),
+        }
+    }
+
+    /// The same if it is the task that runs now, which runs nobody's code.
+    #[inline]
+    pub(crate) fn of_running(waker: &Waker) -> Option<Self> {
+        let running = LOCAL.with(|local| local.running.get());
+        running.is_woken_by(waker).then(|| Self::from(Whom::Task(running.index)))
     }
 
     /// Wakes it. If the task is gone, another one may have its number by now: that is woken for
     /// nothing, which tasks have to bear anyway.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(self) {
         match self.whom() {
-            Whom::Task(index) => LOCAL.with(|local| {
-                // Nobody's code runs here: the task goes into the queue.
-                if let Some(task) = local.tasks.borrow().at(index) {
-                    task.waker.wake_by_ref();
-                }
-            }),
+            Whom::Task(index) => LOCAL.with(|local| local.wake(index)),
             Whom::Foreign(index) => {
                 std::mem::forget(self);
                 take_foreign(index).into_iter().for_each(Waker::wake);
@@ -111,9 +110,9 @@ impl Running {
 }
 
 #[cold]
-fn keep_foreign(local: &Local, waker: &Waker) -> u32 {
+fn keep_foreign(waker: &Waker) -> u32 {
     let waker = waker.clone();
-    local.foreign.borrow_mut().insert(waker)
+    LOCAL.with(|local| local.foreign.borrow_mut().insert(waker))
 }
 
 /// A foreign waker, to be woken or dropped where nothing is borrowed: both may run anybody's code.

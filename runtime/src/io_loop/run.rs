@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use super::{Core, polls};
 use crate::budget;
-use crate::executor::{self, Remote, Runnable};
-use crate::{pulse, reactor, timer};
+use crate::executor::{self, Batch, Remote};
+use crate::reactor::{self, Asked};
+use crate::{pulse, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
-        self.prepare()?;
-        let mut batch = Vec::new();
+        let asked = self.prepare()?;
+        let mut batch = Batch::new(&self.remote);
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn(&mut batch)?;
+            self.turn(&asked, &mut batch)?;
         }
         Ok(())
     }
@@ -30,8 +31,8 @@ impl Core {
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
-        self.prepare()?;
-        let mut batch = Vec::new();
+        let asked = self.prepare()?;
+        let mut batch = Batch::new(&self.remote);
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -47,7 +48,7 @@ impl Core {
                     return Ok(output);
                 }
             }
-            self.turn(&mut batch)?;
+            self.turn_by_call(&asked, &mut batch)?;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -56,35 +57,47 @@ impl Core {
     }
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
-    fn turn(&self, batch: &mut Vec<Runnable>) -> io::Result<()> {
-        executor::run_ready(batch, || polls::ended(None));
+    #[inline(always)]
+    fn turn(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
+        batch.run_ready(|| polls::ended(None));
         if timer::is_virtual() {
-            self.sleep_virtually()?
+            self.sleep_virtually(asked)?;
         } else {
-            self.sleep(timer::patience)?
-        };
+            self.sleep(asked, timer::patience)?;
+        }
         timer::begin_turn();
         pulse::begin_turn(timer::tick());
         polls::begin();
         Ok(())
     }
 
+    /// The same, where it need not be inlined.
+    #[inline(never)]
+    fn turn_by_call(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
+        self.turn(asked, batch)
+    }
+
     /// Asks the reactor, and sleeps if nothing is left to be done. Returns the number of events.
-    fn sleep(&self, patience: impl FnOnce() -> Option<Duration>) -> io::Result<usize> {
-        if self.stopping.get() || executor::is_ready() || !executor::park(&self.remote) {
-            return reactor::wait(Some(Duration::ZERO));
+    #[inline(always)]
+    fn sleep(&self, asked: &Asked, patience: impl FnOnce() -> Duration) -> io::Result<usize> {
+        let is_idle = !self.stopping.get() && !executor::is_ready() && executor::park(&self.remote);
+        let mut timeout = Duration::ZERO;
+        if is_idle {
+            timeout = patience();
+            pulse::rest();
         }
-        let patience = patience();
-        pulse::rest();
-        let events = reactor::wait(patience);
-        executor::unpark(&self.remote);
+        let events = asked.wait(timeout);
+        if is_idle {
+            executor::unpark(&self.remote);
+        }
         events
     }
 
     /// The same where the clock stands still: instead of sleeping until the next timer, it moves
     /// the clock there.
-    fn sleep_virtually(&self) -> io::Result<usize> {
-        let events = self.sleep(|| Some(Duration::ZERO))?;
+    #[cold]
+    fn sleep_virtually(&self, asked: &Asked) -> io::Result<usize> {
+        let events = self.sleep(asked, || Duration::ZERO)?;
         let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
         if !is_idle || executor::is_pending(&self.remote) {
             return Ok(events);
@@ -92,18 +105,19 @@ impl Core {
         if self.clock_holds.get() == 0 && timer::jump() {
             return Ok(0);
         }
-        self.sleep(|| None)
+        self.sleep(asked, || timer::FOREVER)
     }
 
     /// Opens the reactor and connects other threads with it.
-    fn prepare(&self) -> io::Result<()> {
-        if let Some(bell) = reactor::prepare()? {
+    fn prepare(&self) -> io::Result<Asked> {
+        let (asked, bell) = reactor::prepare()?;
+        if let Some(bell) = bell {
             self.remote.hang_bell(bell);
         }
         timer::read_clock();
         pulse::begin_turn(timer::tick());
         polls::begin();
-        Ok(())
+        Ok(asked)
     }
 }
 

@@ -53,6 +53,11 @@ impl<S: AsFd> Socket<S> {
         Ok(socket)
     }
 
+    #[inline]
+    pub(super) fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_worth_reading(cx)
+    }
+
     pub(super) fn poll_recv(
         &self,
         cx: &mut Context<'_>,

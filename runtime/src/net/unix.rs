@@ -83,6 +83,35 @@ impl UnixStream {
         Ok((Self::try_from(one)?, Self::try_from(other)?))
     }
 
+    /// Is ready if there may be something to receive: bytes, the end, or an error. The system is not
+    /// asked, so that [`poll_recv`](Self::poll_recv) may find nothing all the same. If there is
+    /// nothing, the task of `cx` is woken when there is, as by `poll_recv`, but no buffer is needed
+    /// to learn it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// use squall_runtime::{IOLoop, UnixStream};
+    ///
+    /// IOLoop::current().run_sync(async {
+    ///     let (client, server) = UnixStream::pair()?;
+    ///     poll_fn(|cx| client.poll_send(cx, &[IoSlice::new(b"ping")])).await?;
+    ///
+    ///     poll_fn(|cx| server.poll_recv_ready(cx)).await;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(poll_fn(|cx| server.poll_recv(cx, &mut buffer)).await?, 4);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[inline]
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_recv_ready(cx)
+    }
+
     /// Receives into `buffer` what has arrived, at most as much as fits, with one system call.
     ///
     /// Returns 0 at the end of the stream (and for an empty buffer). If nothing has arrived,

@@ -16,19 +16,16 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
 use super::source::Interest;
-use super::{Event, Key, Ready, Removed, System, Trigger};
+use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
 
 /// Events taken by one wait. What is left comes with the next one.
 const EVENTS: usize = 1024;
-
-/// A wait is not longer than this, because not all kernels know longer ones.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What an edge-triggered descriptor is asked for. With the end of the stream told apart from
 /// data, a short read may count as the last one: see [`Ready::FINISHED`].
 const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
 
-struct Epoll {
+pub(super) struct Native {
     poller: Poller,
     /// The events of a turn; kept for the sake of its capacity. Borrowed while they are told, which
     /// nobody notices: only `wait` uses it, and nobody waits who is being woken.
@@ -38,21 +35,21 @@ struct Epoll {
     listeners: RefCell<Vec<(Key, OwnedFd)>>,
 }
 
-pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
+pub(super) fn open() -> io::Result<(Native, OwnedFd)> {
     let poller = Poller::new()?;
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     // Each write is an edge of its own, so nobody ever needs to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    let epoll = Epoll {
+    let native = Native {
         poller,
         buffer: RefCell::new(Vec::with_capacity(EVENTS)),
         listeners: RefCell::new(Vec::new()),
     };
-    Ok((Box::new(epoll), bell))
+    Ok((native, bell))
 }
 
-impl System for Epoll {
+impl System for Native {
     fn add(
         &self,
         fd: BorrowedFd<'_>,
@@ -101,32 +98,37 @@ impl System for Epoll {
         }
     }
 
-    fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize> {
-        let timeout = timeout.map(|timeout| {
-            let timeout = timeout.min(LONGEST);
-            Timespec {
-                tv_sec: timeout.as_secs().cast_signed(),
-                tv_nsec: timeout.subsec_nanos().into(),
-            }
-        });
+    #[inline(always)]
+    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs().cast_signed(),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
         let mut buffer = self.buffer.borrow_mut();
         buffer.clear();
-        let waited = epoll::wait(&self.poller, spare_capacity(&mut buffer), timeout.as_ref());
+        let waited = epoll::wait(&self.poller, spare_capacity(&mut buffer), Some(&timeout));
+        let Ok(count) = waited else { return interrupted(waited) };
         for event in buffer.iter() {
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
             // Of the bell nobody needs to know more than that it ended the wait.
             if key != Key::BELL {
-                tell(Event { key, ready: ready(flags) });
+                hears.hear(Event { key, ready: ready(flags) });
             }
         }
-        match waited {
-            Err(Errno::INTR) => Ok(0),
-            waited => Ok(waited?),
-        }
+        Ok(count)
     }
 
     fn has_edges(&self) -> bool {
         true
+    }
+}
+
+/// A wait that a signal has ended is no error.
+#[cold]
+fn interrupted(waited: Result<usize, Errno>) -> io::Result<usize> {
+    match waited {
+        Err(Errno::INTR) => Ok(0),
+        waited => Ok(waited?),
     }
 }
 
@@ -141,7 +143,13 @@ fn level(interest: Interest) -> EventFlags {
     flags
 }
 
+#[inline]
 fn ready(flags: EventFlags) -> Ready {
+    if flags == EventFlags::IN { Ready::READ } else { ready_by_flag(flags) }
+}
+
+#[cold]
+fn ready_by_flag(flags: EventFlags) -> Ready {
     let mut ready = Ready::NOTHING;
     if flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
         ready |= Ready::READ;

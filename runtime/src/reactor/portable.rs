@@ -15,9 +15,9 @@ use polling::{Event as Polled, Events, PollMode, Poller};
 use rustix::io::ioctl_fionbio;
 
 use super::source::Interest;
-use super::{Event, Key, Ready, Removed, System, Trigger};
+use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
 
-struct Portable {
+pub(super) struct Portable {
     poller: Poller,
     /// The events of a turn; kept for the sake of its capacity.
     buffer: Cell<Option<Events>>,
@@ -27,7 +27,11 @@ struct Portable {
     bell: PipeReader,
 }
 
-pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
+/// Of targets that have no other.
+#[cfg(not(target_os = "linux"))]
+pub(super) type Native = Portable;
+
+pub(super) fn open() -> io::Result<(Portable, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     ioctl_fionbio(&reader, true)?;
     ioctl_fionbio(&writer, true)?;
@@ -38,7 +42,7 @@ pub(super) fn open() -> io::Result<(Box<dyn System>, OwnedFd)> {
         bell: reader,
     };
     portable.add_raw(portable.bell.as_raw_fd(), Key::BELL, Interest::READ)?;
-    Ok((Box::new(portable), writer.into()))
+    Ok((portable, writer.into()))
 }
 
 impl System for Portable {
@@ -81,15 +85,15 @@ impl System for Portable {
         self.descriptors.borrow_mut().remove(&source.key);
     }
 
-    fn wait(&self, timeout: Option<Duration>, tell: &mut dyn FnMut(Event)) -> io::Result<usize> {
+    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
         let mut buffer = self.buffer.take().unwrap_or_default();
         buffer.clear();
-        let waited = self.poller.wait(&mut buffer, timeout);
+        let waited = self.poller.wait(&mut buffer, Some(timeout));
         for event in buffer.iter() {
             if Key(event.key) == Key::BELL {
                 self.silence_bell();
             } else {
-                tell(Event { key: Key(event.key), ready: ready(&event) });
+                hears.hear(Event { key: Key(event.key), ready: ready(&event) });
             }
         }
         self.buffer.set(Some(buffer));

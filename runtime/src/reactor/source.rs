@@ -127,6 +127,23 @@ impl Source {
         }
     }
 
+    /// Of a level-triggered source: goes on to ask for what is waited for, and for what is told only
+    /// once. Returns what was asked for before, and what is from now on.
+    #[cold]
+    pub(super) fn keep(&mut self, told: Ready, reader: bool, writer: bool) -> (Interest, Interest) {
+        let mut keep = self.watched;
+        if told.contains(Ready::READ) && !reader {
+            keep = keep.without(Interest::READ);
+        }
+        if told.contains(Ready::WRITE) && !writer {
+            keep = keep.without(Interest::WRITE);
+        }
+        if told.contains(Ready::FINISHED) || told.contains(Ready::FAILED) {
+            keep = keep.without(Interest::HANGUP);
+        }
+        (std::mem::replace(&mut self.watched, keep), keep)
+    }
+
     /// What events have told since this was last asked, and for good.
     #[inline]
     pub(super) fn take_told(&mut self) -> Ready {

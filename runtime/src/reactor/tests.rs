@@ -22,6 +22,13 @@ fn on_both_systems(test: impl Fn() + Sync) {
     });
 }
 
+/// Waits as a loop does.
+fn wait(timeout: Duration) -> io::Result<usize> {
+    // Without taking the bell, which has to live as long as the system.
+    let asked = OPENED.with(|opened| opened.system().map(Rc::clone).map(Asked))?;
+    asked.wait(timeout)
+}
+
 /// How often the reactor has something to tell while time passes. It is asked at the end as well,
 /// however soon that comes.
 fn waits_in(time: Duration) -> usize {
@@ -29,7 +36,7 @@ fn waits_in(time: Duration) -> usize {
     let mut waits = 0;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        wait(Some(left)).unwrap();
+        wait(left).unwrap();
         waits += 1;
         if left.is_zero() {
             return waits;
@@ -63,11 +70,11 @@ fn an_event_wakes_whoever_waits_once() {
     on_both_systems(|| {
         let (near, mut far) = UnixStream::pair().unwrap();
         let (key, woken) = watched(near.as_fd(), Trigger::Edge);
-        wait(Some(Duration::ZERO)).unwrap();
+        wait(Duration::ZERO).unwrap();
         assert_eq!((count(&woken), take_events(key)), (0, Ready::NOTHING));
         far.write_all(b"x").unwrap();
-        wait(None).unwrap();
-        wait(Some(Duration::ZERO)).unwrap();
+        wait(crate::timer::FOREVER).unwrap();
+        wait(Duration::ZERO).unwrap();
         assert_eq!((count(&woken), take_events(key)), (1, Ready::READ));
         assert_eq!(take_events(key), Ready::NOTHING, "taken");
         remove(near.as_fd(), key, false);
@@ -111,7 +118,7 @@ fn a_connection_that_nobody_accepts_does_not_keep_the_loop_awake() {
         // Whoever comes back to it is told again.
         let (waker, woken) = counter();
         wait_for(listener.as_fd(), key, Direction::Read, &waker).unwrap();
-        wait(None).unwrap();
+        wait(crate::timer::FOREVER).unwrap();
         assert_eq!(count(&woken), 1);
         remove(listener.as_fd(), key, false);
     });
@@ -120,10 +127,10 @@ fn a_connection_that_nobody_accepts_does_not_keep_the_loop_awake() {
 #[test]
 fn a_bell_ends_the_wait_as_often_as_it_is_rung_and_no_more_often() {
     on_both_systems(|| {
-        let bell = prepare().unwrap().unwrap();
+        let bell = prepare().unwrap().1.unwrap();
         for _ in 0..3 {
             rustix::io::write(&bell, &1_u64.to_ne_bytes()).unwrap();
-            wait(None).unwrap();
+            wait(crate::timer::FOREVER).unwrap();
             assert!(waits_in(Duration::from_millis(10)) < 4);
         }
     });
@@ -158,7 +165,7 @@ fn an_event_for_a_source_that_was_removed_does_not_reach_its_successor() {
 
         first_far.write_all(b"x").unwrap();
         second_far.write_all(b"x").unwrap();
-        assert_eq!(wait(None).unwrap(), 2, "both in one batch");
+        assert_eq!(wait(crate::timer::FOREVER).unwrap(), 2, "both in one batch");
         let (third, _far, third_key) = THIRD.take().unwrap();
         assert_eq!(count(&third_woken), 0);
         assert_eq!(take_events(third_key), Ready::NOTHING);
@@ -203,7 +210,7 @@ fn a_waker_may_use_the_reactor_when_it_is_woken_replaced_or_dropped() {
         // Replaced, woken, and dropped with its source.
         wait_with(Waker::from(Arc::new(Meddler)));
         far.write_all(b"x").unwrap();
-        wait(None).unwrap();
+        wait(crate::timer::FOREVER).unwrap();
         wait_with(Waker::from(Arc::new(Meddler)));
         remove(near.as_fd(), key, false);
         assert!(HELD.take().is_empty());
@@ -235,12 +242,12 @@ fn a_waker_that_panics_does_not_deafen_the_reactor() {
         let panics = waker_of(|| panic!("in wake"));
         wait_for(near.as_fd(), key, Direction::Read, &panics).unwrap();
         far.write_all(b"x").unwrap();
-        let panicked = std::panic::catch_unwind(|| wait(None));
+        let panicked = std::panic::catch_unwind(|| wait(crate::timer::FOREVER));
         assert!(panicked.is_err());
         let (waker, woken) = counter();
         wait_for(near.as_fd(), key, Direction::Read, &waker).unwrap();
         far.write_all(b"x").unwrap();
-        wait(None).unwrap();
+        wait(crate::timer::FOREVER).unwrap();
         assert_eq!(count(&woken), 1);
         remove(near.as_fd(), key, false);
     });

@@ -140,11 +140,41 @@ impl Deadline {
     /// io_loop.run_sync(poll_fn(|cx| deadline.poll_expired(cx)))?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[inline]
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with_timer(|timers, timer| {
             // Waiters are made and dropped while nothing is borrowed: both may run anybody's code.
             let waiter = Waiter::new(cx.waker());
             let (due, replaced) = timers.wheel.borrow_mut().wait(timer, waiter);
+            drop(replaced);
+            if due <= timers.clock.tick() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    /// Sets the deadline to a moment, and is ready if the time of this turn has reached it. This does
+    /// what [`set_at`](Self::set_at) and [`poll_expired`](Self::poll_expired) do one after the
+    /// other, in one go.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::time::Duration;
+    /// use squall_runtime::{Deadline, IOLoop, Moment};
+    ///
+    /// let io_loop = IOLoop::current();
+    /// io_loop.use_virtual_time();
+    /// let begin = io_loop.time();
+    /// let deadline = Deadline::new();
+    /// let until = Moment::after(Duration::from_secs(10));
+    /// io_loop.run_sync(poll_fn(|cx| deadline.poll_until(cx, until)))?;
+    /// assert_eq!(io_loop.time() - begin, Duration::from_secs(10));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[inline]
+    pub fn poll_until(&self, cx: &mut Context<'_>, moment: Moment) -> Poll<()> {
+        let due = clock::tick_from(moment.nanos());
+        self.with_timer(|timers, timer| {
+            let waiter = Waiter::new(cx.waker());
+            let replaced = timers.wheel.borrow_mut().arm_and_wait(timer, due, waiter);
             drop(replaced);
             if due <= timers.clock.tick() { Poll::Ready(()) } else { Poll::Pending }
         })

@@ -89,12 +89,32 @@ impl Wheel {
     }
 
     /// Arms a timer for the tick `due`. If its present slot does not come later, it stays there.
+    #[inline]
     pub(crate) fn arm(&mut self, index: u32, due: u64) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let before = std::mem::replace(&mut timer.due, due);
-        if let Some(place) = timer.place
-            && (before <= due || start(self.now, place) <= due)
-        {
+        if timer.place.is_none() || before > due {
+            self.arm_earlier(index, due);
+        }
+    }
+
+    /// As [`arm`](Self::arm) and [`wait`](Self::wait) one after the other.
+    #[inline]
+    pub(crate) fn arm_and_wait(&mut self, index: u32, due: u64, waiter: Waiter) -> Option<Waiter> {
+        let Some(timer) = self.timers.at_mut(index) else { return Some(waiter) };
+        let before = std::mem::replace(&mut timer.due, due);
+        let replaced = timer.waiter.replace(waiter);
+        if timer.place.is_none() || before > due {
+            self.arm_earlier(index, due);
+        }
+        replaced
+    }
+
+    /// Puts a timer that has been armed for `due` where it comes in time.
+    #[cold]
+    fn arm_earlier(&mut self, index: u32, due: u64) {
+        let place = self.timers.at(index).and_then(|timer| timer.place);
+        if place.is_some_and(|place| start(self.now, place) <= due) {
             return;
         }
         self.unlink(index);
@@ -115,6 +135,7 @@ impl Wheel {
 
     /// Has the expiry of a timer wake `waiter`. Returns the tick at which it is due, which may be
     /// past, and who waited before.
+    #[inline]
     pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> (u64, Option<Waiter>) {
         match self.timers.at_mut(index) {
             Some(timer) => (timer.due, timer.waiter.replace(waiter)),
@@ -127,10 +148,11 @@ impl Wheel {
         self.timers.at_mut(index)?.waiter.take()
     }
 
-    /// The tick at which [`expire`](Self::expire) next has something to do. It is never later than
-    /// the first timer, but may be earlier.
-    pub(crate) fn next(&self) -> Option<u64> {
-        Some(self.next).filter(|next| *next != NEVER)
+    /// The tick at which [`expire`](Self::expire) next has something to do, or the last that there
+    /// is. It is never later than the first timer, but may be earlier.
+    #[inline]
+    pub(crate) fn next(&self) -> u64 {
+        self.next
     }
 
     /// The tick at which the first timer is due. Looks at all of them.
@@ -143,6 +165,17 @@ impl Wheel {
     #[cfg(test)]
     pub(crate) fn end(&self) -> u32 {
         self.timers.end()
+    }
+
+    /// Moves the wheel to the tick `now`, unless [`expire`](Self::expire) has something to do there:
+    /// then this returns false.
+    #[inline]
+    pub(crate) fn advance(&mut self, now: u64) -> bool {
+        let is_free = self.next > now;
+        if is_free && self.now < now {
+            self.now = now;
+        }
+        is_free
     }
 
     /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns

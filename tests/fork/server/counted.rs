@@ -1,29 +1,32 @@
 //! What servers of several processes say of themselves: counts, health, and what died of what.
 
-use std::fs;
 use std::io::{self, Read, Write};
-use std::mem::ManuallyDrop;
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::net::TcpStream;
+use std::process::id;
 use std::thread;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getppid};
-use squall::metrics::{Counter, Gauge};
-use squall::{Application, HTTPServer, get, health, metrics, post, route};
+use nix::unistd::Pid;
+use squall::metrics::{Counter, Gauge, PAGE_WORDS};
+use squall::process::{ForkOptions, SlotPage};
+use squall::{
+    Application, Context, HTTPServer, IOLoop, Result, bind_sockets, get, health, metrics, post,
+    route,
+};
 
 use super::{Gate, aborts, connection_to, hold, sender, serve, who};
-use crate::case::{Case, SOON, Server};
+use crate::case::{Case, SOON, announce};
 use crate::exposition::Exposition;
 use crate::http::Connection;
 
 const HELLO: &str = r#"http_requests_total{method="GET",route="/",status="2xx"}"#;
 
 /// It counts what is asked for.
-fn application() -> io::Result<Application> {
+pub(super) fn application() -> io::Result<Application> {
     let asked = Counter::new("asked_total", "How often somebody has asked.")?;
     let here = Gauge::new("workers_here", "One for each worker.")?;
+    let raised = Gauge::new("raised", "What nobody ever takes away.")?;
     let gate = Gate::default();
     let (held, opened) = (gate.clone(), gate);
     let ask = async move || {
@@ -39,11 +42,20 @@ fn application() -> io::Result<Application> {
         route("/", get(ask)),
         route("/hold", get(async move || hold(&held).await)),
         route("/release", post(release)),
-        route("/abort/{why}", get(async |_: &mut squall::Context, _: String| aborts().await)),
+        route("/abort/{why}", get(async |_: &mut Context, _: String| aborts().await)),
+        route("/raise", get(async move || raised.inc())),
         route("/spin", get(spins)),
+        route("/parts", get(parts)),
         route("/metrics", metrics::handler()),
         route("/readyz", health::readyz()),
     ]))
+}
+
+async fn parts(cx: &mut Context) -> Result {
+    cx.set_header("Content-Length", 10)?;
+    cx.write("first")?;
+    cx.flush().await?;
+    cx.write("other")
 }
 
 async fn spins() {
@@ -63,7 +75,7 @@ fn scrape(connection: &mut Connection) -> Exposition {
 
 /// Waits until all workers are ready.
 #[track_caller]
-fn await_ready(port: u16) {
+pub(super) fn await_ready(port: u16) {
     let start = Instant::now();
     loop {
         let answer = Connection::open(port).and_then(|mut one| one.get("/readyz"));
@@ -102,6 +114,9 @@ pub fn all_workers_tell_the_sum_of_what_clients_have_asked_for(case: &Case) {
             connection_of(port, workers[0], &mut sent),
             connection_of(port, workers[1], &mut sent),
         ];
+        asked[0].get("/parts").unwrap();
+        let parts = r#"http_requests_total{method="GET",route="/parts",status="2xx"}"#;
+        assert_eq!(scrape(&mut asked[1]).value(parts), f64::from(deaths + 1));
         for connection in &mut asked {
             let page = scrape(connection);
             assert_eq!(page.value(HELLO), sent as f64, "after {deaths} deaths");
@@ -114,6 +129,118 @@ pub fn all_workers_tell_the_sum_of_what_clients_have_asked_for(case: &Case) {
             assert_eq!(page.value(r#"squall_workers{state="ready"}"#), 2.0);
         }
     }
+}
+
+pub fn what_a_worker_was_killed_in_is_counted_as_lost(case: &Case) {
+    const HELD: u64 = 3;
+    let server = case.server(|| serve_counted(2));
+    let port = server.port();
+    let mut workers = [server.worker(0), server.worker(1)];
+    await_ready(port);
+    let (mut sent, mut lost) = (0, 0);
+    for victim in [0, 1, 0] {
+        let held: Vec<_> = (0..HELD)
+            .map(|_| {
+                let mut connection = connection_of(port, workers[victim], &mut sent);
+                connection.send("GET", "/hold", "", b"").unwrap();
+                server.expect("held");
+                connection
+            })
+            .collect();
+        let mut other = connection_of(port, workers[1 - victim], &mut sent);
+        assert_eq!(scrape(&mut other).value("http_requests_in_flight"), (HELD + 1) as f64);
+        kill(workers[victim], Signal::SIGKILL).unwrap();
+        workers[victim] = server.worker(victim);
+        lost += HELD;
+        drop(held);
+        await_ready(port);
+        for worker in workers {
+            assert_counted(&mut connection_of(port, worker, &mut sent), sent, lost);
+        }
+    }
+
+    // The first is done, and would have been sent with the second.
+    let mut stream = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), SOON).unwrap();
+    let [first, second] =
+        ["/", "/abort/now"].map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    stream.write_all(format!("{first}{second}").as_bytes()).unwrap();
+    server.expect("was killed by SIGABRT");
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    assert!(received.is_empty(), "nothing was sent");
+    await_ready(port);
+    assert_counted(&mut Connection::open(port).unwrap(), sent, lost + 2);
+}
+
+/// Asserts that so many requests were answered, and so many lost.
+#[track_caller]
+fn assert_counted(connection: &mut Connection, answered: u64, lost: u64) {
+    let page = scrape(connection);
+    let timed = r#"http_request_duration_seconds_count{method="GET",route="/"}"#;
+    assert_eq!([page.value(HELLO), page.value(timed)], [answered as f64; 2]);
+    assert_eq!(page.value("http_lost_requests_total"), lost as f64);
+    assert_eq!(page.value("http_requests_in_flight"), 1.0, "this one");
+}
+
+pub fn what_a_worker_had_is_gone_with_it(case: &Case) {
+    let server = case.server(|| serve_counted(2));
+    let port = server.port();
+    let workers = [server.worker(0), server.worker(1)];
+    let [mut dies, mut stays] = workers.map(|worker| connection_to(port, worker));
+    (0..3).for_each(|_| drop(dies.get("/raise").unwrap()));
+    (0..2).for_each(|_| drop(stays.get("/raise").unwrap()));
+    assert_eq!(scrape(&mut stays).value("raised"), 5.0);
+    kill(workers[0], Signal::SIGKILL).unwrap();
+    server.expect("was killed by SIGKILL");
+    assert_eq!(scrape(&mut stays).value("raised"), 2.0);
+    let replacement = server.worker(0);
+    connection_to(port, replacement).get("/raise").unwrap();
+    assert_eq!(scrape(&mut stays).value("raised"), 3.0);
+}
+
+/// What stands in the page of whoever calls it of the requests that were answered.
+fn hello_line() -> String {
+    let page = metrics::render();
+    page.lines().find(|line| line.starts_with(HELLO)).unwrap_or_default().to_owned()
+}
+
+pub fn the_supervisor_tells_the_same_as_its_workers(case: &Case) {
+    let server = case.server(|| {
+        fn describe(_: &SlotPage) -> Option<String> {
+            Some(format!("what {} counts as {}", id(), hello_line()))
+        }
+        let sockets = bind_sockets("127.0.0.1:0")?;
+        println!("port {}", sockets.local_addrs()[0].port());
+        let workers = ForkOptions::new().workers(2).page_words(PAGE_WORDS).describe(describe);
+        announce(workers.fork_processes()?);
+        HTTPServer::new(application()?).add_sockets(sockets)?;
+        IOLoop::current().start()
+    });
+    let (port, worker) = (server.port(), server.worker(0));
+    let mut sent = 0;
+    connection_of(port, server.worker(1), &mut sent);
+    connection_of(port, worker, &mut sent);
+    kill(worker, Signal::SIGKILL).unwrap();
+    let told = server.expect(&format!("worker 0 (pid {worker}) was killed by SIGKILL"));
+    let expected = format!(" while serving what {} counts as {HELLO} {sent}", server.pid());
+    assert!(told.starts_with(&expected), "{told}");
+}
+
+pub fn what_was_counted_is_told_when_the_last_worker_has_ended(case: &Case) {
+    let server = case.server(|| {
+        let tell = |_: &_| println!("in the end: {}", hello_line());
+        let workers = ForkOptions::new().workers(2).on_worker_exit(tell);
+        serve(&HTTPServer::new(application()?), workers)
+    });
+    let (port, mut sent) = (server.port(), 0);
+    for worker in [server.worker(0), server.worker(1)] {
+        connection_of(port, worker, &mut sent);
+    }
+    server.signal(Signal::SIGTERM);
+    for _ in 0..2 {
+        assert_eq!(server.expect("in the end: "), format!("{HELLO} {sent}"));
+    }
+    assert_eq!(server.ended().0.code(), Some(0));
 }
 
 /// A connection to a certain worker, and how many requests finding it took.
@@ -173,99 +300,4 @@ pub fn the_log_names_a_request_whose_worker_was_killed_from_outside(case: &Case)
     kill(waiting, Signal::SIGKILL).unwrap();
     let line = server.expect(&format!("worker 0 (pid {waiting}) was killed by SIGKILL"));
     assert!(line.starts_with(" while serving 1 request, whose handler waited"), "{line}");
-}
-
-/// Where the control socket is; in a folder that is removed.
-struct Folder(PathBuf);
-
-impl Folder {
-    /// The same in the case and in its server, whose parent it is.
-    fn of(process: Pid) -> Self {
-        Self(std::env::temp_dir().join(format!("squall-counted-{process}")))
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.0.join("control.sock")
-    }
-
-    /// Asks on the control socket, once more if a worker has taken the question with it.
-    fn ask(&self, path: &str) -> io::Result<String> {
-        self.ask_once(path).or_else(|_| self.ask_once(path))
-    }
-
-    fn ask_once(&self, path: &str) -> io::Result<String> {
-        let mut stream = UnixStream::connect(self.socket())?;
-        stream.set_read_timeout(Some(SOON))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let body = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?.1;
-        Ok(body.to_owned())
-    }
-
-    #[track_caller]
-    fn states(&self) -> Vec<String> {
-        let json: serde_json::Value = serde_json::from_str(&self.ask("/").unwrap()).unwrap();
-        let workers = json["workers"].as_array().unwrap().iter();
-        workers.map(|worker| worker["state"].as_str().unwrap().to_owned()).collect()
-    }
-
-    #[track_caller]
-    fn await_states(&self, states: &[&str]) {
-        let start = Instant::now();
-        while self.states() != states {
-            assert!(start.elapsed() < SOON, "{:?}, not {states:?}", self.states());
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn controlled(case: &Case) -> (Server, Folder) {
-    let server = case.server(|| {
-        // It is the case's to remove.
-        let folder = ManuallyDrop::new(Folder::of(getppid()));
-        fs::create_dir_all(&folder.0)?;
-        // A kept connection is asked when the end has begun, on a machine that may be busy.
-        let server = HTTPServer::new(application()?).drain_idle(SOON);
-        server.control(folder.socket())?;
-        serve(&server, 2)
-    });
-    (server, Folder::of(Pid::this()))
-}
-
-pub fn the_control_socket_is_answered_whoever_died_and_while_the_server_drains(case: &Case) {
-    let (server, control) = controlled(case);
-    let port = server.port();
-    let workers = [server.worker(0), server.worker(1)];
-    await_ready(port);
-    control.await_states(&["ready", "ready"]);
-    kill(workers[1], Signal::SIGKILL).unwrap();
-    server.worker(1);
-    await_ready(port);
-    control.await_states(&["ready", "ready"]);
-    let json: serde_json::Value = serde_json::from_str(&control.ask("/").unwrap()).unwrap();
-    assert_eq!(json["workers"][1]["restarts"], 1);
-    assert_eq!(json["workers"][0]["pid"], workers[0].as_raw());
-
-    let mut kept = connection_to(port, workers[0]);
-    let mut held = connection_to(port, workers[0]);
-    held.send("GET", "/hold", "", b"").unwrap();
-    server.expect("held");
-    server.signal(Signal::SIGTERM);
-    control.await_states(&["draining", "empty"]);
-    assert_eq!(control.ask("/readyz").unwrap(), "not ready: ending\n");
-    let answer = kept.get("/readyz").unwrap();
-    assert_eq!((answer.status(), answer.text().as_str()), (503, "not ready: ending\n"));
-    assert!(control.ask("/metrics").unwrap().contains("\nhttp_requests_in_flight 1\n"));
-    // Nobody is left to release it but a signal.
-    server.signal(Signal::SIGQUIT);
-    let (status, lines) = server.ended();
-    assert_eq!(status.code(), Some(0));
-    let of_probe = |line: &str| line.contains("/readyz");
-    assert!(!lines.iter().any(|line| of_probe(line)), "not ready is no failure: {lines:?}");
 }

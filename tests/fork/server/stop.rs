@@ -26,7 +26,7 @@ const BUSY: usize = 8;
 const ONE_ORDER: Duration = Duration::from_millis(100);
 
 /// Less than any wait here takes, for what is to be cut.
-const SHORT: Duration = Duration::from_millis(200);
+pub(super) const SHORT: Duration = Duration::from_millis(200);
 
 pub fn workers_finish_at_sigterm(case: &Case) {
     finishes(case, 2, |server| server.signal(Signal::SIGTERM));
@@ -107,7 +107,7 @@ fn finishes(case: &Case, processes: usize, order: impl FnOnce(&Server)) {
 
 /// Who answers: the workers, or the one process there is. All of them listen.
 #[track_caller]
-fn serving(server: &Server, processes: usize) -> Vec<Pid> {
+pub(super) fn serving(server: &Server, processes: usize) -> Vec<Pid> {
     match processes {
         1 => vec![Pid::from_raw(server.number("this is the only process, "))],
         _ => (0..processes).map(|id| server.worker(id)).collect(),
@@ -116,7 +116,7 @@ fn serving(server: &Server, processes: usize) -> Vec<Pid> {
 
 /// A connection with a request that waits in its handler.
 #[track_caller]
-fn held(server: &Server, port: u16) -> Connection {
+pub(super) fn held(server: &Server, port: u16) -> Connection {
     let mut connection = Connection::open(port).unwrap();
     connection.send("GET", "/hold", "", b"").unwrap();
     server.expect("held");
@@ -142,7 +142,7 @@ pub(super) fn await_refusal(port: u16) {
 
 /// The response is there, and says that it is the last, which it is. Returns who has sent it.
 #[track_caller]
-fn assert_last(connection: &mut Connection) -> Pid {
+pub(super) fn assert_last(connection: &mut Connection) -> Pid {
     let response = connection.response().expect("what was accepted is answered");
     assert!(is_last(&response), "{response:?}");
     assert_ended(connection);
@@ -254,10 +254,13 @@ fn cuts(case: &Case, processes: usize) {
     let mut held = held(&server, port);
     let start = Instant::now();
     server.signal(Signal::SIGTERM);
-    held.response().expect_err("nobody has released it");
+    let refused = held.response().unwrap();
+    assert_eq!((refused.status(), refused.header("connection")), (503, Some("close")));
     assert!(start.elapsed() >= SHORT);
+    assert_ended(&mut held);
     server.expect("WARN squall::general: 1 connection is cut: it took too long");
     server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    server.expect("ERROR squall::access: 503 GET /hold ");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
@@ -323,9 +326,9 @@ pub fn a_long_response_hears_of_the_end(case: &Case) {
             cx.write("begun, ")?;
             cx.flush().await?;
             println!("held");
-            end.await;
+            let reason = end.await;
             assert!(cx.is_draining());
-            cx.write("ended")
+            cx.write(format!("ended with {}", reason.close_code()))
         };
         serve(&HTTPServer::new(Application::new([route("/", get(stream))])), 2)
     });
@@ -338,7 +341,7 @@ pub fn a_long_response_hears_of_the_end(case: &Case) {
     let mut all = String::new();
     connection.set_read_timeout(Some(SOON)).unwrap();
     connection.read_to_string(&mut all).unwrap();
-    assert!(all.ends_with("\r\nended\r\n0\r\n\r\n"), "{all}");
+    assert!(all.ends_with("\r\nended with 1001\r\n0\r\n\r\n"), "{all}");
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
@@ -421,9 +424,10 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     let mut release = Connection::open(patient).unwrap();
     release.get("/").unwrap();
     server.signal(Signal::SIGTERM);
-    cut.response().expect_err("nobody has released it");
+    assert_eq!(cut.response().unwrap().status(), 503);
     server.expect("1 connection is cut: it took too long");
     server.expect("GET /hold is cut: it took too long");
+    server.expect("503 GET /hold ");
     release.send("POST", "/release", "", b"").unwrap();
     assert_last(&mut release);
     assert_last(&mut answered);

@@ -18,9 +18,12 @@ use super::input::Input;
 use super::request_body::{BodyFailure, DRAIN_LIMIT, RequestBody};
 use crate::http1::body::Decoder;
 
-/// So much is taken for a body at first, whatever its length is said to be: the rest when that
-/// much has come.
-const FIRST_ROOM: usize = 64 * 1024;
+/// So much memory a body has until that much of it has come, whatever its length is said to be: a
+/// client that announces much and sends little should cost little.
+const LITTLE: usize = 4 * 1024;
+
+/// So much it has then; later twice what has come.
+const ROOM: usize = 64 * 1024;
 
 /// All of a body, or what has come of it.
 #[derive(Debug, Default)]
@@ -100,11 +103,9 @@ impl Buffers {
             self.body.fail(BodyFailure::TooLarge);
             return Err(BodyFailure::TooLarge);
         };
-        // With more room than is needed, a read that finds all of it also finds that there is
-        // no more, and saves another.
-        let mut bytes = spare.take(length.min(FIRST_ROOM) + 1);
         let come = self.input.unread();
         let count = come.len().min(length);
+        let mut bytes = spare.take(room(count, length));
         bytes.extend_from_slice(&come[..count]);
         self.input.consume(count);
         self.body.count_received(count);
@@ -113,11 +114,11 @@ impl Buffers {
     }
 
     /// Whether all of the body is there. If not, there is room for more.
-    fn has_whole_body(&mut self) -> bool {
+    fn has_whole_body(&mut self, spare: &SpareMemory) -> bool {
         let Whole::Begun { bytes, length } = &mut self.body.whole else { return true };
         if bytes.len() < *length {
             if bytes.len() == bytes.capacity() {
-                bytes.reserve_exact(bytes.len().min(*length - bytes.len()) + 1);
+                spare.enlarge(bytes, room(bytes.len(), *length));
             }
             return false;
         }
@@ -127,6 +128,13 @@ impl Buffers {
         self.body.whole = Whole::Collected(Bytes::from(bytes));
         true
     }
+}
+
+/// How much memory a body of `length` bytes has of which so many have come.
+fn room(come: usize, length: usize) -> usize {
+    let room = if come < LITTLE { LITTLE } else { ROOM.max(2 * come) };
+    // A read that finds the end and leaves room has found that there is no more, and saves another.
+    room.min(length) + 1
 }
 
 impl Connection {
@@ -152,7 +160,7 @@ impl Connection {
     }
 
     fn poll_whole_body(&self, task: &mut TaskContext<'_>) -> Poll<Result<(), BodyFailure>> {
-        while !self.with(Buffers::has_whole_body) {
+        while !self.with(|buffers| buffers.has_whole_body(&self.worker.spare)) {
             let more = self.poll_more_body(task, |task| self.poll_fill_body(task));
             if more.is_pending() {
                 return self.poll_output_meanwhile(task);
@@ -220,7 +228,7 @@ impl SpareMemory {
     /// How many are kept.
     const KEPT: usize = 8;
     /// What is smaller or larger is left to the allocator.
-    const SIZES: RangeInclusive<usize> = 16 * 1024..=2 * FIRST_ROOM;
+    const SIZES: RangeInclusive<usize> = 16 * 1024..=2 * ROOM;
 
     /// Empty memory with room for `room` bytes at least, and not many times as much.
     fn take(&self, room: usize) -> Vec<u8> {
@@ -230,6 +238,17 @@ impl SpareMemory {
             Some(place) => kept.swap_remove(place),
             None => Vec::with_capacity(room),
         }
+    }
+
+    /// Gives `bytes` room for `room` bytes.
+    #[inline(never)]
+    fn enlarge(&self, bytes: &mut Vec<u8>, room: usize) {
+        if bytes.capacity() > *Self::SIZES.start() {
+            return bytes.reserve_exact(room - bytes.len());
+        }
+        let mut larger = self.take(room);
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
     }
 
     /// Keeps the memory of `bytes` if nobody else holds them. What is not kept is dropped, which
@@ -261,24 +280,40 @@ mod tests {
     #[test]
     fn memory_is_used_again_when_nobody_holds_it() {
         let spare = SpareMemory::default();
-        let body = with_memory(FIRST_ROOM);
+        let body = with_memory(ROOM);
         let (held, place) = (body.clone(), body.as_ptr());
         spare.give(body);
-        let other = spare.take(FIRST_ROOM);
+        let other = spare.take(ROOM);
         assert_ne!(other.as_ptr(), place, "somebody holds it");
         spare.give(held);
-        let memory = spare.take(FIRST_ROOM + 1);
+        let memory = spare.take(ROOM + 1);
         assert_eq!((memory.as_ptr(), memory.len()), (place, 0));
+    }
+
+    #[test]
+    fn a_body_has_room_for_what_comes_and_not_for_what_is_said_to() {
+        let length = 10 * ROOM;
+        assert_eq!(room(0, length), LITTLE + 1);
+        assert_eq!(room(0, 100), 101);
+        assert_eq!(room(LITTLE + 1, length), ROOM + 1);
+        assert_eq!(room(ROOM + 1, length), 2 * ROOM + 3);
+        assert_eq!(room(length - 1, length), length + 1);
+        let spare = SpareMemory::default();
+        for come in [LITTLE + 1, ROOM + 1, 2 * ROOM + 3] {
+            let mut bytes = vec![7; come];
+            spare.enlarge(&mut bytes, room(come, length));
+            assert!(bytes.capacity() > come && bytes == vec![7; come]);
+        }
     }
 
     #[test]
     fn only_so_much_is_kept_of_what_is_often_needed() {
         let spare = SpareMemory::default();
-        let sizes = [100, FIRST_ROOM / 4, FIRST_ROOM, 3 * FIRST_ROOM];
+        let sizes = [100, ROOM / 4, ROOM, 3 * ROOM];
         for _ in 0..SpareMemory::KEPT {
             sizes.iter().for_each(|size| spare.give(with_memory(*size)));
         }
-        spare.give(Bytes::from_static(&[0; FIRST_ROOM]));
+        spare.give(Bytes::from_static(&[0; ROOM]));
         let kept = spare.0.borrow();
         assert_eq!(kept.len(), SpareMemory::KEPT);
         assert!(kept.iter().all(|bytes| SpareMemory::SIZES.contains(&bytes.capacity())));
@@ -287,7 +322,7 @@ mod tests {
     #[test]
     fn a_small_body_does_not_take_much_memory() {
         let spare = SpareMemory::default();
-        spare.give(with_memory(FIRST_ROOM));
+        spare.give(with_memory(ROOM));
         assert_eq!(spare.take(1000).capacity(), 1000);
     }
 }

@@ -9,18 +9,19 @@ use super::worker::Worker;
 /// Whether the server has begun to end, and who wants to know.
 #[derive(Default)]
 pub(super) struct Drain {
-    has_begun: Cell<bool>,
+    begun: Cell<Option<DrainReason>>,
     waiting: RefCell<Vec<(u64, Waker)>>,
     next: Cell<u64>,
 }
 
 impl Drain {
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun.get()
+    /// Why it has begun, if it has.
+    pub(super) fn begun(&self) -> Option<DrainReason> {
+        self.begun.get()
     }
 
-    pub(super) fn begin(&self) {
-        self.has_begun.set(true);
+    pub(super) fn begin(&self, reason: DrainReason) {
+        self.begun.set(Some(reason));
         self.waiting.take().into_iter().for_each(|(_, waker)| waker.wake());
     }
 
@@ -51,6 +52,48 @@ impl Drain {
     }
 }
 
+/// Why a process that serves ends gracefully: told by
+/// [`Context::draining`](crate::Context::draining) and
+/// [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
+///
+/// ```
+/// use squall::DrainReason;
+///
+/// assert_eq!(DrainReason::Shutdown.close_code(), 1001);
+/// assert_eq!(DrainReason::Restart.close_code(), 1012);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DrainReason {
+    /// The server ends: it was told to by a signal.
+    Shutdown,
+    /// This worker ends, and others serve on: a reload, a new version of the program, fewer workers,
+    /// or one that has served enough. Who connects again at once is served.
+    Restart,
+}
+
+impl DrainReason {
+    /// The code with which a WebSocket is closed for this reason: 1001, going away (RFC 6455
+    /// §7.4.1), or 1012, service restart (the registry of IANA).
+    ///
+    /// ```
+    /// use squall::Upgraded;
+    ///
+    /// async fn chat(stream: Upgraded) {
+    ///     // Beside reading and writing.
+    ///     let code = stream.draining().await.close_code();
+    ///     // Send a close frame with `code`, and wait for that of the client.
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Self::Shutdown => 1001,
+            Self::Restart => 1012,
+        }
+    }
+}
+
 /// Waits until the server has begun to end: see [`Context::draining`](crate::Context::draining).
 pub struct Draining {
     worker: Rc<Worker>,
@@ -66,12 +109,12 @@ impl Draining {
 }
 
 impl Future for Draining {
-    type Output = ();
+    type Output = DrainReason;
 
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<DrainReason> {
         let drain = &self.worker.drain;
-        if drain.has_begun() {
-            return Poll::Ready(());
+        if let Some(reason) = drain.begun() {
+            return Poll::Ready(reason);
         }
         drain.wait(self.key, task);
         Poll::Pending

@@ -1,12 +1,9 @@
 //! What is written leaves while a handler waits for it; and why it does not.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::io;
-use std::time::Duration;
 
 use super::{Connection, Flags};
-use crate::error::Error;
+use crate::error::undelivered::Undelivered;
 
 impl Connection {
     /// Sends what is queued, for a handler that waits for it. If it is the client's fault that it
@@ -57,32 +54,3 @@ impl Drop for StopFlushing<'_> {
         self.0.set(Flags::FLUSHING, false);
     }
 }
-
-/// How a client has not taken what was sent to it: no fault of the application.
-#[derive(Debug)]
-pub(crate) enum Undelivered {
-    TooSlow { timeout: Duration, rate: u64 },
-    Gone(io::Error),
-}
-
-impl Undelivered {
-    /// What has ended a handler, if it is this.
-    pub(crate) fn of(error: &Error) -> Option<&Self> {
-        error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
-    }
-}
-
-impl fmt::Display for Undelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooSlow { timeout, rate } => write!(
-                f,
-                "the client takes its response too slowly (write_timeout {timeout:?}, \
-                 min_write_rate {rate} bytes/s)"
-            ),
-            Self::Gone(error) => write!(f, "the client is gone: {error}"),
-        }
-    }
-}
-
-impl StdError for Undelivered {}

@@ -51,6 +51,16 @@ impl Connection {
         }
     }
 
+    /// As [`enter`](Self::enter), of who sets the timer when there is nothing to receive, by
+    /// [`poll_head_limit`](Self::poll_head_limit).
+    #[inline]
+    pub(super) fn begin_to_wait(&self, phase: Phase) {
+        if self.phase() != phase {
+            self.phase.set(phase);
+            self.receive_until.set(self.setting(phase).map(Moment::after));
+        }
+    }
+
     fn setting(&self, phase: Phase) -> Option<Duration> {
         let settings = &self.worker.settings;
         match phase {
@@ -73,6 +83,24 @@ impl Connection {
     /// Whether it has taken too long to receive.
     pub(super) fn poll_receive_limit(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         self.poll_limit(task, self.receive_until.get())
+    }
+
+    /// The same for a head. Nearly always nothing is being sent, and setting the timer and waiting
+    /// for it are one.
+    #[inline]
+    pub(super) fn poll_head_limit(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        match (self.receive_until.get(), self.send_until.get()) {
+            (Some(until), None) if self.deadline.poll_until(task, until).is_pending() => {
+                Poll::Pending
+            }
+            _ => self.poll_head_limit_anew(task),
+        }
+    }
+
+    #[cold]
+    fn poll_head_limit_anew(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        self.arm();
+        self.poll_receive_limit(task)
     }
 
     /// Waits for room to send, anew if `progress` bytes have left. Ready when it has taken too

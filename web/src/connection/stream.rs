@@ -1,5 +1,5 @@
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::task::{Context as TaskContext, Poll};
 
 use squall_runtime::{DuplexStream, FilePart, PeerClosed, TcpStream, UnixStream};
@@ -26,6 +26,16 @@ impl Stream {
     /// One in memory, which comes from `peer` as far as anybody can tell.
     pub(crate) fn memory(stream: DuplexStream, peer: Option<SocketAddr>) -> Self {
         Self::Memory(Box::new(Memory { stream, peer }))
+    }
+
+    /// Is ready if there may be something to receive; else the task is woken when there is.
+    #[inline]
+    pub(crate) fn poll_recv_ready(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_recv_ready(task),
+            Self::Unix(stream) => stream.poll_recv_ready(task),
+            Self::Memory(_) => Poll::Ready(()),
+        }
     }
 
     pub(crate) fn poll_recv(
@@ -122,12 +132,19 @@ impl Stream {
 
     /// The other end: asked of the system each time, because few requests want it and an idle
     /// connection should not hold it.
+    ///
+    /// A socket that a service manager has opened for both versions of IP names who comes over
+    /// IPv4 in the words of IPv6.
     pub(crate) fn peer(&self) -> Peer {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().map_or(Peer::Unknown, Peer::Address),
-            Self::Unix(_) => Peer::Unix,
-            Self::Memory(memory) => memory.peer.map_or(Peer::Unknown, Peer::Address),
-        }
+        let address = match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Unix(_) => return Peer::Unix,
+            Self::Memory(memory) => memory.peer,
+        };
+        address.map_or(Peer::Unknown, |address| match address.ip().to_canonical() {
+            ip @ IpAddr::V4(_) => Peer::Address(SocketAddr::new(ip, address.port())),
+            IpAddr::V6(_) => Peer::Address(address),
+        })
     }
 }
 

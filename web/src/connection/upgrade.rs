@@ -35,7 +35,31 @@ impl Upgraded {
 
     /// Waits until the server has begun to end, as
     /// [`Context::draining`](crate::Context::draining) does: the time to say goodbye in the
-    /// words of the protocol.
+    /// words of the protocol. What this returns borrows nothing, so that it can be polled while the
+    /// stream is read: a WebSocket is closed with the
+    /// [`close_code`](crate::DrainReason::close_code) of the reason.
+    ///
+    /// ```
+    /// use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+    /// use squall::Upgraded;
+    ///
+    /// async fn echo(mut stream: Upgraded) {
+    ///     let end = stream.draining();
+    ///     let talk = async {
+    ///         let mut buffer = [0; 1024];
+    ///         while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+    ///             if stream.write_all(&buffer[..count]).await.is_err() {
+    ///                 break;
+    ///             }
+    ///         }
+    ///         None
+    ///     };
+    ///     if let Some(reason) = future::or(talk, async { Some(end.await) }).await {
+    ///         let goodbye = format!("bye {}\n", reason.close_code());
+    ///         let _ = stream.write_all(goodbye.as_bytes()).await;
+    ///     }
+    /// }
+    /// ```
     pub fn draining(&self) -> Draining {
         Draining::new(&self.connection.worker)
     }

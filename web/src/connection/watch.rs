@@ -1,3 +1,4 @@
+use std::net::Shutdown;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use squall_runtime::PeerClosed;
@@ -15,6 +16,14 @@ pub(crate) enum Departure {
 }
 
 impl Connection {
+    /// Has the task of a handler that waits for nothing of the client look what has become of the
+    /// server: the one event that it watches for is that the client ends its side.
+    pub(super) fn wake_waiting_handler(&self) -> bool {
+        self.phase() == Phase::Handler
+            && !self.is_flushing()
+            && self.stream.shutdown(Shutdown::Read).is_ok()
+    }
+
     /// Does what a waiting handler leaves to be done; ready when there is nobody to answer.
     pub(crate) fn poll_meanwhile(&self, task: &mut TaskContext<'_>) -> Poll<Departure> {
         if !self.is_flushing() && matches!(self.poll_output(task), Poll::Ready(Err(_))) {

@@ -11,7 +11,7 @@ use squall_runtime::{IOLoop, Moment, log};
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
 use crate::connection::collecting::SpareMemory;
-use crate::connection::draining::Drain;
+use crate::connection::draining::{Drain, DrainReason};
 use crate::connection::relay::Relay;
 use crate::http1::date::{DateCache, DateLine};
 use crate::pool::Pool;
@@ -141,12 +141,17 @@ impl Worker {
 /// The graceful end.
 impl Worker {
     pub(crate) fn is_draining(&self) -> bool {
-        self.drain.has_begun()
+        self.drain.begun().is_some()
+    }
+
+    /// Why the graceful end has begun, if it has.
+    pub(crate) fn drains(&self) -> Option<DrainReason> {
+        self.drain.begun()
     }
 
     /// Makes each response the last of its connection, and lets idle ones go soon.
-    pub(crate) fn begin_drain(&self) {
-        self.drain.begin();
+    pub(crate) fn begin_drain(&self, reason: DrainReason) {
+        self.drain.begin(reason);
         self.each_connection(|connection| connection.hurry(self.settings.drain_idle));
     }
 
@@ -170,10 +175,14 @@ impl Worker {
         self.aborting.get()
     }
 
-    /// Cuts the connections that are left.
+    /// Cuts the connections that are left; those whose handler waits see to that themselves, and say
+    /// so if they can.
     pub(crate) fn abort(&self) {
         self.aborting.set(true);
         self.each_connection(|connection| {
+            if connection.wake_waiting_handler() {
+                return;
+            }
             if connection.is_handed_over() {
                 let client = connection.client().address();
                 let text = format_args!("the upgraded connection of {client:?} is cut");

@@ -119,7 +119,9 @@ impl Context {
     ///
     /// As [`path_argument`](Self::path_argument).
     pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
-        let range = self.exchange.arguments.range(position).ok_or(HTTPError::NOT_FOUND)?;
+        let Some(range) = self.exchange.arguments.range(position) else {
+            return Err(HTTPError::NOT_FOUND.into());
+        };
         let range = self.exchange.head.path.part(range.start, range.end);
         // Shared rather than borrowed: the type that it becomes may run any code of the user.
         let (buffer, range) = self.connection.with(|buffers| buffers.input.share(range));

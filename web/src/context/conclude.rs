@@ -6,11 +6,11 @@ use std::fmt;
 
 use squall_runtime::{IOLoop, log};
 
-use crate::connection::flush::Undelivered;
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
 use crate::context::Context;
 use crate::context::exchange::Progress;
+use crate::error::undelivered::Undelivered;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::StatusCode;
 
@@ -47,6 +47,7 @@ impl Context {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
             Outcome::Panicked(panic) => self.answer_error(&panic_error(&*panic)),
+            Outcome::Left(_) if self.is_refused() => self.answer_cut(),
             Outcome::Left(departure) => return self.conclude_left(departure),
         }
         // Middleware may have changed what the handler had completed.
@@ -84,6 +85,23 @@ impl Context {
         }
     }
 
+    /// The server ends and has not waited any longer, and the client can still be told so.
+    fn is_refused(&self) -> bool {
+        self.connection.worker.is_aborting()
+            && self.exchange.response.progress != Progress::Finished
+            && !self.is_head_sent()
+    }
+
+    /// It is in the log already.
+    #[cold]
+    fn answer_cut(&mut self) {
+        if self.put_error(&HTTPError::SERVICE_UNAVAILABLE.into())
+            && let Err(error) = self.write_error_page().and_then(|()| self.complete())
+        {
+            self.answer_failure(&error);
+        }
+    }
+
     /// The server ends, and has not waited any longer.
     #[cold]
     fn log_cut(&self) {
@@ -105,7 +123,7 @@ impl Context {
 
     #[inline]
     fn is_body_done(&self) -> bool {
-        self.exchange.head.framing.is_empty() || self.connection.is_body_done()
+        !self.exchange.awaits_body || self.connection.is_body_done()
     }
 
     fn conclude_last(&self) -> Conclusion {

@@ -86,11 +86,15 @@ impl Context {
 
     /// Whether the body is to be read before the handler is called.
     pub(crate) fn wants_whole_body(&self) -> bool {
-        !self.exchange.head.framing.is_empty()
+        self.exchange.awaits_body
             && matches!(self.exchange.target, Target::Route(_))
             && self.exchange.seldom().is_none_or(|seldom| seldom.refusal.is_none())
             && !self.exchange.policy().streams_request_body
-            && !self.connection.with(|buffers| buffers.body.is_done())
+    }
+
+    /// Notes that it has been read.
+    pub(crate) fn has_whole_body(&mut self) {
+        self.exchange.awaits_body = false;
     }
 
     /// How long the handler may take.

@@ -8,7 +8,10 @@ impl Context {
     /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout).
     ///
     /// What this returns borrows nothing, and may be kept and polled beside other things. It is
-    /// ready at once if the end has begun.
+    /// ready at once if the end has begun, and says [why](crate::DrainReason).
+    ///
+    /// A connection that was [upgraded](Self::upgrade) has [the same](crate::Upgraded::draining). What
+    /// belongs to no request does it in [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
     ///
     /// ```no_run
     /// use std::time::Duration;

@@ -22,6 +22,8 @@ pub(crate) struct Exchange {
     pub(crate) head: Head,
     /// When the head was complete, as [`IOLoop::nanos`](squall_runtime::IOLoop::nanos) counts.
     pub(crate) began: u64,
+    /// Whether some of the body may not have been read.
+    pub(crate) awaits_body: bool,
     pub(crate) target: Target,
     policies: Rc<Policies>,
     /// Of the route table, whatever it is that answers.
@@ -112,6 +114,7 @@ impl Exchange {
         Self {
             head: Head::new(),
             began: 0,
+            awaits_body: false,
             target: Target::default(),
             policies,
             row: None,

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::context::exchange::{FileInBody, Response};
 use crate::context::response::ResponseError;
 use crate::error::{Error, Result};
-use crate::file::{Content, FileSource, Loaded};
+use crate::file::{Content, IntoFileSource, Loaded};
 use crate::http::{HeaderValue, Method, header};
 
 impl Context {
@@ -86,11 +86,11 @@ impl Context {
     /// it, and for directories and all else that is no regular file; else 500. And as
     /// [`write`](Self::write).
     #[track_caller]
-    pub fn send_file<F: Into<FileSource>>(
+    pub fn send_file<F: IntoFileSource>(
         &mut self,
         file: F,
     ) -> impl Future<Output = Result> + use<'_, F> {
-        let (source, location) = (file.into(), Location::caller());
+        let (source, location) = (file.into_source(), Location::caller());
         async move {
             if self.is_finished() {
                 return Err(Error::at(location, ResponseError::Finished));

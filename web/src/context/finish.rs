@@ -192,8 +192,9 @@ impl Context {
     /// Queues the head, and behind it, if it `is_whole`, the body.
     fn send_head(&mut self, framing: ResponseFraming, etag: Option<ETag>, is_whole: bool) {
         let upgrades = self.upgrades();
-        let Exchange { head: request, response, .. } = &mut *self.exchange;
-        response.keep_alive = keeps_alive(&self.connection, request, response, framing);
+        let Exchange { head: request, response, awaits_body, .. } = &mut *self.exchange;
+        response.keep_alive = keeps_alive(&self.connection, request, response, framing)
+            && (!*awaits_body || self.connection.can_be_drained());
         let switches = upgrades && response.status == StatusCode::SWITCHING_PROTOCOLS;
         let connection = match switches {
             true => ConnectionHeader::Upgrade,
@@ -318,7 +319,7 @@ impl Context {
     }
 }
 
-/// Whether the connection stays open after `response`.
+/// Whether the connection stays open after `response`, as far as the request's body allows it.
 #[inline]
 fn keeps_alive(
     connection: &Connection,
@@ -331,7 +332,6 @@ fn keeps_alive(
         && !connection.worker.is_draining()
         && !connection.is_at_last_request()
         && !response.headers.asks_to_close()
-        && (request.framing.is_empty() || connection.can_be_drained())
 }
 
 /// Whether responses of this status have no body.

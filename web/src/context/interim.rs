@@ -36,11 +36,11 @@ impl Context {
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
-    /// use squall::{HeaderValue, StatusCode, http::header};
+    /// use squall::StatusCode;
     ///
     /// async fn page(cx: &mut Context) -> Result {
-    ///     let hint = HeaderValue::from_static("</style.css>; rel=preload");
-    ///     cx.send_informational(StatusCode::EARLY_HINTS, &[(header::LINK, hint)]).await?;
+    ///     let hint = ("Link", "</style.css>; rel=preload");
+    ///     cx.send_informational(StatusCode::EARLY_HINTS, [hint]).await?;
     ///     cx.write("the page")
     /// }
     ///
@@ -52,14 +52,22 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ResponseError::HeadSent`] once the head of the response has been flushed,
+    /// If a name or a value may not stand in a header, [`ResponseError::HeadSent`] once the head of the response has been flushed,
     /// [`ResponseError::NotInformational`] for a status other than 100 and 102 to 199, and
     /// what [`flush`](Self::flush) fails with.
-    pub async fn send_informational(
+    pub async fn send_informational<N, V>(
         &mut self,
         status: StatusCode,
-        headers: &[(HeaderName, HeaderValue)],
-    ) -> Result {
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Result
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let checked = headers.into_iter().map(|(name, value)| {
+            Ok((name.try_into().map_err(Into::into)?, value.try_into().map_err(Into::into)?))
+        });
+        let headers = checked.collect::<Result<Vec<(HeaderName, HeaderValue)>, http::Error>>()?;
         if self.is_head_sent() {
             return Err(ResponseError::HeadSent.into());
         }
@@ -70,7 +78,7 @@ impl Context {
             return Ok(());
         }
         self.connection.with(|buffers| {
-            buffers.output.append(|out| encode_informational(out, status, headers));
+            buffers.output.append(|out| encode_informational(out, status, &headers));
         });
         self.connection.flush().await?;
         Ok(())

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::chunk::IntoChunk;
 use crate::context::Context;
+use crate::context::appended::{append_json, append_text};
 use crate::context::exchange::Progress;
 use crate::error::Result;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::field::is_reason_phrase;
-use crate::http1::send_buffer::SendBuffer;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -59,6 +59,27 @@ impl Context {
             self.exchange.response.body.append(|out| out.truncate(before));
         }
         set
+    }
+
+    /// Appends text as [`write!`] and [`writeln!`] format it, which takes no memory but that of the body.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn sum(cx: &mut Context, a: u32, b: u32) -> Result {
+    ///     write!(cx, "{a} + {b} = {}", a + b)
+    /// }
+    ///
+    /// let app = Application::new([route("/{a}/{b}", get(sum))]);
+    /// assert_eq!(TestClient::new(app).get("/1/2").send().text(), "1 + 2 = 3");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and if a value says that it cannot be formatted.
+    #[track_caller]
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result {
+        self.check_open()?;
+        self.exchange.response.body.append(|out| append_text(out, text))
     }
 
     /// Whether the body can still be added to.
@@ -233,48 +254,6 @@ impl Context {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
-/// Appends `value`; nothing if that fails.
-fn append_json<T: Serialize + ?Sized>(out: &mut SendBuffer, value: &T) -> Result {
-    let mut text = Appended { start: out.len(), out, is_kept: false };
-    serde_json::to_writer(&mut *text.out, value)?;
-    if memchr::memchr(b'<', &text.out.as_slice()[text.start..]).is_some() {
-        escape_slashes(text.out, text.start);
-    }
-    text.is_kept = true;
-    Ok(())
-}
-
-/// What stands behind `start`, taken back when this is dropped: also by a panic.
-struct Appended<'a> {
-    out: &'a mut SendBuffer,
-    start: usize,
-    is_kept: bool,
-}
-
-impl Drop for Appended<'_> {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            self.out.truncate(self.start);
-        }
-    }
-}
-
-/// Writes `</` as `<\/` from `start` on.
-#[inline(never)]
-fn escape_slashes(json: &mut SendBuffer, start: usize) {
-    if memchr::memmem::find(&json.as_slice()[start..], b"</").is_none() {
-        return;
-    }
-    let plain = json.as_slice()[start..].to_vec();
-    json.truncate(start);
-    for byte in plain {
-        if byte == b'/' && json.as_slice()[start..].last() == Some(&b'<') {
-            json.extend(b"\\");
-        }
-        json.extend(&[byte]);
-    }
-}
-
 /// What a handler may not do to its response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -368,34 +347,4 @@ fn escape_html(text: &str) -> String {
         }
     }
     escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::append_json;
-    use crate::http1::send_buffer::SendBuffer;
-
-    fn beginning(bytes: &[u8]) -> SendBuffer {
-        let mut buffer = SendBuffer::default();
-        buffer.extend(bytes);
-        buffer
-    }
-
-    #[test]
-    fn what_has_no_form_in_json_leaves_nothing_behind() {
-        let mut out = beginning(b"before");
-        let half = ([1, 2], std::collections::HashMap::from([((1, 2), 3)]));
-        assert!(append_json(&mut out, &half).is_err());
-        assert_eq!(out.as_slice(), b"before");
-    }
-
-    #[test]
-    fn no_script_is_ended_but_what_stood_before_stays() {
-        let mut out = beginning(b"</");
-        append_json(&mut out, &["</a", "<b>", "/"]).unwrap();
-        assert_eq!(str::from_utf8(out.as_slice()).unwrap(), r#"</["<\/a","<b>","/"]"#);
-        let mut out = beginning(b"<");
-        append_json(&mut out, &["</"]).unwrap();
-        assert_eq!(str::from_utf8(out.as_slice()).unwrap(), r#"<["<\/"]"#);
-    }
 }

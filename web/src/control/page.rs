@@ -1,14 +1,15 @@
 //! A [`Summary`] as a page of HTML.
 
-use std::cell::RefCell;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use squall_runtime::process::State;
 
 use crate::metrics::state_name;
 use crate::scoreboard::histogram::Counts;
-use crate::scoreboard::summary::{Requests, Summary, Worker};
+use crate::scoreboard::summary::{Summary, Worker};
+
+use super::rates::Since;
 
 /// How many routes are shown.
 const ROUTES: usize = 50;
@@ -22,42 +23,32 @@ th{color:#666;font-weight:normal}.t{text-align:left}.bad{color:#b00}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#111}th,td{border-color:#333}}\
 </style></head><body>\n";
 
-/// What was last shown, so that rates are those since then.
-#[derive(Default)]
-pub(super) struct Page {
-    last: RefCell<Option<(Instant, Summary)>>,
+/// The page that shows `summary`, with the rates `since` an earlier moment.
+pub(super) fn show(summary: &Summary, since: Option<&Since<'_>>) -> String {
+    let mut html = HEAD.to_owned();
+    totals(&mut html, summary, since);
+    workers(&mut html, &summary.workers);
+    routes(&mut html, summary, since);
+    html.push_str("</body></html>\n");
+    html
 }
 
-impl Page {
-    pub(super) fn show(&self, summary: &Summary) -> String {
-        let now = Instant::now();
-        let last = self.last.replace(Some((now, summary.clone())));
-        let since = last.map(|(then, last)| Since { seconds: (now - then).as_secs_f64(), last });
-        let mut html = HEAD.to_owned();
-        totals(&mut html, summary, since.as_ref());
-        workers(&mut html, &summary.workers);
-        routes(&mut html, summary, since.as_ref());
-        html.push_str("</body></html>\n");
-        html
-    }
-}
-
-/// The last view of the page.
-struct Since {
-    seconds: f64,
-    last: Summary,
-}
-
-fn totals(html: &mut String, summary: &Summary, since: Option<&Since>) {
+fn totals(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
     let all = summary.requests();
-    let recent = since.map(|since| since.last.requests());
-    let rate = rate(&all, recent.as_ref(), since);
+    let window = since.map_or_else(String::new, |since| {
+        format!(" (in the last {:.1} s)", since.time.as_secs_f64())
+    });
+    let rate = rate(since.map(|since| since.of_all(all.count())));
     let ready = summary.count(State::Ready);
+    let lost = match summary.lost {
+        0 => String::new(),
+        lost => format!(", <span class=bad>{lost} lost with their worker</span>"),
+    };
     // Writing to a string cannot fail.
     let _ = writeln!(
         html,
-        "<h1>{} requests</h1><p>{rate} per second, {} in flight, {} connections, {ready} workers \
-         ready, {} received, {} sent; {}</p>",
+        "<h1>{} requests</h1><p>{rate} per second{window}, {} in flight, {} connections, {ready} workers \
+         ready, {} received, {} sent{lost}; {}</p>",
         all.count(),
         summary.in_flight,
         summary.connections,
@@ -96,7 +87,7 @@ fn workers(html: &mut String, workers: &[Worker]) {
 }
 
 /// Where most of the time goes, first.
-fn routes(html: &mut String, summary: &Summary, since: Option<&Since>) {
+fn routes(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
     html.push_str(
         "<table><tr><th class=t>method<th class=t>route<th>requests<th>per second<th>4xx<th>5xx\
          <th>incomplete<th>mean<th>p50<th>p99<th>longest</tr>\n",
@@ -104,7 +95,7 @@ fn routes(html: &mut String, summary: &Summary, since: Option<&Since>) {
     let mut routes: Vec<_> = summary.routes.iter().filter(|(_, all)| all.count() > 0).collect();
     routes.sort_by_key(|(_, all)| std::cmp::Reverse(all.times.sum_nanos));
     for (name, all) in routes.into_iter().take(ROUTES) {
-        let before = since.and_then(|since| since.last.routes.get(name));
+        let recent = since.map(|since| since.of_route(name, all.count()));
         let [incomplete, _, _, _, client, server] = all.classes;
         let quantile = |share| all.times.quantile(share);
         let longest = all.times.mean().and(Some(Duration::from_nanos(all.times.max_nanos)));
@@ -115,7 +106,7 @@ fn routes(html: &mut String, summary: &Summary, since: Option<&Since>) {
             name.method,
             escape(if name.route.is_empty() { "(no route)" } else { &name.route }),
             all.count(),
-            rate(all, before, since),
+            rate(recent),
             bad(server),
             time(all.times.mean()),
             time(quantile(0.5)),
@@ -126,10 +117,8 @@ fn routes(html: &mut String, summary: &Summary, since: Option<&Since>) {
     html.push_str("</table>\n");
 }
 
-fn rate(all: &Requests, before: Option<&Requests>, since: Option<&Since>) -> String {
-    let Some(since) = since.filter(|since| since.seconds > 0.0) else { return "–".to_owned() };
-    let more = all.count().saturating_sub(before.map_or(0, Requests::count));
-    format!("{:.1}", more as f64 / since.seconds)
+fn rate(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"))
 }
 
 fn times(times: &Counts) -> String {

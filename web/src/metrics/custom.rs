@@ -31,9 +31,14 @@ pub struct Counter(Rc<Entry>);
 /// Tells how much of something there is right now.
 ///
 /// A cheap handle. What the workers have set is added up, so it should be something of which each
-/// has a part: the length of a queue, say. A worker that has ended has none of it, so what is added
-/// in a worker is to be taken away in the same one: of a queue that all share, taking in another
-/// leaves less than nothing after a reload.
+/// has a part: the length of a queue, say. What a worker had is gone when it ends, however it does:
+/// it is not in the sum any more, and its replacement begins with 0. So what is added in a worker is
+/// to be taken away in the same one. The length of a queue that all share, which lives on when one of
+/// them dies, is not such a thing: have one of the workers set it, or each count what it puts in and
+/// takes out with two [`Counter`]s.
+///
+/// What is not a number (`f64::NAN`) says that a worker has nothing to tell: it is left out of the
+/// sum.
 ///
 /// ```
 /// use squall::metrics::Gauge;
@@ -69,8 +74,8 @@ impl Counter {
     ///
     /// # Errors
     ///
-    /// If the name is none, is taken by something else, or there is no room: see
-    /// [`MetricError`].
+    /// If the name is none, is taken by something else (of another kind, or with another help text),
+    /// or there is no room: see [`MetricError`].
     pub fn new(name: &str, help: &str) -> Result<Self, MetricError> {
         Self::with_labels(name, help, &[])
     }
@@ -140,10 +145,14 @@ impl Gauge {
         self.0.values().set(value.to_bits());
     }
 
-    /// Adds to what this worker has; a negative number takes away.
+    /// Adds to what this worker has; a negative number takes away. What is not a number adds
+    /// nothing, and is replaced by what is added to it.
     #[inline]
     pub fn add(&self, value: f64) {
-        self.set(f64::from_bits(self.0.values().first()) + value);
+        if !value.is_nan() {
+            let before = f64::from_bits(self.0.values().first());
+            self.set(if before.is_nan() { value } else { before + value });
+        }
     }
 
     /// Adds one.
@@ -212,6 +221,9 @@ pub enum MetricError {
     BuiltIn(String),
     /// There is another metric of that name, which is of another kind.
     OtherKind(String),
+    /// There is another metric of that name, with another help text: it would be told with one of
+    /// the two.
+    OtherHelp(String),
     /// The memory for it is full: there are 512 series, or their names or values take too much.
     NoRoom(String),
 }
@@ -230,6 +242,7 @@ impl fmt::Display for MetricError {
             ),
             Self::BuiltIn(name) => write!(f, "the server itself counts a metric {name}"),
             Self::OtherKind(name) => write!(f, "there is a metric {name} of another kind"),
+            Self::OtherHelp(name) => write!(f, "there is a metric {name} with another help text"),
             Self::NoRoom(name) => {
                 write!(f, "there is no room for the metric {name}: at most {MAX_SERIES} series")
             }
@@ -272,6 +285,7 @@ fn make(
     register(Description { kind, name: full, help: help.to_owned() }).map_err(|refusal| {
         match refusal {
             Refusal::OtherKind => MetricError::OtherKind(name.to_owned()),
+            Refusal::OtherHelp => MetricError::OtherHelp(name.to_owned()),
             Refusal::NoRoom => MetricError::NoRoom(name.to_owned()),
         }
     })

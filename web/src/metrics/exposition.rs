@@ -18,11 +18,12 @@ pub(crate) const STATUSES: [&str; 6] = ["incomplete", "1xx", "2xx", "3xx", "4xx"
 const TOLD: std::ops::RangeInclusive<u32> = 6..=26;
 
 /// The names of what is always there, and nobody else may use.
-pub(super) const BUILT_IN: [&str; 12] = [
+pub(super) const BUILT_IN: [&str; 13] = [
     "http_requests_total",
     "http_request_duration_seconds",
     "http_requests_in_flight",
     "http_refused_requests_total",
+    "http_lost_requests_total",
     "http_connections_open",
     "http_connections_accepted_total",
     "http_received_bytes_total",
@@ -64,6 +65,8 @@ fn requests(text: &mut Text, summary: &Summary) {
     text.single("http_requests_in_flight", "gauge", help, summary.in_flight);
     let help = "What was no request, and was refused.";
     text.single("http_refused_requests_total", "counter", help, summary.refused);
+    let help = "Requests that have ended with their worker, unanswered.";
+    text.single("http_lost_requests_total", "counter", help, summary.lost);
 }
 
 fn connections(text: &mut Text, summary: &Summary) {

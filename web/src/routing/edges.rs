@@ -46,7 +46,7 @@ impl Edges {
         if text.len() > self.longest {
             return None;
         }
-        self.probe(from, text, long_word(text), |slot| *slot.text == *text)
+        self.probe(from, text, long_word(text), |slot| is_equal(&slot.text, text))
     }
 
     fn probe(
@@ -123,6 +123,14 @@ fn long_word(text: &[u8]) -> u64 {
     let last = text.last_chunk::<8>().copied().unwrap_or_default();
     let hash = words.iter().fold(0, |hash, word| mix(hash ^ u64::from_le_bytes(*word), FACTOR));
     hash ^ u64::from_le_bytes(last)
+}
+
+/// Whether two texts are the same, of the same length and eight bytes at least. Both are short, and
+/// asking the C library takes longer.
+fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let (words, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    words.iter().zip(others).all(|(word, other)| word == other)
+        && a.last_chunk::<8>() == b.last_chunk::<8>()
 }
 
 fn hash(from: u32, length: usize, word: u64) -> usize {

@@ -33,6 +33,8 @@ pub(super) enum Word {
     Sent,
     /// What was no request and was refused.
     Refused,
+    /// The requests of processes that have ended meanwhile: see `lost`.
+    Lost,
     /// How many rows are used. Written last, so that whoever sees it sees the rows.
     Routes,
     /// The same for series.

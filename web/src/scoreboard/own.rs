@@ -26,12 +26,19 @@ pub(crate) struct Own {
     is_shared: bool,
 }
 
+impl Own {
+    /// Begins to write.
+    pub(super) fn enter(self) {
+        self.page.enter(self.slot.map_or(0, |slot| slot.generation()));
+    }
+}
+
 /// The page that this thread writes. It is made, or begun, when it is first asked for.
 pub(crate) fn own() -> Own {
     OWN.with(|own| {
         *own.get_or_init(|| {
             let own = shared().unwrap_or_else(apart);
-            own.page.enter();
+            own.enter();
             registry::attach(own.page);
             own
         })

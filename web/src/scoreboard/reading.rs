@@ -1,10 +1,11 @@
 //! Pages as they are read, by any process.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::histogram::{BUCKETS, Counts};
 use super::layout::{CLASSES, HISTOGRAM_WORDS, MAX_ROUTES, ROUTE_NAMES, TEXTS, Word};
+use super::lost::Lost;
 use super::series::{Description, Kind, Values};
 use super::served::Served;
 use super::texts::{self, Place};
@@ -21,6 +22,7 @@ pub(crate) struct Reading {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) refused: u64,
+    pub(crate) lost: Lost,
     pub(crate) routes: Vec<RouteReading>,
     pub(crate) series: Vec<SeriesReading>,
 }
@@ -75,9 +77,13 @@ impl Page {
     pub(crate) fn read(self) -> Reading {
         let word = |word| self.word(word).load(Relaxed);
         let rows = entries(self.word(Word::Routes), MAX_ROUTES);
+        // In this order: see `Page::enter`.
+        let in_flight = self.in_flight();
+        let lost = Lost::from_word(self.word(Word::Lost).load(Acquire));
         Reading {
             serving: self.serving(),
-            in_flight: self.in_flight(),
+            in_flight,
+            lost,
             accepted: word(Word::Accepted),
             connections: word(Word::Connections),
             received: word(Word::Received),
@@ -100,7 +106,7 @@ impl Page {
 
     /// How many requests have begun and not ended.
     pub(crate) fn in_flight(self) -> u64 {
-        self.word(Word::InFlight).load(Relaxed)
+        self.word(Word::InFlight).load(Acquire)
     }
 
     /// The name of a row, `GET /users/{id}`.

@@ -9,7 +9,7 @@ use crate::http::Method;
 
 use super::own::{self, Own};
 use super::served::Served;
-use super::{Ending, Page, Row, observe, times};
+use super::{Ending, Page};
 
 /// The methods that are told apart, and what stands for all others.
 const METHODS: [&str; 10] =
@@ -18,16 +18,18 @@ const METHODS: [&str; 10] =
 const UNKNOWN: u16 = u16::MAX;
 
 thread_local! {
-    /// The requests that have ended and whose responses are not being sent yet. How long they took
-    /// is known when they are, or when their task gives the loop back: the clock is read once for
-    /// all of them.
+    /// The requests that have ended and whose responses are not being sent yet. They are counted
+    /// when they are, or when their task gives the loop back: the clock is read once for all of
+    /// them. Until then they are in flight, so that a worker's sudden end takes with it what its
+    /// clients have not been sent, and nothing else.
     static ENDED: Batch = const { Batch::new() };
 }
 
 #[derive(Clone, Copy)]
 struct Ended {
-    row: Row,
-    number: u16,
+    page: Page,
+    row: u16,
+    ending: Ending,
     began: u64,
 }
 
@@ -63,8 +65,8 @@ impl Batch {
     /// They have taken until `now`.
     #[inline]
     fn count(&self, now: u64) {
-        for Ended { row, began, .. } in self.iter() {
-            observe(times(row), now.saturating_sub(began));
+        for Ended { page, row, ending, began } in self.iter() {
+            page.end(row, ending, now.saturating_sub(began));
         }
         self.len.set(0);
     }
@@ -89,7 +91,7 @@ impl Recorder {
     /// One whose counts nobody reads.
     pub(crate) fn apart(routes: usize) -> Self {
         let own = own::apart();
-        own.page.enter();
+        own.enter();
         Self::with(own, routes)
     }
 
@@ -159,17 +161,16 @@ impl Recorder {
         }
     }
 
-    /// A request is over whose head was complete at `began`. How long it took is known at the next
-    /// [lap](IOLoop::lap), or when its task gives the loop back, if a handler [runs](Self::run) in it.
+    /// A request is over whose head was complete at `began`. It is counted at the next
+    /// [lap](IOLoop::lap), or when its task gives the loop back.
     #[inline]
     pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {
-        let row = serving.row();
         // If making the handler has panicked, it was never polled.
         self.page.pause();
-        self.page.end(row, ending);
-        if let Some(words) = self.page.row(row) {
-            ENDED.with(|ended| ended.push(Ended { row: words, number: row, began }));
-        }
+        let (page, row) = (self.page, serving.row());
+        ENDED.with(|ended| ended.push(Ended { page, row, ending, began }));
+        // Its handler may not have run, or have had its time taken already by what it has flushed.
+        IOLoop::after_poll(after_poll);
     }
 }
 
@@ -188,7 +189,7 @@ fn code(method: &Method) -> usize {
     }
 }
 
-/// Says how long the requests took that have ended; and which they were, for the log.
+/// Counts the requests that have ended; and says which they were, for the log.
 fn after_poll(polled: &Polled) -> Option<String> {
     let busy = if polled.is_slow { name_requests() } else { None };
     ENDED.with(|ended| ended.count(polled.ended));
@@ -199,7 +200,7 @@ fn after_poll(polled: &Polled) -> Option<String> {
 #[cold]
 fn name_requests() -> Option<String> {
     let page = own::existing()?;
-    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.number).collect());
+    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.row).collect());
     // One that waits has not ended.
     rows.extend(page.last_served().map(Served::row));
     rows.dedup();

@@ -32,6 +32,8 @@ impl Entry {
 pub(crate) enum Refusal {
     /// There is one of the name that is of another kind.
     OtherKind,
+    /// There is one of the name that is said to tell something else.
+    OtherHelp,
     NoRoom,
 }
 
@@ -55,12 +57,15 @@ pub(crate) fn any(fits: impl Fn(&Description) -> bool) -> bool {
     REGISTERED.with_borrow(|registered| registered.iter().any(|entry| fits(&entry.description)))
 }
 
-/// The one that is the same. It must not be of another kind than those of its family.
+/// The one that is the same. It must be of the kind of its family, and tell the same.
 fn find(entries: &[Rc<Entry>], new: &Description) -> Result<Option<Rc<Entry>>, Refusal> {
     let mut family =
         entries.iter().filter(|entry| entry.description.family() == new.family()).peekable();
     if family.peek().is_some_and(|entry| entry.description.kind != new.kind) {
         return Err(Refusal::OtherKind);
+    }
+    if family.peek().is_some_and(|entry| entry.description.help != new.help) {
+        return Err(Refusal::OtherHelp);
     }
     Ok(family.find(|entry| entry.description.name == new.name).cloned())
 }

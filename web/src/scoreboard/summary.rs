@@ -24,6 +24,8 @@ pub(crate) struct Summary {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) refused: u64,
+    /// Requests that have ended with their worker.
+    pub(crate) lost: u64,
     pub(crate) routes: BTreeMap<RouteName, Requests>,
     /// Those of a family stand together, in the order in which the first of each came.
     pub(crate) series: Vec<SeriesReading>,
@@ -71,15 +73,18 @@ impl Summary {
         let now = SlotPage::now();
         for (slot, page) in pages {
             let reading = page.read();
-            summary.workers.push(Worker::of(slot, &reading, now));
-            summary.add(reading, slot.pid().is_some());
+            // What tells of a state is over once its process has ended, also while the next one
+            // has not begun to write.
+            let is_alive = slot.pid().is_some() && reading.lost.is_of(slot.generation());
+            summary.workers.push(Worker::of(slot, &reading, is_alive, now));
+            summary.add(reading, is_alive);
         }
         summary.workers.sort_by_key(|worker| (worker.number, worker.generation));
         summary.forget_empty_pages();
         summary
     }
 
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             workers: Vec::new(),
             in_flight: 0,
@@ -88,16 +93,19 @@ impl Summary {
             received: 0,
             sent: 0,
             refused: 0,
+            lost: 0,
             routes: BTreeMap::new(),
             series: Vec::new(),
         }
     }
 
-    /// What tells of a state is over once its process has ended.
     fn add(&mut self, reading: Reading, is_alive: bool) {
         if is_alive {
             self.in_flight += reading.in_flight;
             self.connections += reading.connections;
+            self.lost += reading.lost.count();
+        } else {
+            self.lost += reading.lost.count() + reading.in_flight;
         }
         self.accepted += reading.accepted;
         self.received += reading.received;
@@ -157,10 +165,10 @@ impl Summary {
 }
 
 impl Worker {
-    fn of(slot: SlotPage, reading: &Reading, now: u64) -> Self {
+    fn of(slot: SlotPage, reading: &Reading, is_alive: bool, now: u64) -> Self {
         let pid = slot.pid();
-        let alive = |count| if pid.is_some() { count } else { 0 };
-        let serving = reading.serving.filter(|_| pid.is_some()).and_then(|served| {
+        let alive = |count| if is_alive { count } else { 0 };
+        let serving = reading.serving.filter(|_| is_alive).and_then(|served| {
             let route = reading.routes.get(usize::from(served.row()))?;
             Some((route.name.clone(), now.saturating_sub(served.since_ms())))
         });
@@ -169,7 +177,7 @@ impl Worker {
             state: slot.state(),
             pid,
             generation: slot.generation(),
-            uptime_ms: alive(now.saturating_sub(slot.started())),
+            uptime_ms: pid.map_or(0, |_| now.saturating_sub(slot.started())),
             restarts: slot.restarts(),
             requests: reading.routes.iter().map(RouteReading::count).sum(),
             in_flight: alive(reading.in_flight),
@@ -201,6 +209,9 @@ impl Value {
     fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Counter(sum), Self::Counter(count)) => *sum = sum.wrapping_add(*count),
+            // Who has nothing to tell is left out.
+            (Self::Gauge(sum), Self::Gauge(value)) if sum.is_nan() => *sum = *value,
+            (Self::Gauge(_), Self::Gauge(value)) if value.is_nan() => {}
             (Self::Gauge(sum), Self::Gauge(value)) => *sum += value,
             (Self::Histogram(sum), Self::Histogram(counts)) => sum.add(counts),
             _ => {}

@@ -7,7 +7,7 @@ use super::*;
 pub(super) fn page() -> Page {
     let words: Vec<_> = (0..PAGE_WORDS).map(|_| AtomicU64::new(0)).collect();
     let page = Page::new(words.leak()).unwrap();
-    page.enter();
+    page.enter(1);
     page
 }
 
@@ -27,11 +27,10 @@ fn requests_are_counted_by_route_and_class() {
     let users = page.route("GET", "/users/{id}");
     for (status, nanos) in [(200, 1_000), (204, 3_000_000), (404, 2_000)] {
         page.begin();
-        page.end(users, Ending::of(StatusCode::from_u16(status).unwrap()));
-        observe(times(page.row(users).unwrap()), nanos);
+        page.end(users, Ending::of(StatusCode::from_u16(status).unwrap()), nanos);
     }
     page.begin();
-    page.end(page.route("POST", "/users/{id}"), Ending::Incomplete);
+    page.end(page.route("POST", "/users/{id}"), Ending::Incomplete, 0);
     page.begin();
 
     let reading = page.read();
@@ -64,7 +63,7 @@ fn routes_beyond_the_last_row_are_counted_together() {
     assert!(rows[MAX_ROUTES - 1..].iter().all(|&row| row == OTHER));
     assert_eq!(page.route("GET", "/7"), rows[7]);
     page.begin();
-    page.end(OTHER, Ending::Answered(2));
+    page.end(OTHER, Ending::Answered(2), 0);
     assert_eq!(page.read().routes[0].classes[2], 1);
     assert_eq!(page.read().routes[0].name.route, "(other routes)");
 }
@@ -86,15 +85,16 @@ fn who_comes_after_one_that_died_goes_on_counting_and_has_nothing_in_flight() {
     let queue = page.series(&description(Kind::Gauge, "queue")).unwrap();
     page.accepted();
     page.begin();
-    page.end(row, Ending::Answered(2));
+    page.end(row, Ending::Answered(2), 0);
     page.begin();
     page.run(Served::new(row, 7));
     jobs.add(3);
     queue.set(5.0_f64.to_bits());
     assert_eq!(page.serving().map(Served::since_ms), Some(7));
 
-    page.enter();
-    assert_eq!((page.in_flight(), page.serving()), (0, None));
+    page.enter(2);
+    assert_eq!((page.in_flight(), page.serving(), page.read().lost.count()), (0, None, 1));
+    assert!(page.read().lost.is_of(2));
     assert_eq!((page.read().accepted, page.read().connections), (1, 0));
     assert_eq!(page.route("GET", "/"), row);
     assert_eq!(page.read().routes[usize::from(row)].classes[2], 1);
@@ -134,5 +134,5 @@ fn a_page_that_holds_anything_can_be_read() {
     let page = Page::new(words.leak()).unwrap();
     assert_eq!(page.read().routes.len(), MAX_ROUTES);
     page.route("GET", "/");
-    page.enter();
+    page.enter(1);
 }

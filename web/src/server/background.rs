@@ -39,7 +39,15 @@ struct Background {
 /// ```
 #[track_caller]
 pub fn spawn_background(future: impl Future<Output = ()> + 'static) {
-    let running = Running::begin(Location::caller());
+    spawn_from(Location::caller(), future);
+}
+
+/// The same, by a line that has asked for it.
+pub(super) fn spawn_from(
+    place: &'static Location<'static>,
+    future: impl Future<Output = ()> + 'static,
+) {
+    let running = Running::begin(place);
     IOLoop::current().spawn_callback(async move {
         let _running = running;
         future.await;

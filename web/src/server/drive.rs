@@ -3,6 +3,7 @@ use std::task::Poll;
 use std::thread;
 
 use crate::connection::Connection;
+use crate::connection::watch::Departure;
 use crate::context::conclude::Outcome;
 use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
@@ -30,6 +31,9 @@ pub(super) fn drive<'a>(
         recorder.pause();
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
+            Ok(Poll::Pending) if connection.worker.is_aborting() => {
+                Poll::Ready(Outcome::Left(Departure::Finished))
+            }
             Ok(Poll::Pending) => connection.poll_meanwhile(task).map(Outcome::Left),
             Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
         }

@@ -6,6 +6,32 @@ use crate::proxy::claims::ClientHeader;
 use crate::proxy::trust::TrustedProxies;
 use crate::server::HTTPServer;
 
+/// Some proxies, for [`HTTPServer::trusted_downstream`]: a list of texts.
+///
+/// ```
+/// # use squall::{Application, HTTPServer};
+/// let server = HTTPServer::new(Application::new([]));
+/// let networks: Vec<String> = vec!["10.0.0.0/8".to_owned()];
+/// let server = server.trusted_downstream(networks)?;
+/// # std::io::Result::Ok(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of proxies",
+    label = "not a list of texts",
+    note = "one is a list as well: `[\"127.0.0.1\"]`"
+)]
+pub trait ProxyList {
+    /// Each of them.
+    fn into_texts(self) -> Vec<String>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: AsRef<str>, L: IntoIterator<Item = T>> ProxyList for L {
+    fn into_texts(self) -> Vec<String> {
+        self.into_iter().map(|text| text.as_ref().to_owned()).collect()
+    }
+}
+
 /// The settings for a server behind proxies (nginx, HAProxy, a load balancer).
 ///
 /// By default no proxy is known, and nothing that one may say is read: who connects is the client.
@@ -77,11 +103,8 @@ impl HTTPServer {
     /// not `unix:`, or has bits behind its prefix (`10.0.0.1/8`); the message names it.
     #[doc(alias = "xheaders")]
     #[doc(alias = "set_real_ip_from")]
-    pub fn trusted_downstream<T: AsRef<str>>(
-        self,
-        proxies: impl IntoIterator<Item = T>,
-    ) -> io::Result<Self> {
-        let trusted = TrustedProxies::parse(proxies).map_err(invalid)?;
+    pub fn trusted_downstream(self, proxies: impl ProxyList) -> io::Result<Self> {
+        let trusted = TrustedProxies::parse(proxies.into_texts()).map_err(invalid)?;
         Ok(self.set(|settings| settings.trusted_downstream = Some(trusted)))
     }
 

@@ -27,16 +27,17 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
             cx.refuse_panic(&*panic);
         }
         let served = service.begin(&mut cx);
-        if cx.wants_whole_body()
-            && let Err(failure) = connection.collect_body().await
-        {
-            if failure == BodyFailure::Gone {
-                // Nobody waits for this answer. Those before it may not have left yet.
-                service.end_unserved(&cx);
-                let _ = guard(|| service.release(cx));
-                break;
+        if cx.wants_whole_body() {
+            match connection.collect_body().await {
+                Ok(()) => cx.has_whole_body(),
+                Err(BodyFailure::Gone) => {
+                    // Nobody waits for this answer. Those before it may not have left yet.
+                    service.end_unserved(&cx);
+                    let _ = guard(|| service.release(cx));
+                    break;
+                }
+                Err(failure) => cx.refuse_body(failure),
             }
-            cx.refuse_body(failure);
         }
         let outcome = match guard(|| service.call(&mut cx)) {
             Ok(handler) => drive(&connection, handler, served).await,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::server::HTTPServer;
-use crate::settings::Settings;
+use crate::settings::{IntoTimeout, Settings};
 
 /// The settings. A `None` for a time-out is no time-out. They are those of the server that all
 /// its handles share.
@@ -83,22 +83,22 @@ impl HTTPServer {
     /// How long a connection may wait for its next request, or its first; it is closed then.
     /// Default: 75 seconds.
     #[must_use]
-    pub fn idle_connection_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.set(|settings| settings.idle_connection_timeout = timeout.into())
+    pub fn idle_connection_timeout(self, timeout: impl IntoTimeout) -> Self {
+        self.set(|settings| settings.idle_connection_timeout = timeout.into_timeout())
     }
 
     /// How long a client may take for the head of a request, from its first byte; then it is
     /// answered with 408. Default: 60 seconds.
     #[must_use]
-    pub fn header_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.set(|settings| settings.header_timeout = timeout.into())
+    pub fn header_timeout(self, timeout: impl IntoTimeout) -> Self {
+        self.set(|settings| settings.header_timeout = timeout.into_timeout())
     }
 
     /// How long a client may pause while it sends a body; then it is answered with 408.
     /// Default: 60 seconds.
     #[must_use]
-    pub fn body_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.set(|settings| settings.body_timeout = timeout.into())
+    pub fn body_timeout(self, timeout: impl IntoTimeout) -> Self {
+        self.set(|settings| settings.body_timeout = timeout.into_timeout())
     }
 
     /// How fast a body must come on average, in bytes per second, not counting what the handler
@@ -130,8 +130,8 @@ impl HTTPServer {
     /// assert_eq!(TestClient::of(&server).get("/").send().status(), 503);
     /// ```
     #[must_use]
-    pub fn handler_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.set(|settings| settings.handler_timeout = timeout.into())
+    pub fn handler_timeout(self, timeout: impl IntoTimeout) -> Self {
+        self.set(|settings| settings.handler_timeout = timeout.into_timeout())
     }
 
     /// How many requests a connection may make; the response to the last says
@@ -163,8 +163,8 @@ impl HTTPServer {
     /// How long a client may take nothing of a response that is waiting for it; then the
     /// connection is cut. Default: 60 seconds.
     #[must_use]
-    pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.set(|settings| settings.write_timeout = timeout.into())
+    pub fn write_timeout(self, timeout: impl IntoTimeout) -> Self {
+        self.set(|settings| settings.write_timeout = timeout.into_timeout())
     }
 
     /// How fast a client must take what is sent, in bytes per second; one that is behind that by
@@ -179,11 +179,27 @@ impl HTTPServer {
         self.set(|settings| settings.min_write_rate = bytes_per_second)
     }
 
-    /// How long the requests in flight may take at a graceful end; those that take longer are
-    /// cancelled, which is logged. Default: 30 seconds.
+    /// How long the requests in flight may take at a graceful end, once it has
+    /// [begun](Self::drain_delay); those that take longer are cancelled, which is logged. Their
+    /// clients are told by a 503, or by the end of the connection if some of the response has been
+    /// sent. Default: 30 seconds.
     #[must_use]
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.shutdown_timeout = timeout)
+    }
+
+    /// For how long a server that was told to end goes on as before, while [`/readyz`](crate::health)
+    /// says that it is not ready: for load balancers that ask it now and then, and send new
+    /// connections until they have heard. Those of Kubernetes need it, or a `sleep` in a `preStop`
+    /// hook. It should be some seconds longer than they take to notice. Default: 0, to refuse new
+    /// connections at once.
+    ///
+    /// The [`shutdown_timeout`](Self::shutdown_timeout) begins after it, so that whoever ends the
+    /// process must wait for both (`terminationGracePeriodSeconds`, `TimeoutStopSec`). A second signal
+    /// does not wait. A worker that ends while others serve on, as in a reload, has no need of it.
+    #[must_use]
+    pub fn drain_delay(self, delay: Duration) -> Self {
+        self.set(|settings| settings.drain_delay = delay)
     }
 
     /// How long a kept connection has for a last request at a graceful end. It is answered with
@@ -227,8 +243,8 @@ impl HTTPServer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
-    pub fn slow_callback(self, threshold: impl Into<Option<Duration>>) -> Self {
-        self.set(|settings| settings.slow_callback = Some(threshold.into()))
+    pub fn slow_callback(self, threshold: impl IntoTimeout) -> Self {
+        self.set(|settings| settings.slow_callback = Some(threshold.into_timeout()))
     }
 
     #[track_caller]

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use futures_lite::StreamExt;
 use squall_runtime::process::{begin_drain, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
-use squall_runtime::{IOLoop, log, timeout};
+use squall_runtime::{IOLoop, log, sleep, timeout};
 
+use crate::connection::draining::DrainReason;
 use crate::connection::worker::Worker;
 use crate::server::{HTTPServer, background};
 
@@ -55,7 +56,11 @@ async fn watch(mut signals: Signals) {
     let is_last = begin_drain();
     let drain = IOLoop::current().spawn(async move {
         let servers = SERVERS.with_borrow(Clone::clone);
-        let limit = servers.iter().map(|server| server.1.settings.shutdown_timeout).max();
+        let limit = |(_, worker): &(HTTPServer, Rc<Worker>)| match is_last {
+            true => worker.settings.end_limit(),
+            false => worker.settings.shutdown_timeout,
+        };
+        let limit = servers.iter().map(limit).max();
         let end = |server| IOLoop::current().spawn(end(server, is_last));
         for end in servers.into_iter().map(end).collect::<Vec<_>>() {
             drop(end.await);
@@ -78,9 +83,15 @@ async fn watch(mut signals: Signals) {
 }
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
+    let delay = worker.settings.drain_delay;
+    if is_last && !delay.is_zero() {
+        sleep(delay).await;
+    }
+    let reason = if is_last { DrainReason::Shutdown } else { DrainReason::Restart };
     let ordered = Instant::now();
     let limit = worker.settings.shutdown_timeout;
-    worker.begin_drain();
+    worker.begin_drain(reason);
+    handle.call_drain_hooks(reason);
     // The limit is one for connections. So that whoever has none does not reach it, each of these
     // takes a part of it at most, and both are done in any case.
     if is_last {

@@ -25,7 +25,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// [setting of the server](HTTPServer::max_requests_per_worker).
 ///
 /// Where the options leave a time-out open, workers have 60 seconds to be ready, and 5 seconds
-/// more than the [`shutdown_timeout`](HTTPServer::shutdown_timeout) to end.
+/// more than the [`drain_delay`](HTTPServer::drain_delay) and the
+/// [`shutdown_timeout`](HTTPServer::shutdown_timeout) together to end.
 ///
 /// ```no_run
 /// use squall::process::ForkOptions;
@@ -80,19 +81,19 @@ impl HTTPServer {
         }
         if let StartOptions(Some(options)) = options.into() {
             // The workers give up first: they can say what they cut.
-            let patience = self.shared.settings.borrow().shutdown_timeout;
+            let patience = self.shared.settings.borrow().end_limit();
             let patience = patience.saturating_add(STOP_MARGIN);
             let options = options.default_timeouts(START_TIMEOUT, patience);
             options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
         }
         self.shared.started.set(true);
-        self.serve_control()?;
         let bound = self.shared.bound.take();
         bound.into_iter().try_for_each(|sockets| self.serve(sockets))
     }
 
     pub(super) fn serve(&self, sockets: Sockets) -> io::Result<()> {
         let service = self.service()?;
+        self.serve_control()?;
         let adoptions = sockets.adoptions();
         for listener in sockets.into_listeners()? {
             self.accept_from(&service, listener, None);

@@ -43,6 +43,28 @@ fn a_name_is_of_one_kind() {
 }
 
 #[test]
+fn a_name_tells_one_thing() {
+    Counter::with_labels("a", "What it is.", &[("x", "1")]).unwrap();
+    let other = Counter::with_labels("a", "Something else.", &[("x", "2")]).unwrap_err();
+    assert_eq!(other, MetricError::OtherHelp("a".to_owned()));
+    assert_eq!(other.to_string(), "there is a metric a with another help text");
+    assert!(Counter::with_labels("a", "What it is.", &[("x", "2")]).is_ok());
+}
+
+#[test]
+fn what_is_not_a_number_does_not_stay_for_ever() {
+    let _client = TestClient::new(Application::new([]));
+    let gauge = Gauge::new("g", "").unwrap();
+    gauge.inc();
+    gauge.add(f64::NAN);
+    assert!(render().contains("\ng 1\n"), "{}", render());
+    gauge.set(f64::NAN);
+    assert!(render().contains("\ng NaN\n"), "{}", render());
+    gauge.add(2.5);
+    assert!(render().contains("\ng 2.5\n"), "{}", render());
+}
+
+#[test]
 fn what_is_registered_twice_is_one_and_counts_from_the_start_of_the_server_on() {
     let early = Counter::new("c", "").unwrap();
     early.inc();
