@@ -273,12 +273,12 @@ impl HTTPServer {
         let service = self.shared.service.get().cloned();
         async move {
             let Some(service) = service else { return };
-            let begin = Instant::now();
+            let end = Instant::now() + limit.min(accept::LAST_ACCEPTS);
             for Accepting { listener, task, is_held_off, .. } in accepting {
                 drop(task);
                 if is_last {
-                    let limit = if is_held_off { limit } else { limit.min(accept::LAST_ACCEPTS) };
-                    accept::accept_last(&service, &listener, begin + limit).await;
+                    let end = (!is_held_off).then_some(end);
+                    accept::accept_last(&service, &listener, end).await;
                 }
             }
         }
