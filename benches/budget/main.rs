@@ -61,10 +61,10 @@ fn main() -> io::Result<ExitCode> {
     if let Some(unknown) = named.iter().find(|name| !SCENARIOS.iter().any(|s| s.name == **name)) {
         return Err(io::Error::other(format!("there is no scenario `{unknown}`")));
     }
-    bench_client::allow_many_descriptors()?;
+    let files = bench_client::allow_many_descriptors()?;
     let budgets = read_budgets()?;
     let program = build()?;
-    let tools = Tools::found();
+    let tools = Tools::found(files);
 
     let wanted =
         |scenario: &&Scenario| named.is_empty() || named.iter().any(|name| name == scenario.name);
@@ -103,15 +103,16 @@ fn build() -> io::Result<PathBuf> {
     }
 }
 
-/// Which of the tools work here.
+/// Which of the tools work here, and how many files a process may open.
 struct Tools {
     strace: bool,
     callgrind: bool,
+    files: usize,
 }
 
 impl Tools {
-    fn found() -> Self {
-        let tools = Self { strace: strace::works(), callgrind: callgrind::works() };
+    fn found(files: usize) -> Self {
+        let tools = Self { strace: strace::works(), callgrind: callgrind::works(), files };
         if !tools.strace {
             println!("strace does not work here: system calls are not counted");
         }
@@ -123,6 +124,10 @@ impl Tools {
 
     fn measure(&self, program: &Path, scenario: &Scenario) -> io::Result<Figures> {
         if scenario.requests == 0 {
+            if self.files < memory::files(scenario) {
+                println!("{}: no more than {} files may be open here", scenario.name, self.files);
+                return Ok(Figures::new());
+            }
             return memory::measure(program, scenario);
         }
         let mut figures = Figures::new();

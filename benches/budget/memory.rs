@@ -9,6 +9,11 @@ use crate::scenarios::Scenario;
 /// Connections before those that are weighed: the first ones make tables and pools.
 const FIRST: usize = 100;
 
+/// How many files the server and its client each open at most, with some to spare.
+pub(crate) fn files(scenario: &Scenario) -> usize {
+    scenario.connections + FIRST + 100
+}
+
 pub(crate) fn measure(program: &Path, scenario: &Scenario) -> io::Result<Figures> {
     let server = scenario.start(program, |command| command)?;
     let mut load = scenario.load(&server);

@@ -15,7 +15,7 @@ use crate::floor;
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    connections: usize,
+    pub(crate) connections: usize,
     /// How many requests are sent together on each connection.
     depth: usize,
     request: fn() -> Vec<u8>,

@@ -22,7 +22,7 @@ use join_error::panic_message;
 use joined::Joined;
 pub(crate) use joined::TaskHandle;
 pub(crate) use remote::{Message, Remote};
-use spawned::Spawned;
+use sites::{Site, Sites};
 use task_waker::Lent;
 use waiter::Running;
 pub(crate) use waiter::Waiter;
@@ -30,7 +30,7 @@ pub(crate) use waiter::Waiter;
 mod join_error;
 mod joined;
 mod remote;
-mod spawned;
+mod sites;
 mod task_waker;
 mod waiter;
 mod wake;
@@ -50,7 +50,8 @@ struct Local {
     wakers: RefCell<Slab<Lent>>,
     running: Cell<Running>,
     /// Where that one was spawned.
-    site: Cell<Option<&'static Location<'static>>>,
+    site: Cell<Site>,
+    sites: RefCell<Sites>,
     /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
     foreign: RefCell<Slab<Waker>>,
     /// The thread is about to end: what is spawned now is dropped.
@@ -90,6 +91,8 @@ struct Listed {
     waker: u32,
     /// It is in the queue.
     woken: bool,
+    /// Where it was spawned.
+    site: Site,
 }
 
 thread_local! {
@@ -101,7 +104,8 @@ thread_local! {
             tasks: RefCell::new(Tasks::NONE),
             wakers: RefCell::new(Slab::new()),
             running: Cell::new(Running::NONE),
-            site: Cell::new(None),
+            site: Cell::new(Site::NONE),
+            sites: RefCell::new(Sites::new()),
             foreign: RefCell::new(Slab::new()),
             closing: Cell::new(false),
         })
@@ -128,9 +132,9 @@ where
     F::Output: 'static,
 {
     LOCAL.with(|local| {
-        let index = local.reserve();
+        let index = local.reserve(spawned_at);
         let (joined, handle) = Joined::new(remote, index, future);
-        local.begin(index, Spawned::new(spawned_at, joined));
+        local.begin(index, joined);
         handle
     })
 }
@@ -140,7 +144,7 @@ pub(crate) fn spawn_detached<F>(spawned_at: &'static Location<'static>, future: 
 where
     F: Future<Output = ()> + 'static,
 {
-    LOCAL.with(|local| local.begin(local.reserve(), Spawned::new(spawned_at, future)));
+    LOCAL.with(|local| local.begin(local.reserve(spawned_at), future));
 }
 
 /// The loop's own part of the executor, which lives as long as it runs.
@@ -161,24 +165,27 @@ impl Batch {
         LOCAL.with(|local| {
             std::mem::swap(&mut local.tasks.borrow_mut().ready, &mut self.tasks);
             for index in &self.tasks {
-                if let Some((future, waker)) = local.take(*index) {
+                if let Some((future, waker, site)) = local.take(*index) {
                     budget::refill();
+                    local.site.set(site);
+                    pulse::run(|| local.sites.borrow().at(site));
                     local.run(*index, future, waker, &mut self.lent);
                     ended();
                 }
             }
             self.tasks.clear();
             local.running.set(Running::NONE);
-            local.site.set(None);
-            pulse::run(None);
+            local.site.set(Site::NONE);
+            pulse::run(|| None);
         });
     }
 }
 
 impl Local {
     /// A place for a task that is about to begin.
-    fn reserve(&self) -> u32 {
-        let listed = Listed { future: None, waker: NONE, woken: true };
+    fn reserve(&self, spawned_at: &'static Location<'static>) -> u32 {
+        let site = self.sites.borrow_mut().number(spawned_at);
+        let listed = Listed { future: None, waker: NONE, woken: true, site };
         self.tasks.borrow_mut().list.insert(listed)
     }
 
@@ -201,15 +208,16 @@ impl Local {
         self.tasks.borrow_mut().wake(index);
     }
 
-    /// Takes a task whose turn it is out of its place, and says where its waker is.
+    /// Takes a task whose turn it is out of its place, and says where its waker is and where it was
+    /// spawned.
     #[inline]
-    fn take(&self, index: u32) -> Option<(BoxedTask, u32)> {
+    fn take(&self, index: u32) -> Option<(BoxedTask, u32, Site)> {
         let mut tasks = self.tasks.borrow_mut();
         let task = tasks.list.at_mut(index)?;
         if !std::mem::take(&mut task.woken) {
             return None;
         }
-        Some((task.future.take()?, task.waker))
+        Some((task.future.take()?, task.waker, task.site))
     }
 
     #[inline]
@@ -306,7 +314,7 @@ fn report(payload: &(dyn Any + Send)) {
 
 /// Where the task that runs now was spawned, or that has just given the loop back.
 pub(crate) fn site() -> Option<&'static Location<'static>> {
-    LOCAL.with(|local| local.site.get())
+    LOCAL.with(|local| local.sites.borrow().at(local.site.get()))
 }
 
 /// Says whether a task waits for its turn.

@@ -46,12 +46,12 @@ pub(crate) fn rest() {
     }
 }
 
-/// A task runs, or none. Only the address is written: who reads it has the same program in
-/// memory.
+/// A task runs that was spawned there, or none. Only the address is written: who reads it has the
+/// same program in memory.
 #[inline]
-pub(crate) fn run(task: Option<&'static Location<'static>>) {
+pub(crate) fn run(site: impl FnOnce() -> Option<&'static Location<'static>>) {
     if let Some(pulse) = PULSE.get() {
-        pulse.task.store(task.map_or(0, |task| ptr::from_ref(task).addr() as u64), Relaxed);
+        pulse.task.store(site().map_or(0, |site| ptr::from_ref(site).addr() as u64), Relaxed);
     }
 }
 

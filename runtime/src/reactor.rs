@@ -363,9 +363,22 @@ impl Reactor {
         watched
     }
 
+    /// Notes at an edge-triggered source that it can be read, and returns who waited for that.
+    /// `None`: it is something else that has happened, or elsewhere.
+    #[inline(always)]
+    fn note_read(&self, event: Event) -> Option<Option<Waiter>> {
+        let mut sources = self.sources.borrow_mut();
+        let source = sources.at_mut(event.key.index())?;
+        let is_meant = source.generation.get() == event.key.generation();
+        if event.ready != Ready::READ || source.trigger != Trigger::Edge || !is_meant {
+            return None;
+        }
+        source.told |= Ready::READ;
+        Some(source.reader.take())
+    }
+
     /// Notes an event at its source. Returns who waited to read and who to write; and, if the
     /// system would go on to tell of it, what it is asked for and what it is to be asked for.
-    #[inline]
     fn note(&self, event: Event) -> Option<Noted> {
         let mut sources = self.sources.borrow_mut();
         // With another generation, the source that this event is for was removed earlier in this
@@ -384,12 +397,6 @@ impl Reactor {
         };
         Some(Noted { reader, writer, change })
     }
-}
-
-/// Rare, as there is room to send nearly always.
-#[cold]
-fn wake_writer(writer: Waiter) {
-    writer.wake();
 }
 
 /// What an event has come upon.
@@ -422,17 +429,23 @@ struct Dispatch<'a>(&'a Chosen);
 impl Hears for Dispatch<'_> {
     #[inline(always)]
     fn hear(&self, event: Event) {
-        let Some(noted) = REACTOR.with(|reactor| reactor.note(event)) else { return };
-        if let Some((from, to)) = noted.change {
-            disarm(self.0, event.key, from, to);
-        }
-        if let Some(reader) = noted.reader {
-            reader.wake();
-        }
-        if let Some(writer) = noted.writer {
-            wake_writer(writer);
+        // Nearly always: there is something to read on a connection.
+        match REACTOR.with(|reactor| reactor.note_read(event)) {
+            Some(None) => (),
+            Some(Some(reader)) => reader.wake(),
+            None => dispatch(self.0, event),
         }
     }
+}
+
+#[cold]
+fn dispatch(system: &Chosen, event: Event) {
+    let Some(noted) = REACTOR.with(|reactor| reactor.note(event)) else { return };
+    if let Some((from, to)) = noted.change {
+        disarm(system, event.key, from, to);
+    }
+    noted.reader.into_iter().for_each(Waiter::wake);
+    noted.writer.into_iter().for_each(Waiter::wake);
 }
 
 /// Stops a level-triggered descriptor from telling again and again what nobody waits for.

@@ -19,7 +19,7 @@ use crate::latencies::Latencies;
 const OPENING: usize = 100;
 
 /// A server that answers nobody for so long has failed.
-const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+const PATIENCE: Timespec = Timespec { tv_sec: 120, tv_nsec: 0 };
 
 /// How many addresses of this machine are connected to in turn, because each has no more than
 /// 28,000 ports for its clients.

@@ -128,10 +128,12 @@ impl Room<'_> {
     /// Appends `number` in decimal digits.
     #[inline(always)]
     pub(crate) fn put_decimal(&mut self, number: u64) {
-        let digit = |number: u64| b'0' + number as u8;
+        let digit = |place: u64| b'0' + (number / place % 10) as u8;
         match number {
-            0..10 => self.put(&[digit(number)]),
-            10..100 => self.put(&[digit(number / 10), digit(number % 10)]),
+            0..10 => self.put(&[digit(1)]),
+            10..100 => self.put(&[digit(10), digit(1)]),
+            100..1_000 => self.put(&[digit(100), digit(10), digit(1)]),
+            1_000..10_000 => self.put(&[digit(1_000), digit(100), digit(10), digit(1)]),
             _ => self.put_large_decimal(number),
         }
     }
@@ -175,7 +177,8 @@ mod tests {
 
     #[test]
     fn numbers_of_any_length() {
-        for number in [0, 9, 10, 99, 100, 101, 999, 1_000, 65_536, 10_u64.pow(19), u64::MAX] {
+        for number in [0, 9, 10, 99, 100, 987, 999, 1_000, 6_543, 65_536, 10_u64.pow(19), u64::MAX]
+        {
             let mut buffer = SendBuffer::default();
             buffer.put_together(Room::DECIMAL, |room| room.put_decimal(number));
             assert_eq!(buffer.as_slice(), number.to_string().as_bytes());

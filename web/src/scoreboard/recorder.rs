@@ -127,22 +127,21 @@ impl Recorder {
         row
     }
 
-    /// The handler of a request runs, until [`pause`](Self::pause).
+    /// The handler of a request is made, or runs, until [`pause`](Self::pause).
     #[inline]
     pub(crate) fn run(&self, serving: Served) {
-        self.page.run(serving);
-        IOLoop::after_poll(after_poll);
-    }
-
-    /// The handler of a request is about to be made, and then to run.
-    #[inline]
-    pub(crate) fn prepare(&self, serving: Served) {
         self.page.run(serving);
     }
 
     #[inline]
     pub(crate) fn pause(&self) {
         self.page.pause();
+    }
+
+    /// The handler that has run waits. If it took too long to come to that, it is named.
+    #[inline]
+    pub(crate) fn wait(&self) {
+        IOLoop::after_poll(after_poll);
     }
 
     /// A connection was accepted.
@@ -169,7 +168,6 @@ impl Recorder {
         self.page.pause();
         let (page, row) = (self.page, serving.row());
         ENDED.with(|ended| ended.push(Ended { page, row, ending, began }));
-        // Its handler may not have run, or have had its time taken already by what it has flushed.
         IOLoop::after_poll(after_poll);
     }
 }

@@ -29,7 +29,8 @@ pub(super) const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 /// clients that come back as fast as they are let go would keep the queue from ever being empty.
 pub(super) const LAST_ACCEPTS: Duration = Duration::from_millis(500);
 
-/// How many connections are accepted at the end before those that are open have a turn.
+/// How many connections are accepted at the end before those that are open have a turn, where others
+/// come meanwhile.
 const AT_ONCE: usize = 64;
 
 /// Accepts connections until the server is stopped; each is served by a task of its own.
@@ -76,21 +77,24 @@ async fn leave_to_others(listener: &Listener) {
 }
 
 /// Stops listening: whoever has connected by now is served, whoever comes later is refused.
-/// Accepts until `end` at most, and some if that has passed.
+/// Where others may come meanwhile there is an `end`, until which it goes on at most.
 ///
-/// Where nobody was [held off](Listener::hold_off), the system has no way to say both at once, and a client in
-/// between is reset.
-pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, end: Instant) {
-    // Those that are open have their turn in between.
-    while accept_waiting(service, listener) && Instant::now() < end {
+/// Where nobody was [held off](Listener::hold_off), the system has no way to say both at once, and
+/// a client in between is reset.
+pub(super) async fn accept_last(service: &Rc<Service>, listener: &Listener, end: Option<Instant>) {
+    // Nobody comes any more, and what waits is no more than the backlog; or else, those that are
+    // open have their turn in between.
+    let at_once = end.map_or(usize::MAX, |_| AT_ONCE);
+    while accept_waiting(service, listener, at_once) && end.is_some_and(|end| Instant::now() < end)
+    {
         yield_now().await;
     }
     listener.stop_listening();
 }
 
-/// Returns whether there may be more.
-fn accept_waiting(service: &Rc<Service>, listener: &Listener) -> bool {
-    for _ in 0..AT_ONCE {
+/// Accepts so many at most. Returns whether there may be more.
+fn accept_waiting(service: &Rc<Service>, listener: &Listener, most: usize) -> bool {
+    for _ in 0..most {
         match try_next(listener) {
             Ok(Some(stream)) => service.open(stream),
             Ok(None) | Err(_) => return false,

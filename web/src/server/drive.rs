@@ -34,7 +34,10 @@ pub(super) fn drive<'a>(
             Ok(Poll::Pending) if connection.worker.is_aborting() => {
                 Poll::Ready(Outcome::Left(Departure::Finished))
             }
-            Ok(Poll::Pending) => connection.poll_meanwhile(task).map(Outcome::Left),
+            Ok(Poll::Pending) => {
+                recorder.wait();
+                connection.poll_meanwhile(task).map(Outcome::Left)
+            }
             Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
         }
     })

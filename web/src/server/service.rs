@@ -78,7 +78,7 @@ impl Service {
 
     /// Makes the future that answers it, which is code of the user already.
     pub(super) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        self.worker.recorder.prepare(cx.served());
+        self.worker.recorder.run(cx.served());
         self.application.call(cx)
     }
 

@@ -195,14 +195,13 @@ impl HTTPServer {
     }
 }
 
-/// Accepts who waits, in no more than `limit`, and closes what they wait at.
+/// Accepts who waits, where more may come in no more than `limit`, and closes what they wait at.
 pub(super) async fn accept_last(service: &Rc<Service>, ended: Vec<Accepting>, limit: Duration) {
-    let begin = Instant::now();
+    let end = Instant::now() + limit.min(accept::LAST_ACCEPTS);
     for Accepting { listener, task, is_held_off, .. } in ended {
         drop(task);
         // Where others come meanwhile, there may be no end to them.
-        let is_held_off = is_held_off.unwrap_or_default();
-        let limit = if is_held_off { limit } else { limit.min(accept::LAST_ACCEPTS) };
-        accept::accept_last(service, &listener, begin + limit).await;
+        let end = (!is_held_off.unwrap_or_default()).then_some(end);
+        accept::accept_last(service, &listener, end).await;
     }
 }

@@ -1,0 +1,75 @@
+//! The lines that tasks were spawned at, by number: that takes a task two bytes instead of eight.
+
+use std::panic::Location;
+use std::ptr;
+
+/// The number of a line. The last one stands for all that come after 65,535 others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Site(u16);
+
+impl Site {
+    pub(super) const NONE: Self = Self(u16::MAX);
+}
+
+/// Only those that a program spawns at, which are few: they are looked for one by one, from the one
+/// that was found last.
+#[derive(Debug)]
+pub(super) struct Sites {
+    known: Vec<&'static Location<'static>>,
+    last: Site,
+}
+
+impl Sites {
+    pub(super) const fn new() -> Self {
+        Self { known: Vec::new(), last: Site::NONE }
+    }
+
+    #[inline]
+    pub(super) fn at(&self, site: Site) -> Option<&'static Location<'static>> {
+        self.known.get(usize::from(site.0)).copied()
+    }
+
+    pub(super) fn number(&mut self, location: &'static Location<'static>) -> Site {
+        if !self.at(self.last).is_some_and(|last| ptr::eq(last, location)) {
+            self.last = self.find_or_add(location);
+        }
+        self.last
+    }
+
+    fn find_or_add(&mut self, location: &'static Location<'static>) -> Site {
+        let found = self.known.iter().position(|known| ptr::eq(*known, location));
+        let index = found.unwrap_or(self.known.len());
+        let Ok(number) = u16::try_from(index) else { return Site::NONE };
+        if found.is_none() && number < u16::MAX {
+            self.known.push(location);
+        }
+        Site(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_one_number_and_no_more_than_there_are() {
+        let (first, second) = (Location::caller(), here());
+        let mut sites = Sites::new();
+        let numbers = [first, second, second, first].map(|site| sites.number(site));
+        assert_eq!((numbers[0], numbers[1]), (numbers[3], numbers[2]));
+        assert_ne!(numbers[0], numbers[1]);
+        assert_eq!(sites.at(numbers[1]), Some(second));
+        assert_eq!(sites.at(Site::NONE), None);
+
+        sites.known = vec![first; usize::from(u16::MAX)];
+        assert_eq!(sites.number(second), Site::NONE);
+        assert_eq!(sites.number(second), Site::NONE);
+        assert_eq!(sites.known.len(), usize::from(u16::MAX));
+        let number = sites.number(first);
+        assert_eq!(sites.at(number), Some(first));
+    }
+
+    fn here() -> &'static Location<'static> {
+        Location::caller()
+    }
+}
