@@ -374,12 +374,15 @@ pub fn the_first_process_of_a_container_executes_what_was_tried(case: &Case) {
         workers(&server);
         assert_eq!(supervisor(&server), Pid::from_raw(1), "the same process");
         let serving = workers(&server);
-        // Numbers are those of the container. At last, only these serve.
+        // Numbers are those of the container. At last, only these serve: others, which end without
+        // a word to who has just connected, may take one more.
         let start = Instant::now();
         let mut in_a_row = 0;
         while in_a_row < 32 {
-            let (_, pid) = Client::local(port).greeting().unwrap();
-            in_a_row = if serving.contains(&pid) { in_a_row + 1 } else { 0 };
+            in_a_row = match Client::local(port).greeting() {
+                Ok((_, pid)) if serving.contains(&pid) => in_a_row + 1,
+                _ => 0,
+            };
             assert!(start.elapsed() < SOON, "others serve still");
         }
         assert_eq!([server.port(), server.port()], [port; 2]);
