@@ -181,6 +181,20 @@ impl Batch {
     }
 }
 
+impl Drop for Batch {
+    /// A panic that leaves the loop between two tasks, out of what is called there, leaves the rest
+    /// of them in the queue.
+    fn drop(&mut self) {
+        LOCAL.with(|local| {
+            local.running.set(Running::NONE);
+            let mut tasks = local.tasks.borrow_mut();
+            // Those that have run by now are passed over.
+            self.tasks.append(&mut tasks.ready);
+            tasks.ready = std::mem::take(&mut self.tasks);
+        });
+    }
+}
+
 impl Local {
     /// A place for a task that is about to begin.
     fn reserve(&self, spawned_at: &'static Location<'static>) -> u32 {

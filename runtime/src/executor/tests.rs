@@ -464,3 +464,18 @@ fn the_count_of_turns_is_not_disturbed_by_a_task_that_wakes_itself() {
     drop(task);
     assert!((9..=11).contains(&polls.get()), "polled {} times in ten turns", polls.get());
 }
+
+#[test]
+fn a_panic_that_ends_a_run_of_the_loop_leaves_the_other_tasks_in_the_queue() {
+    let io_loop = IOLoop::current();
+    let ran = Rc::new(Cell::new(0));
+    io_loop.add_callback(|| IOLoop::after_poll(|_| panic!("in what is called after the task")));
+    for _ in 0..3 {
+        let count = Rc::clone(&ran);
+        io_loop.add_callback(move || count.set(count.get() + 1));
+    }
+    let run = || io_loop.run_sync(yield_now());
+    catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
+    run().unwrap();
+    assert_eq!(ran.get(), 3);
+}
