@@ -307,7 +307,11 @@ fn poll(future: &mut BoxedTask, waker: &Waker) -> bool {
 
 /// A panic out of a destructor must not end the loop.
 fn drop_caught<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+    caught(|| drop(value));
+}
+
+fn caught(destroy: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(destroy)) {
         report(&*payload);
         // Whose destructor panics as well is not dropped.
         std::mem::forget(payload);

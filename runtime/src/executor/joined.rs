@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::join_error::JoinError;
 use super::remote::{Message, Remote};
-use super::{LOCAL, is_home, report};
+use super::{LOCAL, caught, is_home, report};
 
 /// What a task and who waits for it share.
 struct Joint<T> {
@@ -143,9 +143,7 @@ impl<F: Future> Joined<F> {
 
     fn end(self: Pin<&mut Self>, output: Result<F::Output, JoinError>) {
         let mut this = self.project();
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
-            report(&*payload);
-        }
+        caught(|| this.future.set(None));
         this.joint.finish(output);
     }
 }

@@ -479,3 +479,30 @@ fn a_panic_that_ends_a_run_of_the_loop_leaves_the_other_tasks_in_the_queue() {
     run().unwrap();
     assert_eq!(ran.get(), 3);
 }
+
+#[test]
+fn who_waits_for_a_task_learns_of_its_end_whatever_its_destructors_panic_with() {
+    struct Payload;
+
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("in the destructor of what it panicked with");
+        }
+    }
+
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            std::panic::panic_any(Payload);
+        }
+    }
+
+    let (sender, handles) = mpsc::channel();
+    on_thread("ends", || {
+        let (task, _waker) = spawn_pending(PanicsWhenDropped);
+        run(yield_now());
+        sender.send(task).unwrap();
+    });
+    assert!(handles.recv().unwrap().is_finished());
+}
