@@ -394,5 +394,13 @@ pub(crate) fn shut_down(remote: &Remote) {
     });
 }
 
+/// Gives back the memory that is left, once nobody waits for an event any more.
+pub(crate) fn release() {
+    LOCAL.with(|local| {
+        drop(local.foreign.replace(Slab::new()));
+        drop(local.sites.replace(Sites::new()));
+    });
+}
+
 #[cfg(test)]
 mod tests;

@@ -426,6 +426,7 @@ impl Drop for End {
             executor::shut_down(&self.0.0.remote);
             reactor::shut_down();
             timer::shut_down();
+            executor::release();
         }
     }
 }

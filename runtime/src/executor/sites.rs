@@ -36,6 +36,12 @@ impl Sites {
         self.last
     }
 
+    /// For how many lines there is memory.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.known.capacity()
+    }
+
     fn find_or_add(&mut self, location: &'static Location<'static>) -> Site {
         let found = self.known.iter().position(|known| ptr::eq(*known, location));
         let index = found.unwrap_or(self.known.len());

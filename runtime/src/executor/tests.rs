@@ -506,3 +506,33 @@ fn who_waits_for_a_task_learns_of_its_end_whatever_its_destructors_panic_with() 
     });
     assert!(handles.recv().unwrap().is_finished());
 }
+
+#[test]
+fn nothing_of_a_loop_is_left_when_its_thread_has_ended() {
+    thread_local! {
+        // Made before the loop, and hence destroyed after it.
+        static LEFT: Look = const { Look };
+    }
+
+    struct Look;
+
+    impl Drop for Look {
+        fn drop(&mut self) {
+            let left = LOCAL.with(|local| {
+                let sites = local.sites.borrow().capacity();
+                let foreign = local.foreign.borrow().end();
+                (sites, foreign)
+            });
+            LEFT_BEHIND.lock().unwrap().push(left);
+        }
+    }
+
+    static LEFT_BEHIND: Mutex<Vec<(usize, u32)>> = Mutex::new(Vec::new());
+
+    on_thread("ends", || {
+        LEFT.with(|_| ());
+        IOLoop::current().add_callback(|| ());
+        run(sleep(Duration::from_millis(1)));
+    });
+    assert_eq!(*LEFT_BEHIND.lock().unwrap(), [(0, 0)]);
+}
