@@ -63,7 +63,9 @@ impl SendBuffer {
         let Some(room) = self.room.get_mut(self.len..) else { return };
         let mut room = Room(room);
         write(&mut room);
-        self.len = all - room.0.len();
+        let len = all - room.0.len();
+        debug_assert!(len - self.len <= most, "more is written than was asked for");
+        self.len = len;
     }
 
     #[cold]
@@ -99,7 +101,7 @@ impl From<SendBuffer> for Bytes {
 }
 
 /// What is left of the room that was asked for. What does not fit is not written, and a mistake
-/// of who asked.
+/// of who asked: the room stays as it is then, for what lies in it is of an earlier response.
 pub(crate) struct Room<'a>(&'a mut [u8]);
 
 impl Room<'_> {
@@ -108,9 +110,10 @@ impl Room<'_> {
 
     #[inline]
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        let Some((place, rest)) = mem::take(&mut self.0).split_at_mut_checked(bytes.len()) else {
-            return debug_assert!(false, "more is written than was asked for");
-        };
+        if bytes.len() > self.0.len() {
+            return debug_assert!(false, "more is written than there is room for");
+        }
+        let (place, rest) = mem::take(&mut self.0).split_at_mut(bytes.len());
         place.copy_from_slice(bytes);
         self.0 = rest;
     }
@@ -118,9 +121,10 @@ impl Room<'_> {
     /// Appends a piece whose length the compiler knows.
     #[inline(always)]
     pub(crate) fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
-        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else {
-            return debug_assert!(false, "more is written than was asked for");
-        };
+        if N > self.0.len() {
+            return debug_assert!(false, "more is written than there is room for");
+        }
+        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else { return };
         *place = *bytes;
         self.0 = rest;
     }
@@ -173,6 +177,29 @@ mod tests {
         buffer.clear();
         buffer.release();
         assert_eq!((buffer.len(), buffer.capacity()), (0, 0));
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[test]
+    fn what_does_not_fit_brings_nothing_to_light_that_was_there_before() {
+        let mut buffer = SendBuffer::default();
+        buffer.extend(b"of somebody else");
+        buffer.clear();
+        buffer.put_together(4, |room| {
+            room.put(&[b'x'; SendBuffer::FIRST_ROOM + 1]);
+            room.extend(&[b'x'; SendBuffer::FIRST_ROOM + 1]);
+            room.put(b"all");
+        });
+        assert_eq!(buffer.as_slice(), b"all");
+    }
+
+    #[cfg(debug_assertions)]
+    #[test]
+    #[should_panic(expected = "more is written than was asked for")]
+    fn to_write_more_than_was_asked_for_is_a_mistake_even_where_there_is_room() {
+        let mut buffer = SendBuffer::default();
+        buffer.extend(b"with room for more");
+        buffer.put_together(1, |room| room.put(b"<>"));
     }
 
     #[test]
