@@ -5,13 +5,16 @@ use std::io::{self, ErrorKind};
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use futures_lite::StreamExt;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use squall::process::{ForkOptions, task_id};
-use squall::{Application, HTTPServer, get, route};
+use squall::{Application, HTTPServer, IOLoop, get, route};
+use squall_runtime::signal::Signals;
 
 use super::{application, connection_to, sender, serve, who};
 use crate::case::{Case, SOON, Server, suspend};
@@ -219,6 +222,36 @@ pub fn a_worker_that_hangs_to_the_last_is_killed(case: &Case) {
     server.expect("has not turned for 1 s");
     server.expect("not aborted within 200ms: killing worker 0");
     server.expect("was killed by SIGKILL while serving GET /hang");
+    connection_to(port, server.worker(0));
+}
+
+pub fn a_worker_that_hangs_is_replaced_even_if_it_says_that_all_is_well(case: &Case) {
+    let server = case.server(|| {
+        let hang = async || -> &str {
+            // As a program may that writes a report of its crash.
+            let (sender, awaited) = mpsc::channel();
+            thread::spawn(move || {
+                IOLoop::current().run_sync(async {
+                    let mut aborts = Signals::new([Signal::SIGABRT as i32]).unwrap();
+                    sender.send(()).unwrap();
+                    aborts.next().await;
+                    exit(0);
+                })
+            });
+            awaited.recv().unwrap();
+            loop {
+                std::hint::spin_loop();
+            }
+        };
+        let app = Application::new([route("/", get(who)), route("/hang", get(hang))]);
+        let options = ForkOptions::new().workers(1).stall_timeout(Duration::from_secs(1));
+        serve(&HTTPServer::new(app), options)
+    });
+    let port = server.port();
+    let mut hanging = connection_to(port, server.worker(0));
+    hanging.send("GET", "/hang", "", b"").unwrap();
+    server.expect("has not turned for 1 s");
+    server.expect("exited normally while serving GET /hang");
     connection_to(port, server.worker(0));
 }
 

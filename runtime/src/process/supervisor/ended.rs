@@ -21,7 +21,8 @@ impl Supervisor {
         let is_expected = match (self.stage, process.is_ordered) {
             (Stage::Killing, _) => true,
             (_, true) => death.is_normal() || death.is_by(Signal::SIGTERM),
-            (_, false) => death.is_normal(),
+            // One that was ended because it hangs has not ended by itself, whatever it says.
+            (_, false) => death.is_normal() && !process.was_aborted(),
         };
         // Nobody waits any more where all could accept.
         self.has_drained |= !self.is_serving() && death.is_normal() && process.page.accepts_last();

@@ -170,6 +170,11 @@ impl Process {
         matches!(self.phase, Phase::Aborted { .. } | Phase::Killed)
     }
 
+    /// Whether it was told to end because it hangs.
+    pub(super) fn was_aborted(&self) -> bool {
+        matches!(self.phase, Phase::Aborted { .. })
+    }
+
     pub(super) fn abort(&mut self) {
         self.phase = Phase::Aborted { since: Instant::now() };
         self.signal(Signal::SIGABRT);
