@@ -200,7 +200,7 @@ pub fn one_process_answers_what_waits_to_be_accepted(case: &Case) {
 }
 
 pub fn what_waits_is_answered_however_long_that_takes(case: &Case) {
-    answers_what_waits(case, 1, "/spin/5");
+    answers_what_waits(case, 1, "/spin/3");
 }
 
 fn answers_what_waits(case: &Case, processes: usize, target: &str) {
