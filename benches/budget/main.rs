@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench budget [-- SCENARIO..]` builds the application that is measured,
 //! `examples/bench.rs`, and serves all or the named scenarios to a client. It takes less than a
-//! minute, and fails if a figure is over its budget. What `strace` or `valgrind` counts is left
+//! minute, and fails if a figure is over its budget; if it is of instructions, by more than another
+//! processor makes of them. What `strace` or `valgrind` counts is left
 //! out where they are not installed. With `--files` it prints instead in which source files the
 //! instructions are.
 //!
@@ -33,6 +34,11 @@ use scenarios::{SCENARIOS, Scenario};
 
 /// A budget that is so much higher than what is measured should be lowered.
 const GENEROUS: f64 = 1.1;
+
+/// Instructions are counted to the last one, but other machines count others: where the C library
+/// copies with other vectors, it is up to 5 percent more for a KiB that is echoed. So much more is no
+/// failure, and is told.
+const ELSEWHERE: f64 = 1.06;
 
 /// On a machine that is busy a batch may be torn apart, which costs a few calls more. So the least
 /// of a few tries counts, if the first one is over its budget.
@@ -158,6 +164,7 @@ fn judge(tools: &Tools, program: &Path, scenario: &Scenario, budget: &Budget) ->
         let allowed = budget.of(what).unwrap_or(f64::INFINITY);
         let remark = match () {
             () if is_over => "  OVER BUDGET",
+            () if measured > allowed => "  over by less than another machine may be",
             () if measured * GENEROUS < allowed => "  the budget can be lowered",
             () => "",
         };
@@ -178,6 +185,7 @@ impl Budget {
     }
 
     fn is_exceeded(&self, what: &str, measured: f64) -> bool {
-        self.of(what).is_some_and(|allowed| measured > allowed)
+        let margin = if what == "instructions" { ELSEWHERE } else { 1.0 };
+        self.of(what).is_some_and(|allowed| measured > allowed * margin)
     }
 }

@@ -20,8 +20,14 @@ fn refused(server: Server, reason: &str) {
 pub fn a_second_thread_is_named(case: &Case) {
     let server = case.server(|| {
         let (_end, ended) = mpsc::channel::<()>();
+        let (runs, running) = mpsc::channel();
         let thread = thread::Builder::new().name("my pool".to_owned());
-        thread.spawn(move || ended.recv())?;
+        thread.spawn(move || {
+            runs.send(()).unwrap();
+            ended.recv()
+        })?;
+        // It has its name by then.
+        running.recv().unwrap();
         announce(fork_processes(2)?);
         Ok(())
     });

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit, id};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -331,7 +332,14 @@ pub fn the_pid_file_is_that_of_who_serves(case: &Case) {
 /// Starts a thread in the supervisor, as a library might that it calls.
 fn start_thread(_: &SlotPage) -> Option<String> {
     let stray = thread::Builder::new().name("stray".to_owned());
-    stray.spawn(thread::park).unwrap();
+    let (runs, running) = mpsc::channel();
+    let run = move || {
+        runs.send(()).unwrap();
+        thread::park();
+    };
+    stray.spawn(run).unwrap();
+    // It has its name by then.
+    running.recv().unwrap();
     None
 }
 

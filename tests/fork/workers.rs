@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_lite::StreamExt;
 use nix::sys::signal::{SigSet, Signal, kill};
 use squall_runtime::process::{
-    ForkOptions, Scoreboard, State, fork_processes, task_id, want_replacement,
+    ForkOptions, Scoreboard, SlotPage, State, fork_processes, task_id, want_replacement,
 };
 use squall_runtime::signal::{SIGTERM, Signals};
 use squall_runtime::{IOLoop, bind_sockets, sleep};
@@ -100,8 +100,8 @@ fn outlived() -> io::Result<()> {
     let pages = Scoreboard::current().unwrap().pages();
     let other = pages.into_iter().find(|page| page.slot() == 1 && page.index() != own.index());
     let other = other.unwrap();
-    let awaited = async move |state| {
-        while other.state() != state {
+    let awaited = async |page: &SlotPage, state| {
+        while page.state() != state {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -110,13 +110,14 @@ fn outlived() -> io::Result<()> {
             SigSet::from(Signal::SIGTERM).thread_block()?;
             want_replacement();
             IOLoop::current().spawn_callback(async move {
-                awaited(State::Ready).await;
-                awaited(State::Empty).await;
+                // The other is ready by then.
+                awaited(&own, State::Stopping).await;
+                awaited(&other, State::Empty).await;
                 exit(0);
             });
         }
         3 => IOLoop::current().spawn_callback(async move {
-            awaited(State::Stopping).await;
+            awaited(&other, State::Stopping).await;
             exit(0);
         }),
         _ => {}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::disable_transparent_huge_pages;
 
 /// It listens and ends within this time, or is killed. Under a tool that counts instructions, on a
 /// machine with much else to do, both may take long.
@@ -33,6 +34,9 @@ impl Server {
     ///
     /// If it cannot be run, ends, or does not listen within two minutes.
     pub fn start(command: impl FnOnce(u16) -> Command) -> io::Result<Self> {
+        // Its memory is weighed, and some systems give it in pieces of 2 MiB. Who is started has this
+        // from who starts.
+        let _ = disable_transparent_huge_pages(true);
         let port = free_port()?;
         let process = command(port).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let mut server = Self { process, port };

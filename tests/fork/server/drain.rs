@@ -13,19 +13,19 @@ use super::{application, serve};
 use crate::case::{Case, SOON, Server};
 use crate::http::Connection;
 
-/// A server that says so when its end begins.
-fn hooked(processes: usize, limit: Duration) -> io::Result<()> {
+/// A server that says so when its end begins, and needs some time for that.
+fn hooked(processes: usize, limit: Duration, time: Duration) -> io::Result<()> {
     let server = HTTPServer::new(application()).shutdown_timeout(limit);
-    server.on_drain(async |reason| {
+    server.on_drain(async move |reason| {
         println!("{} hears: {reason:?}", id());
-        sleep(SHORT).await;
+        sleep(time).await;
         println!("{} has said goodbye", id());
     });
     serve(&server, processes)
 }
 
 pub fn a_hook_runs_in_each_process_when_its_end_begins(case: &Case) {
-    let server = case.server(|| hooked(2, SOON));
+    let server = case.server(|| hooked(2, SOON, SHORT));
     let workers = serving(&server, 2);
     server.signal(Signal::SIGHUP);
     // One after the other, and each when its replacement is ready.
@@ -42,7 +42,7 @@ pub fn a_hook_runs_in_each_process_when_its_end_begins(case: &Case) {
 }
 
 pub fn a_hook_of_one_process_runs_and_is_waited_for(case: &Case) {
-    let server = case.server(|| hooked(1, SOON));
+    let server = case.server(|| hooked(1, SOON, SHORT));
     serving(&server, 1);
     server.signal(Signal::SIGTERM);
     server.expect(" hears: Shutdown");
@@ -51,7 +51,7 @@ pub fn a_hook_of_one_process_runs_and_is_waited_for(case: &Case) {
 }
 
 pub fn a_hook_that_takes_too_long_is_named_by_its_line(case: &Case) {
-    let server = case.server(|| hooked(1, SHORT / 4));
+    let server = case.server(|| hooked(1, SHORT / 4, SOON));
     serving(&server, 1);
     server.signal(Signal::SIGTERM);
     let place = server.expect("WARN squall::general: the background task of ");

@@ -181,8 +181,14 @@ fn refused(server: Server, reason: &str) {
 pub fn a_thread_is_refused_by_its_name(case: &Case) {
     let server = case.server(|| {
         let (_end, ended) = mpsc::channel::<()>();
+        let (runs, running) = mpsc::channel();
         let thread = thread::Builder::new().name("metrics".to_owned());
-        thread.spawn(move || ended.recv())?;
+        thread.spawn(move || {
+            runs.send(()).unwrap();
+            ended.recv()
+        })?;
+        // It has its name by then.
+        running.recv().unwrap();
         serve(&HTTPServer::new(application()), 2)
     });
     refused(server, "cannot fork: there are other threads (`metrics`)");

@@ -200,9 +200,10 @@ pub fn one_process_answers_what_waits_to_be_accepted(case: &Case) {
 }
 
 pub fn what_waits_is_answered_however_long_that_takes(case: &Case) {
-    answers_what_waits(case, 1, "/spin/5");
+    answers_what_waits(case, 1, "/spin/300");
 }
 
+/// Some of those that wait ask for `target`.
 fn answers_what_waits(case: &Case, processes: usize, target: &str) {
     let server = case.server(|| serve(&HTTPServer::new(application()), processes));
     let port = server.port();
@@ -210,7 +211,8 @@ fn answers_what_waits(case: &Case, processes: usize, target: &str) {
     serving.iter().copied().for_each(suspend);
     // More than a loop takes in one turn.
     let mut waiting: Vec<_> = (0..400).map(|_| Connection::open(port).unwrap()).collect();
-    for connection in &mut waiting {
+    for (number, connection) in waiting.iter_mut().enumerate() {
+        let target = if number % 100 == 0 { target } else { "/" };
         connection.send("GET", target, "", b"").unwrap();
     }
     server.signal(Signal::SIGTERM);
