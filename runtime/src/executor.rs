@@ -5,7 +5,6 @@
 //! its home is: at home it puts the number into a plain queue; elsewhere it sends a message to the
 //! loop's [`Remote`]. Nothing here knows what the loop sleeps on.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -15,10 +14,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::slab::{NONE, Slab};
-use crate::{budget, log, pulse};
+use crate::{budget, pulse};
 
+use caught::{drop_caught, report};
 pub use join_error::JoinError;
-use join_error::panic_message;
 use joined::Joined;
 pub(crate) use joined::TaskHandle;
 pub(crate) use remote::{Message, Remote};
@@ -27,6 +26,7 @@ use task_waker::Lent;
 use waiter::Running;
 pub(crate) use waiter::Waiter;
 
+mod caught;
 mod join_error;
 mod joined;
 mod remote;
@@ -302,31 +302,6 @@ fn poll(future: &mut BoxedTask, waker: &Waker) -> bool {
             drop_caught(payload);
             false
         }
-    }
-}
-
-/// A panic out of a destructor must not end the loop.
-fn drop_caught<T>(value: T) {
-    caught(|| drop(value));
-}
-
-fn caught(destroy: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(destroy)) {
-        report(&*payload);
-        // Whose destructor panics as well is not dropped.
-        std::mem::forget(payload);
-    }
-}
-
-#[cold]
-fn report(payload: &(dyn Any + Send)) {
-    let message = panic_message(payload);
-    match site() {
-        Some(site) => log::error(
-            log::APPLICATION,
-            format_args!("a task spawned at {site} panicked: {message}"),
-        ),
-        None => log::error(log::APPLICATION, format_args!("a task panicked: {message}")),
     }
 }
 

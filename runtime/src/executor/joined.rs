@@ -9,9 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::caught::{caught, report};
 use super::join_error::JoinError;
 use super::remote::{Message, Remote};
-use super::{LOCAL, caught, is_home, report};
+use super::{LOCAL, is_home};
 
 /// What a task and who waits for it share.
 struct Joint<T> {
