@@ -70,6 +70,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::drain::workers_serve_on_while_load_balancers_hear_of_the_end,
     server::drain::a_handler_that_outlives_its_client_is_cut_as_well,
     server::last::a_handler_that_goes_on_is_waited_for,
+    server::last::a_request_whose_body_does_not_come_is_answered_at_the_deadline,
     server::last::a_response_that_has_begun_is_completed,
     server::last::another_protocol_is_waited_for,
     server::last::of_a_pipeline_what_was_begun_is_answered,

@@ -299,3 +299,33 @@ pub fn what_is_cut_does_not_look_whole(case: &Case) {
     let (status, _) = server.ended();
     assert_eq!(status.code(), Some(0));
 }
+
+pub fn a_request_whose_body_does_not_come_is_answered_at_the_deadline(case: &Case) {
+    let server = case.server(|| {
+        let read = async |cx: &mut Context| cx.write(cx.body().await?);
+        let app = Application::new([
+            route("/whole", post(read)),
+            route("/stream", post(read)).stream_request_body(),
+        ]);
+        serve(&HTTPServer::new(app).shutdown_timeout(Duration::from_millis(300)), 1)
+    });
+    let port = server.port();
+    let mut waiting = ["/whole", "/stream"].map(|path| {
+        let mut client = Raw::open(port);
+        client.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        ));
+        client.until("HTTP/1.1 100 Continue\r\n\r\n");
+        client
+    });
+    server.signal(Signal::SIGTERM);
+    for client in &mut waiting {
+        let head = client.until("\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+        assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+    }
+    drop(waiting);
+    server.expect("2 connections are cut: they took too long");
+    let (status, _) = server.ended();
+    assert_eq!(status.code(), Some(0));
+}

@@ -50,6 +50,8 @@ pub(crate) enum BodyFailure {
     Malformed(BodyError),
     TooLarge,
     TimedOut,
+    /// The server ends, and waits no longer.
+    ServerEnds,
     /// The connection ended before the body did.
     Gone,
     /// The request was answered before its body was read.
@@ -66,6 +68,8 @@ impl BodyFailure {
             Self::TimedOut => {
                 HTTPError::REQUEST_TIMEOUT.with_log_message("the body came too slowly")
             }
+            Self::ServerEnds => HTTPError::SERVICE_UNAVAILABLE
+                .with_log_message("the server ends before the body was complete"),
             Self::Over => HTTPError::INTERNAL_SERVER_ERROR
                 .with_log_message("a body was read after its request was answered"),
             Self::Gone => HTTPError::new(StatusCode::BAD_REQUEST)
@@ -298,7 +302,12 @@ impl Connection {
             Poll::Pending => {
                 self.begin_wait_for_body();
                 self.save_memory();
-                self.poll_receive_limit(task).map(|()| Err(BodyFailure::TimedOut))
+                self.poll_receive_limit(task).map(|()| {
+                    Err(match self.worker.is_aborting() {
+                        true => BodyFailure::ServerEnds,
+                        false => BodyFailure::TimedOut,
+                    })
+                })
             }
         }
     }
@@ -312,7 +321,17 @@ impl Connection {
             buffers.body.waiting_since = Some(now);
             buffers.body.patience(&self.worker.settings)
         });
+        let patience = if self.worker.is_aborting() { Some(Duration::ZERO) } else { patience };
         self.restart(Phase::Body, patience);
+    }
+
+    /// Has who waits for the body wait no longer.
+    pub(super) fn cut_wait_for_body(&self) -> bool {
+        let waits = self.phase() == Phase::Body;
+        if waits {
+            self.restart(Phase::Body, Some(Duration::ZERO));
+        }
+        waits
     }
 
     /// Ends the wait, whether something came or nobody wants it any more.

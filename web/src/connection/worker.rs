@@ -180,7 +180,7 @@ impl Worker {
     pub(crate) fn abort(&self) {
         self.aborting.set(true);
         self.each_connection(|connection| {
-            if connection.wake_waiting_handler() {
+            if connection.wake_waiting_handler() || connection.cut_wait_for_body() {
                 return;
             }
             if connection.is_handed_over() {
