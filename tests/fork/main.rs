@@ -123,6 +123,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::supervised::a_worker_that_has_served_enough_is_replaced,
     server::supervised::a_worker_that_hangs_is_replaced_even_if_it_says_that_all_is_well,
     server::supervised::a_worker_that_hangs_to_the_last_is_killed,
+    server::supervised::a_worker_that_hangs_while_all_end_is_named_with_what_it_serves,
     server::supervised::a_worker_that_may_hang_has_its_clients_served_by_another,
     server::supervised::a_worker_that_leaves_by_itself_leaves_nobody_behind,
     server::supervised::failing_replacements_leave_the_workers_that_are_there,

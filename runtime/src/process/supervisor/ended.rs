@@ -18,15 +18,14 @@ const RELOAD_TRIES: u32 = 3;
 
 impl Supervisor {
     pub(super) fn ended(&mut self, id: usize, process: &Process, death: Death) {
-        let is_expected = match (self.stage, process.is_ordered) {
-            (Stage::Killing, _) => true,
-            (_, true) => death.is_normal() || death.is_by(Signal::SIGTERM),
+        let is_expected = match process.is_ordered {
+            true => death.is_normal() || death.is_by(Signal::SIGTERM),
             // One that was ended because it hangs has not ended by itself, whatever it says.
-            (_, false) => death.is_normal() && !process.was_aborted(),
+            false => death.is_normal() && !process.was_aborted(),
         };
         // Nobody waits any more where all could accept.
         self.has_drained |= !self.is_serving() && death.is_normal() && process.page.accepts_last();
-        process.page.end(is_expected);
+        process.page.end(is_expected || matches!(self.stage, Stage::Killing));
         self.slots[id].has_listened = true;
         let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
         if is_expected {
