@@ -121,6 +121,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::supervised::a_reload_fails_no_request,
     server::supervised::a_suspended_worker_s_clients_are_served_by_another,
     server::supervised::a_worker_that_has_served_enough_is_replaced,
+    server::supervised::a_worker_that_ends_by_itself_is_told_of,
     server::supervised::a_worker_that_hangs_is_replaced_even_if_it_says_that_all_is_well,
     server::supervised::a_worker_that_hangs_to_the_last_is_killed,
     server::supervised::a_worker_that_hangs_while_all_end_is_named_with_what_it_serves,
