@@ -145,7 +145,8 @@ impl ForkOptions {
     /// who waits for a worker that dies over it is accepted by another, or, if none is left, by
     /// one that is started for that, within the [`stop_timeout`](Self::stop_timeout).
     ///
-    /// **Signals to the supervisor.**
+    /// **Signals to the supervisor.** With the times and the log in [one
+    /// place](crate::process#running-it).
     ///
     /// | signal | effect |
     /// |---|---|
