@@ -37,6 +37,58 @@
 //! files is done anew.
 //!
 //! [`after_fork`]: ForkOptions::after_fork
+//! [`stop_timeout`]: ForkOptions::stop_timeout
+//!
+//! # Running it
+//!
+//! | signal to the supervisor | effect | exit status |
+//! |---|---|---|
+//! | `SIGTERM`, `SIGINT` | all workers are told to end; those that take longer than the [`stop_timeout`] are killed | 0, killed or not |
+//! | the same again, 0.1 s later or more; `SIGQUIT` | all workers are killed at once | 0 |
+//! | `SIGHUP` | the workers are replaced, one after the other, by forks of the supervisor: the program is not run anew | goes on |
+//! | `SIGTTIN`, `SIGTTOU` | one worker more, one fewer | goes on |
+//! | `SIGUSR2` | a [new version](#a-new-version-of-the-program) takes over | 0 once that serves; goes on where it fails |
+//! | `SIGKILL`, or any other that ends it | the workers are killed by the system | the signal |
+//! | none: all workers have ended with 0 by themselves | | 0 |
+//! | none: too many workers have died | the others are told to end | 1 |
+//!
+//! `SIGINT` and `SIGQUIT` stay ignored if they were when the program began, as in the background jobs
+//! of a shell script (`server &`): there, `SIGTERM` is what ends it.
+//!
+//! | signal to a worker | effect |
+//! |---|---|
+//! | `SIGTERM` | it ends gracefully, and *for good*: nobody replaces a worker that exits with 0. To have workers replaced, send `SIGHUP` to the supervisor |
+//! | `SIGINT`, `SIGQUIT`, `SIGHUP` | none |
+//! | `SIGSTOP` | it stands still until `SIGCONT`, and is not replaced; others serve who waits at its listeners, if they [adopt](crate::Sockets::adoptions) |
+//! | `SIGKILL`, `SIGABRT` and whatever else kills it | it is replaced |
+//!
+//! **The time that the end takes.** With an HTTP server, whose `start` sets the default of the
+//! [`stop_timeout`] to the sum of the three:
+//!
+//! ```text
+//! SIGTERM                                                                SIGKILL
+//!    |- drain_delay (0 s) -|----- shutdown_timeout (30 s) -----|--- 5 s ---|
+//!    |  serves as before   |  finishes what it has, then cuts  |  margin   |
+//!    |----------------------- stop_timeout (35 s) -------------------------|
+//! ```
+//!
+//! A [`stop_timeout`] that is set is taken as it is: a shorter one kills while requests are being
+//! finished. A worker that ends while others serve on has no `drain_delay`. The service manager has
+//! to wait for longer than the `stop_timeout` before it kills (`TimeoutStopSec=`,
+//! `terminationGracePeriodSeconds`, `docker stop --time`).
+//!
+//! **What the log says.** Without a `tracing` subscriber, warnings and errors go to standard error,
+//! and nothing else does. With one that takes `squall::general=info`, all of it:
+//!
+//! | level | of what |
+//! |---|---|
+//! | error | a worker that is killed for it was not ready or has not turned in time; a replacement that fails, an upgrade that fails, too many deaths |
+//! | warning | a worker that has died, with what it was serving; one that was killed as it did not stop in time; one that has ended by itself with 0, and the end of the server after the last of those; an order that cannot be followed |
+//! | info | each order; workers that start, are ready, and end as they were told to; `all workers were replaced` after `SIGHUP`; `process … has taken over` after `SIGUSR2` |
+//!
+//! A reload or an upgrade without a fault so says nothing by default. That of the first process of a
+//! container has `process … is ready: executing the same` from the old program, and `all workers are
+//! ready` from the new one.
 //!
 //! # What others say, and are told
 //!
@@ -58,6 +110,8 @@
 //! # systemctl kill --kill-whom=main --signal=USR2 shop
 //! KillMode=mixed
 //! WatchdogSec=10
+//! # Longer than the stop_timeout.
+//! TimeoutStopSec=45
 //! Restart=on-failure
 //! User=www-data
 //! AmbientCapabilities=CAP_NET_BIND_SERVICE

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Command, exit, id};
+use std::process::{Command, ExitStatus, exit, id};
 use std::thread;
 use std::time::Instant;
 
@@ -100,6 +100,17 @@ impl Server {
     #[track_caller]
     pub fn worker(&self, id: usize) -> Pid {
         Pid::from_raw(self.number(&format!("this is worker {id}, process ")))
+    }
+
+    /// As `ended`, where this many workers end by themselves. The log tells of each, and of the end.
+    #[track_caller]
+    pub fn ended_by_itself(self, workers: usize) -> (ExitStatus, Vec<String>) {
+        let (status, mut others) = self.ended();
+        let is_done = |line: &mut String| line.contains("exited normally; it is not replaced, ");
+        assert_eq!(others.extract_if(.., is_done).count(), workers, "{others:?}");
+        let is_end = |line: &mut String| line.contains("all workers have ended by themselves: ");
+        assert_eq!(others.extract_if(.., is_end).count(), 1, "{others:?}");
+        (status, others)
     }
 
     /// The port it has told of.

@@ -81,19 +81,17 @@ pub fn the_name_can_be_left_alone(case: &Case) {
 }
 
 pub fn a_pinned_worker_has_one_processor(case: &Case) {
+    let set = sched_getaffinity(None).unwrap();
+    let usable: Vec<_> = (0..1024).filter(|&processor| set.is_set(processor)).collect();
+    let count = usable.len();
     let server = case.server(|| {
-        let usable: Vec<_> = {
-            let set = sched_getaffinity(None)?;
-            (0..1024).filter(|&processor| set.is_set(processor)).collect()
-        };
-        let count = usable.len();
         let id = ForkOptions::new().workers(count + 1).pin_cpus(true).fork_processes()?;
         let set = sched_getaffinity(None)?;
         assert_eq!(set.count(), 1);
         assert!(set.is_set(usable[id % count]));
         Ok(())
     });
-    let (status, others) = server.ended();
+    let (status, others) = server.ended_by_itself(count + 1);
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 

@@ -35,7 +35,7 @@ pub fn workers_are_numbered_from_0(case: &Case) {
     });
     let pids: HashSet<_> = (0..4).map(|id| server.worker(id)).collect();
     assert_eq!(pids.len(), 4);
-    let (status, others) = server.ended();
+    let (status, others) = server.ended_by_itself(4);
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 
@@ -73,7 +73,7 @@ pub fn a_worker_that_fails_is_replaced(case: &Case) {
 pub fn a_worker_that_exits_with_0_is_not_replaced(case: &Case) {
     let server = case.server(|| greeters(ForkOptions::new().workers(2)));
     let port = server.port();
-    server.worker(0);
+    let first = server.worker(0);
     let other = server.worker(1);
     Client::of_worker(port, 1);
     Client::of_worker(port, 0).order("exit 0");
@@ -88,6 +88,11 @@ pub fn a_worker_that_exits_with_0_is_not_replaced(case: &Case) {
         }
     }
     Client::of_worker(port, 1).order("exit 0");
+    let line = format!("worker 0 (pid {first}) exited normally; it is not replaced");
+    assert_eq!(server.expect(&line), ", 1 worker is left");
+    let line = format!("worker 1 (pid {other}) exited normally; it is not replaced");
+    assert_eq!(server.expect(&line), ", no worker is left");
+    server.expect("all workers have ended by themselves: the server ends, with status 0");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
@@ -308,7 +313,7 @@ pub fn workers_share_no_poller(case: &Case) {
     });
     server.worker(0);
     server.worker(1);
-    let (status, others) = server.ended();
+    let (status, others) = server.ended_by_itself(2);
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 
@@ -326,6 +331,6 @@ pub fn a_worker_has_the_signals_it_should_have(case: &Case) {
         assert_eq!(after[2], before[2], "what is caught: faults only");
         Ok(())
     });
-    let (status, others) = server.ended();
+    let (status, others) = server.ended_by_itself(1);
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }

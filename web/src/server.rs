@@ -80,6 +80,12 @@ pub use start::StartOptions;
 /// connection by [`Upgraded::draining`](crate::Upgraded::draining), and what belongs to no request
 /// by [`on_drain`](Self::on_drain). What is left at the
 /// [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the log.
+///
+/// A supervisor leaves SIGINT ignored if it was when the program began, as in a background job of a
+/// shell script.
+/// In a process without a supervisor, a handler that never returns keeps it from hearing of either:
+/// see [`start`](Self::start). What an operator has to know is in [one
+/// place](crate::process#running-it).
 #[derive(Clone)]
 pub struct HTTPServer {
     shared: Rc<Shared>,

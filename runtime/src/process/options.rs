@@ -132,7 +132,7 @@ impl ForkOptions {
     /// been *ready* for a second. If the one that follows does so as well, the next waits for
     /// 0.1 s, then 0.2 s, and so on up to 2 s, each a quarter more or less at random. A worker is
     /// ready when its loop runs and the listeners of all that was bound before the fork were
-    /// taken, or dropped. One that exits with 0 is done and not replaced; once all are done, the
+    /// taken, or dropped. One that exits with 0 is done and not replaced, which the log tells; once all are done, the
     /// supervisor exits with status 0. If too many must be replaced in too short a time, it stops
     /// the others and exits with status 1. A worker that dies while the one it was to replace
     /// goes on serving is no reason to: the next one waits for up to a minute, or, after
@@ -145,7 +145,8 @@ impl ForkOptions {
     /// who waits for a worker that dies over it is accepted by another, or, if none is left, by
     /// one that is started for that, within the [`stop_timeout`](Self::stop_timeout).
     ///
-    /// **Signals to the supervisor.**
+    /// **Signals to the supervisor.** With the times and the log in [one
+    /// place](crate::process#running-it).
     ///
     /// | signal | effect |
     /// |---|---|
@@ -158,8 +159,10 @@ impl ForkOptions {
     /// | `SIGUSR2` | runs the [new version](crate::process#a-new-version-of-the-program) of the program; this one ends when that is ready |
     /// | `SIGKILL`, and whatever else ends it | the workers are killed with it |
     ///
-    /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop; until it
-    /// handles that signal, it simply ends. `SIGINT`, `SIGQUIT` and `SIGHUP` are ignored: what a
+    /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop. It is the
+    /// supervisor's to send: a worker that somebody else sends it to ends with 0, and so for good. To
+    /// have one replaced, send `SIGHUP` to the supervisor. One that does not handle `SIGTERM` yet is
+    /// killed by it, and replaced. `SIGINT`, `SIGQUIT` and `SIGHUP` are ignored: what a
     /// terminal sends goes to supervisor and workers alike, and a worker that counted both that
     /// and the supervisor's `SIGTERM` would take the second as an order to hurry. All other signals
     /// have their default effect; those that the program ignored, such as `SIGPIPE`, stay

@@ -189,8 +189,7 @@ impl Supervisor {
                 return self.become_worker(worker);
             }
             if self.is_over() {
-                self.presence.leave();
-                exit(self.status);
+                self.leave()
             }
             match self.await_event()? {
                 Awaited::Signal(Signal::SIGCHLD) => self.reap(),

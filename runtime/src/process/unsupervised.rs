@@ -56,9 +56,14 @@ fn decline(order: c_int) {
         return;
     }
     let name = signal_name(order);
-    let text =
-        format_args!("{name}: nothing is replaced, this process serves without a supervisor");
-    log::warn(log::GENERAL, text);
+    let what = match order {
+        SIGTTIN | SIGTTOU => "there are no workers to have more or fewer of",
+        _ => "nothing is replaced",
+    };
+    log::warn(
+        log::GENERAL,
+        format_args!("{name}: {what}, this process serves without a supervisor"),
+    );
     if order == SIGHUP {
         single::reload_ordered();
     }

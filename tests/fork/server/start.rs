@@ -82,10 +82,16 @@ pub fn one_process_outlives_what_is_meant_for_a_supervisor(case: &Case) {
     let port = server.port();
     server.expect("this is the only process, ");
     let mut connection = Connection::open(port).unwrap();
-    for signal in [Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGTTIN, Signal::SIGTTOU] {
+    let number = "there are no workers to have more or fewer of";
+    for (signal, answer) in [
+        (Signal::SIGHUP, "nothing is replaced"),
+        (Signal::SIGUSR2, "nothing is replaced"),
+        (Signal::SIGTTIN, number),
+        (Signal::SIGTTOU, number),
+    ] {
         connection.get("/").unwrap();
         server.signal(signal);
-        server.expect(&format!("{signal}: nothing is replaced"));
+        server.expect(&format!("{signal}: {answer}, this process serves without a supervisor"));
     }
     connection.send("POST", "/handle", "", b"").unwrap();
     assert_eq!(connection.response().unwrap().status(), 200);

@@ -228,6 +228,52 @@ pub fn a_worker_that_hangs_to_the_last_is_killed(case: &Case) {
     connection_to(port, server.worker(0));
 }
 
+pub fn a_worker_that_hangs_while_all_end_is_named_with_what_it_serves(case: &Case) {
+    let server = case.server(|| {
+        let hang = async || -> &str {
+            eprintln!("it hangs");
+            loop {
+                std::hint::spin_loop();
+            }
+        };
+        let app = Application::new([route("/", get(who)), route("/hang", get(hang))]);
+        let options = ForkOptions::new().workers(1).stop_timeout(Duration::from_millis(200));
+        serve(&HTTPServer::new(app), options)
+    });
+    let port = server.port();
+    let pid = server.worker(0);
+    let mut hanging = connection_to(port, pid);
+    hanging.send("GET", "/hang", "", b"").unwrap();
+    server.expect("it hangs");
+    server.signal(Signal::SIGTERM);
+    server.expect(&format!("not stopped within 200ms: killing worker 0 (pid {pid})"));
+    let line = format!("worker 0 (pid {pid}) was killed by SIGKILL while serving GET /hang for ");
+    server.expect(&line);
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn a_worker_that_ends_by_itself_is_told_of(case: &Case) {
+    let server = case.server(|| {
+        let app = Application::new([
+            route("/", get(who)),
+            route("/exit", get(async || -> &str { exit(0) })),
+        ]);
+        serve(&HTTPServer::new(app), ForkOptions::new().workers(2))
+    });
+    let port = server.port();
+    let workers = [0, 1].map(|id| server.worker(id));
+    let mut connection = connection_to(port, workers[0]);
+    connection.send("GET", "/exit", "", b"").unwrap();
+    let line = format!("worker 0 (pid {}) exited normally while serving GET /exit", workers[0]);
+    let rest = server.expect(&line);
+    assert!(rest.ends_with("; it is not replaced, 1 worker is left"), "{rest}");
+    kill(workers[1], Signal::SIGTERM).unwrap();
+    let line = format!("worker 1 (pid {}) exited normally; it is not replaced", workers[1]);
+    assert_eq!(server.expect(&line), ", no worker is left");
+    server.expect("all workers have ended by themselves: the server ends, with status 0");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
 pub fn a_worker_that_hangs_is_replaced_even_if_it_says_that_all_is_well(case: &Case) {
     let server = case.server(|| {
         let hang = async || -> &str {

@@ -5,7 +5,8 @@ use crate::context::Context;
 impl Context {
     /// Waits until the server has begun to end: for a handler whose response would go on for
     /// longer than the server will wait for it, which is the
-    /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout).
+    /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout). Where all of the server ends, that
+    /// is after the [`drain_delay`](crate::HTTPServer::drain_delay).
     ///
     /// What this returns borrows nothing, and may be kept and polled beside other things. It is
     /// ready at once if the end has begun, and says [why](crate::DrainReason).

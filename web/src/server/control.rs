@@ -18,6 +18,10 @@ impl HTTPServer {
     /// address that only this machine reaches (`"127.0.0.1:8001"`), which is then open to each of
     /// its users. For others there is [`control_with`](Self::control_with).
     ///
+    /// The file is that of the user who binds it: after [`ForkOptions::user`], it is still root's.
+    ///
+    /// [`ForkOptions::user`]: crate::process::ForkOptions::user
+    ///
     /// It is answered until the process ends, also while the server drains. A server with workers
     /// must have it bound before they are forked, so that they share it: before
     /// [`start`](Self::start), or before [`fork_processes`](crate::process::fork_processes) where

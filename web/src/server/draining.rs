@@ -19,7 +19,8 @@ impl HTTPServer {
     /// of it by themselves, by [`Context::draining`](crate::Context::draining) and
     /// [`Upgraded::draining`](crate::Upgraded::draining).
     ///
-    /// It runs beside the requests that are being finished, and is waited for as they are: what is
+    /// It is called after the [`drain_delay`](Self::drain_delay), during which the server serves as
+    /// before. It runs beside the requests that are being finished, and is waited for as they are: what is
     /// left of it at the [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the
     /// log by the line that called this. There may be several, and they run at the same time. One
     /// that is given in a worker, after [`start`](Self::start), is that worker's.

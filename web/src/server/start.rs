@@ -63,6 +63,11 @@ impl HTTPServer {
     /// heeds the signals that [`ForkOptions::fork_processes`] lists, and exits when all workers
     /// have ended.
     ///
+    /// Without workers, nobody watches: a handler that never returns keeps the process from hearing
+    /// of any signal, so that only `SIGKILL` ends it, or the watchdog of a service manager
+    /// (`WatchdogSec=`). [`ForkOptions::workers(1)`](ForkOptions::workers) is one worker under a
+    /// supervisor, which names the handler in the log and replaces the worker.
+    ///
     /// The workers serve once their [`IOLoop`] is started. Rights are given up by
     /// [`ForkOptions::user`]: doing it in a worker takes from the system the order to end the
     /// worker with its supervisor.

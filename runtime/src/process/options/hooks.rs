@@ -76,6 +76,10 @@ impl ForkOptions {
     /// process of its own, forked from the supervisor, which is never at the mercy of the
     /// program's code; it is killed after 10 seconds.
     ///
+    /// After an [upgrade](crate::process#a-new-version-of-the-program) of the first process of a
+    /// container, it is not called for the workers of the old program, of which the new one knows
+    /// only that they are its children.
+    ///
     /// # Examples
     ///
     /// ```no_run

@@ -88,7 +88,9 @@ impl ForkOptions {
     }
 
     /// Sets how long workers that were asked to stop may take before they are killed. Default
-    /// 30 seconds.
+    /// 30 seconds, or what [`default_timeouts`](Self::default_timeouts) says: an HTTP server has its
+    /// `drain_delay`, its `shutdown_timeout` and 5 seconds. One that is shorter than those kills
+    /// workers that are [finishing their requests](crate::process#running-it).
     ///
     /// # Examples
     ///
@@ -134,6 +136,10 @@ impl ForkOptions {
     /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
     /// worker is replaced, and the log says what it was doing. Default 30 seconds; `None` lets it
     /// hang. A process in a debugger hangs too.
+    ///
+    /// It does not apply to a worker that was told to stop, which has its
+    /// [`stop_timeout`](Self::stop_timeout), nor to one that was suspended by `SIGSTOP`: that is not
+    /// replaced, and others serve its listeners until it goes on.
     ///
     /// **What is had of it.** The log names the request that it serves, by its route, the line that
     /// spawned the task that runs, and whether the process runs, sleeps, or waits for the system,

@@ -18,25 +18,21 @@ const RELOAD_TRIES: u32 = 3;
 
 impl Supervisor {
     pub(super) fn ended(&mut self, id: usize, process: &Process, death: Death) {
-        let is_expected = match (self.stage, process.is_ordered) {
-            (Stage::Killing, _) => true,
-            (_, true) => death.is_normal() || death.is_by(Signal::SIGTERM),
+        let is_expected = match process.is_ordered {
+            true => death.is_normal() || death.is_by(Signal::SIGTERM),
             // One that was ended because it hangs has not ended by itself, whatever it says.
-            (_, false) => death.is_normal() && !process.was_aborted(),
+            false => death.is_normal() && !process.was_aborted(),
         };
         // Nobody waits any more where all could accept.
         self.has_drained |= !self.is_serving() && death.is_normal() && process.page.accepts_last();
-        process.page.end(is_expected);
+        process.page.end(is_expected || matches!(self.stage, Stage::Killing));
         self.slots[id].has_listened = true;
-        let end = End { id, process, death, was_serving: self.was_serving(process, is_expected) };
-        if is_expected {
-            self.note_end(&end);
-            // One that it has replaced may be on its way out still.
-            let is_last = self.slots[id].processes.iter().all(|other| other.is_ordered);
-            if self.is_serving() && !process.is_ordered && is_last {
-                self.slots[id].goal = Goal::Done;
-                self.slots[id].due = None;
-            }
+        let is_told = is_expected && (process.is_ordered || !self.is_serving());
+        let end = End { id, process, death, was_serving: self.was_serving(process, is_told) };
+        if is_told {
+            log::info(log::GENERAL, format_args!("{end}"));
+        } else if is_expected {
+            self.is_done(id, &end);
         } else if !self.is_serving() || self.slots[id].goal != Goal::Served || process.is_ordered {
             log::warn(log::GENERAL, format_args!("{end}"));
         } else {
@@ -45,15 +41,27 @@ impl Supervisor {
         self.tell_exit_hook(id, process, death);
     }
 
-    /// A worker has ended as it should: unless what is bound was never served, which a program
-    /// means that has forgotten to start its loop.
-    fn note_end(&self, end: &End<'_>) {
-        let is_asked_for = end.process.is_ordered || !self.is_serving();
-        if is_asked_for || end.process.ready.is_some() || self.sockets.count() == 0 {
-            return log::info(log::GENERAL, format_args!("{end}"));
+    /// A worker has ended by itself, and as one that has done its work.
+    fn is_done(&mut self, id: usize, end: &End<'_>) {
+        let slot = &mut self.slots[id];
+        // One that it has replaced may be on its way out still.
+        let is_last = slot.processes.iter().all(|other| other.is_ordered);
+        if is_last {
+            slot.goal = Goal::Done;
+            slot.due = None;
         }
-        let text = "without having served what is bound: is its loop started? It is not replaced";
-        log::warn(log::GENERAL, format_args!("{end} {text}"));
+        // A program that has forgotten to start its loop.
+        let hint = match end.process.ready {
+            None if self.sockets.count() > 0 => {
+                " without having served what is bound: is its loop started?"
+            }
+            _ => "",
+        };
+        let follows = match is_last {
+            true => Follows::Nobody(self.wanted()),
+            false => Follows::Another,
+        };
+        log::warn(log::GENERAL, format_args!("{end}{hint}; {follows}"));
     }
 
     /// A worker has ended that should not have.
@@ -103,9 +111,9 @@ impl Supervisor {
         self.stop();
     }
 
-    /// What a worker was doing that nobody had asked to end.
-    fn was_serving(&self, process: &Process, is_expected: bool) -> Option<String> {
-        if is_expected { None } else { self.options.describe.and_then(|hook| hook(&process.page)) }
+    /// What a worker was doing that was not told to end, or has ended otherwise than it should.
+    fn was_serving(&self, process: &Process, is_told: bool) -> Option<String> {
+        if is_told { None } else { self.options.describe.and_then(|hook| hook(&process.page)) }
     }
 }
 
@@ -123,6 +131,25 @@ impl fmt::Display for End<'_> {
         match &self.was_serving {
             Some(what) => write!(f, " while serving {what}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// What is in the place of a worker that is done.
+enum Follows {
+    /// As many serve as there are left.
+    Nobody(usize),
+    /// One was started before it had ended.
+    Another,
+}
+
+impl fmt::Display for Follows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody(0) => f.write_str("it is not replaced, no worker is left"),
+            Self::Nobody(1) => f.write_str("it is not replaced, 1 worker is left"),
+            Self::Nobody(left) => write!(f, "it is not replaced, {left} workers are left"),
+            Self::Another => f.write_str("another one has its place"),
         }
     }
 }

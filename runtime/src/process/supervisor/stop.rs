@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 
 use crate::log;
 
-use super::Supervisor;
 use super::slot::{Goal, Process, Slot};
+use super::{Supervisor, exit};
 
 /// Orders to stop that come this close to each other are one: `timeout`, for one, signals a
 /// process and then its whole group.
@@ -72,6 +72,17 @@ impl Supervisor {
             let timeout = self.options.stop_limit();
             self.kill_all(format_args!("not stopped within {timeout:?}"));
         }
+    }
+
+    /// All workers have ended.
+    pub(super) fn leave(mut self) -> ! {
+        // Nobody has told them to.
+        if self.is_serving() {
+            let text = "all workers have ended by themselves: the server ends, with status 0";
+            log::warn(log::GENERAL, format_args!("{text}"));
+        }
+        self.presence.leave();
+        exit(self.status)
     }
 
     /// Whether the server goes on.
