@@ -82,8 +82,8 @@
 //!
 //! | level | of what |
 //! |---|---|
-//! | error | a worker that is killed for it was not ready or has not turned in time; a replacement that fails, an upgrade that fails, too many deaths |
-//! | warning | a worker that has died, with what it was serving; one that was killed as it did not stop in time; one that has ended by itself with 0, and the end of the server after the last of those; an order that cannot be followed |
+//! | error | a worker that is killed, as it was not ready, has not turned or did not stop in time; a replacement that fails, an upgrade that fails, too many deaths |
+//! | warning | a worker that has died, with what it was serving, also if it was killed; one that has ended by itself with 0, and the end of the server after the last of those; an order that cannot be followed |
 //! | info | each order; workers that start, are ready, and end as they were told to; `all workers were replaced` after `SIGHUP`; `process … has taken over` after `SIGUSR2` |
 //!
 //! A reload or an upgrade without a fault so says nothing by default. That of the first process of a

@@ -153,6 +153,7 @@ const CASES: &[harness::Row] = harness::rows![
     systemd::signs_of_life_are_given_in_time,
     systemd::sockets_can_be_asked_for_by_name,
     systemd::the_manager_hears_of_a_reload_of_nobody,
+    systemd::the_manager_is_told_how_many_workers_serve,
     systemd::the_manager_is_told_what_the_server_does,
     systemd::what_is_meant_for_another_process_is_left_alone,
     systemd::what_is_no_socket_for_connections_is_not_used,

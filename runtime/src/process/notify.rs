@@ -61,6 +61,11 @@ impl Notifier {
         self.send(format_args!("READY=1\nSTATUS={status}"));
     }
 
+    /// It goes on, otherwise than it was told last.
+    pub(super) fn status(&self, status: fmt::Arguments<'_>) {
+        self.send(format_args!("STATUS={status}"));
+    }
+
     /// The server takes on something new, and says when it is [`ready`](Self::ready).
     pub(super) fn reloading(&self, status: fmt::Arguments<'_>) {
         let now = clock_gettime(ClockId::Monotonic);

@@ -2,6 +2,7 @@
 
 mod options;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -54,6 +55,24 @@ pub(super) enum Phase {
     Stopping,
 }
 
+/// What the manager is told of a server that serves.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Serving {
+    workers: usize,
+    /// The last one.
+    has_failed_upgrade: bool,
+}
+
+impl fmt::Display for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.workers {
+            1 => f.write_str("1 worker serves")?,
+            workers => write!(f, "{workers} workers serve")?,
+        }
+        if self.has_failed_upgrade { f.write_str("; the upgrade has failed") } else { Ok(()) }
+    }
+}
+
 /// How this process appears.
 #[derive(Debug)]
 pub(super) struct Presence {
@@ -65,6 +84,9 @@ pub(super) struct Presence {
     to_write: Option<PathBuf>,
     notifier: Option<Notifier>,
     phase: Phase,
+    /// What was told last.
+    told: Serving,
+    has_failed_upgrade: bool,
     /// Whether this is the service: a successor is not before its predecessor has said so.
     has_place: bool,
 }
@@ -100,6 +122,8 @@ impl Presence {
             to_write: to_write.map(Into::into),
             notifier: if is_trial { None } else { Notifier::from_environment() },
             phase: Phase::Starting,
+            told: Serving::default(),
+            has_failed_upgrade: false,
             has_place: role.is_none(),
         };
         if let Some(Role::InPlace { .. }) = role {
@@ -183,16 +207,25 @@ impl Presence {
         self.phase == Phase::Reloading
     }
 
-    /// Tells the manager which phase this is, if that is news to it.
+    /// How the last upgrade has gone, as far as it has: the manager is told by the next
+    /// [`notify`](Self::notify).
+    pub(super) fn note_upgrade(&mut self, has_failed: bool) {
+        self.has_failed_upgrade = has_failed;
+    }
+
+    /// Tells the manager which phase this is, and of how many workers, if that is news to it.
     pub(super) fn notify(&mut self, phase: Phase, workers: usize) {
-        if self.phase == phase || !self.has_place {
+        let serving = Serving { workers, has_failed_upgrade: self.has_failed_upgrade };
+        let is_same = self.phase == phase;
+        if !self.has_place || (is_same && (phase != Phase::Ready || self.told == serving)) {
             return;
         }
-        self.phase = phase;
+        (self.phase, self.told) = (phase, serving);
         let Some(notifier) = &self.notifier else { return };
         match phase {
             Phase::Starting => {}
-            Phase::Ready => notifier.ready(format_args!("{workers} workers serve")),
+            Phase::Ready if is_same => notifier.status(format_args!("{serving}")),
+            Phase::Ready => notifier.ready(format_args!("{serving}")),
             Phase::Reloading => notifier.reloading(format_args!("other workers are started")),
             Phase::Stopping => notifier.stopping(format_args!("requests in flight are finished")),
         }

@@ -59,6 +59,10 @@ impl ForkOptions {
     /// Afterwards the system lets nobody else join the port, so that there can never be more
     /// workers than there were sockets before: see [`max_workers`](Self::max_workers).
     ///
+    /// The file of a Unix socket stays the property of who has bound it. Whom else it lets connect is
+    /// up to [`unix_mode`](crate::BindOptions::unix_mode), or to the program, which can change its
+    /// owner before this.
+    ///
     /// On Linux and FreeBSD.
     ///
     /// # Examples

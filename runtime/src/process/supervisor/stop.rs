@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::log;
+use crate::log::{self, Target};
 
 use super::slot::{Goal, Process, Slot};
 use super::{Supervisor, exit};
@@ -49,13 +49,17 @@ impl Supervisor {
     }
 
     pub(super) fn kill_all(&mut self, reason: fmt::Arguments<'_>) {
+        self.kill_all_as(log::warn, reason);
+    }
+
+    fn kill_all_as(&mut self, log: fn(Target, fmt::Arguments<'_>), reason: fmt::Arguments<'_>) {
         self.stage = Stage::Killing;
         self.start_no_more();
         self.kill_successor();
         self.kill_others();
         self.each_process(|id, process| {
             let pid = process.pid;
-            log::warn(log::GENERAL, format_args!("{reason}: killing worker {id} (pid {pid})"));
+            log(log::GENERAL, format_args!("{reason}: killing worker {id} (pid {pid})"));
             process.kill();
         });
     }
@@ -70,7 +74,7 @@ impl Supervisor {
     pub(super) fn stop_overdue(&mut self, now: Instant) {
         if self.stop_deadline().is_some_and(|deadline| deadline <= now) {
             let timeout = self.options.stop_limit();
-            self.kill_all(format_args!("not stopped within {timeout:?}"));
+            self.kill_all_as(log::error, format_args!("not stopped within {timeout:?}"));
         }
     }
 

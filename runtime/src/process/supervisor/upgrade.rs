@@ -74,12 +74,14 @@ impl Supervisor {
                 let (path, pid) = (self.image.path().display(), upgrade.pid);
                 let text = format_args!("SIGUSR2: {path} is started as process {pid}");
                 log::info(log::GENERAL, text);
+                self.presence.note_upgrade(false);
                 self.upgrade = Some(upgrade);
             }
             Err(error) => {
                 let path = self.image.path().display();
                 let text = format_args!("SIGUSR2: no upgrade, cannot run {path}: {error}");
                 log::error(log::GENERAL, text);
+                self.presence.note_upgrade(true);
             }
         }
     }
@@ -178,6 +180,7 @@ impl Supervisor {
         let pid = upgrade.pid;
         log::error(log::GENERAL, format_args!("the upgrade to process {pid} has failed: {reason}"));
         upgrade.failed = Some(Instant::now());
+        self.presence.note_upgrade(true);
         // It finishes what it has begun.
         let _ = kill(pid, Signal::SIGTERM);
     }
@@ -195,6 +198,7 @@ impl Supervisor {
             None => {
                 let text = "before it was ready: no upgrade, the server goes on";
                 log::error(log::GENERAL, format_args!("process {pid} {death} {text}"));
+                self.presence.note_upgrade(true);
             }
         }
         true
