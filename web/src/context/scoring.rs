@@ -1,5 +1,8 @@
 //! What the scoreboard is told of a request.
 
+use std::rc::Rc;
+
+use crate::connection::Connection;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::scoreboard::Ending;
@@ -9,6 +12,10 @@ impl Context {
     /// The row of the route table that the path matches, whoever answers.
     pub(crate) fn row(&self) -> Option<usize> {
         self.exchange.row
+    }
+
+    pub(crate) fn connection(&self) -> Rc<Connection> {
+        Rc::clone(&self.connection)
     }
 
     pub(crate) fn served(&self) -> Served {
