@@ -9,7 +9,7 @@ use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::encode::{
     CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, chunk_start,
-    encode_head, encode_trailers,
+    encode_head, encode_trailers, encode_usual,
 };
 use crate::http1::etag::{ETag, if_none_match};
 use crate::http1::head::{Head, Version};
@@ -168,6 +168,11 @@ impl Context {
     }
 
     fn send_whole(&mut self) {
+        if self.is_usual() { self.send_usual() } else { self.send_specially() }
+    }
+
+    #[inline(never)]
+    fn send_specially(&mut self) {
         if self.exchange.response.file.is_some() {
             self.date_file();
         }
@@ -190,6 +195,38 @@ impl Context {
     }
 
     /// Queues the head, and behind it, if it `is_whole`, the body.
+    /// Whether nothing about the response needs a second look.
+    #[inline]
+    fn is_usual(&self) -> bool {
+        let Exchange { head: request, response, awaits_body, .. } = &*self.exchange;
+        response.status == StatusCode::OK
+            && response.headers.is_usual()
+            && response.reason.is_none()
+            && response.file.is_none()
+            && request.version == Version::Http11
+            && request.method != Method::HEAD
+            && !request.if_none_match
+            && !*awaits_body
+            && keeps_alive(&self.connection, request, response, ResponseFraming::Length(0))
+    }
+
+    #[inline]
+    fn send_usual(&mut self) {
+        let may_be_had = self.may_be_had();
+        let Exchange { response, .. } = &mut *self.exchange;
+        let Some(body) = response.body.small_slice() else { return self.send_specially() };
+        let etag = may_be_had.then(|| ETag::of(body));
+        self.connection.worker.with_date_line(|date| {
+            self.connection.with(|buffers| {
+                buffers.body.answer_begins();
+                buffers.output.append(|out| encode_usual(out, &response.headers, date, etag, body));
+            });
+        });
+        response.body.clear();
+        response.keep_alive = true;
+        response.progress = Progress::Finished;
+    }
+
     fn send_head(&mut self, framing: ResponseFraming, etag: Option<ETag>, is_whole: bool) {
         let upgrades = self.upgrades();
         let Exchange { head: request, response, awaits_body, .. } = &mut *self.exchange;
