@@ -209,6 +209,12 @@ impl Asked {
     pub(crate) fn wait(&self, timeout: Duration) -> io::Result<usize> {
         self.0.wait(timeout, Dispatch(&self.0))
     }
+
+    /// The same, where it need not be inlined.
+    #[inline(never)]
+    pub(crate) fn wait_by_call(&self, timeout: Duration) -> io::Result<usize> {
+        self.wait(timeout)
+    }
 }
 
 /// Makes this thread use the portable system; before anything else.
