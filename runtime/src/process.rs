@@ -280,5 +280,5 @@ fn enter_worker(
 fn stamp(page: SlotPage) {
     let (turn, task) = page.stamps();
     crate::timer::read_clock();
-    crate::pulse::write_into(turn, task, SlotPage::now(), crate::timer::tick());
+    crate::pulse::write_into(turn, task, SlotPage::now_nanos(), crate::timer::nanos());
 }

@@ -10,13 +10,18 @@ use std::task::{RawWakerVTable, Waker};
 use super::LOCAL;
 use crate::slab::NONE;
 
-/// Somebody to be woken once. It takes four bytes, also as an `Option`.
+/// Somebody to be woken once: a task's number plus one, or what is [`FOREIGN`]. It takes four bytes,
+/// also as an `Option`.
 #[derive(Debug)]
 pub(crate) struct Waiter(NonZeroU32);
 
 /// The bit that is set if it is not the number of a task, but the index of a foreign waker: that of
-/// the future given to `run_sync`, or of a future inside somebody else's executor.
-const FOREIGN: u32 = 1 << 31;
+/// the future given to `run_sync`, or of a future inside somebody else's executor. That nobody waits
+/// and that a task does is so told apart from this by one look at the sign.
+const FOREIGN: NonZeroU32 = match NonZeroU32::new(1 << 31) {
+    Some(bit) => bit,
+    None => NonZeroU32::MIN,
+};
 
 /// What a waiter stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +63,9 @@ impl Waiter {
 
     #[inline]
     fn whom(&self) -> Whom {
-        let number = self.0.get() - 1;
-        match number & FOREIGN {
-            0 => Whom::Task(number),
-            _ => Whom::Foreign(number ^ FOREIGN),
+        match self.0.get() & FOREIGN.get() {
+            0 => Whom::Task(self.0.get() - 1),
+            _ => Whom::Foreign(self.0.get() ^ FOREIGN.get()),
         }
     }
 }
@@ -69,12 +73,11 @@ impl Waiter {
 impl From<Whom> for Waiter {
     #[inline]
     fn from(whom: Whom) -> Self {
-        let number = match whom {
-            Whom::Task(index) => index,
-            Whom::Foreign(index) => index | FOREIGN,
-        };
         // Two thousand million of a kind would not fit into memory.
-        Self(NonZeroU32::MIN.saturating_add(number))
+        Self(match whom {
+            Whom::Task(index) => NonZeroU32::MIN.saturating_add(index),
+            Whom::Foreign(index) => FOREIGN | index,
+        })
     }
 }
 

@@ -63,10 +63,10 @@ impl Core {
         if timer::is_virtual() {
             self.sleep_virtually(asked)?;
         } else {
-            self.sleep(asked, timer::patience)?;
+            self.sleep(asked)?;
         }
         timer::begin_turn();
-        pulse::begin_turn(timer::tick());
+        pulse::begin_turn(timer::nanos());
         polls::begin();
         Ok(())
     }
@@ -77,35 +77,53 @@ impl Core {
         self.turn(asked, batch)
     }
 
-    /// Asks the reactor, and sleeps if nothing is left to be done. Returns the number of events.
+    /// Asks the reactor, and sleeps if nothing is left to be done.
     #[inline(always)]
-    fn sleep(&self, asked: &Asked, patience: impl FnOnce() -> Duration) -> io::Result<usize> {
+    fn sleep(&self, asked: &Asked) -> io::Result<()> {
+        if !self.park() {
+            return asked.wait_by_call(Duration::ZERO).map(drop);
+        }
+        let events = match timer::patience() {
+            Ok(seconds) => asked.wait(Duration::from_secs(seconds)),
+            Err(short) => asked.wait_by_call(short),
+        };
+        executor::unpark(&self.remote);
+        events.map(drop)
+    }
+
+    /// Prepares to sleep. False: there is something to be done, so don't.
+    #[inline(always)]
+    fn park(&self) -> bool {
         let is_idle = !self.stopping.get() && !executor::is_ready() && executor::park(&self.remote);
-        let mut timeout = Duration::ZERO;
         if is_idle {
-            timeout = patience();
             pulse::rest();
         }
-        let events = asked.wait(timeout);
-        if is_idle {
-            executor::unpark(&self.remote);
-        }
-        events
+        is_idle
     }
 
     /// The same where the clock stands still: instead of sleeping until the next timer, it moves
     /// the clock there.
     #[cold]
-    fn sleep_virtually(&self, asked: &Asked) -> io::Result<usize> {
-        let events = self.sleep(asked, || Duration::ZERO)?;
+    fn sleep_virtually(&self, asked: &Asked) -> io::Result<()> {
+        let events = self.sleep_for(asked, Duration::ZERO)?;
         let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
         if !is_idle || executor::is_pending(&self.remote) {
-            return Ok(events);
+            return Ok(());
         }
         if self.clock_holds.get() == 0 && timer::jump() {
-            return Ok(0);
+            return Ok(());
         }
-        self.sleep(asked, || timer::FOREVER)
+        self.sleep_for(asked, timer::FOREVER).map(drop)
+    }
+
+    /// Sleeps so long, if nothing is left to be done. Returns the number of events.
+    fn sleep_for(&self, asked: &Asked, timeout: Duration) -> io::Result<usize> {
+        if !self.park() {
+            return asked.wait_by_call(Duration::ZERO);
+        }
+        let events = asked.wait_by_call(timeout);
+        executor::unpark(&self.remote);
+        events
     }
 
     /// Opens the reactor and connects other threads with it.
@@ -115,7 +133,7 @@ impl Core {
             self.remote.hang_bell(bell);
         }
         timer::read_clock();
-        pulse::begin_turn(timer::tick());
+        pulse::begin_turn(timer::nanos());
         polls::begin();
         Ok(asked)
     }

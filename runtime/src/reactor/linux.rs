@@ -109,9 +109,12 @@ impl System for Native {
         let waited = epoll::wait(&self.poller, spare_capacity(&mut buffer), Some(&timeout));
         let Ok(count) = waited else { return interrupted(waited) };
         for event in buffer.iter() {
+            // Of the bell nobody needs to know more than that it ended the wait: there is no source
+            // with its key.
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
-            // Of the bell nobody needs to know more than that it ended the wait.
-            if key != Key::BELL {
+            if flags == EventFlags::IN {
+                hears.hear_read(key);
+            } else {
                 hears.hear(Event { key, ready: ready(flags) });
             }
         }
@@ -143,13 +146,8 @@ fn level(interest: Interest) -> EventFlags {
     flags
 }
 
-#[inline]
-fn ready(flags: EventFlags) -> Ready {
-    if flags == EventFlags::IN { Ready::READ } else { ready_by_flag(flags) }
-}
-
 #[cold]
-fn ready_by_flag(flags: EventFlags) -> Ready {
+fn ready(flags: EventFlags) -> Ready {
     let mut ready = Ready::NOTHING;
     if flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
         ready |= Ready::READ;
