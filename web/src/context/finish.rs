@@ -94,7 +94,8 @@ impl Context {
             self.exchange.response.promised = declared.filter(|_| !to_head);
             let chunked = framing == ResponseFraming::Chunked;
             self.send_head(framing, None, false);
-            self.exchange.response.progress = Progress::Streaming { chunked };
+            self.exchange.response.is_chunked = chunked;
+            self.exchange.response.progress = Progress::Streaming;
         }
         self.send_piece()
     }
@@ -103,7 +104,10 @@ impl Context {
     #[track_caller]
     fn send_piece(&mut self) -> Result {
         let response = &mut self.exchange.response;
-        let Progress::Streaming { chunked } = response.progress else { return Ok(()) };
+        if response.progress != Progress::Streaming {
+            return Ok(());
+        }
+        let chunked = response.is_chunked;
         let written = response.body.len();
         if written == 0 {
             return Ok(());
@@ -134,12 +138,12 @@ impl Context {
     pub(super) fn send_rest(&mut self) -> Result {
         match self.exchange.response.progress {
             Progress::Complete => self.send_whole(),
-            Progress::Streaming { chunked } => {
+            Progress::Streaming => {
                 self.send_piece()?;
                 if let Some(left) = self.exchange.response.promised.filter(|left| *left > 0) {
                     return Err(self.break_promise(left, 0));
                 }
-                if chunked && self.exchange.head.method != Method::HEAD {
+                if self.exchange.response.is_chunked && self.exchange.head.method != Method::HEAD {
                     self.send_last_chunk();
                 }
                 self.exchange.response.progress = Progress::Finished;
@@ -357,7 +361,7 @@ impl Context {
 }
 
 /// Whether the connection stays open after `response`, as far as the request's body allows it.
-#[inline]
+#[inline(always)]
 fn keeps_alive(
     connection: &Connection,
     request: &Head,
