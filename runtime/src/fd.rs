@@ -291,7 +291,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Errors
     ///
     /// Fails if `operation` does, or if the descriptor cannot be registered.
-    #[inline]
+    #[inline(always)]
     pub fn poll_read_with<R>(
         &self,
         cx: &mut Context<'_>,

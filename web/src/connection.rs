@@ -98,7 +98,7 @@ impl Connection {
         work(self.held.borrow_mut().lease(&self.worker))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_request(&self) {
         self.request.set(self.request.get().wrapping_add(1));
         self.set(Flags::FLUSHING | Flags::RECEIVING, false);
@@ -199,12 +199,12 @@ impl Connection {
 
     #[inline(always)]
     fn poll_fill_at_once(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
-        self.with(|buffers| {
-            let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
-            self.worker.recorder.page.received(count);
-            buffers.input.received(count);
-            Poll::Ready(Ok(count))
-        })
+        let mut held = self.held.borrow_mut();
+        let buffers = held.lease_at_once(&self.worker);
+        let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
+        self.worker.recorder.page.received(count);
+        buffers.input.received(count);
+        Poll::Ready(Ok(count))
     }
 }
 

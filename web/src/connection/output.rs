@@ -302,7 +302,7 @@ impl Output {
     }
 
     /// Forgets `sent` bytes, of which none are a file's.
-    #[inline]
+    #[inline(always)]
     fn consume(&mut self, sent: usize) {
         if !self.large.is_empty() {
             return self.consume_pieces(sent);

@@ -184,6 +184,7 @@ impl Exchange {
 }
 
 impl Response {
+    #[inline(always)]
     /// Forgets what was written.
     pub(crate) fn clear(&mut self) {
         self.status = StatusCode::OK;
