@@ -18,11 +18,11 @@ use crate::{pulse, timer};
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
-        let asked = self.prepare()?;
+        let mut asked = self.prepare()?;
         let mut batch = Batch::new(&self.remote);
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn(&asked, &mut batch)?;
+            self.turn(&mut asked, &mut batch)?;
         }
         Ok(())
     }
@@ -31,7 +31,7 @@ impl Core {
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
-        let asked = self.prepare()?;
+        let mut asked = self.prepare()?;
         let mut batch = Batch::new(&self.remote);
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
@@ -48,7 +48,7 @@ impl Core {
                     return Ok(output);
                 }
             }
-            self.turn_by_call(&asked, &mut batch)?;
+            self.turn_by_call(&mut asked, &mut batch)?;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -58,7 +58,7 @@ impl Core {
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     #[inline(always)]
-    fn turn(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
+    fn turn(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
         batch.run_ready(|| polls::ended(None));
         if timer::is_virtual() {
             self.sleep_virtually(asked)?;
@@ -73,13 +73,13 @@ impl Core {
 
     /// The same, where it need not be inlined.
     #[inline(never)]
-    fn turn_by_call(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
+    fn turn_by_call(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
         self.turn(asked, batch)
     }
 
     /// Asks the reactor, and sleeps if nothing is left to be done.
     #[inline(always)]
-    fn sleep(&self, asked: &Asked) -> io::Result<()> {
+    fn sleep(&self, asked: &mut Asked) -> io::Result<()> {
         if !self.park() {
             return asked.wait_by_call(Duration::ZERO).map(drop);
         }
@@ -104,7 +104,7 @@ impl Core {
     /// The same where the clock stands still: instead of sleeping until the next timer, it moves
     /// the clock there.
     #[cold]
-    fn sleep_virtually(&self, asked: &Asked) -> io::Result<()> {
+    fn sleep_virtually(&self, asked: &mut Asked) -> io::Result<()> {
         let events = self.sleep_for(asked, Duration::ZERO)?;
         let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
         if !is_idle || executor::is_pending(&self.remote) {
@@ -117,7 +117,7 @@ impl Core {
     }
 
     /// Sleeps so long, if nothing is left to be done. Returns the number of events.
-    fn sleep_for(&self, asked: &Asked, timeout: Duration) -> io::Result<usize> {
+    fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
         if !self.park() {
             return asked.wait_by_call(Duration::ZERO);
         }
