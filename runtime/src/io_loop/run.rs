@@ -41,6 +41,7 @@ impl Core {
             // Before the future is polled: if it wakes itself, that must not count as received.
             executor::receive(&self.remote);
             if woken.take() {
+                executor::leave();
                 budget::refill();
                 let polled = future.as_mut().poll(cx);
                 polls::ended(Some(site));
@@ -59,11 +60,11 @@ impl Core {
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     #[inline(always)]
     fn turn(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
-        batch.run_ready(|| polls::ended(None));
+        let is_ready = batch.run_ready(|| polls::ended(None));
         if timer::is_virtual() {
             self.sleep_virtually(asked)?;
         } else {
-            self.sleep(asked)?;
+            self.sleep(asked, is_ready)?;
         }
         timer::begin_turn();
         pulse::begin_turn(timer::nanos());
@@ -79,8 +80,8 @@ impl Core {
 
     /// Asks the reactor, and sleeps if nothing is left to be done.
     #[inline(always)]
-    fn sleep(&self, asked: &mut Asked) -> io::Result<()> {
-        if !self.park() {
+    fn sleep(&self, asked: &mut Asked, is_ready: bool) -> io::Result<()> {
+        if !self.park(is_ready) {
             return asked.wait_by_call(Duration::ZERO).map(drop);
         }
         let events = match timer::patience() {
@@ -91,10 +92,10 @@ impl Core {
         events.map(drop)
     }
 
-    /// Prepares to sleep. False: there is something to be done, so don't.
+    /// Prepares to sleep, unless a task is ready. False: there is something to be done, so don't.
     #[inline(always)]
-    fn park(&self) -> bool {
-        let is_idle = !self.stopping.get() && !executor::is_ready() && executor::park(&self.remote);
+    fn park(&self, is_ready: bool) -> bool {
+        let is_idle = !is_ready && !self.stopping.get() && executor::park(&self.remote);
         if is_idle {
             pulse::rest();
         }
@@ -118,7 +119,7 @@ impl Core {
 
     /// Sleeps so long, if nothing is left to be done. Returns the number of events.
     fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
-        if !self.park() {
+        if !self.park(executor::is_ready()) {
             return asked.wait_by_call(Duration::ZERO);
         }
         let events = asked.wait_by_call(timeout);
