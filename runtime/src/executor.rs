@@ -243,9 +243,10 @@ impl Local {
         let mut tasks = self.tasks.borrow_mut();
         let index = *tasks.ready.get(place)?;
         let task = tasks.list.at_mut(index)?;
-        if !std::mem::take(&mut task.woken) {
+        if !task.woken {
             return None;
         }
+        task.woken = false;
         Some((index, task.future.take()?, task.waker, task.site))
     }
 

@@ -154,10 +154,10 @@ impl IOLoop {
     }
 }
 
-/// Tasks begin to run, at the time of the turn.
+/// Tasks begin to run, at this time.
 #[inline]
-pub(super) fn begin() {
-    POLLS.with(|polls| polls.begun.set(timer::nanos()));
+pub(super) fn begin(nanos: u64) {
+    POLLS.with(|polls| polls.begun.set(nanos));
 }
 
 /// A task gives the loop back, or what was spawned at `site` and is none.

@@ -37,24 +37,48 @@ impl Core {
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
         let cx = &mut Context::from_waker(&waker);
-        while !self.stopping.take() {
-            // Before the future is polled: if it wakes itself, that must not count as received.
-            executor::receive(&self.remote);
-            if woken.take() {
-                executor::leave();
-                budget::refill();
-                let polled = future.as_mut().poll(cx);
-                polls::ended(Some(site));
-                if let Poll::Ready(output) = polled {
-                    return Ok(output);
-                }
+        let mut is_first = true;
+        while self.turn_until_woken(&mut asked, &mut batch, &woken, is_first)? {
+            executor::leave();
+            budget::refill();
+            let polled = future.as_mut().poll(cx);
+            polls::ended(Some(site));
+            if let Poll::Ready(output) = polled {
+                return Ok(output);
             }
-            self.turn_by_call(&mut asked, &mut batch)?;
+            is_first = false;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
             "the loop was stopped before the future given to `run_sync` was done",
         ))
+    }
+
+    /// Turns until the future of `run_sync` is woken, or the loop is stopped: then this returns false.
+    /// The first time it may be woken already.
+    #[inline(never)]
+    fn turn_until_woken(
+        &self,
+        asked: &mut Asked,
+        batch: &mut Batch,
+        woken: &MainWaker,
+        is_first: bool,
+    ) -> io::Result<bool> {
+        let mut may_be_woken = is_first;
+        loop {
+            if may_be_woken {
+                if self.stopping.take() {
+                    return Ok(false);
+                }
+                // Before the future is polled: if it wakes itself, that must not count as received.
+                executor::receive(&self.remote);
+                if woken.take() {
+                    return Ok(true);
+                }
+            }
+            self.turn(asked, batch)?;
+            may_be_woken = true;
+        }
     }
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
@@ -66,16 +90,10 @@ impl Core {
         } else {
             self.sleep(asked, is_ready)?;
         }
-        timer::begin_turn();
-        pulse::begin_turn(timer::nanos());
-        polls::begin();
+        let now = timer::begin_turn();
+        pulse::begin_turn(now);
+        polls::begin(now);
         Ok(())
-    }
-
-    /// The same, where it need not be inlined.
-    #[inline(never)]
-    fn turn_by_call(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
-        self.turn(asked, batch)
     }
 
     /// Asks the reactor, and sleeps if nothing is left to be done.
@@ -135,7 +153,7 @@ impl Core {
         }
         timer::read_clock();
         pulse::begin_turn(timer::nanos());
-        polls::begin();
+        polls::begin(timer::nanos());
         Ok(asked)
     }
 }
