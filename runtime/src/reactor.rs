@@ -37,6 +37,9 @@ use portable as native;
 
 /// What the operating system is asked, and what it answers.
 trait System {
+    /// Room for the events of a turn.
+    type Room: Default;
+
     /// Begins to watch `fd`, and tells at once if it is ready.
     fn add(
         &self,
@@ -56,10 +59,15 @@ trait System {
     /// Ends what `add` began. If `closing`, the descriptor will be closed right after this.
     fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool);
 
-    /// Sleeps until something happens or `timeout` is over, which is at most a day, and tells what has happened: nothing,
-    /// if a signal ended it early. Who is told may use the system, except for another wait.
-    /// Returns how often it told.
-    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize>;
+    /// Sleeps until something happens or `timeout` is over, which is at most a day, and tells what
+    /// has happened: nothing, if a signal ended it early. Who is told may use the system, except for
+    /// another wait. Returns how often it told.
+    fn wait(
+        &self,
+        room: &mut Self::Room,
+        timeout: Duration,
+        hears: impl Hears,
+    ) -> io::Result<usize>;
 
     /// Whether it knows edges, and with them tells of a peer that has finished.
     fn has_edges(&self) -> bool;
@@ -194,25 +202,32 @@ pub(crate) fn shut_down() {
 /// what other threads have to write to, to end a [`wait`](Asked::wait).
 pub(crate) fn prepare() -> io::Result<(Asked, Option<OwnedFd>)> {
     OPENED.with(|opened| {
-        let asked = Asked(Rc::clone(opened.system()?));
+        let asked = Asked::new(Rc::clone(opened.system()?));
         Ok((asked, opened.bell.take()))
     })
 }
 
 /// What a loop asks for events while it runs, without looking for it each time.
-pub(crate) struct Asked(Rc<Chosen>);
+pub(crate) struct Asked {
+    system: Rc<Chosen>,
+    room: <Chosen as System>::Room,
+}
 
 impl Asked {
+    fn new(system: Rc<Chosen>) -> Self {
+        Self { system, room: Default::default() }
+    }
+
     /// Sleeps until a descriptor is ready or `timeout` is over, and wakes those who waited. Returns
     /// the number of events.
     #[inline(always)]
-    pub(crate) fn wait(&self, timeout: Duration) -> io::Result<usize> {
-        self.0.wait(timeout, Dispatch(&self.0))
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<usize> {
+        self.system.wait(&mut self.room, timeout, Dispatch(&self.system))
     }
 
     /// The same, where it need not be inlined.
     #[inline(never)]
-    pub(crate) fn wait_by_call(&self, timeout: Duration) -> io::Result<usize> {
+    pub(crate) fn wait_by_call(&mut self, timeout: Duration) -> io::Result<usize> {
         self.wait(timeout)
     }
 }

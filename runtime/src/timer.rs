@@ -110,15 +110,16 @@ pub(crate) fn read_clock() {
     TIMERS.with(|timers| timers.clock.read());
 }
 
-/// Begins a turn: reads the clock, and wakes those whose time has come.
+/// Begins a turn: reads the clock, and wakes those whose time has come. Returns the time of the turn.
 #[inline]
-pub(crate) fn begin_turn() {
+pub(crate) fn begin_turn() -> u64 {
     TIMERS.with(|timers| {
         timers.clock.read();
         if timers.clock.has_reached(timers.next.get()) {
             wake_expired(timers);
         }
-    });
+        timers.clock.read_nanos()
+    })
 }
 
 #[cold]

@@ -3,8 +3,9 @@
 //! A task that waits for a descriptor or a timer is remembered by its number. Its waker would take
 //! four times the room, in each source and each timer, and two atomic operations for each event.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::ptr::null;
+use std::ptr::{self, null};
 use std::task::{RawWakerVTable, Waker};
 
 use super::LOCAL;
@@ -44,8 +45,10 @@ impl Waiter {
     /// The same if it is the task that runs now, which runs nobody's code.
     #[inline]
     pub(crate) fn of_running(waker: &Waker) -> Option<Self> {
-        let running = LOCAL.with(|local| local.running.get());
-        running.is_woken_by(waker).then(|| Self::from(Whom::Task(running.index)))
+        LOCAL.with(|local| {
+            let index = local.running.index.get();
+            local.running.is_woken_by(waker).then(|| Self::from(Whom::Task(index)))
+        })
     }
 
     /// Wakes it. If the task is gone, another one may have its number by now: that is woken for
@@ -90,25 +93,53 @@ impl Drop for Waiter {
     }
 }
 
-/// The task that runs now.
-#[derive(Clone, Copy, Debug)]
+/// The task that runs now, or has run before: then nobody else has the waker that it was lent.
 pub(super) struct Running {
-    index: u32,
-    /// What its waker is made of: enough to know it again.
-    waker: (*const (), *const RawWakerVTable),
+    index: Cell<u32>,
+    /// Where its waker lies.
+    at: Cell<*const Waker>,
+    /// What that is made of: enough to know it again elsewhere.
+    waker: Cell<(*const (), *const RawWakerVTable)>,
 }
 
 impl Running {
-    pub(super) const NONE: Self = Self { index: NONE, waker: (null(), null()) };
+    pub(super) const fn none() -> Self {
+        Self { index: Cell::new(NONE), at: Cell::new(null()), waker: Cell::new((null(), null())) }
+    }
 
+    /// This one is polled next.
     #[inline]
-    pub(super) fn new(index: u32, waker: &Waker) -> Self {
-        Self { index, waker: (waker.data(), waker.vtable()) }
+    pub(super) fn begin(&self, index: u32) {
+        self.index.set(index);
+    }
+
+    /// It is polled with this waker, and so are those after it.
+    pub(super) fn lend(&self, waker: &Waker) {
+        self.lie_at(waker);
+        self.waker.set((waker.data(), waker.vtable()));
+    }
+
+    /// The waker may have moved.
+    #[inline]
+    pub(super) fn lie_at(&self, waker: &Waker) {
+        self.at.set(waker);
+    }
+
+    /// No task runs, and wakers may lie where that of one was.
+    pub(super) fn end(&self) {
+        self.at.set(null());
+        self.waker.set((null(), null()));
     }
 
     #[inline]
     fn is_woken_by(&self, waker: &Waker) -> bool {
-        self.waker.0 == waker.data() && std::ptr::eq(self.waker.1, waker.vtable())
+        ptr::eq(self.at.get(), waker) || self.is_woken_by_copy(waker)
+    }
+
+    #[cold]
+    fn is_woken_by_copy(&self, waker: &Waker) -> bool {
+        let (data, vtable) = self.waker.get();
+        data == waker.data() && ptr::eq(vtable, waker.vtable())
     }
 }
 

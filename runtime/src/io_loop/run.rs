@@ -18,11 +18,11 @@ use crate::{pulse, timer};
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
-        let asked = self.prepare()?;
+        let mut asked = self.prepare()?;
         let mut batch = Batch::new(&self.remote);
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn(&asked, &mut batch)?;
+            self.turn(&mut asked, &mut batch)?;
         }
         Ok(())
     }
@@ -31,24 +31,22 @@ impl Core {
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
-        let asked = self.prepare()?;
+        let mut asked = self.prepare()?;
         let mut batch = Batch::new(&self.remote);
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
         let cx = &mut Context::from_waker(&waker);
-        while !self.stopping.take() {
-            // Before the future is polled: if it wakes itself, that must not count as received.
-            executor::receive(&self.remote);
-            if woken.take() {
-                budget::refill();
-                let polled = future.as_mut().poll(cx);
-                polls::ended(Some(site));
-                if let Poll::Ready(output) = polled {
-                    return Ok(output);
-                }
+        let mut is_first = true;
+        while self.turn_until_woken(&mut asked, &mut batch, &woken, is_first)? {
+            executor::leave();
+            budget::refill();
+            let polled = future.as_mut().poll(cx);
+            polls::ended(Some(site));
+            if let Poll::Ready(output) = polled {
+                return Ok(output);
             }
-            self.turn_by_call(&asked, &mut batch)?;
+            is_first = false;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -56,31 +54,52 @@ impl Core {
         ))
     }
 
+    /// Turns until the future of `run_sync` is woken, or the loop is stopped: then this returns false.
+    /// The first time it may be woken already.
+    #[inline(never)]
+    fn turn_until_woken(
+        &self,
+        asked: &mut Asked,
+        batch: &mut Batch,
+        woken: &MainWaker,
+        is_first: bool,
+    ) -> io::Result<bool> {
+        let mut may_be_woken = is_first;
+        loop {
+            if may_be_woken {
+                if self.stopping.take() {
+                    return Ok(false);
+                }
+                // Before the future is polled: if it wakes itself, that must not count as received.
+                executor::receive(&self.remote);
+                if woken.take() {
+                    return Ok(true);
+                }
+            }
+            self.turn(asked, batch)?;
+            may_be_woken = true;
+        }
+    }
+
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     #[inline(always)]
-    fn turn(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
-        batch.run_ready(|| polls::ended(None));
+    fn turn(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
+        let is_ready = batch.run_ready(|| polls::ended(None));
         if timer::is_virtual() {
             self.sleep_virtually(asked)?;
         } else {
-            self.sleep(asked)?;
+            self.sleep(asked, is_ready)?;
         }
-        timer::begin_turn();
-        pulse::begin_turn(timer::nanos());
-        polls::begin();
+        let now = timer::begin_turn();
+        pulse::begin_turn(now);
+        polls::begin(now);
         Ok(())
-    }
-
-    /// The same, where it need not be inlined.
-    #[inline(never)]
-    fn turn_by_call(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
-        self.turn(asked, batch)
     }
 
     /// Asks the reactor, and sleeps if nothing is left to be done.
     #[inline(always)]
-    fn sleep(&self, asked: &Asked) -> io::Result<()> {
-        if !self.park() {
+    fn sleep(&self, asked: &mut Asked, is_ready: bool) -> io::Result<()> {
+        if !self.park(is_ready) {
             return asked.wait_by_call(Duration::ZERO).map(drop);
         }
         let events = match timer::patience() {
@@ -91,10 +110,10 @@ impl Core {
         events.map(drop)
     }
 
-    /// Prepares to sleep. False: there is something to be done, so don't.
+    /// Prepares to sleep, unless a task is ready. False: there is something to be done, so don't.
     #[inline(always)]
-    fn park(&self) -> bool {
-        let is_idle = !self.stopping.get() && !executor::is_ready() && executor::park(&self.remote);
+    fn park(&self, is_ready: bool) -> bool {
+        let is_idle = !is_ready && !self.stopping.get() && executor::park(&self.remote);
         if is_idle {
             pulse::rest();
         }
@@ -104,7 +123,7 @@ impl Core {
     /// The same where the clock stands still: instead of sleeping until the next timer, it moves
     /// the clock there.
     #[cold]
-    fn sleep_virtually(&self, asked: &Asked) -> io::Result<()> {
+    fn sleep_virtually(&self, asked: &mut Asked) -> io::Result<()> {
         let events = self.sleep_for(asked, Duration::ZERO)?;
         let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
         if !is_idle || executor::is_pending(&self.remote) {
@@ -117,8 +136,8 @@ impl Core {
     }
 
     /// Sleeps so long, if nothing is left to be done. Returns the number of events.
-    fn sleep_for(&self, asked: &Asked, timeout: Duration) -> io::Result<usize> {
-        if !self.park() {
+    fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
+        if !self.park(executor::is_ready()) {
             return asked.wait_by_call(Duration::ZERO);
         }
         let events = asked.wait_by_call(timeout);
@@ -134,7 +153,7 @@ impl Core {
         }
         timer::read_clock();
         pulse::begin_turn(timer::nanos());
-        polls::begin();
+        polls::begin(timer::nanos());
         Ok(asked)
     }
 }

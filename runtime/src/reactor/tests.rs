@@ -25,7 +25,7 @@ fn on_both_systems(test: impl Fn() + Sync) {
 /// Waits as a loop does.
 fn wait(timeout: Duration) -> io::Result<usize> {
     // Without taking the bell, which has to live as long as the system.
-    let asked = OPENED.with(|opened| opened.system().map(Rc::clone).map(Asked))?;
+    let mut asked = OPENED.with(|opened| opened.system().map(Rc::clone).map(Asked::new))?;
     asked.wait(timeout)
 }
 

@@ -58,6 +58,12 @@ impl Clock {
         self.nanos.get() / NANOS_PER_TICK
     }
 
+    /// The time that was last read, in nanoseconds; 0 if it never was.
+    #[inline]
+    pub(super) fn read_nanos(&self) -> u64 {
+        self.nanos.get()
+    }
+
     /// Whether that time has reached this one.
     #[inline]
     pub(super) fn has_reached(&self, nanos: u64) -> bool {
@@ -163,7 +169,7 @@ pub(super) fn begin(tick: u64) -> u64 {
 
 /// The time in nanoseconds since some moment, by the clock that `Instant` shows.
 #[cfg(target_os = "linux")]
-#[inline(never)]
+#[inline]
 fn monotonic() -> u64 {
     use nix::time::{ClockId, clock_gettime};
 
