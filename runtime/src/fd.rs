@@ -329,7 +329,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Errors
     ///
     /// Fails if `operation` does, or if the descriptor cannot be registered.
-    #[inline]
+    #[inline(always)]
     pub fn poll_write_with<R>(
         &self,
         cx: &mut Context<'_>,

@@ -21,7 +21,7 @@ impl<T> Pool<T> {
         unused.unwrap_or_else(|| self.boxed(make))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give(&self, unused: Box<T>) {
         let mut kept = self.unused.borrow_mut();
         if kept.len() < KEPT {

@@ -87,6 +87,7 @@ impl<S: AsFd> Socket<S> {
         )
     }
 
+    #[inline(always)]
     pub(super) fn poll_send(
         &self,
         cx: &mut Context<'_>,

@@ -28,6 +28,7 @@ impl Buffers {
     }
 
     /// Forgets the request that was served; what was received behind it stays.
+    #[inline(always)]
     pub(crate) fn end_request(&mut self) {
         self.input.end_request();
         self.body.clear();

@@ -64,6 +64,7 @@ impl Stream {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn poll_send(
         &self,
         task: &mut TaskContext<'_>,
