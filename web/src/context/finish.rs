@@ -200,24 +200,22 @@ impl Context {
             true => ConnectionHeader::Upgrade,
             false => ConnectionHeader::of(request.version, response.keep_alive),
         };
-        self.connection.worker.with_date_line(|date| {
-            let head = ResponseHead {
-                status: response.status,
-                reason: response.reason.as_deref(),
-                headers: &response.headers,
-                framing,
-                connection,
-                date,
-                etag,
-                server: true,
-            };
-            self.connection.with(|buffers| {
-                buffers.body.answer_begins();
-                buffers.output.append(|out| encode_head(out, &head));
-                if is_whole {
-                    buffers.output.take(&mut response.body);
-                }
-            });
+        let head = ResponseHead {
+            status: response.status,
+            reason: response.reason.as_deref(),
+            headers: &response.headers,
+            framing,
+            connection,
+            date: self.connection.worker.date_line(),
+            etag,
+            server: true,
+        };
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_head(out, &head));
+            if is_whole {
+                buffers.output.take(&mut response.body);
+            }
         });
     }
 

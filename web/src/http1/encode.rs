@@ -3,6 +3,8 @@
 //! Names go out as `Content-Type` rather than `content-type`. They mean the same, but that is
 //! how people and old scripts expect them, and it costs little.
 
+use std::cell::Cell;
+
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::date::DateLine;
@@ -45,7 +47,7 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) headers: &'a HeaderList,
     pub(crate) framing: ResponseFraming,
     pub(crate) connection: ConnectionHeader,
-    pub(crate) date: &'a DateLine,
+    pub(crate) date: &'a Cell<DateLine>,
     /// The automatic `Etag`. None may be among the headers then.
     pub(crate) etag: Option<ETag>,
     /// Whether to say what server this is.
@@ -147,7 +149,7 @@ const TAIL: usize = size_of::<DateLine>()
 #[inline(always)]
 fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
     if !head.headers.has(Role::Date) {
-        room.put(head.date);
+        room.put(&head.date.get());
     }
     if let Some(etag) = head.etag {
         room.put(b"Etag: ");
