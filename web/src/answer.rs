@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::thread;
 
@@ -86,18 +86,15 @@ impl<F> Default for Spare<F> {
 impl<F: Future<Output = Answered> + 'static> Spare<F> {
     #[inline]
     pub(crate) fn begin(self: &Rc<Self>, future: F) -> Answer {
-        let home = Rc::clone(self);
-        let Some(mut place) = self.0.take() else { return Answer(new_place(future, home)) };
-        let mut fields = place.as_mut().project();
-        fields.future.set(future);
-        *fields.home = Some(home);
+        let Some(mut place) = self.0.take() else { return Answer(new_place(future, self)) };
+        place.as_mut().project().future.set(future);
         Answer(place)
     }
 }
 
 #[cold]
-fn new_place<F>(future: F, home: Rc<Spare<F>>) -> Pin<Box<Place<F>>> {
-    Box::pin(Place { future, home: Some(home) })
+fn new_place<F>(future: F, home: &Rc<Spare<F>>) -> Pin<Box<Place<F>>> {
+    Box::pin(Place { future, home: Rc::downgrade(home) })
 }
 
 pin_project! {
@@ -105,8 +102,7 @@ pin_project! {
         // One that is done, as long as no other has taken its place.
         #[pin]
         future: F,
-        // None while it is there: it would keep itself alive.
-        home: Option<Rc<Spare<F>>>,
+        home: Weak<Spare<F>>,
     }
 }
 
@@ -115,9 +111,9 @@ impl<F: Future<Output = Answered> + 'static> Work for Place<F> {
         mut self: Pin<Box<Self>>,
         task: &mut TaskContext<'_>,
     ) -> Result<Answered, Pin<Box<dyn Work>>> {
-        let fields = self.as_mut().project();
-        let Poll::Ready(answered) = fields.future.poll(task) else { return Err(self) };
-        if let Some(home) = fields.home.take() {
+        let place = self.as_mut().project();
+        let Poll::Ready(answered) = place.future.poll(task) else { return Err(self) };
+        if let Some(home) = place.home.upgrade() {
             home.0.set(Some(self));
         }
         Ok(answered)

@@ -207,12 +207,14 @@ pub trait RequestHandler: Clone {
 
 /// The whole life of a request inside a handler.
 async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result {
-    let mut result = match cx.admission() {
+    let prepared = match cx.admission() {
         Ok(()) => handler.prepare(cx).await,
         refused => refused,
     };
-    if result.is_ok() && !cx.is_finished() {
-        result = match *cx.method() {
+    let answered = match prepared {
+        Err(error) => Err(error),
+        Ok(()) if cx.is_finished() => Ok(()),
+        Ok(()) => match *cx.method() {
             Method::GET => handler.get(cx).await,
             Method::HEAD => handler.head(cx).await,
             Method::POST => handler.post(cx).await,
@@ -221,12 +223,9 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
             Method::PUT => handler.put(cx).await,
             Method::OPTIONS => handler.options(cx).await,
             _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
-        };
-    }
-    if result.is_ok() {
-        result = cx.complete();
-    }
-    if let Err(error) = result
+        },
+    };
+    if let Err(error) = answered.and_then(|()| cx.complete())
         && cx.begin_error(&error)
     {
         let written = handler.write_error(cx, &error).and_then(|()| cx.complete());

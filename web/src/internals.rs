@@ -67,7 +67,7 @@ impl Rows {
 
     /// The number of the row, beginning with 0.
     pub fn find(&mut self, path: &[u8]) -> Option<usize> {
-        self.index.find(path, &mut self.arguments)
+        self.index.find(path, path.len(), &mut self.arguments)
     }
 
     fn of(

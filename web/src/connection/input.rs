@@ -168,6 +168,13 @@ impl Input {
         buffer.get(at..at + self.head_length).unwrap_or_default()
     }
 
+    /// The head of the current request from `start` on.
+    #[inline]
+    pub(crate) fn head_from(&self, start: u32) -> &[u8] {
+        let (buffer, at) = self.head_place();
+        buffer.get(at + start as usize..at + self.head_length).unwrap_or_default()
+    }
+
     /// Counts `length` bytes as read, which stay where they are until the request ends: its body.
     /// `false`: they have not come, or not right behind the head.
     pub(crate) fn keep_body(&mut self, length: usize) -> bool {

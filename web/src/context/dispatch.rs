@@ -14,8 +14,9 @@ use crate::routing::{Index, Pattern};
 impl Context {
     pub(crate) fn find_row(&mut self, index: &Index) -> Option<usize> {
         let (path, arguments) = (self.exchange.head.path, &mut self.exchange.arguments);
-        let row =
-            self.connection.with(|buffers| index.find(path.of(buffers.input.head()), arguments));
+        let row = self
+            .connection
+            .with(|buffers| index.find(buffers.input.head_from(path.start), path.len(), arguments));
         self.exchange.row = row;
         row
     }

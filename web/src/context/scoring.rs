@@ -35,7 +35,7 @@ impl Context {
     pub(crate) fn ending(&self) -> Ending {
         match self.exchange.response.progress {
             Progress::Finished => Ending::of(self.status()),
-            Progress::Open | Progress::Complete | Progress::Streaming { .. } | Progress::Broken => {
+            Progress::Open | Progress::Complete | Progress::Streaming | Progress::Broken => {
                 Ending::INCOMPLETE
             }
         }

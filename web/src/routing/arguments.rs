@@ -50,6 +50,30 @@ impl Arguments {
         }
     }
 
+    /// Adds one, from `start` to `end`, positions in a path of less than `u32::MAX` bytes.
+    #[inline]
+    pub(super) fn push(&mut self, start: u32, end: u32) {
+        let new = Span { start, end };
+        if let Spans::Inline { length, spans } = &mut self.0
+            && let Some(span) = spans.get_mut(*length as usize)
+        {
+            *span = new;
+            *length += 1;
+        } else {
+            self.push_many(new);
+        }
+    }
+
+    #[cold]
+    fn push_many(&mut self, new: Span) {
+        if let Spans::Inline { length, spans } = &self.0 {
+            self.0 = Spans::Heap(spans[..*length as usize].to_vec());
+        }
+        if let Spans::Heap(spans) = &mut self.0 {
+            spans.push(new);
+        }
+    }
+
     /// Replaces all by `ranges` of a path of less than `u32::MAX` bytes.
     pub(super) fn set(&mut self, ranges: impl ExactSizeIterator<Item = Option<Range<usize>>>) {
         let new = ranges.map(|range| match range {

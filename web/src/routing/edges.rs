@@ -8,20 +8,33 @@ pub(super) struct Edges {
     /// A power of two, and at least four times as many as there are edges, so that the next of
     /// any slot is most often empty. Linear probing.
     slots: Vec<Slot>,
+    /// The texts that are longer than their words tell.
+    texts: Vec<Box<[u8]>>,
     /// How many slots are taken.
     count: usize,
     /// Length of the longest text, so that longer text need not be hashed.
     longest: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// Of the text: see [`word`].
-    word: u64,
-    from: u32,
+    key: Key,
     /// [`NOWHERE`] if the slot is empty.
     to: u32,
-    text: Box<[u8]>,
+    /// Which of the texts it is, if it is one of those.
+    text: u32,
+}
+
+/// A node, and of some text the length, the first bytes and the last ones, which may overlap or
+/// leave a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) from: u32,
+    pub(super) length: u32,
+    /// All of a text that is no longer than this.
+    pub(super) first: u64,
+    /// 0 of such a text.
+    last: u64,
 }
 
 /// No node.
@@ -29,16 +42,27 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Edges {
     pub(super) fn new() -> Self {
-        Self { slots: vec![Slot::empty(); 4], count: 0, longest: 0 }
+        Self { slots: vec![Slot::EMPTY; 4], texts: Vec::new(), count: 0, longest: 0 }
     }
 
     /// Returns where `text` leads from the node `from`.
+    #[inline]
     pub(super) fn find(&self, from: u32, text: &[u8]) -> Option<u32> {
-        // Most text is short, and then its word says it all.
         match text.len() {
-            0..=8 => self.probe(from, text, short_word(text), |_| true),
+            // The key of most text says it all.
+            0..=Key::SAYS_ALL => {
+                let key = Key::of(from, text);
+                self.probe(key, key.hash(), |_| true)
+            }
             _ => self.find_long(from, text),
         }
+    }
+
+    /// As [`find`](Self::find), for text of eight bytes at most: in `word` zeros follow it.
+    #[inline(always)]
+    pub(super) fn find_short(&self, from: u32, word: u64, length: u32) -> Option<u32> {
+        let key = Key { from, length, first: word, last: 0 };
+        self.probe(key, key.hash(), |_| true)
     }
 
     #[inline(never)]
@@ -46,29 +70,28 @@ impl Edges {
         if text.len() > self.longest {
             return None;
         }
-        self.probe(from, text, long_word(text), |slot| is_equal(&slot.text, text))
+        let is_equal = |index| self.texts.get(index as usize).is_some_and(|other| **other == *text);
+        self.probe(Key::of(from, text), hash_of_long(from, text), is_equal)
     }
 
-    fn probe(
-        &self,
-        from: u32,
-        text: &[u8],
-        word: u64,
-        is_equal: impl Fn(&Slot) -> bool,
-    ) -> Option<u32> {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(from, text.len(), word) & mask;
+    #[inline(always)]
+    fn probe(&self, key: Key, hash: usize, is_equal: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut at = hash;
         loop {
-            let slot = &self.slots[at];
-            let is_alike = slot.word == word && slot.from == from && slot.text.len() == text.len();
+            let slot = self.slots.get(at & (self.slots.len() - 1))?;
             if slot.to == NOWHERE {
                 return None;
             }
-            if is_alike && is_equal(slot) {
+            if slot.key == key && is_equal(slot.text) {
                 return Some(slot.to);
             }
-            at = (at + 1) & mask;
+            at = at.wrapping_add(1);
         }
+    }
+
+    /// All edges, and where they lead.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, u32)> {
+        self.slots.iter().filter(|slot| slot.to != NOWHERE).map(|slot| (slot.key, slot.to))
     }
 
     /// Makes `text`, which leads nowhere from `from` yet, lead to `to`.
@@ -77,15 +100,23 @@ impl Edges {
         self.longest = self.longest.max(text.len());
         if self.count * 4 > self.slots.len() {
             let size = self.slots.len() * 2;
-            let slots = std::mem::replace(&mut self.slots, vec![Slot::empty(); size]);
+            let slots = std::mem::replace(&mut self.slots, vec![Slot::EMPTY; size]);
             slots.into_iter().filter(|slot| slot.to != NOWHERE).for_each(|slot| self.place(slot));
         }
-        self.place(Slot { word: word(text), from, to, text: text.into() });
+        let index = self.texts.len() as u32;
+        if text.len() > Key::SAYS_ALL {
+            self.texts.push(text.into());
+        }
+        self.place(Slot { key: Key::of(from, text), to, text: index });
     }
 
     fn place(&mut self, slot: Slot) {
         let mask = self.slots.len() - 1;
-        let mut at = hash(slot.from, slot.text.len(), slot.word) & mask;
+        let hash = match slot.key.length as usize {
+            0..=Key::SAYS_ALL => slot.key.hash(),
+            _ => hash_of_long(slot.key.from, &self.texts[slot.text as usize]),
+        };
+        let mut at = hash & mask;
         while self.slots[at].to != NOWHERE {
             at = (at + 1) & mask;
         }
@@ -94,21 +125,38 @@ impl Edges {
 }
 
 impl Slot {
-    fn empty() -> Self {
-        Self { word: 0, from: 0, to: NOWHERE, text: Box::default() }
+    const EMPTY: Self =
+        Self { key: Key { from: 0, length: 0, first: 0, last: 0 }, to: NOWHERE, text: 0 };
+}
+
+impl Key {
+    /// Of text that is no longer, no two have the same key.
+    const SAYS_ALL: usize = 16;
+
+    #[inline(always)]
+    fn of(from: u32, text: &[u8]) -> Self {
+        let (first, last) = match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) if text.len() > 8 => {
+                (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+            }
+            _ => (short_word(text), 0),
+        };
+        Self { from, length: text.len() as u32, first, last }
+    }
+
+    #[inline(always)]
+    fn hash(self) -> usize {
+        // Where there is no last word, the first is as good without the factor, which costs less
+        // than to ask.
+        hash(self.from, self.length as usize, self.first.wrapping_mul(FACTOR) ^ self.last)
     }
 }
 
-fn word(text: &[u8]) -> u64 {
-    if text.len() <= 8 { short_word(text) } else { long_word(text) }
-}
-
-/// Returns a word that is another for each other text of the same length, of eight bytes at
-/// most.
+/// The word of text of eight bytes at most: the text, and zeros behind it.
 fn short_word(text: &[u8]) -> u64 {
     let low = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
     match (text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
-        (Some(&first), Some(&last), _) => low(first) | low(last) << 32,
+        (Some(&first), Some(&last), _) => low(first) | low(last) << (8 * (text.len() - 4)),
         (_, _, &[a]) => low([a, 0, 0, 0]),
         (_, _, &[a, b]) => low([a, b, 0, 0]),
         (_, _, &[a, b, c]) => low([a, b, c, 0]),
@@ -116,26 +164,19 @@ fn short_word(text: &[u8]) -> u64 {
     }
 }
 
-/// Returns a hash of text of eight bytes at least.
-fn long_word(text: &[u8]) -> u64 {
+/// The hash of text of eight bytes at least.
+fn hash_of_long(from: u32, text: &[u8]) -> usize {
     let (words, _) = text.as_chunks::<8>();
     // The last word may overlap the one before it, so that no byte is left over.
     let last = text.last_chunk::<8>().copied().unwrap_or_default();
-    let hash = words.iter().fold(0, |hash, word| mix(hash ^ u64::from_le_bytes(*word), FACTOR));
-    hash ^ u64::from_le_bytes(last)
+    let word = words.iter().fold(0, |hash, word| mix(hash ^ u64::from_le_bytes(*word), FACTOR));
+    hash(from, text.len(), word ^ u64::from_le_bytes(last))
 }
 
-/// Whether two texts are the same, of the same length and eight bytes at least. Both are short, and
-/// asking the C library takes longer.
-fn is_equal(a: &[u8], b: &[u8]) -> bool {
-    let (words, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    words.iter().zip(others).all(|(word, other)| word == other)
-        && a.last_chunk::<8>() == b.last_chunk::<8>()
-}
-
+#[inline(always)]
 fn hash(from: u32, length: usize, word: u64) -> usize {
     let seed = u64::from(from) << 32 | length as u64;
-    mix(mix(word ^ FACTOR, seed ^ OTHER_FACTOR), FACTOR) as usize
+    mix(word ^ seed.wrapping_mul(OTHER_FACTOR), FACTOR) as usize
 }
 
 /// Bits without a pattern: the fractions of the golden ratio and of the square root of two.
@@ -143,6 +184,7 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const OTHER_FACTOR: u64 = 0x6a09_e667_f3bc_c909;
 
 /// Returns bits each of which depends on all that are given.
+#[inline(always)]
 fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64

@@ -8,6 +8,9 @@ use super::regex::Matcher;
 use super::slashes::{Slashes, segment};
 
 mod build;
+mod straight;
+
+use straight::Way;
 
 /// Finds the row of the route table that answers a path.
 ///
@@ -16,7 +19,8 @@ mod build;
 ///    when the index is made. So such paths are in a hash table, unless an earlier row of
 ///    another kind answers them.
 /// 2. Rows with `{…}` are in a trie over segments. Where more than one edge leads on, all are
-///    followed, and the lowest row wins.
+///    followed, and the lowest row wins. As long as one leads on, it is [followed](straight) while
+///    the path is searched for slashes.
 /// 3. Regexes of rows before the one found are tried, in order.
 ///
 /// # Cost
@@ -33,10 +37,12 @@ pub(crate) struct Index {
     edges: Edges,
     /// The trie.
     nodes: Vec<Node>,
+    /// For each node, what most paths need to know of it.
+    ways: Box<[Way]>,
     /// How many origins there are besides the nodes.
     origins: u32,
-    /// The paths of rows without arguments.
-    whole_paths: Sketch,
+    /// How long the paths of rows without arguments are, so that most others need not be hashed.
+    lengths: Lengths,
     /// For each row, where in its path the arguments are; nothing for other than segments.
     places: Vec<Box<[Place]>>,
     /// In the order of the table.
@@ -100,21 +106,47 @@ struct Place {
 }
 
 impl Index {
-    /// Returns the row that answers `path`, and puts its arguments into `arguments`, as
-    /// ranges of `path`.
-    pub(crate) fn find(&self, path: &[u8], arguments: &mut Arguments) -> Option<usize> {
+    /// Returns the row that answers the path that is the first `length` bytes of `text`, and puts
+    /// its arguments into `arguments`, as ranges of the path.
+    ///
+    /// What follows the path makes no difference, but it is cheaper if there are a few bytes, so
+    /// that the last ones of the path can be read as a word.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        text: &[u8],
+        length: usize,
+        arguments: &mut Arguments,
+    ) -> Option<usize> {
         arguments.clear();
+        let path = text.get(..length)?;
         // The text of a literal row is normal, so what equals it is as well.
-        let row = self.find_whole(path).or_else(|| self.search(path, NONE, arguments));
+        let row = self.find_whole(path).or_else(|| self.find_with_arguments(text, path, arguments));
         row.map(|row| row as usize)
     }
 
     /// Finds a row without arguments that is answered by no earlier row.
+    #[inline]
     fn find_whole(&self, path: &[u8]) -> Option<u32> {
-        if self.whole_paths.may_hold(path) { self.edges.find(WHOLE, path) } else { None }
+        if self.lengths.has(path.len()) { self.edges.find(WHOLE, path) } else { None }
+    }
+
+    #[inline(never)]
+    fn find_with_arguments(
+        &self,
+        text: &[u8],
+        path: &[u8],
+        arguments: &mut Arguments,
+    ) -> Option<u32> {
+        if let Some(row) = self.go_straight(text, path.len(), arguments) {
+            return Some(row);
+        }
+        arguments.clear();
+        self.search(path, NONE, arguments)
     }
 
     /// Finds a row before `limit`, among all but those without arguments.
+    #[inline(never)]
     fn search(&self, path: &[u8], limit: u32, arguments: &mut Arguments) -> Option<u32> {
         // Positions are held in 32 bits.
         if path.len() >= u32::MAX as usize {
@@ -278,28 +310,18 @@ impl Place {
     }
 }
 
-/// The lengths and last bytes of some texts, so that most others need not be hashed: in paths
-/// with arguments, the last byte is often that of one.
+/// A set of lengths; from 63 on it does not tell them apart.
 #[derive(Debug, Default)]
-struct Sketch([u64; Self::WORDS]);
+struct Lengths(u64);
 
-impl Sketch {
-    const WORDS: usize = 16;
-
-    fn insert(&mut self, text: &[u8]) {
-        let (word, bit) = Self::place(text);
-        self.0[word] |= bit;
+impl Lengths {
+    fn insert(&mut self, length: usize) {
+        self.0 |= 1 << length.min(63);
     }
 
-    fn may_hold(&self, text: &[u8]) -> bool {
-        let (word, bit) = Self::place(text);
-        self.0[word] & bit != 0
-    }
-
-    fn place(text: &[u8]) -> (usize, u64) {
-        let last = usize::from(text.last().copied().unwrap_or_default());
-        // The factor keeps letters after one length apart from digits after the next.
-        ((text.len() * 7 + (last >> 6)) % Self::WORDS, 1 << (last % 64))
+    #[inline]
+    fn has(&self, length: usize) -> bool {
+        self.0 >> length.min(63) & 1 != 0
     }
 }
 

@@ -81,8 +81,10 @@ fn find_each(word: u64, byte: u8) -> u64 {
     !(((difference & all(0x7f)) + all(0x7f)) | difference | all(0x7f))
 }
 
-/// Returns zero if no byte of `word` equals `byte`.
-fn find_any(word: u64, byte: u8) -> u64 {
+/// Returns zero if no byte of `word` equals `byte`; else the lowest bit that is set is the highest of
+/// the first that does.
+#[inline(always)]
+pub(super) fn find_any(word: u64, byte: u8) -> u64 {
     // Only from a zero, and from bytes after one, does the subtraction borrow.
     let difference = word ^ all(byte);
     difference.wrapping_sub(all(1)) & !difference & all(0x80)

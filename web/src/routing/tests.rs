@@ -13,7 +13,7 @@ type Found = Option<(usize, Vec<Option<Range<usize>>>)>;
 
 fn by_index(index: &Index, path: &[u8]) -> Found {
     let mut arguments = Arguments::new();
-    let row = index.find(path, &mut arguments)?;
+    let row = index.find_path(path, &mut arguments)?;
     Some((row, arguments.iter().collect()))
 }
 

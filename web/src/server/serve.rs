@@ -93,11 +93,11 @@ fn next_request(
     connection: &Rc<Connection>,
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
+        let Backlog { mut received, mut queued } = connection.backlog();
+        if queued >= OUTPUT_HIGH_WATER && ready!(connection.poll_output(task)).is_err() {
+            return Poll::Ready(None);
+        }
         loop {
-            let Backlog { received, queued } = connection.backlog();
-            if queued >= OUTPUT_HIGH_WATER && ready!(connection.poll_output(task)).is_err() {
-                return Poll::Ready(None);
-            }
             if received {
                 match begin_request(service, connection) {
                     Ok(None) => {}
@@ -109,12 +109,13 @@ fn next_request(
                 }
             }
             // What was answered leaves before more is waited for.
-            if queued > 0 && ready!(connection.poll_output(task)).is_err() {
+            if queued > 0 && ready!(connection.poll_output_at_once(task)).is_err() {
                 return Poll::Ready(None);
             }
+            queued = 0;
             let begun = received && connection.has_begun();
             match ready!(connection.poll_head(task, begun)) {
-                HeadProgress::Received => {}
+                HeadProgress::Received => received = true,
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
                     refuse_slow(service, connection);

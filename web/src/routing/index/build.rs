@@ -1,6 +1,6 @@
 //! The making of the index.
 
-use super::{Around, Index, NONE, Node, Part, Place, ROOT, Sketch, WHOLE};
+use super::{Around, Index, Lengths, NONE, Node, Part, Place, ROOT, WHOLE, Way};
 use crate::routing::arguments::Arguments;
 use crate::routing::edges::Edges;
 use crate::routing::pattern::Pattern;
@@ -13,8 +13,9 @@ impl Index {
         let mut index = Self {
             edges: Edges::new(),
             nodes: vec![Node::EMPTY],
+            ways: Box::default(),
             origins: 0,
-            whole_paths: Sketch::default(),
+            lengths: Lengths::default(),
             places: Vec::new(),
             regexes: Vec::new(),
             slashes: Slashes::new(0),
@@ -36,9 +37,9 @@ impl Index {
             index.places.push(places.into());
         }
         for node in &mut index.nodes {
-            let others = node.has_literals || node.rest != NONE || !node.parts.is_empty();
-            node.has_only_argument = node.argument != NONE && !others;
+            node.has_only_argument = node.argument != NONE && node.is_plain() && !node.has_literals;
         }
+        index.ways = Way::all(&index.nodes, &index.edges);
         index.slashes = Slashes::new(longest + 1);
         // Last, since they are looked up among the others.
         for (row, path) in literals {
@@ -90,7 +91,7 @@ impl Index {
     fn insert_whole(&mut self, row: u32, path: &[u8]) {
         let is_new = self.find_whole(path).is_none();
         if is_new && self.search(path, row, &mut Arguments::new()).is_none() {
-            self.whole_paths.insert(path);
+            self.lengths.insert(path.len());
             self.edges.insert(WHOLE, path, row);
         }
     }
@@ -145,6 +146,11 @@ impl Node {
         has_only_argument: false,
         parts: Vec::new(),
     };
+
+    /// Whether nothing but literal edges and `argument` leads on.
+    pub(super) fn is_plain(&self) -> bool {
+        self.rest == NONE && self.parts.is_empty()
+    }
 }
 
 impl Around {

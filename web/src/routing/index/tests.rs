@@ -6,6 +6,24 @@ fn table(rows: &[&str]) -> Index {
     Index::new(&patterns)
 }
 
+impl Index {
+    /// As [`find`](Self::find), of a path that may be followed by anything.
+    pub(in crate::routing) fn find_path(
+        &self,
+        path: &[u8],
+        arguments: &mut Arguments,
+    ) -> Option<usize> {
+        let alone = self.find(path, path.len(), arguments);
+        let places: Vec<_> = arguments.iter().collect();
+        for after in ["?", " HTTP/1.1\r\n", "////////", "%61/a/%//", "aaaaaaaaaaaaaaaa"] {
+            let text = [path, after.as_bytes()].concat();
+            assert_eq!(self.find(&text, path.len(), arguments), alone, "before {after}");
+            assert_eq!(arguments.iter().collect::<Vec<_>>(), places, "before {after}");
+        }
+        alone
+    }
+}
+
 /// Of text that begins with `~`, the regex.
 fn pattern(row: &str) -> Pattern {
     row.strip_prefix('~').map_or_else(|| Pattern::parse(row), Pattern::regex).unwrap()
@@ -14,7 +32,7 @@ fn pattern(row: &str) -> Pattern {
 /// Which row answers `path`, and the arguments as they stand in it.
 fn find<'a>(index: &Index, path: &'a str) -> Option<(usize, Vec<&'a str>)> {
     let mut arguments = Arguments::new();
-    let row = index.find(path.as_bytes(), &mut arguments)?;
+    let row = index.find_path(path.as_bytes(), &mut arguments)?;
     Some((
         row,
         arguments.iter().map(|range| range.map_or("absent", |range| &path[range])).collect(),
@@ -170,11 +188,11 @@ fn text_does_not_begin_or_end_inside_an_escape() {
 fn paths_need_not_be_utf8() {
     let index = table(&["/a/{x}", "~/b/(.*)", "/{*rest}"]);
     let mut arguments = Arguments::new();
-    assert_eq!(index.find(b"/a/\xff\xc3", &mut arguments), Some(0));
+    assert_eq!(index.find_path(b"/a/\xff\xc3", &mut arguments), Some(0));
     assert_eq!(arguments.range(0), Some(3..5));
-    assert_eq!(index.find(b"/b/\xff", &mut arguments), Some(1));
+    assert_eq!(index.find_path(b"/b/\xff", &mut arguments), Some(1));
     assert_eq!(arguments.range(0), Some(3..4));
-    assert_eq!(index.find(b"/\xe9", &mut arguments), Some(2));
+    assert_eq!(index.find_path(b"/\xe9", &mut arguments), Some(2));
     assert_eq!(arguments.range(0), Some(1..2));
     // Bytes that should have been escaped are equal to no literal.
     assert_eq!(row(&table(&["/caf\u{e9}"]), "/caf\u{e9}"), None);
@@ -197,8 +215,8 @@ fn a_failed_regex_leaves_no_arguments() {
     let index = table(&["~/(a)/(b)/x", "~/(.*)/(.*)y", "/{p}/{q}/{r}"]);
     assert_eq!(find(&index, "/a/b/z"), Some((2, vec!["a", "b", "z"])));
     let mut arguments = Arguments::new();
-    assert_eq!(index.find(b"/a/b/z", &mut arguments), Some(2));
-    assert_eq!(index.find(b"/a/b", &mut arguments), None);
+    assert_eq!(index.find_path(b"/a/b/z", &mut arguments), Some(2));
+    assert_eq!(index.find_path(b"/a/b", &mut arguments), None);
     assert_eq!(arguments.len(), 0);
 }
 
@@ -210,8 +228,8 @@ fn more_arguments_than_are_held_inline_are_found() {
     let expected: Vec<_> = path.split('/').skip(1).collect();
     assert_eq!(find(&index, &path), Some((0, expected)));
     let mut arguments = Arguments::new();
-    assert_eq!(index.find(path.as_bytes(), &mut arguments), Some(0));
-    assert_eq!(index.find(b"/1", &mut arguments), Some(1));
+    assert_eq!(index.find_path(path.as_bytes(), &mut arguments), Some(0));
+    assert_eq!(index.find_path(b"/1", &mut arguments), Some(1));
     assert_eq!(arguments.iter().collect::<Vec<_>>(), [Some(1..2)]);
 }
 
