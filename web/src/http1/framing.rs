@@ -4,7 +4,7 @@
 //! readers could take two ways is refused.
 
 use super::error::HeadError;
-use super::field::elements;
+use super::field::{decimal, elements};
 use super::head::Version;
 use super::scan::{self, TOKEN};
 
@@ -112,18 +112,4 @@ impl FramingFields {
             (Some(Coding::Unknown), None) => Err(HeadError::TransferCodingUnknown),
         }
     }
-}
-
-/// The number that `digits` are, or `None` for no digits, other bytes, or more than 64 bits.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, &digit| {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
 }
