@@ -42,6 +42,16 @@ enum Coding {
 }
 
 impl FramingFields {
+    /// Takes in the length in one `Content-Length` field, if there was none before.
+    #[inline(always)]
+    pub(crate) fn only_length(&mut self, length: u64) -> bool {
+        let is_only = self.length.is_none();
+        if is_only {
+            self.length = Some(length);
+        }
+        is_only
+    }
+
     /// Takes in the value of one `Content-Length` field.
     ///
     /// Lists of equal numbers and repeated fields with equal numbers count as one, as RFC
