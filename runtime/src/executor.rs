@@ -48,8 +48,8 @@ struct Local {
     tasks: RefCell<Tasks>,
     /// The wakers of those tasks that have kept one.
     wakers: RefCell<Slab<Lent>>,
-    running: Cell<Running>,
-    /// Where that one was spawned.
+    running: Running,
+    /// Where the task was spawned that runs now, or has run before.
     site: Cell<Site>,
     sites: RefCell<Sites>,
     /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
@@ -79,6 +79,18 @@ impl Tasks {
             self.ready.push(index);
         }
     }
+
+    /// Takes the first ones, which have run, out of the queue, and says whether there are more.
+    #[inline]
+    fn forget(&mut self, count: usize) -> bool {
+        let more = self.ready.len() > count;
+        if more {
+            self.ready.drain(..count);
+        } else {
+            self.ready.clear();
+        }
+        more
+    }
 }
 
 type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
@@ -103,7 +115,7 @@ thread_local! {
             home: Cell::new(0),
             tasks: RefCell::new(Tasks::NONE),
             wakers: RefCell::new(Slab::new()),
-            running: Cell::new(Running::NONE),
+            running: Running::none(),
             site: Cell::new(Site::NONE),
             sites: RefCell::new(Sites::new()),
             foreign: RefCell::new(Slab::new()),
@@ -149,50 +161,52 @@ where
 
 /// The loop's own part of the executor, which lives as long as it runs.
 pub(crate) struct Batch {
-    /// Changes places with the queue, and is empty before and after.
-    tasks: Vec<u32>,
     lent: Lent,
 }
 
 impl Batch {
     pub(crate) fn new(remote: &Arc<Remote>) -> Self {
-        Self { tasks: Vec::new(), lent: Lent::new(remote) }
+        let lent = Lent::new(remote);
+        LOCAL.with(|local| local.running.lend(lent.waker()));
+        Self { lent }
     }
 
     /// Runs each task that is in the queue now, once, and calls `ended` after each. What they wake
-    /// waits for the next turn.
-    pub(crate) fn run_ready(&mut self, ended: impl Fn()) {
+    /// waits for the next turn. Says whether there is any.
+    pub(crate) fn run_ready(&mut self, ended: impl Fn()) -> bool {
         LOCAL.with(|local| {
-            std::mem::swap(&mut local.tasks.borrow_mut().ready, &mut self.tasks);
-            for index in &self.tasks {
-                if let Some((future, waker, site)) = local.take(*index) {
+            local.running.lie_at(self.lent.waker());
+            let count = local.tasks.borrow().ready.len();
+            // A panic that leaves the loop between two tasks leaves all of them in the queue. Those
+            // that have run by now are passed over.
+            for place in 0..count {
+                if let Some((index, future, waker, site)) = local.take(place) {
                     budget::refill();
-                    local.site.set(site);
-                    pulse::run(|| local.sites.borrow().at(site));
-                    local.run(*index, future, waker, &mut self.lent);
+                    local.enter(site);
+                    local.run(index, future, waker, &mut self.lent);
                     ended();
                 }
             }
-            self.tasks.clear();
-            local.running.set(Running::NONE);
-            local.site.set(Site::NONE);
-            pulse::run(|| None);
-        });
+            local.tasks.borrow_mut().forget(count)
+        })
     }
 }
 
 impl Drop for Batch {
-    /// A panic that leaves the loop between two tasks, out of what is called there, leaves the rest
-    /// of them in the queue.
     fn drop(&mut self) {
-        LOCAL.with(|local| {
-            local.running.set(Running::NONE);
-            let mut tasks = local.tasks.borrow_mut();
-            // Those that have run by now are passed over.
-            self.tasks.append(&mut tasks.ready);
-            tasks.ready = std::mem::take(&mut self.tasks);
-        });
+        LOCAL.with(|local| local.running.end());
+        leave();
     }
+}
+
+/// What runs from here on is no task.
+pub(crate) fn leave() {
+    LOCAL.with(|local| local.enter(Site::NONE));
+}
+
+/// Shows who looks from outside where the task was spawned that runs now.
+pub(crate) fn show_site() {
+    pulse::run(site);
 }
 
 impl Local {
@@ -222,16 +236,27 @@ impl Local {
         self.tasks.borrow_mut().wake(index);
     }
 
-    /// Takes a task whose turn it is out of its place, and says where its waker is and where it was
-    /// spawned.
+    /// Takes the task in this place of the queue out of its own. Says which it is, where its waker is,
+    /// and where it was spawned.
     #[inline]
-    fn take(&self, index: u32) -> Option<(BoxedTask, u32, Site)> {
+    fn take(&self, place: usize) -> Option<(u32, BoxedTask, u32, Site)> {
         let mut tasks = self.tasks.borrow_mut();
+        let index = *tasks.ready.get(place)?;
         let task = tasks.list.at_mut(index)?;
-        if !std::mem::take(&mut task.woken) {
+        if !task.woken {
             return None;
         }
-        Some((task.future.take()?, task.waker, task.site))
+        task.woken = false;
+        Some((index, task.future.take()?, task.waker, task.site))
+    }
+
+    /// What runs from here on was spawned there. Mostly it is the line of the task before.
+    #[inline]
+    fn enter(&self, site: Site) {
+        if self.site.get() != site {
+            self.site.set(site);
+            show_site();
+        }
     }
 
     #[inline]
@@ -239,14 +264,17 @@ impl Local {
         let mut place = NONE;
         let pending = if waker == NONE {
             lent.lend(index);
-            self.running.set(Running::new(index, lent.waker()));
+            self.running.begin(index);
             let pending = poll(&mut future, lent.waker());
             if lent.is_kept() {
                 place = self.keep(lent.leave());
+                self.running.lend(lent.waker());
             }
             pending
         } else {
-            self.run_with_own(index, &mut future, waker, &mut place)
+            let pending = self.run_with_own(index, &mut future, waker, &mut place);
+            self.running.lend(lent.waker());
+            pending
         };
         if !pending {
             return self.end(index, future, place);
@@ -268,7 +296,8 @@ impl Local {
         place: &mut u32,
     ) -> bool {
         let Some(lent) = self.wakers.borrow_mut().remove(waker) else { return false };
-        self.running.set(Running::new(index, lent.waker()));
+        self.running.begin(index);
+        self.running.lend(lent.waker());
         let pending = poll(future, lent.waker());
         if lent.is_kept() {
             *place = self.keep(lent);

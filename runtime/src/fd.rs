@@ -1,10 +1,8 @@
 //! Any descriptor, as tasks use it.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +13,7 @@ use rustix::net::RecvFlags;
 
 use crate::budget;
 use crate::io_loop;
-use crate::reactor::{self, Direction, Key, Ready, Trigger};
+use crate::reactor::{self, Chunk, Direction, Ready, Source, Trigger};
 
 /// A descriptor in non-blocking mode, and the means to wait until it is ready.
 ///
@@ -45,13 +43,10 @@ pub struct AsyncFd<T: AsFd> {
     /// Empty only while it is dropped or given back.
     io: Option<T>,
     mode: Mode,
-    /// What the descriptor is believed to be ready for. The reactor, which hears of events, is only
-    /// asked when that is not what is wanted.
-    ready: Cell<Ready>,
-    /// Where the reactor keeps what it knows of it; `Key::NONE` before it is registered.
-    key: Cell<Key>,
-    /// The key means nothing to another thread.
-    not_send: PhantomData<Rc<()>>,
+    /// Where in the chunk its source is: what is known of it, to this and to the reactor, which hears
+    /// of events.
+    slot: u8,
+    chunk: Rc<Chunk>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,13 +127,8 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     fn with_mode(io: T, mode: Mode) -> Self {
-        Self {
-            io: Some(io),
-            mode,
-            ready: Cell::new(Ready::READ | Ready::WRITE),
-            key: Cell::new(Key::NONE),
-            not_send: PhantomData,
-        }
+        let (chunk, slot) = reactor::reserve();
+        Self { io: Some(io), mode, slot, chunk }
     }
 
     /// The descriptor itself. Operations on it that would block fail with
@@ -177,7 +167,7 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// Never: the descriptor is there as long as this is.
     pub fn into_inner(mut self) -> T {
-        self.remove(false);
+        self.release(false);
         match self.io.take() {
             Some(io) => io,
             None => unreachable!("only `drop` and `into_inner` take it out"),
@@ -301,7 +291,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Errors
     ///
     /// Fails if `operation` does, or if the descriptor cannot be registered.
-    #[inline]
+    #[inline(always)]
     pub fn poll_read_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -310,8 +300,9 @@ impl<T: AsFd> AsyncFd<T> {
     ) -> Poll<io::Result<R>> {
         let result = ready!(self.poll_with(cx, Direction::Read, operation))?;
         // Behind the end of the stream no event would follow: it has to be read.
-        if drained(&result) && !self.ready.get().contains(Ready::FINISHED) {
-            self.believe_blocked(Direction::Read);
+        let source = self.source();
+        if drained(&result) && !source.ready().contains(Ready::FINISHED) {
+            source.believe_blocked(Direction::Read);
         }
         Poll::Ready(Ok(result))
     }
@@ -338,7 +329,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Errors
     ///
     /// Fails if `operation` does, or if the descriptor cannot be registered.
-    #[inline]
+    #[inline(always)]
     pub fn poll_write_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -359,24 +350,23 @@ impl<T: AsFd> AsyncFd<T> {
     /// Fails if the descriptor cannot be registered.
     pub(crate) fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<io::Result<PeerClosed>> {
         self.register()?;
-        self.take_events();
-        let ready = self.ready.get();
+        let (source, ready) = (self.source(), self.source().ready());
         if ready.contains(Ready::FAILED) {
             return Poll::Ready(Ok(PeerClosed::Reset));
         }
         if ready.contains(Ready::FINISHED) {
             // Whoever goes on after this is to hear if the connection then breaks.
-            reactor::listen(self.key.get(), cx.waker());
+            source.wait(Direction::Read, cx.waker());
             return Poll::Ready(Ok(PeerClosed::Finished));
         }
         if !ready.contains(Ready::READ) {
-            self.wait_for(cx, Direction::Read)?;
+            self.wait(cx, Direction::Read)?;
             return Poll::Pending;
         }
         if !reactor::tells_finish() {
             return self.poll_peek(cx);
         }
-        reactor::listen(self.key.get(), cx.waker());
+        source.wait(Direction::Read, cx.waker());
         Poll::Pending
     }
 
@@ -386,13 +376,13 @@ impl<T: AsFd> AsyncFd<T> {
         match rustix::net::recv(self.get_ref(), &mut [0_u8; 1], flags) {
             Ok((0, _)) => Poll::Ready(Ok(PeerClosed::Finished)),
             Ok(_) | Err(Errno::INTR) => {
-                reactor::ignore_unread(self.key.get());
-                reactor::listen(self.key.get(), cx.waker());
+                reactor::ignore_unread(&self.chunk, self.slot);
+                self.source().wait(Direction::Read, cx.waker());
                 Poll::Pending
             }
             Err(Errno::AGAIN) => {
-                self.believe_blocked(Direction::Read);
-                self.wait_for(cx, Direction::Read)?;
+                self.source().believe_blocked(Direction::Read);
+                self.wait(cx, Direction::Read)?;
                 Poll::Pending
             }
             Err(_) => Poll::Ready(Ok(PeerClosed::Reset)),
@@ -428,7 +418,7 @@ impl<T: AsFd> AsyncFd<T> {
     ) -> Poll<io::Result<R>> {
         loop {
             match error.kind() {
-                io::ErrorKind::WouldBlock => self.believe_blocked(direction),
+                io::ErrorKind::WouldBlock => self.source().believe_blocked(direction),
                 io::ErrorKind::Interrupted => (),
                 _ => return Poll::Ready(Err(error)),
             }
@@ -451,28 +441,17 @@ impl<T: AsFd> AsyncFd<T> {
                 budget::spend();
                 return Poll::Ready(Ok(()));
             }
-            self.believe_blocked(direction);
+            self.source().believe_blocked(direction);
         }
     }
 
     /// Is ready if an attempt is worth while. If not, the task is woken by the next event.
     #[inline(always)]
     fn poll_event(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
-        if self.ready.get().contains(direction.ready()) {
+        if self.source().ready().contains(direction.ready()) {
             return Poll::Ready(Ok(()));
         }
-        if self.key.get() == Key::NONE {
-            self.wait_for(cx, direction)?;
-            return Poll::Pending;
-        }
-        let (told, is_watched) = reactor::take_or_wait(self.key.get(), direction, cx.waker());
-        self.ready.set(self.ready.get() | told);
-        if told.contains(direction.ready()) {
-            return Poll::Ready(Ok(()));
-        }
-        if !is_watched {
-            reactor::rearm(self.get_ref().as_fd(), self.key.get(), direction)?;
-        }
+        self.wait(cx, direction)?;
         Poll::Pending
     }
 
@@ -495,24 +474,23 @@ impl<T: AsFd> AsyncFd<T> {
         self.poll_ready(cx, Direction::Write)
     }
 
-    #[inline]
-    fn take_events(&self) {
-        if self.key.get() != Key::NONE {
-            self.ready.set(self.ready.get() | reactor::take_events(self.key.get()));
-        }
+    #[inline(always)]
+    fn source(&self) -> &Source {
+        self.chunk.source(self.slot)
     }
 
     /// Makes the task wait for the next event.
-    #[cold]
-    fn wait_for(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
-        self.register()?;
-        reactor::wait_for(self.get_ref().as_fd(), self.key.get(), direction, cx.waker())
+    #[inline(always)]
+    fn wait(&self, cx: &mut Context<'_>, direction: Direction) -> io::Result<()> {
+        let is_told = self.source().wait(direction, cx.waker());
+        if is_told { Ok(()) } else { self.arm(direction) }
     }
 
-    /// Notes that the next attempt would block.
-    #[inline]
-    fn believe_blocked(&self, direction: Direction) {
-        self.ready.set(self.ready.get().without(direction.ready()));
+    /// Has the system tell of events in this direction.
+    #[cold]
+    fn arm(&self, direction: Direction) -> io::Result<()> {
+        let fd = self.get_ref().as_fd();
+        reactor::arm(fd, &self.chunk, self.slot, self.mode.trigger(), direction)
     }
 
     /// Asks the system: what the reactor believes may be out of date.
@@ -529,28 +507,20 @@ impl<T: AsFd> AsyncFd<T> {
         }
     }
 
-    #[inline]
     fn register(&self) -> io::Result<()> {
-        if self.key.get() == Key::NONE {
-            self.register_anew()?;
-        }
-        Ok(())
+        reactor::register(self.get_ref().as_fd(), &self.chunk, self.slot, self.mode.trigger())
     }
 
-    #[cold]
-    fn register_anew(&self) -> io::Result<()> {
-        let trigger = match self.mode {
-            Mode::Edge | Mode::Owning => Trigger::Edge,
-            Mode::Level => Trigger::Level,
-        };
-        self.key.set(reactor::register(self.get_ref().as_fd(), trigger)?);
-        Ok(())
+    fn release(&self, closing: bool) {
+        reactor::release(self.get_ref().as_fd(), &self.chunk, self.slot, closing);
     }
+}
 
-    fn remove(&self, closing: bool) {
-        let key = self.key.replace(Key::NONE);
-        if key != Key::NONE {
-            reactor::remove(self.get_ref().as_fd(), key, closing);
+impl Mode {
+    fn trigger(self) -> Trigger {
+        match self {
+            Self::Edge | Self::Owning => Trigger::Edge,
+            Self::Level => Trigger::Level,
         }
     }
 }
@@ -558,7 +528,7 @@ impl<T: AsFd> AsyncFd<T> {
 impl<T: AsFd> Drop for AsyncFd<T> {
     fn drop(&mut self) {
         if self.io.is_some() {
-            self.remove(self.mode == Mode::Owning);
+            self.release(self.mode == Mode::Owning);
         }
     }
 }

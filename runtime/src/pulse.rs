@@ -15,14 +15,14 @@ thread_local! {
 struct Pulse {
     turn: &'static AtomicU64,
     task: &'static AtomicU64,
-    /// What is added to a tick of this thread's clock.
+    /// What is added to a time of this thread's clock.
     offset: u64,
 }
 
-/// Has the loop of this thread write into these words. `now` is the time of `tick` in the
-/// milliseconds that `turn` is written in.
-pub(crate) fn write_into(turn: &'static AtomicU64, task: &'static AtomicU64, now: u64, tick: u64) {
-    PULSE.set(Some(Pulse { turn, task, offset: now.wrapping_sub(tick) }));
+/// Has the loop of this thread write into these words. `now` is the time of `nanos`, a time of this
+/// thread's clock, in the nanoseconds that `turn` is written in.
+pub(crate) fn write_into(turn: &'static AtomicU64, task: &'static AtomicU64, now: u64, nanos: u64) {
+    PULSE.set(Some(Pulse { turn, task, offset: now.wrapping_sub(nanos) }));
 }
 
 /// Whether the loop of this thread writes into any.
@@ -30,11 +30,11 @@ pub(crate) fn is_written() -> bool {
     PULSE.get().is_some()
 }
 
-/// A turn begins, at this tick of the thread's clock.
+/// A turn begins, at this time of the thread's clock.
 #[inline]
-pub(crate) fn begin_turn(tick: u64) {
+pub(crate) fn begin_turn(nanos: u64) {
     if let Some(pulse) = PULSE.get() {
-        pulse.turn.store(pulse.offset.wrapping_add(tick), Relaxed);
+        pulse.turn.store(pulse.offset.wrapping_add(nanos), Relaxed);
     }
 }
 
@@ -69,10 +69,10 @@ mod tests {
     fn a_task_sees_its_turn_and_itself_and_nothing_is_left() {
         let run = || {
             crate::timer::read_clock();
-            write_into(&TURN, &TASK, 5_000, crate::timer::tick());
+            write_into(&TURN, &TASK, 5_000_000_000, crate::timer::nanos());
             let task = IOLoop::current().spawn(async {
                 let turn = TURN.load(Relaxed);
-                assert!((5_000..60_000).contains(&turn), "{turn}");
+                assert!((5_000_000_000..60_000_000_000).contains(&turn), "{turn}");
                 assert_ne!(TASK.load(Relaxed), 0);
             });
             IOLoop::current().run_sync(task).unwrap().unwrap();

@@ -1,9 +1,9 @@
 //! Tells tasks that their descriptors are ready.
 //!
-//! A descriptor is believed to be ready until an operation on it would block. That is known to its
-//! owner. Only then is it registered, and its task waits; an event is noted here until the owner
-//! takes it, and tries again. Two [systems](System) produce events: `linux` is the fast one,
-//! `portable` works wherever `polling` does, and the tests run on both.
+//! A descriptor is believed to be ready until an operation on it would block. Only then is it
+//! registered, and its task waits; an event is noted at its [source](Source), and the owner tries
+//! again. Two [systems](System) produce events: `linux` is the fast one, `portable` works wherever
+//! `polling` does, and the tests run on both.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -11,14 +11,12 @@ use std::mem::ManuallyDrop;
 use std::num::NonZeroU32;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::Duration;
 
 use crate::executor::Waiter;
-use crate::slab::Slab;
-use source::{Interest, Source};
+use source::{Interest, Noted, SLOT_BITS};
 
-pub(crate) use source::{Direction, Ready, Trigger};
+pub(crate) use source::{Chunk, Direction, Ready, Source, Trigger};
 
 #[cfg(test)]
 mod either;
@@ -39,6 +37,9 @@ use portable as native;
 
 /// What the operating system is asked, and what it answers.
 trait System {
+    /// Room for the events of a turn.
+    type Room: Default;
+
     /// Begins to watch `fd`, and tells at once if it is ready.
     fn add(
         &self,
@@ -58,10 +59,15 @@ trait System {
     /// Ends what `add` began. If `closing`, the descriptor will be closed right after this.
     fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool);
 
-    /// Sleeps until something happens or `timeout` is over, which is at most a day, and tells what has happened: nothing,
-    /// if a signal ended it early. Who is told may use the system, except for another wait.
-    /// Returns how often it told.
-    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize>;
+    /// Sleeps until something happens or `timeout` is over, which is at most a day, and tells what
+    /// has happened: nothing, if a signal ended it early. Who is told may use the system, except for
+    /// another wait. Returns how often it told.
+    fn wait(
+        &self,
+        room: &mut Self::Room,
+        timeout: Duration,
+        hears: impl Hears,
+    ) -> io::Result<usize>;
 
     /// Whether it knows edges, and with them tells of a peer that has finished.
     fn has_edges(&self) -> bool;
@@ -70,6 +76,9 @@ trait System {
 /// Who is told of events. Not a closure, which cannot ask to be inlined.
 trait Hears {
     fn hear(&self, event: Event);
+
+    /// The same if something can be read, and there is no more to tell: so it is nearly always.
+    fn hear_read(&self, key: Key);
 }
 
 /// A source that is not in the reactor any more.
@@ -90,26 +99,43 @@ struct Event {
     ready: Ready,
 }
 
-/// Names a source: its generation and its index. Never one of the two values at the end, which
-/// stand for the bell and for `polling`'s own.
+/// Names a source: its generation, its index, and whether it is level-triggered. Never one of the two
+/// values at the end, which stand for the bell and for `polling`'s own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key(usize);
+struct Key(usize);
 
 const INDEX_BITS: u32 = usize::BITS / 2;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+/// The bit of the index that is set if the source is level-triggered. So who takes the key for that
+/// of another one finds no source, and needs not ask.
+const LEVEL: u32 = 1 << (INDEX_BITS - 1);
 
 impl Key {
-    /// No source.
-    pub(crate) const NONE: Self = Self(0);
-    /// What other threads write to when the loop sleeps.
+    /// What other threads write to when the loop sleeps. No source has it.
     const BELL: Self = Self(usize::MAX - 1);
 
-    fn new(generation: NonZeroU32, index: u32) -> Self {
-        Self((generation.get() as usize) << INDEX_BITS | index as usize)
+    fn new(generation: u32, index: u32) -> Self {
+        Self((generation as usize) << INDEX_BITS | index as usize)
     }
 
     fn index(self) -> u32 {
         (self.0 & INDEX_MASK) as u32
+    }
+
+    fn is_level(self) -> bool {
+        self.index() & LEVEL != 0
+    }
+
+    /// The same as if it were edge-triggered.
+    fn as_edge(self) -> Self {
+        Self(self.0 & !(LEVEL as usize))
+    }
+
+    /// In which chunk an edge-triggered source is, and in which place of it.
+    #[inline]
+    fn place(self) -> (usize, u8) {
+        let index = self.index();
+        ((index >> SLOT_BITS) as usize, index as u8 & ((1 << SLOT_BITS) - 1))
     }
 
     fn generation(self) -> u32 {
@@ -117,10 +143,14 @@ impl Key {
     }
 }
 
-/// The reactor of this thread: the descriptors that are registered.
+/// The reactor of this thread: the sources of its descriptors.
 struct Reactor {
-    sources: RefCell<Slab<Source>>,
-    /// The generation of the source added last.
+    chunks: RefCell<Vec<Rc<Chunk>>>,
+    /// The indexes of places that were used before.
+    vacant: RefCell<Vec<u32>>,
+    /// How many places have ever been used.
+    used: Cell<u32>,
+    /// The generation of the source made last.
     generation: Cell<u32>,
 }
 
@@ -138,7 +168,9 @@ thread_local! {
     // Never destroyed, which each access would have to ask for; `shut_down` empties it.
     static REACTOR: ManuallyDrop<Reactor> = const {
         ManuallyDrop::new(Reactor {
-            sources: RefCell::new(Slab::new()),
+            chunks: RefCell::new(Vec::new()),
+            vacant: RefCell::new(Vec::new()),
+            used: Cell::new(0),
             generation: Cell::new(0),
         })
     };
@@ -152,29 +184,51 @@ pub(crate) fn settle() {
     OPENED.with(|_| ());
 }
 
-/// Forgets all sources, as the thread ends.
+/// Forgets all sources, as the thread ends. Owners that are left find theirs vacant.
 pub(crate) fn shut_down() {
-    drop(REACTOR.with(|reactor| reactor.sources.replace(Slab::new())));
+    REACTOR.with(|reactor| {
+        drop(reactor.vacant.take());
+        reactor.used.set(0);
+        for chunk in reactor.chunks.take() {
+            for source in chunk.sources() {
+                source.generation.set(0);
+                drop(source.forget());
+            }
+        }
+    });
 }
 
 /// Opens the descriptors of the reactor, if it has none. The first time it is called it returns
 /// what other threads have to write to, to end a [`wait`](Asked::wait).
 pub(crate) fn prepare() -> io::Result<(Asked, Option<OwnedFd>)> {
     OPENED.with(|opened| {
-        let asked = Asked(Rc::clone(opened.system()?));
+        let asked = Asked::new(Rc::clone(opened.system()?));
         Ok((asked, opened.bell.take()))
     })
 }
 
 /// What a loop asks for events while it runs, without looking for it each time.
-pub(crate) struct Asked(Rc<Chosen>);
+pub(crate) struct Asked {
+    system: Rc<Chosen>,
+    room: <Chosen as System>::Room,
+}
 
 impl Asked {
+    fn new(system: Rc<Chosen>) -> Self {
+        Self { system, room: Default::default() }
+    }
+
     /// Sleeps until a descriptor is ready or `timeout` is over, and wakes those who waited. Returns
     /// the number of events.
     #[inline(always)]
-    pub(crate) fn wait(&self, timeout: Duration) -> io::Result<usize> {
-        self.0.wait(timeout, Dispatch(&self.0))
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<usize> {
+        self.system.wait(&mut self.room, timeout, Dispatch(&self.system))
+    }
+
+    /// The same, where it need not be inlined.
+    #[inline(never)]
+    pub(crate) fn wait_by_call(&mut self, timeout: Duration) -> io::Result<usize> {
+        self.wait(timeout)
     }
 }
 
@@ -193,101 +247,95 @@ pub(crate) fn is_open() -> bool {
     OPENED.with(|opened| opened.system.get().is_some())
 }
 
-/// Registers a descriptor.
-pub(crate) fn register(fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
-    OPENED.with(|opened| REACTOR.with(|reactor| reactor.register(opened, fd, trigger)))
+/// Makes a source for a descriptor: its place is to be given [back](release).
+pub(crate) fn reserve() -> (Rc<Chunk>, u8) {
+    REACTOR.with(|reactor| reactor.reserve())
 }
 
-/// Takes what events have told of a source since this was last done.
-#[inline(always)]
-pub(crate) fn take_events(key: Key) -> Ready {
-    REACTOR.with(|reactor| match reactor.sources.borrow_mut().at_mut(key.index()) {
-        Some(source) => source.take_told(),
-        None => Ready::NOTHING,
-    })
-}
-
-/// As [`take_events`]; and if it is not what is asked for, the next event wakes `waker`. Then this
-/// says as well whether the system tells of it: else that is to be [asked for](rearm).
-#[inline(always)]
-pub(crate) fn take_or_wait(key: Key, direction: Direction, waker: &Waker) -> (Ready, bool) {
-    let told = take_events(key);
-    if told.contains(direction.ready()) {
-        return (told, true);
-    }
-    let is_watched = match direction {
-        Direction::Read => wait_to_read(key, waker),
-        Direction::Write => REACTOR.with(|reactor| reactor.remember(key, direction, waker)),
-    };
-    (told, is_watched)
-}
-
-/// What nearly every task does before it gives the loop back. The two steps of
-/// [`remember`](Reactor::remember) are one if the waker is nobody's but ours.
-#[inline(never)]
-fn wait_to_read(key: Key, waker: &Waker) -> bool {
-    REACTOR.with(|reactor| {
-        let mut sources = reactor.sources.borrow_mut();
-        if let Some(waiter) = Waiter::of_running(waker)
-            && let Some(source) = sources.at_mut(key.index())
-            && source.reader.is_none()
-        {
-            source.reader = Some(waiter);
-            return source.watched.contains(Interest::READ);
-        }
-        drop(sources);
-        reactor.remember(key, Direction::Read, waker)
-    })
-}
-
-/// Has the next event wake `waker`.
-pub(crate) fn wait_for(
+/// Has the system tell when a descriptor is ready in this direction.
+#[cold]
+pub(crate) fn arm(
     fd: BorrowedFd<'_>,
-    key: Key,
+    chunk: &Chunk,
+    slot: u8,
+    trigger: Trigger,
     direction: Direction,
-    waker: &Waker,
 ) -> io::Result<()> {
-    REACTOR.with(|reactor| {
-        let watched = reactor.remember(key, direction, waker);
-        if watched { Ok(()) } else { rearm(fd, key, direction) }
+    register(fd, chunk, slot, trigger)?;
+    let (source, key) = (chunk.source(slot), chunk.key(slot));
+    let from = source.watched.get();
+    if from.contains(direction.interest()) {
+        return Ok(());
+    }
+    let to = from.with(direction.interest());
+    source.watched.set(to);
+    OPENED.with(|opened| {
+        let system = opened.system()?;
+        match source.trigger.get() {
+            Some(Trigger::Level) => system.watch(key, from, to),
+            Some(Trigger::Edge) | None => system.add_write(fd, key),
+        }
     })
 }
 
-/// Wakes `waker` at the next event that concerns reading, whatever events have told already.
-pub(crate) fn listen(key: Key, waker: &Waker) {
-    REACTOR.with(|reactor| reactor.remember(key, Direction::Read, waker));
+/// Registers a descriptor, unless it is registered already: the system tells of what there is to
+/// read.
+#[cold]
+pub(crate) fn register(
+    fd: BorrowedFd<'_>,
+    chunk: &Chunk,
+    slot: u8,
+    trigger: Trigger,
+) -> io::Result<()> {
+    let source = chunk.source(slot);
+    if source.trigger.get().is_some() {
+        return Ok(());
+    }
+    OPENED.with(|opened| {
+        let system = opened.system()?;
+        let trigger = if system.has_edges() { trigger } else { Trigger::Level };
+        source.trigger.set(Some(trigger));
+        source.watched.set(Interest::READ);
+        system.add(fd, chunk.key(slot), trigger, Interest::READ).inspect_err(|_| {
+            source.trigger.set(None);
+            source.watched.set(Interest::NONE);
+        })
+    })
 }
 
 /// Keeps the system from telling, again and again, that a level-triggered source can be read. Whoever
 /// waits to read it changes that; whoever waits now is still woken when the connection breaks.
-pub(crate) fn ignore_unread(key: Key) {
-    REACTOR.with(|reactor| {
-        let (from, to) = {
-            let mut sources = reactor.sources.borrow_mut();
-            let Some(source) = sources.at_mut(key.index()) else { return };
-            let from = source.watched;
-            source.watched = from.without(Interest::READ).with(Interest::HANGUP);
-            (from, source.watched)
-        };
-        OPENED.with(|opened| {
-            let system = opened.system.get();
-            system.into_iter().for_each(|system| disarm(system, key, from, to));
-        });
+pub(crate) fn ignore_unread(chunk: &Chunk, slot: u8) {
+    let source = chunk.source(slot);
+    let from = source.watched.get();
+    let to = from.without(Interest::READ).with(Interest::HANGUP);
+    source.watched.set(to);
+    OPENED.with(|opened| {
+        let system = opened.system.get();
+        system.into_iter().for_each(|system| disarm(system, chunk.key(slot), from, to));
     });
 }
 
-/// Removes a source. If not `closing`, the descriptor may live on, and events of it must end.
-pub(crate) fn remove(fd: BorrowedFd<'_>, key: Key, closing: bool) {
-    if key != Key::NONE {
-        // At the end of the thread the system may be gone first, and its registrations with it.
-        let source = REACTOR.with(|reactor| reactor.sources.borrow_mut().remove(key.index()));
-        let Some(source) = source else { return };
-        let removed = Removed { key, trigger: source.trigger, watched: source.watched };
+/// Gives the place of a source back. If not `closing`, the descriptor may live on, and events of it
+/// must end.
+pub(crate) fn release(fd: BorrowedFd<'_>, chunk: &Chunk, slot: u8, closing: bool) {
+    let (source, key) = (chunk.source(slot), chunk.key(slot));
+    // At the end of the thread the reactor has forgotten it.
+    if source.generation.replace(0) == 0 {
+        return;
+    }
+    let waiters = source.forget();
+    let watched = source.watched.replace(Interest::NONE);
+    if let Some(trigger) = source.trigger.take() {
+        let removed = Removed { key, trigger, watched };
+        // The system may be gone before, and its registrations with it.
         let _gone = OPENED.try_with(|opened| {
             let system = opened.system.get();
             system.into_iter().for_each(|system| system.remove(fd, removed, closing));
         });
     }
+    REACTOR.with(|reactor| reactor.vacant.borrow_mut().push(key.as_edge().index()));
+    drop(waiters);
 }
 
 /// Whether the end of a stream is told by an event, even if there are bytes left to be read.
@@ -295,47 +343,19 @@ pub(crate) fn tells_finish() -> bool {
     OPENED.with(|opened| opened.system.get().is_some_and(|system| system.has_edges()))
 }
 
-/// Has the system tell when a descriptor is ready.
-#[cold]
-pub(crate) fn rearm(fd: BorrowedFd<'_>, key: Key, direction: Direction) -> io::Result<()> {
-    let before = REACTOR.with(|reactor| {
-        let mut sources = reactor.sources.borrow_mut();
-        let source = sources.at_mut(key.index())?;
-        let from = source.watched;
-        source.watched = from.with(direction.interest());
-        Some((source.trigger, from, source.watched))
-    });
-    let Some((trigger, from, to)) = before else { return Ok(()) };
-    OPENED.with(|opened| {
-        let system = opened.system()?;
-        match trigger {
-            Trigger::Edge => system.add_write(fd, key),
-            Trigger::Level => system.watch(key, from, to),
-        }
-    })
-}
-
 impl Reactor {
-    fn register(&self, opened: &Opened, fd: BorrowedFd<'_>, trigger: Trigger) -> io::Result<Key> {
-        let system = opened.system()?;
-        let trigger = if system.has_edges() { trigger } else { Trigger::Level };
-        let watched = Interest::READ;
+    fn reserve(&self) -> (Rc<Chunk>, u8) {
+        let vacant = self.vacant.borrow_mut().pop();
+        let index = vacant.unwrap_or_else(|| self.used.replace(self.used.get() + 1));
         let generation = self.next_generation();
-        let source = Source {
-            generation,
-            told: Ready::NOTHING,
-            trigger,
-            watched,
-            reader: None,
-            writer: None,
-        };
-        let index = self.sources.borrow_mut().insert(source);
-        let key = Key::new(generation, index);
-        if let Err(error) = system.add(fd, key, trigger, watched) {
-            self.sources.borrow_mut().remove(index);
-            return Err(error);
+        let (chunk, slot) = Key::new(generation.get(), index).place();
+        let mut chunks = self.chunks.borrow_mut();
+        if chunk == chunks.len() {
+            chunks.push(Rc::new(Chunk::new(index)));
         }
-        Ok(key)
+        let chunk = Rc::clone(&chunks[chunk]);
+        chunk.source(slot).begin(generation);
+        (chunk, slot)
     }
 
     /// Counts on, but skips zero and the last value, which the special keys have.
@@ -347,63 +367,15 @@ impl Reactor {
         generation
     }
 
-    /// Makes `waker` the one that is woken, and says whether the system tells of what it waits for.
-    #[cold]
-    #[inline(never)]
-    fn remember(&self, key: Key, direction: Direction, waker: &Waker) -> bool {
-        // Waiters are made, dropped and woken while nothing is borrowed: all of that may run
-        // anybody's code.
-        let waiter = Waiter::new(waker);
-        let mut sources = self.sources.borrow_mut();
-        let Some(source) = sources.at_mut(key.index()) else { return true };
-        let old = source.waiting(direction).replace(waiter);
-        let watched = source.watched.contains(direction.interest());
-        drop(sources);
-        drop(old);
-        watched
-    }
-
-    /// Notes at an edge-triggered source that it can be read, and returns who waited for that.
-    /// `None`: it is something else that has happened, or elsewhere.
+    /// Calls `f` with the source of an event, unless that was removed earlier in this turn: then its
+    /// place is vacant, or has another generation.
     #[inline(always)]
-    fn note_read(&self, event: Event) -> Option<Option<Waiter>> {
-        let mut sources = self.sources.borrow_mut();
-        let source = sources.at_mut(event.key.index())?;
-        let is_meant = source.generation.get() == event.key.generation();
-        if event.ready != Ready::READ || source.trigger != Trigger::Edge || !is_meant {
-            return None;
-        }
-        source.told |= Ready::READ;
-        Some(source.reader.take())
+    fn with_source<R>(&self, key: Key, f: impl FnOnce(&Source) -> Option<R>) -> Option<R> {
+        let chunks = self.chunks.borrow();
+        let (chunk, slot) = key.place();
+        let source = chunks.get(chunk)?.source(slot);
+        if source.generation.get() == key.generation() { f(source) } else { None }
     }
-
-    /// Notes an event at its source. Returns who waited to read and who to write; and, if the
-    /// system would go on to tell of it, what it is asked for and what it is to be asked for.
-    fn note(&self, event: Event) -> Option<Noted> {
-        let mut sources = self.sources.borrow_mut();
-        // With another generation, the source that this event is for was removed earlier in this
-        // turn.
-        let source = sources
-            .at_mut(event.key.index())
-            .filter(|source| source.generation.get() == event.key.generation())?;
-        source.told |= event.ready;
-        let reads = event.ready.contains(Ready::READ);
-        let writes = event.ready.contains(Ready::WRITE);
-        let reader = if reads { source.reader.take() } else { None };
-        let writer = if writes { source.writer.take() } else { None };
-        let change = match source.trigger {
-            Trigger::Edge => None,
-            Trigger::Level => Some(source.keep(event.ready, reader.is_some(), writer.is_some())),
-        };
-        Some(Noted { reader, writer, change })
-    }
-}
-
-/// What an event has come upon.
-struct Noted {
-    reader: Option<Waiter>,
-    writer: Option<Waiter>,
-    change: Option<(Interest, Interest)>,
 }
 
 impl Opened {
@@ -427,25 +399,37 @@ impl Opened {
 struct Dispatch<'a>(&'a Chosen);
 
 impl Hears for Dispatch<'_> {
-    #[inline(always)]
+    #[cold]
     fn hear(&self, event: Event) {
-        // Nearly always: there is something to read on a connection.
-        match REACTOR.with(|reactor| reactor.note_read(event)) {
+        let note = |source: &Source| Some(source.note(event.ready));
+        let key = event.key.as_edge();
+        let noted = REACTOR.with(|reactor| reactor.with_source(key, note));
+        let Some(Noted { reader, writer, change }) = noted else { return };
+        if let Some((from, to)) = change {
+            disarm(self.0, event.key, from, to);
+        }
+        reader.into_iter().for_each(Waiter::wake);
+        writer.into_iter().for_each(Waiter::wake);
+    }
+
+    #[inline(always)]
+    fn hear_read(&self, key: Key) {
+        match REACTOR.with(|reactor| reactor.with_source(key, |source| Some(source.note_read()))) {
             Some(None) => (),
             Some(Some(reader)) => reader.wake(),
-            None => dispatch(self.0, event),
+            None => self.hear_rare_read(key),
         }
     }
 }
 
-#[cold]
-fn dispatch(system: &Chosen, event: Event) {
-    let Some(noted) = REACTOR.with(|reactor| reactor.note(event)) else { return };
-    if let Some((from, to)) = noted.change {
-        disarm(system, event.key, from, to);
+impl Dispatch<'_> {
+    /// It is level-triggered, or removed.
+    #[cold]
+    fn hear_rare_read(&self, key: Key) {
+        if key.is_level() {
+            self.hear(Event { key, ready: Ready::READ });
+        }
     }
-    noted.reader.into_iter().for_each(Waiter::wake);
-    noted.writer.into_iter().for_each(Waiter::wake);
 }
 
 /// Stops a level-triggered descriptor from telling again and again what nobody waits for.

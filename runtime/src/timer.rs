@@ -4,7 +4,7 @@
 //! a turn happens at one time. It ticks in milliseconds, and a time is rounded up to the next
 //! tick: no timer fires early.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,10 @@ mod sleep;
 mod wheel;
 
 /// From here on it does not matter that the time of the turn is some microseconds old when the
-/// loop falls asleep, and the clock need not be read for it. So many ticks are a second.
-const LONG: u64 = 1000;
+/// loop falls asleep, and the clock need not be read for it. These nanoseconds are a little more than a
+/// second, and counted by a shift.
+const LONG: u64 = 1 << LONG_BITS;
+const LONG_BITS: u32 = 30;
 
 /// The loop does not sleep longer than this, in seconds, because not all kernels know longer waits.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -36,13 +38,41 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(LONGEST);
 thread_local! {
     // Never destroyed, which each access would have to ask for; `shut_down` empties it.
     static TIMERS: ManuallyDrop<Timers> = const {
-        ManuallyDrop::new(Timers { wheel: RefCell::new(Wheel::new()), clock: Clock::new() })
+        ManuallyDrop::new(Timers {
+            wheel: RefCell::new(Wheel::new()),
+            next: Cell::new(u64::MAX),
+            clock: Clock::new(),
+        })
     };
 }
 
 struct Timers {
     wheel: RefCell<Wheel>,
+    /// The nanosecond at which the wheel next has something to do, so that a turn in which it has not
+    /// need not look at it.
+    next: Cell<u64>,
     clock: Clock,
+}
+
+impl Timers {
+    /// To be called when something was put into the wheel, or taken out of it.
+    fn note_next(&self, wheel: &Wheel) {
+        self.next.set(clock::begin(wheel.next()));
+    }
+
+    /// A timer has been set that lies in no slot that comes in time.
+    #[cold]
+    fn move_up(&self, wheel: &mut Wheel, timer: u32) {
+        wheel.move_up(timer, self.clock.tick());
+        self.note_next(wheel);
+    }
+
+    fn remove(&self, timer: u32) -> Option<Waiter> {
+        let mut wheel = self.wheel.borrow_mut();
+        let waiter = wheel.remove(timer);
+        self.note_next(&wheel);
+        waiter
+    }
 }
 
 /// Makes the timers of this thread, if there are none.
@@ -52,7 +82,10 @@ pub(crate) fn settle() {
 
 /// Forgets all timers, as the thread ends.
 pub(crate) fn shut_down() {
-    drop(TIMERS.with(|timers| timers.wheel.replace(Wheel::new())));
+    drop(TIMERS.with(|timers| {
+        timers.next.set(u64::MAX);
+        timers.wheel.replace(Wheel::new())
+    }));
 }
 
 /// The time of this turn.
@@ -60,13 +93,7 @@ pub(crate) fn now() -> Instant {
     TIMERS.with(|timers| timers.clock.now())
 }
 
-/// The same, in milliseconds since some moment.
-#[inline]
-pub(crate) fn tick() -> u64 {
-    TIMERS.with(|timers| timers.clock.tick())
-}
-
-/// The same, in nanoseconds since that moment.
+/// The same, in nanoseconds since some moment.
 #[inline]
 pub(crate) fn nanos() -> u64 {
     TIMERS.with(|timers| timers.clock.nanos())
@@ -83,46 +110,45 @@ pub(crate) fn read_clock() {
     TIMERS.with(|timers| timers.clock.read());
 }
 
-/// Begins a turn: reads the clock, and wakes those whose time has come.
+/// Begins a turn: reads the clock, and wakes those whose time has come. Returns the time of the turn.
 #[inline]
-pub(crate) fn begin_turn() {
+pub(crate) fn begin_turn() -> u64 {
     TIMERS.with(|timers| {
         timers.clock.read();
-        if !timers.wheel.borrow_mut().advance(timers.clock.tick()) {
+        if timers.clock.has_reached(timers.next.get()) {
             wake_expired(timers);
         }
-    });
+        timers.clock.read_nanos()
+    })
 }
 
 #[cold]
 fn wake_expired(timers: &Timers) {
     loop {
         let mut wheel = timers.wheel.borrow_mut();
-        let Some(index) = wheel.expire(timers.clock.tick()) else { return };
+        let expired = wheel.expire(timers.clock.tick());
+        timers.note_next(&wheel);
+        let Some(index) = expired else { return };
         let waiter = wheel.take_waiter(index);
         drop(wheel);
         waiter.into_iter().for_each(Waiter::wake);
     }
 }
 
-/// How long the loop may sleep: at most until the next timer, and a day. A long sleep takes whole seconds, and
-/// what is left of it is slept after that.
+/// How long the loop may sleep: at most until the next timer, and a day. A long sleep takes whole
+/// seconds, of which this is the number, and what is left of it is slept after that.
 #[inline]
-pub(crate) fn patience() -> Duration {
+pub(crate) fn patience() -> Result<u64, Duration> {
     TIMERS.with(|timers| {
-        let next = timers.wheel.borrow().next();
-        let ticks = next.saturating_sub(timers.clock.tick());
-        if ticks < LONG {
-            return short_patience(timers, next);
-        }
-        Duration::from_secs((ticks / LONG).min(LONGEST))
+        let left = timers.clock.until(timers.next.get());
+        if left < LONG { Err(short_patience(timers)) } else { Ok((left >> LONG_BITS).min(LONGEST)) }
     })
 }
 
 #[cold]
-fn short_patience(timers: &Timers, next: u64) -> Duration {
+fn short_patience(timers: &Timers) -> Duration {
     timers.clock.read();
-    timers.clock.until(next)
+    Duration::from_nanos(timers.clock.until(timers.next.get()))
 }
 
 /// Moves a virtual clock to the next timer; false if there is none.
@@ -137,7 +163,7 @@ pub(crate) fn jump() -> bool {
 /// Removes a timer, or nothing if it is `NONE`.
 fn release(timer: u32) {
     if timer != NONE {
-        drop(TIMERS.with(|timers| timers.wheel.borrow_mut().remove(timer)));
+        drop(TIMERS.with(|timers| timers.remove(timer)));
     }
 }
 

@@ -23,6 +23,7 @@ const WEB: &[&[&str]] = &[
     &["connection"],
     &["body"],
     &["context"],
+    &["answer"],
     &["endpoint", "respond"],
     &["handler", "function"],
     &["route"],

@@ -93,11 +93,12 @@ impl Connection {
     }
 
     /// Calls `work` with the buffers, leasing them first if none are held.
+    #[inline(always)]
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Buffers) -> R) -> R {
         work(self.held.borrow_mut().lease(&self.worker))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_request(&self) {
         self.request.set(self.request.get().wrapping_add(1));
         self.set(Flags::FLUSHING | Flags::RECEIVING, false);
@@ -142,6 +143,28 @@ impl Connection {
         most.is_some_and(|most| self.request() >= most.saturating_sub(1))
     }
 
+    /// As [`poll_output`](Self::poll_output), as short as it can be where the client keeps up.
+    #[inline(always)]
+    pub(crate) fn poll_output_at_once(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        IOLoop::lap();
+        let mut held = self.held.borrow_mut();
+        if let Some(buffers) = held.leased()
+            && buffers.sending.is_even()
+            && let Some(sent) = buffers.output.poll_send_once(&self.stream, task)
+        {
+            match sent {
+                Poll::Ready(Ok(sent)) => self.worker.recorder.page.sent(sent as u64),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+            if buffers.output.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        drop(held);
+        self.poll_output(task)
+    }
+
     /// Sends what is queued. The error is that of the connection, or a time-out.
     pub(crate) fn poll_output(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         // Who has received a response finds it in the counts.
@@ -171,12 +194,17 @@ impl Connection {
 
     /// Receives once, behind what is unread.
     fn poll_fill(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
-        self.with(|buffers| {
-            let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
-            self.worker.recorder.page.received(count);
-            buffers.input.received(count);
-            Poll::Ready(Ok(count))
-        })
+        self.poll_fill_at_once(task)
+    }
+
+    #[inline(always)]
+    fn poll_fill_at_once(&self, task: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
+        let mut held = self.held.borrow_mut();
+        let buffers = held.lease_at_once(&self.worker);
+        let count = ready!(self.stream.poll_recv(task, buffers.input.space()))?;
+        self.worker.recorder.page.received(count);
+        buffers.input.received(count);
+        Poll::Ready(Ok(count))
     }
 }
 
@@ -307,7 +335,7 @@ impl Connection {
         self.begin_to_wait(if begun { Phase::Head } else { Phase::Idle });
         // Buffers are leased only for what there is to receive.
         let filled = match self.stream.poll_recv_ready(task) {
-            Poll::Ready(()) => self.poll_fill(task),
+            Poll::Ready(()) => self.poll_fill_at_once(task),
             Poll::Pending => Poll::Pending,
         };
         match filled {

@@ -1,6 +1,7 @@
 //! What may stand in a route, its type erased: the one seam between the table and the code
 //! of its user.
 
+use crate::answer::Answer;
 use crate::context::Context;
 use crate::error::Result;
 use crate::http::Method;
@@ -23,6 +24,16 @@ pub trait Endpoint {
 
     /// Answers one request. The box returned is the only allocation made on the way.
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
+
+    /// Answers a request for which nothing but this endpoint is to be asked, without allocating.
+    ///
+    /// # Errors
+    ///
+    /// The context, from an endpoint that has to be [called](Self::call).
+    #[doc(hidden)]
+    fn answer(&self, cx: Context) -> Result<Answer, Context> {
+        Err(cx)
+    }
 }
 
 /// A value that can stand in the route table: a [`RequestHandler`](crate::RequestHandler), or

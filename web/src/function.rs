@@ -1,6 +1,8 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
+use crate::answer::{Answer, Answered, Spare, drive};
 use crate::context::{Context, FromArgument};
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::Result;
@@ -159,7 +161,7 @@ impl Functions {
         A: PathArgs,
     {
         self.functions.retain(|(name, _)| *name != method);
-        self.functions.push((method, Box::new(Typed { function, args: PhantomData })));
+        self.functions.push((method, Box::new(Typed::new(function, answer::<F, A>))));
         self.allowed = self.functions.iter().map(|(method, _)| method.clone()).collect();
         if self.allowed.contains(&Method::GET) && !self.allowed.contains(&Method::HEAD) {
             self.allowed.push(Method::HEAD);
@@ -193,9 +195,16 @@ impl Endpoint for Functions {
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        match (cx.admission(), self.find(cx.method())) {
-            (Ok(()), Some(function)) => function.call(cx),
-            (refused, _) => Box::pin(async { refused }),
+        match self.find(cx.method()) {
+            Some(function) => function.call(cx),
+            None => Box::pin(async { cx.admission() }),
+        }
+    }
+
+    fn answer(&self, cx: Context) -> Result<Answer, Context> {
+        match self.find(cx.method()) {
+            Some(function) => Ok(function.answer(cx)),
+            None => Err(cx),
         }
     }
 }
@@ -211,28 +220,65 @@ impl IntoEndpoint<kind::Functions> for Functions {
 trait Call {
     fn path_arguments(&self) -> usize;
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
+    fn answer(&self, cx: Context) -> Answer;
 }
 
 /// A function, and what was inferred of its arguments.
-struct Typed<F, A> {
-    function: F,
+struct Typed<F, A, M, W> {
+    function: Rc<F>,
     args: PhantomData<A>,
+    make_answer: M,
+    spare: Rc<Spare<W>>,
 }
 
-impl<F, A> Call for Typed<F, A>
+impl<F, A, M: Fn(Rc<F>, Context) -> W, W> Typed<F, A, M, W> {
+    fn new(function: F, make_answer: M) -> Self {
+        let function = Rc::new(function);
+        Self { function, args: PhantomData, make_answer, spare: Rc::default() }
+    }
+}
+
+impl<F, A, M, W> Call for Typed<F, A, M, W>
 where
     F: Function<A, Output: Respond>,
     A: PathArgs,
+    M: Fn(Rc<F>, Context) -> W,
+    W: Future<Output = Answered> + 'static,
 {
     fn path_arguments(&self) -> usize {
         A::COUNT
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(async move {
-            let args = A::from_path(cx)?;
-            self.function.call(cx, args).await.respond(cx)
-        })
+        Box::pin(execute(&*self.function, cx))
+    }
+
+    fn answer(&self, cx: Context) -> Answer {
+        self.spare.begin((self.make_answer)(Rc::clone(&self.function), cx))
+    }
+}
+
+async fn execute<F, A>(function: &F, cx: &mut Context) -> Result
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    cx.admission()?;
+    let args = A::from_path(cx)?;
+    function.call(cx, args).await.respond(cx)
+}
+
+/// As [`execute`], and owns the context.
+#[expect(clippy::manual_async_fn, reason = "that would hold its arguments twice")]
+fn answer<F, A>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs,
+{
+    async move {
+        let (connection, served) = (cx.connection(), cx.served());
+        let outcome = drive(connection, served, execute(&*function, &mut cx)).await;
+        Answered { cx, outcome }
     }
 }
 

@@ -1,5 +1,7 @@
 use std::cell::OnceCell;
+use std::rc::Rc;
 
+use crate::answer::{Answer, Answered, Spare, drive, guard};
 use crate::context::Context;
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::{Error, HTTPError, Result};
@@ -205,17 +207,25 @@ pub trait RequestHandler: Clone {
 
 /// The whole life of a request inside a handler.
 async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result {
-    let mut result = match cx.admission() {
+    let prepared = match cx.admission() {
         Ok(()) => handler.prepare(cx).await,
         refused => refused,
     };
-    if result.is_ok() && !cx.is_finished() {
-        result = call_method(&mut handler, cx).await;
-    }
-    if result.is_ok() {
-        result = cx.complete();
-    }
-    if let Err(error) = result
+    let answered = match prepared {
+        Err(error) => Err(error),
+        Ok(()) if cx.is_finished() => Ok(()),
+        Ok(()) => match *cx.method() {
+            Method::GET => handler.get(cx).await,
+            Method::HEAD => handler.head(cx).await,
+            Method::POST => handler.post(cx).await,
+            Method::DELETE => handler.delete(cx).await,
+            Method::PATCH => handler.patch(cx).await,
+            Method::PUT => handler.put(cx).await,
+            Method::OPTIONS => handler.options(cx).await,
+            _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
+        },
+    };
+    if let Err(error) = answered.and_then(|()| cx.complete())
         && cx.begin_error(&error)
     {
         let written = handler.write_error(cx, &error).and_then(|()| cx.complete());
@@ -225,19 +235,6 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
     }
     handler.on_finish(cx);
     Ok(())
-}
-
-async fn call_method<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Result {
-    match *cx.method() {
-        Method::GET => handler.get(cx).await,
-        Method::HEAD => handler.head(cx).await,
-        Method::POST => handler.post(cx).await,
-        Method::DELETE => handler.delete(cx).await,
-        Method::PATCH => handler.patch(cx).await,
-        Method::PUT => handler.put(cx).await,
-        Method::OPTIONS => handler.options(cx).await,
-        _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
-    }
 }
 
 /// Finds which methods `handler` implements, running none of them.
@@ -264,22 +261,52 @@ fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<
 #[diagnostic::do_not_recommend]
 impl<H: RequestHandler + 'static> IntoEndpoint<kind::Handler> for H {
     fn into_endpoint(self) -> Box<dyn Endpoint> {
-        Box::new(Prototype { handler: self, allowed: OnceCell::new() })
+        Box::new(Prototype::new(self, answer))
+    }
+}
+
+/// As [`execute`], and owns the context.
+#[expect(clippy::manual_async_fn, reason = "that would hold its arguments twice")]
+fn answer<H: RequestHandler>(handler: H, mut cx: Context) -> impl Future<Output = Answered> {
+    async move {
+        let (connection, served) = (cx.connection(), cx.served());
+        let outcome = drive(connection, served, execute(handler, &mut cx)).await;
+        Answered { cx, outcome }
     }
 }
 
 /// A handler whose clones serve the requests.
-struct Prototype<H> {
+struct Prototype<H, M, F> {
     handler: H,
     allowed: OnceCell<Vec<Method>>,
+    make_answer: M,
+    spare: Rc<Spare<F>>,
 }
 
-impl<H: RequestHandler> Endpoint for Prototype<H> {
+impl<H, M: Fn(H, Context) -> F, F> Prototype<H, M, F> {
+    fn new(handler: H, make_answer: M) -> Self {
+        Self { handler, allowed: OnceCell::new(), make_answer, spare: Rc::default() }
+    }
+}
+
+impl<H, M, F> Endpoint for Prototype<H, M, F>
+where
+    H: RequestHandler,
+    M: Fn(H, Context) -> F,
+    F: Future<Output = Answered> + 'static,
+{
     fn allowed(&self, cx: &mut Context) -> &[Method] {
         self.allowed.get_or_init(|| allowed_methods(&mut self.handler.clone(), cx))
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         Box::pin(execute(self.handler.clone(), cx))
+    }
+
+    fn answer(&self, cx: Context) -> Result<Answer, Context> {
+        Ok(match guard(|| self.handler.clone()) {
+            Ok(handler) => self.spare.begin((self.make_answer)(handler, cx)),
+            Err(panic) => Answer::panicked(cx, panic),
+        })
     }
 }

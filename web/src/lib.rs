@@ -141,6 +141,7 @@
 //! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
 //!   of a process share.
 //! - `body`, `context`: what a handler sees of request and response, by what is asked of it.
+//! - `answer`: a handler at work, in memory that is used again.
 //! - `endpoint`: the seam between table and user; `handler`, `function` and `respond` stand behind
 //!   it. `handler.rs`, `execute`, is the life of a request inside a handler.
 //! - `route`, `application`: the table and the middleware.
@@ -150,6 +151,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod application;
 mod body;
 mod chunk;
@@ -184,6 +186,8 @@ pub mod testing;
 mod text;
 
 // The public interface is:
+#[doc(hidden)]
+pub use answer::Answer;
 pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use body::{Body, WholeBody};
 pub use bytes::Bytes;

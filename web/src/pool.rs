@@ -6,37 +6,46 @@ const KEPT: usize = 64;
 /// Boxes that are used again and again.
 pub(crate) struct Pool<T> {
     unused: RefCell<Vec<Box<T>>>,
-    taken: Cell<usize>,
+    /// How many there are, of those that were not given up.
+    made: Cell<usize>,
 }
 
 impl<T> Pool<T> {
     pub(crate) const fn new() -> Self {
-        Self { unused: RefCell::new(Vec::new()), taken: Cell::new(0) }
+        Self { unused: RefCell::new(Vec::new()), made: Cell::new(0) }
     }
 
     #[inline]
     pub(crate) fn take(&self, make: impl FnOnce() -> T) -> Box<T> {
-        self.taken.set(self.taken.get() + 1);
         let unused = self.unused.borrow_mut().pop();
-        unused.unwrap_or_else(|| boxed(make))
+        unused.unwrap_or_else(|| self.boxed(make))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give(&self, unused: Box<T>) {
-        self.taken.set(self.taken.get().saturating_sub(1));
         let mut kept = self.unused.borrow_mut();
         if kept.len() < KEPT {
             kept.push(unused);
+        } else {
+            drop(kept);
+            self.give_up(unused);
         }
+    }
+
+    #[cold]
+    fn boxed(&self, make: impl FnOnce() -> T) -> Box<T> {
+        self.made.set(self.made.get() + 1);
+        Box::new(make())
+    }
+
+    #[cold]
+    fn give_up(&self, unused: Box<T>) {
+        self.made.set(self.made.get().saturating_sub(1));
+        drop(unused);
     }
 
     /// Whether more are in use than would be kept.
     pub(crate) fn is_short(&self) -> bool {
-        self.taken.get() > KEPT
+        self.made.get() - self.unused.borrow().len() > KEPT
     }
-}
-
-#[cold]
-fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
-    Box::new(make())
 }

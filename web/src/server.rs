@@ -17,7 +17,6 @@ mod accept;
 mod background;
 mod control;
 mod draining;
-mod drive;
 mod proxies;
 mod relayed;
 mod serve;

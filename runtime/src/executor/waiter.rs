@@ -3,20 +3,26 @@
 //! A task that waits for a descriptor or a timer is remembered by its number. Its waker would take
 //! four times the room, in each source and each timer, and two atomic operations for each event.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::ptr::null;
+use std::ptr::{self, null};
 use std::task::{RawWakerVTable, Waker};
 
 use super::LOCAL;
 use crate::slab::NONE;
 
-/// Somebody to be woken once. It takes four bytes, also as an `Option`.
+/// Somebody to be woken once: a task's number plus one, or what is [`FOREIGN`]. It takes four bytes,
+/// also as an `Option`.
 #[derive(Debug)]
 pub(crate) struct Waiter(NonZeroU32);
 
 /// The bit that is set if it is not the number of a task, but the index of a foreign waker: that of
-/// the future given to `run_sync`, or of a future inside somebody else's executor.
-const FOREIGN: u32 = 1 << 31;
+/// the future given to `run_sync`, or of a future inside somebody else's executor. That nobody waits
+/// and that a task does is so told apart from this by one look at the sign.
+const FOREIGN: NonZeroU32 = match NonZeroU32::new(1 << 31) {
+    Some(bit) => bit,
+    None => NonZeroU32::MIN,
+};
 
 /// What a waiter stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +45,10 @@ impl Waiter {
     /// The same if it is the task that runs now, which runs nobody's code.
     #[inline]
     pub(crate) fn of_running(waker: &Waker) -> Option<Self> {
-        let running = LOCAL.with(|local| local.running.get());
-        running.is_woken_by(waker).then(|| Self::from(Whom::Task(running.index)))
+        LOCAL.with(|local| {
+            let index = local.running.index.get();
+            local.running.is_woken_by(waker).then(|| Self::from(Whom::Task(index)))
+        })
     }
 
     /// Wakes it. If the task is gone, another one may have its number by now: that is woken for
@@ -58,10 +66,9 @@ impl Waiter {
 
     #[inline]
     fn whom(&self) -> Whom {
-        let number = self.0.get() - 1;
-        match number & FOREIGN {
-            0 => Whom::Task(number),
-            _ => Whom::Foreign(number ^ FOREIGN),
+        match self.0.get() & FOREIGN.get() {
+            0 => Whom::Task(self.0.get() - 1),
+            _ => Whom::Foreign(self.0.get() ^ FOREIGN.get()),
         }
     }
 }
@@ -69,12 +76,11 @@ impl Waiter {
 impl From<Whom> for Waiter {
     #[inline]
     fn from(whom: Whom) -> Self {
-        let number = match whom {
-            Whom::Task(index) => index,
-            Whom::Foreign(index) => index | FOREIGN,
-        };
         // Two thousand million of a kind would not fit into memory.
-        Self(NonZeroU32::MIN.saturating_add(number))
+        Self(match whom {
+            Whom::Task(index) => NonZeroU32::MIN.saturating_add(index),
+            Whom::Foreign(index) => FOREIGN | index,
+        })
     }
 }
 
@@ -87,25 +93,53 @@ impl Drop for Waiter {
     }
 }
 
-/// The task that runs now.
-#[derive(Clone, Copy, Debug)]
+/// The task that runs now, or has run before: then nobody else has the waker that it was lent.
 pub(super) struct Running {
-    index: u32,
-    /// What its waker is made of: enough to know it again.
-    waker: (*const (), *const RawWakerVTable),
+    index: Cell<u32>,
+    /// Where its waker lies.
+    at: Cell<*const Waker>,
+    /// What that is made of: enough to know it again elsewhere.
+    waker: Cell<(*const (), *const RawWakerVTable)>,
 }
 
 impl Running {
-    pub(super) const NONE: Self = Self { index: NONE, waker: (null(), null()) };
+    pub(super) const fn none() -> Self {
+        Self { index: Cell::new(NONE), at: Cell::new(null()), waker: Cell::new((null(), null())) }
+    }
 
+    /// This one is polled next.
     #[inline]
-    pub(super) fn new(index: u32, waker: &Waker) -> Self {
-        Self { index, waker: (waker.data(), waker.vtable()) }
+    pub(super) fn begin(&self, index: u32) {
+        self.index.set(index);
+    }
+
+    /// It is polled with this waker, and so are those after it.
+    pub(super) fn lend(&self, waker: &Waker) {
+        self.lie_at(waker);
+        self.waker.set((waker.data(), waker.vtable()));
+    }
+
+    /// The waker may have moved.
+    #[inline]
+    pub(super) fn lie_at(&self, waker: &Waker) {
+        self.at.set(waker);
+    }
+
+    /// No task runs, and wakers may lie where that of one was.
+    pub(super) fn end(&self) {
+        self.at.set(null());
+        self.waker.set((null(), null()));
     }
 
     #[inline]
     fn is_woken_by(&self, waker: &Waker) -> bool {
-        self.waker.0 == waker.data() && std::ptr::eq(self.waker.1, waker.vtable())
+        ptr::eq(self.at.get(), waker) || self.is_woken_by_copy(waker)
+    }
+
+    #[cold]
+    fn is_woken_by_copy(&self, waker: &Waker) -> bool {
+        let (data, vtable) = self.waker.get();
+        data == waker.data() && ptr::eq(vtable, waker.vtable())
     }
 }
 

@@ -14,7 +14,7 @@ const SLOW_CALLBACK: Duration = Duration::from_millis(100);
 thread_local! {
     static POLLS: Polls = const {
         Polls {
-            begun: Cell::new(None),
+            begun: Cell::new(u64::MAX),
             slow: Cell::new(SLOW_CALLBACK.as_nanos() as u64),
             after: Cell::new(None),
             lapped: Cell::new(false),
@@ -23,8 +23,8 @@ thread_local! {
 }
 
 struct Polls {
-    /// When the task that runs now was called. `None`: nobody has looked.
-    begun: Cell<Option<u64>>,
+    /// When the task that runs now was called. `u64::MAX`: nobody has looked.
+    begun: Cell<u64>,
     /// In nanoseconds; `u64::MAX`: nothing is slow.
     slow: Cell<u64>,
     after: Cell<Option<AfterPoll>>,
@@ -147,47 +147,68 @@ impl IOLoop {
     pub fn lap() {
         POLLS.with(|polls| {
             if let Some(after) = polls.after.take() {
-                take_time(polls, Some(after), None);
+                polls.tell(after, None);
                 polls.lapped.set(true);
             }
         });
     }
 }
 
-/// Tasks begin to run, at the time of the turn.
-pub(super) fn begin() {
-    POLLS.with(|polls| polls.begun.set(Some(timer::nanos())));
+/// Tasks begin to run, at this time.
+#[inline]
+pub(super) fn begin(nanos: u64) {
+    POLLS.with(|polls| polls.begun.set(nanos));
 }
 
 /// A task gives the loop back, or what was spawned at `site` and is none.
 #[inline]
 pub(super) fn ended(site: Option<&'static Location<'static>>) {
     POLLS.with(|polls| {
-        if !polls.lapped.take() {
-            take_time(polls, polls.after.take(), site);
+        if polls.lapped.take() {
+            return;
+        }
+        if polls.after.get().is_some() {
+            return polls.tell_at_end(site);
+        }
+        if polls.slow.get() != u64::MAX {
+            let (_, took) = polls.take_time();
+            if took > polls.slow.get() {
+                report(site, took, None);
+            }
         }
     });
 }
 
-#[inline]
-fn take_time(polls: &Polls, after: Option<AfterPoll>, site: Option<&'static Location<'static>>) {
-    let slow = polls.slow.get();
-    if after.is_none() && slow == u64::MAX {
-        return;
+impl Polls {
+    /// What time it is, and how long the task has taken.
+    #[inline(always)]
+    fn take_time(&self) -> (u64, u64) {
+        let ended = timer::present();
+        (ended, ended.saturating_sub(self.begun.replace(ended)))
     }
-    let ended = timer::present();
-    let begun = polls.begun.replace(Some(ended));
-    let took = begun.map_or(0, |begun| ended.saturating_sub(begun));
-    let is_slow = took > slow;
-    let busy = after.and_then(|after| after(&Polled { ended, is_slow }));
-    if is_slow {
-        report(site.or_else(executor::site), took, busy);
+
+    #[inline(always)]
+    fn tell(&self, after: AfterPoll, site: Option<&'static Location<'static>>) {
+        let (ended, took) = self.take_time();
+        let is_slow = took > self.slow.get();
+        let busy = after(&Polled { ended, is_slow });
+        if is_slow {
+            report(site, took, busy);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_at_end(&self, site: Option<&'static Location<'static>>) {
+        if let Some(after) = self.after.take() {
+            self.tell(after, site);
+        }
     }
 }
 
 #[cold]
 fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<String>) {
     let took = Duration::from_nanos(took);
+    let site = site.or_else(executor::site);
     let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));
     let by = site.map_or_else(String::new, |site| format!(" by a task that was spawned at {site}"));
     let text = format_args!("the loop was kept for {took:.1?}{by}{busy}");

@@ -18,11 +18,11 @@ use crate::{pulse, timer};
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
-        let asked = self.prepare()?;
+        let mut asked = self.prepare()?;
         let mut batch = Batch::new(&self.remote);
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn(&asked, &mut batch)?;
+            self.turn(&mut asked, &mut batch)?;
         }
         Ok(())
     }
@@ -31,24 +31,22 @@ impl Core {
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
-        let asked = self.prepare()?;
+        let mut asked = self.prepare()?;
         let mut batch = Batch::new(&self.remote);
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
         let cx = &mut Context::from_waker(&waker);
-        while !self.stopping.take() {
-            // Before the future is polled: if it wakes itself, that must not count as received.
-            executor::receive(&self.remote);
-            if woken.take() {
-                budget::refill();
-                let polled = future.as_mut().poll(cx);
-                polls::ended(Some(site));
-                if let Poll::Ready(output) = polled {
-                    return Ok(output);
-                }
+        let mut is_first = true;
+        while self.turn_until_woken(&mut asked, &mut batch, &woken, is_first)? {
+            executor::leave();
+            budget::refill();
+            let polled = future.as_mut().poll(cx);
+            polls::ended(Some(site));
+            if let Poll::Ready(output) = polled {
+                return Ok(output);
             }
-            self.turn_by_call(&asked, &mut batch)?;
+            is_first = false;
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
@@ -56,56 +54,95 @@ impl Core {
         ))
     }
 
+    /// Turns until the future of `run_sync` is woken, or the loop is stopped: then this returns false.
+    /// The first time it may be woken already.
+    #[inline(never)]
+    fn turn_until_woken(
+        &self,
+        asked: &mut Asked,
+        batch: &mut Batch,
+        woken: &MainWaker,
+        is_first: bool,
+    ) -> io::Result<bool> {
+        let mut may_be_woken = is_first;
+        loop {
+            if may_be_woken {
+                if self.stopping.take() {
+                    return Ok(false);
+                }
+                // Before the future is polled: if it wakes itself, that must not count as received.
+                executor::receive(&self.remote);
+                if woken.take() {
+                    return Ok(true);
+                }
+            }
+            self.turn(asked, batch)?;
+            may_be_woken = true;
+        }
+    }
+
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     #[inline(always)]
-    fn turn(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
-        batch.run_ready(|| polls::ended(None));
+    fn turn(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
+        let is_ready = batch.run_ready(|| polls::ended(None));
         if timer::is_virtual() {
             self.sleep_virtually(asked)?;
         } else {
-            self.sleep(asked, timer::patience)?;
+            self.sleep(asked, is_ready)?;
         }
-        timer::begin_turn();
-        pulse::begin_turn(timer::tick());
-        polls::begin();
+        let now = timer::begin_turn();
+        pulse::begin_turn(now);
+        polls::begin(now);
         Ok(())
     }
 
-    /// The same, where it need not be inlined.
-    #[inline(never)]
-    fn turn_by_call(&self, asked: &Asked, batch: &mut Batch) -> io::Result<()> {
-        self.turn(asked, batch)
+    /// Asks the reactor, and sleeps if nothing is left to be done.
+    #[inline(always)]
+    fn sleep(&self, asked: &mut Asked, is_ready: bool) -> io::Result<()> {
+        if !self.park(is_ready) {
+            return asked.wait_by_call(Duration::ZERO).map(drop);
+        }
+        let events = match timer::patience() {
+            Ok(seconds) => asked.wait(Duration::from_secs(seconds)),
+            Err(short) => asked.wait_by_call(short),
+        };
+        executor::unpark(&self.remote);
+        events.map(drop)
     }
 
-    /// Asks the reactor, and sleeps if nothing is left to be done. Returns the number of events.
+    /// Prepares to sleep, unless a task is ready. False: there is something to be done, so don't.
     #[inline(always)]
-    fn sleep(&self, asked: &Asked, patience: impl FnOnce() -> Duration) -> io::Result<usize> {
-        let is_idle = !self.stopping.get() && !executor::is_ready() && executor::park(&self.remote);
-        let mut timeout = Duration::ZERO;
+    fn park(&self, is_ready: bool) -> bool {
+        let is_idle = !is_ready && !self.stopping.get() && executor::park(&self.remote);
         if is_idle {
-            timeout = patience();
             pulse::rest();
         }
-        let events = asked.wait(timeout);
-        if is_idle {
-            executor::unpark(&self.remote);
-        }
-        events
+        is_idle
     }
 
     /// The same where the clock stands still: instead of sleeping until the next timer, it moves
     /// the clock there.
     #[cold]
-    fn sleep_virtually(&self, asked: &Asked) -> io::Result<usize> {
-        let events = self.sleep(asked, || Duration::ZERO)?;
+    fn sleep_virtually(&self, asked: &mut Asked) -> io::Result<()> {
+        let events = self.sleep_for(asked, Duration::ZERO)?;
         let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
         if !is_idle || executor::is_pending(&self.remote) {
-            return Ok(events);
+            return Ok(());
         }
         if self.clock_holds.get() == 0 && timer::jump() {
-            return Ok(0);
+            return Ok(());
         }
-        self.sleep(asked, || timer::FOREVER)
+        self.sleep_for(asked, timer::FOREVER).map(drop)
+    }
+
+    /// Sleeps so long, if nothing is left to be done. Returns the number of events.
+    fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
+        if !self.park(executor::is_ready()) {
+            return asked.wait_by_call(Duration::ZERO);
+        }
+        let events = asked.wait_by_call(timeout);
+        executor::unpark(&self.remote);
+        events
     }
 
     /// Opens the reactor and connects other threads with it.
@@ -115,8 +152,8 @@ impl Core {
             self.remote.hang_bell(bell);
         }
         timer::read_clock();
-        pulse::begin_turn(timer::tick());
-        polls::begin();
+        pulse::begin_turn(timer::nanos());
+        polls::begin(timer::nanos());
         Ok(asked)
     }
 }

@@ -58,6 +58,7 @@ impl<S: AsFd> Socket<S> {
         self.0.poll_worth_reading(cx)
     }
 
+    #[inline(always)]
     pub(super) fn poll_recv(
         &self,
         cx: &mut Context<'_>,
@@ -86,6 +87,7 @@ impl<S: AsFd> Socket<S> {
         )
     }
 
+    #[inline(always)]
     pub(super) fn poll_send(
         &self,
         cx: &mut Context<'_>,

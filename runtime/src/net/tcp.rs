@@ -302,6 +302,7 @@ impl TcpStream {
     /// })??;
     /// # std::io::Result::Ok(())
     /// ```
+    #[inline]
     pub fn poll_send(
         &self,
         cx: &mut Context<'_>,

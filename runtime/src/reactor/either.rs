@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::native::{self, Native};
-use super::portable::Portable;
+use super::portable::{self, Portable};
 use super::source::Interest;
 use super::{Hears, Key, Removed, System, Trigger};
 
@@ -21,6 +21,8 @@ pub(super) fn open() -> io::Result<(Either, OwnedFd)> {
 }
 
 impl System for Either {
+    type Room = (native::Room, portable::Room);
+
     fn add(
         &self,
         fd: BorrowedFd<'_>,
@@ -55,10 +57,15 @@ impl System for Either {
         }
     }
 
-    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
+    fn wait(
+        &self,
+        room: &mut Self::Room,
+        timeout: Duration,
+        hears: impl Hears,
+    ) -> io::Result<usize> {
         match self {
-            Self::Native(system) => system.wait(timeout, hears),
-            Self::Portable(system) => system.wait(timeout, hears),
+            Self::Native(system) => system.wait(&mut room.0, timeout, hears),
+            Self::Portable(system) => system.wait(&mut room.1, timeout, hears),
         }
     }
 

@@ -6,11 +6,11 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use polling::Poller;
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
@@ -27,12 +27,18 @@ const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlag
 
 pub(super) struct Native {
     poller: Poller,
-    /// The events of a turn; kept for the sake of its capacity. Borrowed while they are told, which
-    /// nobody notices: only `wait` uses it, and nobody waits who is being woken.
-    buffer: RefCell<Vec<epoll::Event>>,
     /// Copies of the level-triggered descriptors, which are listeners and therefore few. They are
     /// disarmed when an event finds nobody waiting, and their owner is not at hand then.
     listeners: RefCell<Vec<(Key, OwnedFd)>>,
+}
+
+/// Room for the events of a turn, which is never cleared.
+pub(super) struct Room(Box<[MaybeUninit<epoll::Event>; EVENTS]>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Box::new([MaybeUninit::uninit(); EVENTS]))
+    }
 }
 
 pub(super) fn open() -> io::Result<(Native, OwnedFd)> {
@@ -41,15 +47,12 @@ pub(super) fn open() -> io::Result<(Native, OwnedFd)> {
     // Each write is an edge of its own, so nobody ever needs to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    let native = Native {
-        poller,
-        buffer: RefCell::new(Vec::with_capacity(EVENTS)),
-        listeners: RefCell::new(Vec::new()),
-    };
-    Ok((native, bell))
+    Ok((Native { poller, listeners: RefCell::new(Vec::new()) }, bell))
 }
 
 impl System for Native {
+    type Room = Room;
+
     fn add(
         &self,
         fd: BorrowedFd<'_>,
@@ -99,23 +102,26 @@ impl System for Native {
     }
 
     #[inline(always)]
-    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
+    fn wait(&self, room: &mut Room, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
         let timeout = Timespec {
             tv_sec: timeout.as_secs().cast_signed(),
             tv_nsec: timeout.subsec_nanos().into(),
         };
-        let mut buffer = self.buffer.borrow_mut();
-        buffer.clear();
-        let waited = epoll::wait(&self.poller, spare_capacity(&mut buffer), Some(&timeout));
-        let Ok(count) = waited else { return interrupted(waited) };
-        for event in buffer.iter() {
+        let (events, _) = match epoll::wait(&self.poller, &mut *room.0, Some(&timeout)) {
+            Ok(filled) => filled,
+            Err(error) => return interrupted(error),
+        };
+        for event in &*events {
+            // Of the bell nobody needs to know more than that it ended the wait: there is no source
+            // with its key.
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
-            // Of the bell nobody needs to know more than that it ended the wait.
-            if key != Key::BELL {
+            if flags == EventFlags::IN {
+                hears.hear_read(key);
+            } else {
                 hears.hear(Event { key, ready: ready(flags) });
             }
         }
-        Ok(count)
+        Ok(events.len())
     }
 
     fn has_edges(&self) -> bool {
@@ -125,11 +131,8 @@ impl System for Native {
 
 /// A wait that a signal has ended is no error.
 #[cold]
-fn interrupted(waited: Result<usize, Errno>) -> io::Result<usize> {
-    match waited {
-        Err(Errno::INTR) => Ok(0),
-        waited => Ok(waited?),
-    }
+fn interrupted(error: Errno) -> io::Result<usize> {
+    if error == Errno::INTR { Ok(0) } else { Err(error.into()) }
 }
 
 fn data(key: Key) -> EventData {
@@ -143,13 +146,8 @@ fn level(interest: Interest) -> EventFlags {
     flags
 }
 
-#[inline]
-fn ready(flags: EventFlags) -> Ready {
-    if flags == EventFlags::IN { Ready::READ } else { ready_by_flag(flags) }
-}
-
 #[cold]
-fn ready_by_flag(flags: EventFlags) -> Ready {
+fn ready(flags: EventFlags) -> Ready {
     let mut ready = Ready::NOTHING;
     if flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
         ready |= Ready::READ;

@@ -5,7 +5,7 @@
 //! It is the oracle of the fast system too: the tests run on both.
 #![expect(unsafe_code, reason = "registration with `polling` is unsafe; nothing else here is")]
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, PipeReader, Read as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
@@ -19,8 +19,6 @@ use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
 
 pub(super) struct Portable {
     poller: Poller,
-    /// The events of a turn; kept for the sake of its capacity.
-    buffer: Cell<Option<Events>>,
     /// The descriptors of all sources, which have to be known to change what they are asked for.
     descriptors: RefCell<HashMap<Key, RawFd>>,
     /// A pipe; other threads write to its other end.
@@ -35,17 +33,19 @@ pub(super) fn open() -> io::Result<(Portable, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     ioctl_fionbio(&reader, true)?;
     ioctl_fionbio(&writer, true)?;
-    let portable = Portable {
-        poller: Poller::new()?,
-        buffer: Cell::new(None),
-        descriptors: RefCell::default(),
-        bell: reader,
-    };
+    let portable =
+        Portable { poller: Poller::new()?, descriptors: RefCell::default(), bell: reader };
     portable.add_raw(portable.bell.as_raw_fd(), Key::BELL, Interest::READ)?;
     Ok((portable, writer.into()))
 }
 
+/// Room for the events of a turn.
+#[derive(Default)]
+pub(super) struct Room(Events);
+
 impl System for Portable {
+    type Room = Room;
+
     fn add(
         &self,
         fd: BorrowedFd<'_>,
@@ -85,18 +85,21 @@ impl System for Portable {
         self.descriptors.borrow_mut().remove(&source.key);
     }
 
-    fn wait(&self, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
-        let mut buffer = self.buffer.take().unwrap_or_default();
-        buffer.clear();
-        let waited = self.poller.wait(&mut buffer, Some(timeout));
-        for event in buffer.iter() {
+    fn wait(
+        &self,
+        Room(events): &mut Room,
+        timeout: Duration,
+        hears: impl Hears,
+    ) -> io::Result<usize> {
+        events.clear();
+        let waited = self.poller.wait(events, Some(timeout));
+        for event in events.iter() {
             if Key(event.key) == Key::BELL {
                 self.silence_bell();
             } else {
                 hears.hear(Event { key: Key(event.key), ready: ready(&event) });
             }
         }
-        self.buffer.set(Some(buffer));
         waited
     }
 

@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use super::*;
@@ -25,7 +25,7 @@ fn on_both_systems(test: impl Fn() + Sync) {
 /// Waits as a loop does.
 fn wait(timeout: Duration) -> io::Result<usize> {
     // Without taking the bell, which has to live as long as the system.
-    let asked = OPENED.with(|opened| opened.system().map(Rc::clone).map(Asked))?;
+    let mut asked = OPENED.with(|opened| opened.system().map(Rc::clone).map(Asked::new))?;
     asked.wait(timeout)
 }
 
@@ -44,12 +44,51 @@ fn waits_in(time: Duration) -> usize {
     }
 }
 
+/// The place of a source.
+#[derive(Clone)]
+struct Place(Rc<Chunk>, u8);
+
+/// Registers a descriptor that is not believed to be ready.
+fn register(fd: BorrowedFd<'_>, trigger: Trigger) -> Place {
+    let (chunk, slot) = reserve();
+    super::register(fd, &chunk, slot, trigger).unwrap();
+    let place = Place(chunk, slot);
+    place.take_events();
+    place
+}
+
+impl Place {
+    /// Has the next event wake `waker`.
+    fn wait(&self, fd: BorrowedFd<'_>, waker: &Waker) {
+        if !self.0.source(self.1).wait(Direction::Read, waker) {
+            arm(fd, &self.0, self.1, Trigger::Level, Direction::Read).unwrap();
+        }
+    }
+
+    /// What events have told since this was last asked.
+    fn take_events(&self) -> Ready {
+        let source = self.0.source(self.1);
+        let told = source.ready();
+        source.believe_blocked(Direction::Read);
+        source.believe_blocked(Direction::Write);
+        told
+    }
+
+    fn remove(&self, fd: BorrowedFd<'_>, closing: bool) {
+        release(fd, &self.0, self.1, closing);
+    }
+
+    fn key(&self) -> Key {
+        self.0.key(self.1)
+    }
+}
+
 /// A registered descriptor, with a waker that counts.
-fn watched(fd: BorrowedFd<'_>, trigger: Trigger) -> (Key, Arc<AtomicUsize>) {
-    let key = register(fd, trigger).unwrap();
+fn watched(fd: BorrowedFd<'_>, trigger: Trigger) -> (Place, Arc<AtomicUsize>) {
+    let place = register(fd, trigger);
     let (waker, woken) = counter();
-    wait_for(fd, key, Direction::Read, &waker).unwrap();
-    (key, woken)
+    place.wait(fd, &waker);
+    (place, woken)
 }
 
 fn counter() -> (Waker, Arc<AtomicUsize>) {
@@ -69,15 +108,15 @@ fn count(woken: &AtomicUsize) -> usize {
 fn an_event_wakes_whoever_waits_once() {
     on_both_systems(|| {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let (key, woken) = watched(near.as_fd(), Trigger::Edge);
+        let (place, woken) = watched(near.as_fd(), Trigger::Edge);
         wait(Duration::ZERO).unwrap();
-        assert_eq!((count(&woken), take_events(key)), (0, Ready::NOTHING));
+        assert_eq!((count(&woken), place.take_events()), (0, Ready::NOTHING));
         far.write_all(b"x").unwrap();
         wait(crate::timer::FOREVER).unwrap();
         wait(Duration::ZERO).unwrap();
-        assert_eq!((count(&woken), take_events(key)), (1, Ready::READ));
-        assert_eq!(take_events(key), Ready::NOTHING, "taken");
-        remove(near.as_fd(), key, false);
+        assert_eq!((count(&woken), place.take_events()), (1, Ready::READ));
+        assert_eq!(place.take_events(), Ready::NOTHING, "taken");
+        place.remove(near.as_fd(), false);
     });
 }
 
@@ -85,11 +124,11 @@ fn an_event_wakes_whoever_waits_once() {
 fn bytes_that_nobody_waits_for_do_not_keep_the_loop_awake() {
     on_both_systems(|| {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let (key, woken) = watched(near.as_fd(), Trigger::Edge);
+        let (place, woken) = watched(near.as_fd(), Trigger::Edge);
         far.write_all(b"x").unwrap();
         assert!(waits_in(Duration::from_millis(30)) < 6);
         assert_eq!(count(&woken), 1);
-        remove(near.as_fd(), key, false);
+        place.remove(near.as_fd(), false);
     });
 }
 
@@ -97,12 +136,12 @@ fn bytes_that_nobody_waits_for_do_not_keep_the_loop_awake() {
 fn a_broken_connection_that_nobody_waits_for_does_not_keep_the_loop_awake() {
     on_both_systems(|| {
         let (near, far) = UnixStream::pair().unwrap();
-        let (key, woken) = watched(near.as_fd(), Trigger::Edge);
+        let (place, woken) = watched(near.as_fd(), Trigger::Edge);
         near.shutdown(std::net::Shutdown::Write).unwrap();
         drop(far);
         assert!(waits_in(Duration::from_millis(30)) < 6);
         assert_eq!(count(&woken), 1);
-        remove(near.as_fd(), key, false);
+        place.remove(near.as_fd(), false);
     });
 }
 
@@ -110,17 +149,17 @@ fn a_broken_connection_that_nobody_waits_for_does_not_keep_the_loop_awake() {
 fn a_connection_that_nobody_accepts_does_not_keep_the_loop_awake() {
     on_both_systems(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (key, woken) = watched(listener.as_fd(), Trigger::Level);
+        let (place, woken) = watched(listener.as_fd(), Trigger::Level);
         let _client = connect(listener.local_addr().unwrap());
         assert!(waits_in(Duration::from_millis(30)) < 6);
         assert_eq!(count(&woken), 1);
 
         // Whoever comes back to it is told again.
         let (waker, woken) = counter();
-        wait_for(listener.as_fd(), key, Direction::Read, &waker).unwrap();
+        place.wait(listener.as_fd(), &waker);
         wait(crate::timer::FOREVER).unwrap();
         assert_eq!(count(&woken), 1);
-        remove(listener.as_fd(), key, false);
+        place.remove(listener.as_fd(), false);
     });
 }
 
@@ -139,38 +178,39 @@ fn a_bell_ends_the_wait_as_often_as_it_is_rung_and_no_more_often() {
 #[test]
 fn an_event_for_a_source_that_was_removed_does_not_reach_its_successor() {
     thread_local! {
-        static SECOND: RefCell<Option<(UnixStream, Key)>> = const { RefCell::new(None) };
-        static THIRD: RefCell<Option<(UnixStream, UnixStream, Key)>> = const { RefCell::new(None) };
+        static SECOND: RefCell<Option<(UnixStream, Place)>> = const { RefCell::new(None) };
+        static THIRD: RefCell<Option<(UnixStream, UnixStream, Place)>> = const { RefCell::new(None) };
     }
     on_both_systems(|| {
         let (first, mut first_far) = UnixStream::pair().unwrap();
         let (second, mut second_far) = UnixStream::pair().unwrap();
         let (third_waker, third_woken) = counter();
         // Whichever event comes first replaces the other source by a third one in its place.
-        let first_key = register(first.as_fd(), Trigger::Edge).unwrap();
+        let first_place = register(first.as_fd(), Trigger::Edge);
         let replace = waker_of(move || {
-            let Some((second, key)) = SECOND.take() else { return };
-            remove(second.as_fd(), key, true);
+            let Some((second, place)) = SECOND.take() else { return };
+            place.remove(second.as_fd(), true);
             drop(second);
             let (third, far) = UnixStream::pair().unwrap();
-            let third_key = register(third.as_fd(), Trigger::Edge).unwrap();
-            assert_eq!(third_key.index(), key.index(), "the place is used again");
-            wait_for(third.as_fd(), third_key, Direction::Read, &third_waker).unwrap();
-            THIRD.set(Some((third, far, third_key)));
+            let third_place = register(third.as_fd(), Trigger::Edge);
+            let index = |place: &Place| place.key().as_edge().index();
+            assert_eq!(index(&third_place), index(&place), "the place is used again");
+            third_place.wait(third.as_fd(), &third_waker);
+            THIRD.set(Some((third, far, third_place)));
         });
-        wait_for(first.as_fd(), first_key, Direction::Read, &replace).unwrap();
-        let second_key = register(second.as_fd(), Trigger::Edge).unwrap();
-        wait_for(second.as_fd(), second_key, Direction::Read, Waker::noop()).unwrap();
-        SECOND.set(Some((second, second_key)));
+        first_place.wait(first.as_fd(), &replace);
+        let second_place = register(second.as_fd(), Trigger::Edge);
+        second_place.wait(second.as_fd(), Waker::noop());
+        SECOND.set(Some((second, second_place)));
 
         first_far.write_all(b"x").unwrap();
         second_far.write_all(b"x").unwrap();
         assert_eq!(wait(crate::timer::FOREVER).unwrap(), 2, "both in one batch");
-        let (third, _far, third_key) = THIRD.take().unwrap();
+        let (third, _far, third_place) = THIRD.take().unwrap();
         assert_eq!(count(&third_woken), 0);
-        assert_eq!(take_events(third_key), Ready::NOTHING);
-        remove(third.as_fd(), third_key, true);
-        remove(first.as_fd(), first_key, false);
+        assert_eq!(third_place.take_events(), Ready::NOTHING);
+        third_place.remove(third.as_fd(), true);
+        first_place.remove(first.as_fd(), false);
     });
 }
 
@@ -189,9 +229,9 @@ impl Drop for Meddler {
     fn drop(&mut self) {
         drop(HELD.take());
         let (reader, _writer) = io::pipe().unwrap();
-        let key = register(reader.as_fd(), Trigger::Edge).unwrap();
-        wait_for(reader.as_fd(), key, Direction::Read, Waker::noop()).unwrap();
-        remove(reader.as_fd(), key, true);
+        let place = register(reader.as_fd(), Trigger::Edge);
+        place.wait(reader.as_fd(), Waker::noop());
+        place.remove(reader.as_fd(), true);
     }
 }
 
@@ -199,9 +239,9 @@ impl Drop for Meddler {
 fn a_waker_may_use_the_reactor_when_it_is_woken_replaced_or_dropped() {
     on_both_systems(|| {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let key = register(near.as_fd(), Trigger::Edge).unwrap();
+        let place = register(near.as_fd(), Trigger::Edge);
         let wait_with = |waker: Waker| {
-            wait_for(near.as_fd(), key, Direction::Read, &waker).unwrap();
+            place.wait(near.as_fd(), &waker);
             let (reader, _writer) = io::pipe().unwrap();
             let held = AsyncFd::new(reader).unwrap();
             HELD.with_borrow_mut(|all| all.push(held));
@@ -212,7 +252,7 @@ fn a_waker_may_use_the_reactor_when_it_is_woken_replaced_or_dropped() {
         far.write_all(b"x").unwrap();
         wait(crate::timer::FOREVER).unwrap();
         wait_with(Waker::from(Arc::new(Meddler)));
-        remove(near.as_fd(), key, false);
+        place.remove(near.as_fd(), false);
         assert!(HELD.take().is_empty());
     });
 }
@@ -231,24 +271,23 @@ fn generations_never_meet_the_keys_with_a_meaning_of_their_own() {
 #[test]
 fn an_idle_source_is_small() {
     assert_eq!(size_of::<Source>(), 16);
-    assert_eq!(Slab::<Source>::new().slot_size(), 16, "a slot of the slab costs nothing more");
 }
 
 #[test]
 fn a_waker_that_panics_does_not_deafen_the_reactor() {
     on_both_systems(|| {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let key = register(near.as_fd(), Trigger::Edge).unwrap();
+        let place = register(near.as_fd(), Trigger::Edge);
         let panics = waker_of(|| panic!("in wake"));
-        wait_for(near.as_fd(), key, Direction::Read, &panics).unwrap();
+        place.wait(near.as_fd(), &panics);
         far.write_all(b"x").unwrap();
         let panicked = std::panic::catch_unwind(|| wait(crate::timer::FOREVER));
         assert!(panicked.is_err());
         let (waker, woken) = counter();
-        wait_for(near.as_fd(), key, Direction::Read, &waker).unwrap();
+        place.wait(near.as_fd(), &waker);
         far.write_all(b"x").unwrap();
         wait(crate::timer::FOREVER).unwrap();
         assert_eq!(count(&woken), 1);
-        remove(near.as_fd(), key, false);
+        place.remove(near.as_fd(), false);
     });
 }

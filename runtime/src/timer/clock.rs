@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const NANOS_PER_TICK: u64 = 1_000_000;
+/// The last nanosecond that a duration ends at. The one behind it never comes.
+const LAST: u64 = u64::MAX - 1;
 
 /// A clock that moves only when it is told to. It counts nanoseconds, and ticks of a millisecond.
 pub(super) struct Clock {
@@ -16,10 +18,8 @@ pub(super) struct Clock {
     origin: OnceCell<(Instant, u64)>,
     /// The time of this turn; 0 before the first.
     nanos: Cell<u64>,
-    /// The tick that it lies in.
-    tick: Cell<u64>,
-    /// The same time, once somebody has asked for it.
-    instant: Cell<Option<Instant>>,
+    /// A time of a turn for which somebody has asked.
+    instant: Cell<Option<(u64, Instant)>>,
     /// The clock is not read any more, but moved.
     is_virtual: Cell<bool>,
 }
@@ -29,7 +29,6 @@ impl Clock {
         Self {
             origin: OnceCell::new(),
             nanos: Cell::new(0),
-            tick: Cell::new(0),
             instant: Cell::new(None),
             is_virtual: Cell::new(false),
         }
@@ -41,47 +40,58 @@ impl Clock {
     }
 
     /// Sets the clock to the time that it is.
+    #[inline]
     pub(super) fn read(&self) {
         if !self.is_virtual.get() {
-            self.set(monotonic());
+            self.nanos.set(monotonic());
         }
     }
 
-    fn set(&self, nanos: u64) {
-        self.nanos.set(nanos);
-        self.tick.set(nanos / NANOS_PER_TICK);
-        self.instant.set(None);
-    }
-
     /// The present time, in the same nanoseconds; that of the turn stays as it is.
+    #[inline]
     pub(super) fn present(&self) -> u64 {
         if self.is_virtual.get() { self.nanos.get() } else { monotonic() }
     }
 
     /// The tick that the time of this turn lies in.
     pub(super) fn tick(&self) -> u64 {
-        self.tick.get()
+        self.nanos.get() / NANOS_PER_TICK
+    }
+
+    /// The time that was last read, in nanoseconds; 0 if it never was.
+    #[inline]
+    pub(super) fn read_nanos(&self) -> u64 {
+        self.nanos.get()
+    }
+
+    /// Whether that time has reached this one.
+    #[inline]
+    pub(super) fn has_reached(&self, nanos: u64) -> bool {
+        nanos <= self.nanos.get()
     }
 
     /// The time of this turn.
     pub(super) fn now(&self) -> Instant {
-        if let Some(instant) = self.instant.get() {
+        let nanos = self.nanos();
+        if let Some((of, instant)) = self.instant.get()
+            && of == nanos
+        {
             return instant;
         }
         let (origin, since) = self.origin();
-        let instant = origin + Duration::from_nanos(self.nanos().saturating_sub(since));
-        self.instant.set(Some(instant));
+        let instant = origin + Duration::from_nanos(nanos.saturating_sub(since));
+        self.instant.set(Some((nanos, instant)));
         instant
     }
 
-    /// The first tick that does not lie before `time`.
-    pub(super) fn tick_at(&self, time: Instant) -> u64 {
+    /// The nanosecond of `time`.
+    pub(super) fn nanos_at(&self, time: Instant) -> u64 {
         let (origin, since) = self.origin();
         let nanos = match time.checked_duration_since(origin) {
             Some(after) => since.saturating_add(nanos(after)),
             None => since.saturating_sub(nanos(origin - time)),
         };
-        tick_from(nanos)
+        nanos.min(LAST)
     }
 
     fn origin(&self) -> (Instant, u64) {
@@ -107,25 +117,20 @@ impl Clock {
     /// The end of `duration`, counted from the time of this turn.
     #[inline]
     pub(super) fn nanos_after(&self, duration: Duration) -> u64 {
-        self.nanos().saturating_add(nanos(duration))
+        self.nanos().checked_add(nanos(duration)).unwrap_or(LAST)
     }
 
-    /// The first tick that does not lie before the end of `duration`, counted from the time of
-    /// this turn.
-    pub(super) fn tick_after(&self, duration: Duration) -> u64 {
-        tick_from(self.nanos_after(duration))
-    }
-
-    /// How long it is from the time of this turn until `tick` begins.
-    pub(super) fn until(&self, tick: u64) -> Duration {
-        Duration::from_nanos(begin(tick).saturating_sub(self.nanos.get()))
+    /// The nanoseconds from the time of this turn until that; 0 if it is past.
+    #[inline]
+    pub(super) fn until(&self, nanos: u64) -> u64 {
+        nanos.saturating_sub(self.nanos.get())
     }
 
     /// Makes the clock stand still, at the begin of a tick.
     pub(super) fn stop(&self) {
         self.read();
         self.is_virtual.set(true);
-        self.set(begin(tick_from(self.nanos.get())));
+        self.nanos.set(begin(tick_from(self.nanos.get())));
     }
 
     pub(super) fn is_virtual(&self) -> bool {
@@ -135,13 +140,13 @@ impl Clock {
     /// Moves the clock forward, if it stands still.
     pub(super) fn advance(&self, by: Duration) {
         if self.is_virtual.get() {
-            self.set(self.nanos.get().saturating_add(nanos(by)));
+            self.nanos.set(self.nanos.get().saturating_add(nanos(by)));
         }
     }
 
     /// Moves the clock forward to the begin of `tick`.
     pub(super) fn jump(&self, tick: u64) {
-        self.set(begin(tick).max(self.nanos.get()));
+        self.nanos.set(begin(tick).max(self.nanos.get()));
     }
 }
 
@@ -158,13 +163,13 @@ pub(super) fn tick_from(nanos: u64) -> u64 {
 }
 
 /// The nanosecond at which a tick begins.
-fn begin(tick: u64) -> u64 {
+pub(super) fn begin(tick: u64) -> u64 {
     tick.saturating_mul(NANOS_PER_TICK)
 }
 
 /// The time in nanoseconds since some moment, by the clock that `Instant` shows.
 #[cfg(target_os = "linux")]
-#[inline(never)]
+#[inline]
 fn monotonic() -> u64 {
     use nix::time::{ClockId, clock_gettime};
 

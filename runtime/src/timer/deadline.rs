@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{Moment, TIMERS, Timers, clock};
+use super::{Moment, TIMERS, Timers};
 use crate::executor::Waiter;
 use crate::slab::NONE;
 
@@ -67,7 +67,7 @@ impl Deadline {
     /// assert!(deadline.is_set());
     /// ```
     pub fn set(&self, time: Instant) {
-        self.set_tick(TIMERS.with(|timers| timers.clock.tick_at(time)));
+        self.set_nanos(TIMERS.with(|timers| timers.clock.nanos_at(time)));
     }
 
     /// Sets the deadline to `delay` from the time of this turn. This does what [`set`](Self::set)
@@ -98,7 +98,7 @@ impl Deadline {
     /// ```
     #[inline]
     pub fn set_at(&self, moment: Moment) {
-        self.set_tick(clock::tick_from(moment.nanos()));
+        self.set_nanos(moment.nanos());
     }
 
     /// Makes the deadline one that never expires.
@@ -147,7 +147,7 @@ impl Deadline {
             let waiter = Waiter::new(cx.waker());
             let (due, replaced) = timers.wheel.borrow_mut().wait(timer, waiter);
             drop(replaced);
-            if due <= timers.clock.tick() { Poll::Ready(()) } else { Poll::Pending }
+            if timers.clock.has_reached(due) { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 
@@ -171,19 +171,29 @@ impl Deadline {
     /// ```
     #[inline]
     pub fn poll_until(&self, cx: &mut Context<'_>, moment: Moment) -> Poll<()> {
-        let due = clock::tick_from(moment.nanos());
+        let due = moment.nanos();
         self.with_timer(|timers, timer| {
             let waiter = Waiter::new(cx.waker());
-            let replaced = timers.wheel.borrow_mut().arm_and_wait(timer, due, waiter);
+            let mut wheel = timers.wheel.borrow_mut();
+            let (is_in_time, replaced) = wheel.set_and_wait(timer, due, waiter);
+            if !is_in_time {
+                timers.move_up(&mut wheel, timer);
+            }
+            drop(wheel);
             drop(replaced);
-            if due <= timers.clock.tick() { Poll::Ready(()) } else { Poll::Pending }
+            if timers.clock.has_reached(due) { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 
-    /// Sets the deadline to a tick; one beyond the wheel never expires.
+    /// Sets the deadline to a nanosecond; one beyond the wheel never expires.
     #[inline]
-    pub(super) fn set_tick(&self, due: u64) {
-        self.with_timer(|timers, timer| timers.wheel.borrow_mut().arm(timer, due));
+    pub(super) fn set_nanos(&self, due: u64) {
+        self.with_timer(|timers, timer| {
+            let mut wheel = timers.wheel.borrow_mut();
+            if !wheel.set(timer, due) {
+                timers.move_up(&mut wheel, timer);
+            }
+        });
     }
 
     #[inline]

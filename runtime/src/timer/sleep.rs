@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::{Deadline, TIMERS};
+use super::{Deadline, TIMERS, clock};
 use crate::budget;
 
 /// Waits for `duration`, counted from this call. It has the precision of a millisecond and never
@@ -28,7 +28,7 @@ use crate::budget;
 pub fn sleep(duration: Duration) -> Sleep {
     super::read_clock();
     Sleep {
-        due: TIMERS.with(|timers| timers.clock.tick_after(duration)),
+        due: TIMERS.with(|timers| at_tick(timers.clock.nanos_after(duration))),
         deadline: Deadline::new(),
     }
 }
@@ -45,14 +45,23 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn sleep_until(time: Instant) -> Sleep {
-    Sleep { due: TIMERS.with(|timers| timers.clock.tick_at(time)), deadline: Deadline::new() }
+    Sleep {
+        due: TIMERS.with(|timers| at_tick(timers.clock.nanos_at(time))),
+        deadline: Deadline::new(),
+    }
+}
+
+/// The nanosecond at which the first tick begins that does not lie before this one: whoever sleeps
+/// again and again for less than a tick does not keep the loop awake.
+fn at_tick(nanos: u64) -> u64 {
+    clock::begin(clock::tick_from(nanos))
 }
 
 /// The future that [`sleep`] and [`sleep_until`] return. It occupies no timer until it is polled.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Sleep {
-    /// The tick at which it ends.
+    /// The nanosecond at which it ends.
     due: u64,
     deadline: Deadline,
 }
@@ -61,12 +70,12 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.due <= TIMERS.with(|timers| timers.clock.tick()) {
+        if TIMERS.with(|timers| timers.clock.has_reached(self.due)) {
             // So that `loop { sleep(Duration::ZERO).await }` lets the others run.
             return budget::poll_spend(cx);
         }
         if !self.deadline.is_set() {
-            self.deadline.set_tick(self.due);
+            self.deadline.set_nanos(self.due);
         }
         self.deadline.poll_expired(cx)
     }

@@ -1,4 +1,6 @@
-//! The wheel of timers: what is due when. Pure: time is a number of ticks that callers pass in.
+//! The wheel of timers: what is due when. Pure: time is a number that callers pass in, of ticks; only
+//! timers know the nanosecond at which they are due, for it is compared more often than it is put
+//! into its tick.
 //!
 //! Level 0 has a slot for each of the 64 ticks of the present block; level 1 has one for each
 //! block of 64 ticks in the present block of 64 × 64; and so on. A timer lies at the lowest
@@ -8,6 +10,7 @@
 //! timer that has meanwhile been put off finds its new place. So putting a timer off, which each
 //! request does with its connection's, is one store.
 
+use super::clock::tick_from;
 use crate::executor::Waiter;
 use crate::slab::{NONE, Slab};
 
@@ -18,7 +21,7 @@ const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
 /// The last tick of the wheel. What is due later is due never.
 const END: u64 = (1 << (BITS * LEVELS as u32)) - 1;
-/// Due never.
+/// Due never; in ticks and in nanoseconds.
 const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
@@ -51,7 +54,7 @@ struct List {
 struct Timer {
     previous: u32,
     next: u32,
-    /// The tick at which the timer is due; the slot it lies in may come earlier.
+    /// The nanosecond at which the timer is due; the slot it lies in may come earlier.
     due: u64,
     /// Where the timer lies; `None` if it is not armed or has expired.
     place: Option<Place>,
@@ -88,33 +91,38 @@ impl Wheel {
         self.timers.remove(index)?.waiter
     }
 
-    /// Arms a timer for the tick `due`. If its present slot does not come later, it stays there.
+    /// Makes a timer due at a nanosecond. False: it lies in no slot that comes in time, and has to be
+    /// [moved](Self::move_up).
     #[inline]
-    pub(crate) fn arm(&mut self, index: u32, due: u64) {
-        let Some(timer) = self.timers.at_mut(index) else { return };
+    pub(crate) fn set(&mut self, index: u32, due: u64) -> bool {
+        let Some(timer) = self.timers.at_mut(index) else { return true };
         let before = std::mem::replace(&mut timer.due, due);
-        if timer.place.is_none() || before > due {
-            self.arm_earlier(index, due);
-        }
+        timer.place.is_some() && before <= due
     }
 
-    /// As [`arm`](Self::arm) and [`wait`](Self::wait) one after the other.
+    /// As [`set`](Self::set) and [`wait`](Self::wait) one after the other.
     #[inline]
-    pub(crate) fn arm_and_wait(&mut self, index: u32, due: u64, waiter: Waiter) -> Option<Waiter> {
-        let Some(timer) = self.timers.at_mut(index) else { return Some(waiter) };
+    pub(crate) fn set_and_wait(
+        &mut self,
+        index: u32,
+        due: u64,
+        waiter: Waiter,
+    ) -> (bool, Option<Waiter>) {
+        let Some(timer) = self.timers.at_mut(index) else { return (true, Some(waiter)) };
         let before = std::mem::replace(&mut timer.due, due);
         let replaced = timer.waiter.replace(waiter);
-        if timer.place.is_none() || before > due {
-            self.arm_earlier(index, due);
-        }
-        replaced
+        (timer.place.is_some() && before <= due, replaced)
     }
 
-    /// Puts a timer that has been armed for `due` where it comes in time.
-    #[cold]
-    fn arm_earlier(&mut self, index: u32, due: u64) {
-        let place = self.timers.at(index).and_then(|timer| timer.place);
-        if place.is_some_and(|place| start(self.now, place) <= due) {
+    /// Puts a timer where it comes in time. `now` is the present tick.
+    pub(crate) fn move_up(&mut self, index: u32, now: u64) {
+        // The nearer the wheel is, the nearer is the slot.
+        if self.next > now {
+            self.now = self.now.max(now);
+        }
+        let Some(timer) = self.timers.at(index) else { return };
+        let due = tick_from(timer.due);
+        if timer.place.is_some_and(|place| start(self.now, place) <= due) {
             return;
         }
         self.unlink(index);
@@ -128,12 +136,12 @@ impl Wheel {
         }
     }
 
-    /// The tick at which a timer is due; `None` for never.
+    /// The nanosecond at which a timer is due; `None` for never.
     pub(crate) fn due(&self, index: u32) -> Option<u64> {
         self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
     }
 
-    /// Has the expiry of a timer wake `waiter`. Returns the tick at which it is due, which may be
+    /// Has the expiry of a timer wake `waiter`. Returns the nanosecond at which it is due, which may be
     /// past, and who waited before.
     #[inline]
     pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> (u64, Option<Waiter>) {
@@ -158,24 +166,13 @@ impl Wheel {
     /// The tick at which the first timer is due. Looks at all of them.
     pub(crate) fn next_due(&self) -> Option<u64> {
         let armed = self.timers.iter().filter(|timer| timer.place.is_some());
-        armed.map(|timer| timer.due).filter(|due| *due <= END).min()
+        armed.map(|timer| tick_from(timer.due)).filter(|due| *due <= END).min()
     }
 
     /// How many timers there have been at the same time.
     #[cfg(test)]
     pub(crate) fn end(&self) -> u32 {
         self.timers.end()
-    }
-
-    /// Moves the wheel to the tick `now`, unless [`expire`](Self::expire) has something to do there:
-    /// then this returns false.
-    #[inline]
-    pub(crate) fn advance(&mut self, now: u64) -> bool {
-        let is_free = self.next > now;
-        if is_free && self.now < now {
-            self.now = now;
-        }
-        is_free
     }
 
     /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
@@ -191,7 +188,7 @@ impl Wheel {
             }
             let index = self.list(place).first;
             self.unlink(index);
-            let due = self.timers.at(index).map_or(NEVER, |timer| timer.due);
+            let due = self.timers.at(index).map_or(NEVER, |timer| tick_from(timer.due));
             if due <= self.now {
                 return Some(index);
             }
@@ -207,14 +204,15 @@ impl Wheel {
         *self.list(place) = List { first: NONE, last: NONE };
         self.mark_empty(place);
         while let Some(timer) = self.timers.at_mut(index) {
-            let (next, due) = (timer.next, timer.due);
+            let (next, due) = (timer.next, tick_from(timer.due));
             timer.place = None;
             self.link(index, due);
             index = next;
         }
     }
 
-    /// Puts a timer that lies nowhere at the end of the slot for `due`, or nowhere for `NEVER`.
+    /// Puts a timer that lies nowhere at the end of the slot for the tick `due`, or nowhere if that
+    /// lies beyond the wheel.
     fn link(&mut self, index: u32, due: u64) {
         let Some(place) = self.place_for(due) else { return };
         self.next = self.next.min(start(self.now, place));

@@ -28,12 +28,14 @@ impl Buffers {
     }
 
     /// Forgets the request that was served; what was received behind it stays.
+    #[inline(always)]
     pub(crate) fn end_request(&mut self) {
         self.input.end_request();
         self.body.clear();
     }
 
     /// Forgets all, for the next connection: also what a client that left did not take.
+    #[inline(always)]
     pub(crate) fn reset(&mut self) {
         self.body.clear();
         self.input.reset();
@@ -67,8 +69,22 @@ impl Held {
         }
     }
 
+    /// As [`lease`](Self::lease), where there mostly are none.
+    #[inline(always)]
+    pub(crate) fn lease_at_once(&mut self, worker: &Worker) -> &mut Buffers {
+        if !matches!(self, Self::Buffers(_)) {
+            self.fetch_at_once(worker);
+        }
+        self.lease(worker)
+    }
+
     #[inline(never)]
     fn fetch(&mut self, worker: &Worker) {
+        self.fetch_at_once(worker);
+    }
+
+    #[inline(always)]
+    fn fetch_at_once(&mut self, worker: &Worker) {
         let buffers = worker.lease_buffers();
         if let Self::Stash(bytes) = std::mem::replace(self, Self::Buffers(buffers)) {
             self.unstash(&bytes);
@@ -90,7 +106,7 @@ impl Held {
     }
 
     /// Gives the buffers back to the worker, if what they hold allows it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rest(&mut self, worker: &Worker) {
         let Self::Buffers(buffers) = &mut *self else { return };
         let rest = match (buffers.output.is_empty(), buffers.input.is_empty()) {

@@ -142,6 +142,12 @@ impl Output {
         other.clear();
     }
 
+    /// All of it, if it is so little that it is better copied, and some.
+    #[inline]
+    pub(crate) fn small_slice(&self) -> Option<&[u8]> {
+        self.one_slice().filter(|bytes| (1..=COPY_LIMIT).contains(&bytes.len()))
+    }
+
     /// The bytes, if they lie in one piece.
     #[inline]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
@@ -193,6 +199,21 @@ impl Output {
         if self.is_empty() {
             *self = Self::default();
         }
+    }
+
+    /// Sends some of it, if it is one piece of memory.
+    #[inline(always)]
+    pub(crate) fn poll_send_once(
+        &mut self,
+        stream: &Stream,
+        task: &mut TaskContext<'_>,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let bytes = self.one_slice()?;
+        let sent = stream.poll_send(task, &[IoSlice::new(bytes)]);
+        if let Poll::Ready(Ok(sent)) = sent {
+            self.consume(sent);
+        }
+        Some(sent)
     }
 
     /// Sends until nothing is left.
@@ -281,7 +302,7 @@ impl Output {
     }
 
     /// Forgets `sent` bytes, of which none are a file's.
-    #[inline]
+    #[inline(always)]
     fn consume(&mut self, sent: usize) {
         if !self.large.is_empty() {
             return self.consume_pieces(sent);

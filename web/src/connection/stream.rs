@@ -38,6 +38,7 @@ impl Stream {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn poll_recv(
         &self,
         task: &mut TaskContext<'_>,
@@ -63,6 +64,7 @@ impl Stream {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn poll_send(
         &self,
         task: &mut TaskContext<'_>,

@@ -98,6 +98,7 @@ impl Worker {
         self.buffers.take(Buffers::new)
     }
 
+    #[inline(always)]
     pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
         buffers.reset();
         self.buffers.give(buffers);

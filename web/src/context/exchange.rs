@@ -80,6 +80,8 @@ pub(crate) struct Response {
     pub(crate) progress: Progress,
     /// Bytes of the body that a declared `Content-Length` still promises.
     pub(crate) promised: Option<u64>,
+    /// What streams goes out in chunks, and not as it comes.
+    pub(crate) is_chunked: bool,
     pub(crate) keep_alive: bool,
     /// Status or headers were changed since it was found to be a sound response.
     pub(crate) is_changed: bool,
@@ -101,8 +103,8 @@ pub(crate) enum Progress {
     Open,
     /// The body is complete; status and headers can still be changed.
     Complete,
-    /// The head has left, the body follows in chunks or as it comes.
-    Streaming { chunked: bool },
+    /// The head has left, the body follows.
+    Streaming,
     /// All of it has left.
     Finished,
     /// It cannot be completed: the connection must be cut.
@@ -129,6 +131,7 @@ impl Exchange {
                 trailers: Vec::new(),
                 progress: Progress::Open,
                 promised: None,
+                is_chunked: false,
                 keep_alive: false,
                 is_changed: false,
             },
@@ -181,6 +184,7 @@ impl Exchange {
 }
 
 impl Response {
+    #[inline(always)]
     /// Forgets what was written.
     pub(crate) fn clear(&mut self) {
         self.status = StatusCode::OK;

@@ -9,7 +9,7 @@ use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::encode::{
     CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, chunk_start,
-    encode_head, encode_trailers,
+    encode_head, encode_trailers, encode_usual,
 };
 use crate::http1::etag::{ETag, if_none_match};
 use crate::http1::head::{Head, Version};
@@ -94,7 +94,8 @@ impl Context {
             self.exchange.response.promised = declared.filter(|_| !to_head);
             let chunked = framing == ResponseFraming::Chunked;
             self.send_head(framing, None, false);
-            self.exchange.response.progress = Progress::Streaming { chunked };
+            self.exchange.response.is_chunked = chunked;
+            self.exchange.response.progress = Progress::Streaming;
         }
         self.send_piece()
     }
@@ -103,7 +104,10 @@ impl Context {
     #[track_caller]
     fn send_piece(&mut self) -> Result {
         let response = &mut self.exchange.response;
-        let Progress::Streaming { chunked } = response.progress else { return Ok(()) };
+        if response.progress != Progress::Streaming {
+            return Ok(());
+        }
+        let chunked = response.is_chunked;
         let written = response.body.len();
         if written == 0 {
             return Ok(());
@@ -134,12 +138,12 @@ impl Context {
     pub(super) fn send_rest(&mut self) -> Result {
         match self.exchange.response.progress {
             Progress::Complete => self.send_whole(),
-            Progress::Streaming { chunked } => {
+            Progress::Streaming => {
                 self.send_piece()?;
                 if let Some(left) = self.exchange.response.promised.filter(|left| *left > 0) {
                     return Err(self.break_promise(left, 0));
                 }
-                if chunked && self.exchange.head.method != Method::HEAD {
+                if self.exchange.response.is_chunked && self.exchange.head.method != Method::HEAD {
                     self.send_last_chunk();
                 }
                 self.exchange.response.progress = Progress::Finished;
@@ -168,6 +172,11 @@ impl Context {
     }
 
     fn send_whole(&mut self) {
+        if self.is_usual() { self.send_usual() } else { self.send_specially() }
+    }
+
+    #[inline(never)]
+    fn send_specially(&mut self) {
         if self.exchange.response.file.is_some() {
             self.date_file();
         }
@@ -190,6 +199,38 @@ impl Context {
     }
 
     /// Queues the head, and behind it, if it `is_whole`, the body.
+    /// Whether nothing about the response needs a second look.
+    #[inline]
+    fn is_usual(&self) -> bool {
+        let Exchange { head: request, response, awaits_body, .. } = &*self.exchange;
+        response.status == StatusCode::OK
+            && response.headers.is_usual()
+            && response.reason.is_none()
+            && response.file.is_none()
+            && request.version == Version::Http11
+            && request.method != Method::HEAD
+            && !request.if_none_match
+            && !*awaits_body
+            && keeps_alive(&self.connection, request, response, ResponseFraming::Length(0))
+    }
+
+    #[inline]
+    fn send_usual(&mut self) {
+        let may_be_had = self.may_be_had();
+        let Exchange { response, .. } = &mut *self.exchange;
+        let Some(body) = response.body.small_slice() else { return self.send_specially() };
+        let etag = may_be_had.then(|| ETag::of(body));
+        self.connection.worker.with_date_line(|date| {
+            self.connection.with(|buffers| {
+                buffers.body.answer_begins();
+                buffers.output.append(|out| encode_usual(out, &response.headers, date, etag, body));
+            });
+        });
+        response.body.clear();
+        response.keep_alive = true;
+        response.progress = Progress::Finished;
+    }
+
     fn send_head(&mut self, framing: ResponseFraming, etag: Option<ETag>, is_whole: bool) {
         let upgrades = self.upgrades();
         let Exchange { head: request, response, awaits_body, .. } = &mut *self.exchange;
@@ -320,7 +361,7 @@ impl Context {
 }
 
 /// Whether the connection stays open after `response`, as far as the request's body allows it.
-#[inline]
+#[inline(always)]
 fn keeps_alive(
     connection: &Connection,
     request: &Head,

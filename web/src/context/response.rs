@@ -87,7 +87,7 @@ impl Context {
     #[inline]
     fn check_open(&self) -> Result {
         match self.exchange.response.progress {
-            Progress::Open | Progress::Streaming { .. } => Ok(()),
+            Progress::Open | Progress::Streaming => Ok(()),
             Progress::Complete | Progress::Finished | Progress::Broken => {
                 Err(ResponseError::Finished.into())
             }

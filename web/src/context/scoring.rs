@@ -1,5 +1,8 @@
 //! What the scoreboard is told of a request.
 
+use std::rc::Rc;
+
+use crate::connection::Connection;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::scoreboard::Ending;
@@ -9,6 +12,10 @@ impl Context {
     /// The row of the route table that the path matches, whoever answers.
     pub(crate) fn row(&self) -> Option<usize> {
         self.exchange.row
+    }
+
+    pub(crate) fn connection(&self) -> Rc<Connection> {
+        Rc::clone(&self.connection)
     }
 
     pub(crate) fn served(&self) -> Served {
@@ -28,7 +35,7 @@ impl Context {
     pub(crate) fn ending(&self) -> Ending {
         match self.exchange.response.progress {
             Progress::Finished => Ending::of(self.status()),
-            Progress::Open | Progress::Complete | Progress::Streaming { .. } | Progress::Broken => {
+            Progress::Open | Progress::Complete | Progress::Streaming | Progress::Broken => {
                 Ending::Incomplete
             }
         }

@@ -41,7 +41,7 @@ impl Context {
     /// Whether the response is complete: nothing can be written to it.
     pub fn is_finished(&self) -> bool {
         match self.exchange.response.progress {
-            Progress::Open | Progress::Streaming { .. } => false,
+            Progress::Open | Progress::Streaming => false,
             Progress::Complete | Progress::Finished | Progress::Broken => true,
         }
     }
@@ -130,7 +130,7 @@ impl Context {
     pub fn is_head_sent(&self) -> bool {
         match self.exchange.response.progress {
             Progress::Open | Progress::Complete => false,
-            Progress::Streaming { .. } | Progress::Finished | Progress::Broken => true,
+            Progress::Streaming | Progress::Finished | Progress::Broken => true,
         }
     }
 

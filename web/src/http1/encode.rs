@@ -130,14 +130,48 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     out.put_together(TAIL, |room| tail(room, head));
 }
 
+/// Appends a response as most are, with its body: 200 on a connection that stays open, and
+/// `headers` that [are usual](HeaderList::is_usual).
+#[inline(always)]
+pub(crate) fn encode_usual(
+    out: &mut SendBuffer,
+    headers: &HeaderList,
+    date: &DateLine,
+    etag: Option<ETag>,
+    body: &[u8],
+) {
+    out.put_together(USUAL.len(), |room| room.put(USUAL));
+    headers.lines().iter().for_each(|(name, value)| field(out, name, value));
+    out.put_together(TAIL + body.len(), |room| {
+        room.put(date);
+        if let Some(etag) = etag {
+            put_etag(room, etag);
+        }
+        room.put(CONTENT_LENGTH);
+        room.put_decimal(body.len() as u64);
+        room.put(b"\r\n\r\n");
+        room.extend(body);
+    });
+}
+
+#[inline(always)]
+fn put_etag(room: &mut Room<'_>, etag: ETag) {
+    room.put_with(|line: &mut [u8; ETAG.len()]| {
+        *line = *ETAG;
+        if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
+            etag.put_digits(digits);
+        }
+    });
+}
+
+const ETAG: &[u8; 26] = b"Etag: \"0123456789abcdef\"\r\n";
 const CONTENT_LENGTH: &[u8; 16] = b"Content-Length: ";
 const CHUNKED: &[u8; 28] = b"Transfer-Encoding: chunked\r\n";
 const KEEP_ALIVE: &[u8; 24] = b"Connection: Keep-Alive\r\n";
 
 /// How long at most what stands behind a handler's headers is.
 const TAIL: usize = size_of::<DateLine>()
-    + b"Etag: \"\"\r\n".len()
-    + 16
+    + ETAG.len()
     + CONTENT_LENGTH.len()
     + Room::DECIMAL
     + KEEP_ALIVE.len()
@@ -150,9 +184,7 @@ fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
         room.put(head.date);
     }
     if let Some(etag) = head.etag {
-        room.put(b"Etag: ");
-        room.put(&etag.text());
-        room.put(b"\r\n");
+        put_etag(room, etag);
     }
     match head.framing {
         ResponseFraming::Length(length) => {
@@ -227,16 +259,19 @@ fn fields(out: &mut SendBuffer, headers: &[(HeaderName, HeaderValue)]) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn field(out: &mut SendBuffer, name: &HeaderName, value: &HeaderValue) {
     match *name {
         header::CONTENT_TYPE => content_type(out, value.as_bytes()),
-        _ => {
-            field_name(out, name.as_str());
-            out.extend(value.as_bytes());
-            out.extend(b"\r\n");
-        }
+        _ => other_field(out, name, value),
     }
+}
+
+#[inline(never)]
+fn other_field(out: &mut SendBuffer, name: &HeaderName, value: &HeaderValue) {
+    field_name(out, name.as_str());
+    out.extend(value.as_bytes());
+    out.extend(b"\r\n");
 }
 
 #[inline(always)]

@@ -33,14 +33,19 @@ impl ETag {
     }
 
     /// The tag as it is sent: its digits in quotes.
-    #[inline(always)]
     pub(crate) fn text(self) -> [u8; 18] {
         let mut text = [b'"'; 18];
-        let (_, digits) = text.split_at_mut(1);
+        if let Some(digits) = text[1..].first_chunk_mut() {
+            self.put_digits(digits);
+        }
+        text
+    }
+
+    #[inline(always)]
+    pub(crate) fn put_digits(self, digits: &mut [u8; 16]) {
         for (place, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0.to_be_bytes()) {
             *place = HEX[usize::from(byte)];
         }
-        text
     }
 }
 

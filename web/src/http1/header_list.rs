@@ -57,6 +57,11 @@ impl HeaderList {
         self.roles & role as u8 != 0
     }
 
+    /// Whether a `Content-Type` is there, and no other header that means something to the server.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.roles == Role::ContentType as u8
+    }
+
     /// The first header called `name`, whose role is `role`.
     pub(crate) fn special(&self, role: Role, name: &HeaderName) -> Option<&HeaderValue> {
         if self.has(role) { self.first(name) } else { None }

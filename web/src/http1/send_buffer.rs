@@ -124,8 +124,16 @@ impl Room<'_> {
         if N > self.0.len() {
             return debug_assert!(false, "more is written than there is room for");
         }
-        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else { return };
-        *place = *bytes;
+        self.put_with(|place| *place = *bytes);
+    }
+
+    /// Has `write` fill the next `N` bytes.
+    #[inline(always)]
+    pub(crate) fn put_with<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) {
+        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else {
+            return debug_assert!(false, "more is written than there is room for");
+        };
+        write(place);
         self.0 = rest;
     }
 

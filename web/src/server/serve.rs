@@ -4,14 +4,14 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
+use crate::answer::{Answered, guard};
 use crate::connection::request_body::BodyFailure;
 use crate::connection::{Backlog, Connection, HeadProgress};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
-use crate::context::conclude::{Conclusion, Outcome};
+use crate::context::conclude::Conclusion;
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
-use crate::server::drive::{drive, guard};
 use crate::server::relayed::read_proxy_header;
 use crate::server::service::Service;
 
@@ -26,7 +26,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
         if let Err(panic) = guard(|| service.application.find(&mut cx)) {
             cx.refuse_panic(&*panic);
         }
-        let served = service.begin(&mut cx);
+        service.begin(&mut cx);
         if cx.wants_whole_body() {
             match connection.collect_body().await {
                 Ok(()) => cx.has_whole_body(),
@@ -39,10 +39,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
                 Err(failure) => cx.refuse_body(failure),
             }
         }
-        let outcome = match guard(|| service.call(&mut cx)) {
-            Ok(handler) => drive(&connection, handler, served).await,
-            Err(panic) => Outcome::Panicked(panic),
-        };
+        let Answered { mut cx, outcome } = service.answer(cx).done().await;
         // Errors are printed, and what was kept with the request is dropped: by code of the user.
         let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
         service.end(&cx);
@@ -96,11 +93,11 @@ fn next_request(
     connection: &Rc<Connection>,
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
+        let Backlog { mut received, mut queued } = connection.backlog();
+        if queued >= OUTPUT_HIGH_WATER && ready!(connection.poll_output(task)).is_err() {
+            return Poll::Ready(None);
+        }
         loop {
-            let Backlog { received, queued } = connection.backlog();
-            if queued >= OUTPUT_HIGH_WATER && ready!(connection.poll_output(task)).is_err() {
-                return Poll::Ready(None);
-            }
             if received {
                 match begin_request(service, connection) {
                     Ok(None) => {}
@@ -112,12 +109,13 @@ fn next_request(
                 }
             }
             // What was answered leaves before more is waited for.
-            if queued > 0 && ready!(connection.poll_output(task)).is_err() {
+            if queued > 0 && ready!(connection.poll_output_at_once(task)).is_err() {
                 return Poll::Ready(None);
             }
+            queued = 0;
             let begun = received && connection.has_begun();
             match ready!(connection.poll_head(task, begun)) {
-                HeadProgress::Received => {}
+                HeadProgress::Received => received = true,
                 HeadProgress::Ended => return Poll::Ready(None),
                 HeadProgress::TooSlow => {
                     refuse_slow(service, connection);

@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use squall_runtime::IOLoop;
 
+use crate::answer::{Answer, Answered, Spare, drive};
 use crate::application::Application;
 use crate::connection::Connection;
 use crate::connection::stream::Stream;
@@ -11,11 +12,8 @@ use crate::context::Context;
 use crate::context::exchange::Exchange;
 use crate::context::policy::{Policies, Policy};
 use crate::control;
-use crate::error::Result;
-use crate::local_future::LocalBoxFuture;
 use crate::pool::Pool;
 use crate::scoreboard::recorder::Recorder;
-use crate::scoreboard::served::Served;
 use crate::server::serve::{Serving, serve};
 use crate::settings::Settings;
 
@@ -25,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) worker: Rc<Worker>,
     exchanges: Pool<Exchange>,
     policies: Rc<Policies>,
+    /// Answers where more than an endpoint is to be asked.
+    answer_through: Box<dyn Fn(Rc<Self>, Context) -> Answer>,
 }
 
 impl Service {
@@ -46,7 +46,8 @@ impl Service {
         });
         let policies = Rc::new(Policies::new(rows, &settings));
         let worker = Rc::new(Worker::new(settings, recorder));
-        Self { application, worker, exchanges: Pool::new(), policies }
+        let answer_through = reusing(answer_through);
+        Self { application, worker, exchanges: Pool::new(), policies, answer_through }
     }
 
     /// Serves a connection, as a task of its own.
@@ -65,21 +66,42 @@ impl Service {
     }
 }
 
+/// Asks middleware as well, and keeps to the time limit of the handler.
+async fn answer_through(service: Rc<Service>, mut cx: Context) -> Answered {
+    let (connection, served) = (cx.connection(), cx.served());
+    // The call runs code of the user already.
+    let call = async { service.application.call(&mut cx).await };
+    let outcome = drive(connection, served, call).await;
+    Answered { cx, outcome }
+}
+
+fn reusing<F>(
+    make: impl Fn(Rc<Service>, Context) -> F + 'static,
+) -> Box<dyn Fn(Rc<Service>, Context) -> Answer>
+where
+    F: Future<Output = Answered> + 'static,
+{
+    let spare = Rc::new(Spare::default());
+    Box::new(move |service, cx| spare.begin(make(service, cx)))
+}
+
 /// What becomes of a request, as the scoreboard tells of it.
 impl Service {
     /// A request has begun: what answers it is found.
-    pub(super) fn begin(&self, cx: &mut Context) -> Served {
+    pub(super) fn begin(&self, cx: &mut Context) {
         let route = cx.row();
         let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
         let served = self.worker.recorder.begin(route, cx.method(), pattern);
         cx.set_served(served);
-        served
     }
 
-    /// Makes the future that answers it, which is code of the user already.
-    pub(super) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+    /// Has it answered.
+    pub(super) fn answer(self: &Rc<Self>, cx: Context) -> Answer {
         self.worker.recorder.run(cx.served());
-        self.application.call(cx)
+        match self.application.answer(cx) {
+            Ok(answer) => answer,
+            Err(cx) => (self.answer_through)(Rc::clone(self), cx),
+        }
     }
 
     /// It is over, and no handler was asked.

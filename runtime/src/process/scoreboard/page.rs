@@ -10,6 +10,9 @@ use nix::unistd::Pid;
 use super::PAGE_HEAD;
 
 /// The words of a page, by who writes them. In [`SlotPage`] is what they mean.
+/// How many nanoseconds a millisecond has.
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
 mod word {
     // The supervisor.
     pub(super) const PID: usize = 0;
@@ -149,7 +152,8 @@ impl SlotPage {
     /// See [`SlotPage::now`].
     #[must_use]
     pub fn turn(&self) -> Option<u64> {
-        Some(self.load(word::TURN)).filter(|&turn| turn != 0)
+        // The loop writes the time as it has it.
+        Some(self.load(word::TURN)).filter(|&turn| turn != 0).map(|nanos| nanos / NANOS_PER_MILLI)
     }
 
     /// How many connections the worker has.
@@ -208,10 +212,15 @@ impl SlotPage {
     /// ```
     #[must_use]
     pub fn now() -> u64 {
+        Self::now_nanos() / NANOS_PER_MILLI
+    }
+
+    /// The same in nanoseconds.
+    pub(in crate::process) fn now_nanos() -> u64 {
         // Not by `rustix`, which finds no clock under valgrind. There is no system without this one,
         // and it is never negative.
         clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
-            now.tv_sec().unsigned_abs() * 1_000 + now.tv_nsec().unsigned_abs() / 1_000_000
+            now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs()
         })
     }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::super::clock;
 use super::*;
 
 /// All timers that are due at `now`, in the order in which they expire.
@@ -13,6 +14,15 @@ fn armed(wheel: &mut Wheel, due: u64) -> u32 {
     let timer = wheel.insert();
     wheel.arm(timer, due);
     timer
+}
+
+impl Wheel {
+    /// Makes a timer due at a tick. The wheel is as far as it gets by what expires.
+    fn arm(&mut self, index: u32, due: u64) {
+        if !self.set(index, clock::begin(due)) {
+            self.move_up(index, 0);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,63 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::connection::Connection;
+use crate::connection::watch::Departure;
+use crate::context::conclude::Outcome;
+use crate::error::Result;
+use crate::scoreboard::served::Served;
+
+/// Runs a handler to its end.
+///
+/// It is polled before anything is sent, so that a response that is ready at once leaves
+/// together with its neighbours of a pipeline. While it waits, what it has queued is sent,
+/// and the client is watched.
+#[inline]
+pub(crate) fn drive<F>(connection: Rc<Connection>, served: Served, handler: F) -> Drive<F>
+where
+    F: Future<Output = Result>,
+{
+    Drive { handler, connection, served }
+}
+
+pin_project! {
+    pub(crate) struct Drive<F> {
+        #[pin]
+        handler: F,
+        connection: Rc<Connection>,
+        served: Served,
+    }
+}
+
+impl<F: Future<Output = Result>> Future for Drive<F> {
+    type Output = Outcome;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Outcome> {
+        let this = self.project();
+        let (connection, served) = (this.connection, this.served);
+        let recorder = &connection.worker.recorder;
+        recorder.run(*served);
+        let polled = catch_unwind(AssertUnwindSafe(|| this.handler.poll(task)));
+        recorder.pause();
+        match polled {
+            Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
+            Ok(Poll::Pending) => poll_meanwhile(connection, task),
+            Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
+        }
+    }
+}
+
+/// While the handler waits.
+#[inline(never)]
+fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<Outcome> {
+    if connection.worker.is_aborting() {
+        return Poll::Ready(Outcome::Left(Departure::Finished));
+    }
+    connection.worker.recorder.wait();
+    connection.poll_meanwhile(task).map(Outcome::Left)
+}
