@@ -3,6 +3,8 @@
 //! Names go out as `Content-Type` rather than `content-type`. They mean the same, but that is
 //! how people and old scripts expect them, and it costs little.
 
+use std::cell::Cell;
+
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::date::DateLine;
@@ -51,7 +53,7 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) headers: &'a HeaderList,
     pub(crate) framing: ResponseFraming,
     pub(crate) connection: ConnectionHeader,
-    pub(crate) date: &'a DateLine,
+    pub(crate) date: &'a Cell<DateLine>,
     /// The automatic `Etag`. None may be among the headers then.
     pub(crate) etag: Option<ETag>,
     /// Whether to say what server this is.
@@ -142,7 +144,7 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
 pub(crate) fn encode_usual(
     out: &mut SendBuffer,
     headers: &HeaderList,
-    date: &DateLine,
+    date: &Cell<DateLine>,
     etag: Option<ETag>,
     body: &[u8],
 ) {
@@ -175,7 +177,7 @@ fn encode_lines(
     out.put_together(USUAL.len(), |room| room.put(USUAL));
     lines.iter().for_each(|(name, value)| field(out, name, value));
     out.put_together(TAIL + body.len(), |room| {
-        room.put(date);
+        room.put(&date.get());
         if let Some(etag) = etag {
             put_etag(room, etag);
         }
@@ -235,7 +237,7 @@ const TAIL: usize = size_of::<DateLine>()
 #[inline(always)]
 fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
     if !head.headers.has(Role::Date) {
-        room.put(head.date);
+        room.put(&head.date.get());
     }
     if let Some(etag) = head.etag {
         put_etag(room, etag);
