@@ -16,6 +16,7 @@ mod encoding;
 pub(crate) mod exchange;
 mod file;
 mod finish;
+mod from_argument;
 mod interim;
 pub(crate) mod options;
 pub(crate) mod policy;
@@ -25,7 +26,7 @@ mod scoring;
 mod sending;
 pub(crate) mod target;
 
-pub use arguments::FromArgument;
+pub use from_argument::FromArgument;
 pub use response::ResponseError;
 
 use exchange::Exchange;

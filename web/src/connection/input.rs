@@ -175,6 +175,13 @@ impl Input {
         buffer.get(at + start as usize..at + self.head_length).unwrap_or_default()
     }
 
+    /// A part of the head of the current request.
+    #[inline]
+    pub(crate) fn part(&self, range: Range) -> &[u8] {
+        let (buffer, at) = self.head_place();
+        buffer.get(at + range.start as usize..at + range.end as usize).unwrap_or_default()
+    }
+
     /// Counts `length` bytes as read, which stay where they are until the request ends: its body.
     /// `false`: they have not come, or not right behind the head.
     pub(crate) fn keep_body(&mut self, length: usize) -> bool {

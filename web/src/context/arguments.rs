@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 use crate::context::encoding::unknown_coding;
+use crate::context::from_argument::FromArgument;
 use crate::error::{Error, HTTPError, Result, bad_request};
+use crate::http1::field::decimal;
 use crate::http1::head::Range;
 use crate::routing::{InvalidUtf8, decode_argument};
 use crate::text::Text;
@@ -18,53 +19,6 @@ use crate::text::Text;
 const MAX_FIELDS: usize = 1000;
 
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// What an argument of a request can be parsed as: whatever implements [`FromStr`].
-///
-/// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
-/// of a type that cannot be parsed, or that nobody named.
-///
-/// ```
-/// use std::str::FromStr;
-///
-/// use squall::testing::TestClient;
-/// use squall::{Application, Context, Result, get, route};
-///
-/// struct Hex(u32);
-///
-/// impl FromStr for Hex {
-///     type Err = std::num::ParseIntError;
-///
-///     fn from_str(text: &str) -> Result<Self, Self::Err> {
-///         u32::from_str_radix(text, 16).map(Self)
-///     }
-/// }
-///
-/// async fn show(cx: &mut Context, id: Hex) -> Result {
-///     cx.write(id.0.to_string())
-/// }
-///
-/// let client = TestClient::new(Application::new([route("/{id}", get(show))]));
-/// assert_eq!(client.get("/ff").send().text(), "255");
-/// assert_eq!(client.get("/fg").send().status(), 404);
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "an argument of a request cannot be parsed as `{Self}`",
-    label = "`{Self}` does not implement `FromStr`",
-    note = "numbers, `bool`, `String` (not `&str`) and all else that implements `FromStr` can be parsed",
-    note = "where no type is named, name one: `let id: u64 = cx.path_argument(\"id\")?`"
-)]
-pub trait FromArgument: Sized {
-    /// Parses the argument, which is decoded; `None` if it is none of this type.
-    fn from_argument(argument: &str) -> Option<Self>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: FromStr> FromArgument for T {
-    fn from_argument(argument: &str) -> Option<Self> {
-        argument.parse().ok()
-    }
-}
 
 impl Context {
     /// The path argument called `name`, percent-decoded and parsed.
@@ -98,7 +52,7 @@ impl Context {
         });
         match position.flatten() {
             Some(position) => self.path_argument_at(position),
-            None => Err(NoSuchArgument(name.to_owned()).into()),
+            None => Err(no_such_argument(name)),
         }
     }
 
@@ -123,6 +77,16 @@ impl Context {
             return Err(HTTPError::NOT_FOUND.into());
         };
         let range = self.exchange.head.path.part(range.start, range.end);
+        match T::from_digits(|| self.with_bytes(range, decimal)) {
+            Some(number) => Ok(number),
+            None => self.parse_path_argument(range),
+        }
+    }
+
+    /// Whatever else it is than digits.
+    #[inline(never)]
+    #[track_caller]
+    fn parse_path_argument<T: FromArgument>(&self, range: Range) -> Result<T> {
         // Shared rather than borrowed: the type that it becomes may run any code of the user.
         let (buffer, range) = self.connection.with(|buffers| buffers.input.share(range));
         let raw = buffer.get(range).unwrap_or_default();
@@ -255,7 +219,7 @@ impl Context {
 
     /// The bytes of a part of the head, for as long as `work` takes.
     pub(super) fn with_bytes<R>(&self, range: Range, work: impl FnOnce(&[u8]) -> R) -> R {
-        self.connection.with(|buffers| work(range.of(buffers.input.head())))
+        self.connection.with(|buffers| work(buffers.input.part(range)))
     }
 }
 
@@ -290,6 +254,12 @@ fn decode_field(encoded: &[u8]) -> Result<Text> {
     };
     let decoded = decode_argument(&spaced).map_err(|InvalidUtf8| not_utf8("an argument"))?;
     Ok(Text::from(decoded.into_owned()))
+}
+
+#[cold]
+#[track_caller]
+fn no_such_argument(name: &str) -> Error {
+    NoSuchArgument(name.to_owned()).into()
 }
 
 fn missing(name: &str) -> Error {

@@ -198,7 +198,6 @@ impl Context {
         self.exchange.response.progress = Progress::Finished;
     }
 
-    /// Queues the head, and behind it, if it `is_whole`, the body.
     /// Whether nothing about the response needs a second look.
     #[inline]
     fn is_usual(&self) -> bool {
@@ -220,17 +219,17 @@ impl Context {
         let Exchange { response, .. } = &mut *self.exchange;
         let Some(body) = response.body.small_slice() else { return self.send_specially() };
         let etag = may_be_had.then(|| ETag::of(body));
-        self.connection.worker.with_date_line(|date| {
-            self.connection.with(|buffers| {
-                buffers.body.answer_begins();
-                buffers.output.append(|out| encode_usual(out, &response.headers, date, etag, body));
-            });
+        let date = self.connection.worker.date_line();
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_usual(out, &response.headers, date, etag, body));
         });
         response.body.clear();
         response.keep_alive = true;
         response.progress = Progress::Finished;
     }
 
+    /// Queues the head, and behind it, if it `is_whole`, the body.
     fn send_head(&mut self, framing: ResponseFraming, etag: Option<ETag>, is_whole: bool) {
         let upgrades = self.upgrades();
         let Exchange { head: request, response, awaits_body, .. } = &mut *self.exchange;
@@ -241,24 +240,22 @@ impl Context {
             true => ConnectionHeader::Upgrade,
             false => ConnectionHeader::of(request.version, response.keep_alive),
         };
-        self.connection.worker.with_date_line(|date| {
-            let head = ResponseHead {
-                status: response.status,
-                reason: response.reason.as_deref(),
-                headers: &response.headers,
-                framing,
-                connection,
-                date,
-                etag,
-                server: true,
-            };
-            self.connection.with(|buffers| {
-                buffers.body.answer_begins();
-                buffers.output.append(|out| encode_head(out, &head));
-                if is_whole {
-                    buffers.output.take(&mut response.body);
-                }
-            });
+        let head = ResponseHead {
+            status: response.status,
+            reason: response.reason.as_deref(),
+            headers: &response.headers,
+            framing,
+            connection,
+            date: self.connection.worker.date_line(),
+            etag,
+            server: true,
+        };
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_head(out, &head));
+            if is_whole {
+                buffers.output.take(&mut response.body);
+            }
         });
     }
 

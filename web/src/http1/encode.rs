@@ -3,6 +3,8 @@
 //! Names go out as `Content-Type` rather than `content-type`. They mean the same, but that is
 //! how people and old scripts expect them, and it costs little.
 
+use std::cell::Cell;
+
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::date::DateLine;
@@ -25,6 +27,12 @@ pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const USUAL: &[u8; USUAL_TEXT.len()] = USUAL_TEXT.as_bytes().first_chunk().unwrap();
 const USUAL_TEXT: &str =
     concat!("HTTP/1.1 200 OK\r\nServer: Squall/", env!("CARGO_PKG_VERSION"), "\r\n");
+const USUAL_TYPED: &[u8; USUAL_TYPED_TEXT.len()] = USUAL_TYPED_TEXT.as_bytes().first_chunk().unwrap();
+const USUAL_TYPED_TEXT: &str = concat!(
+    "HTTP/1.1 200 OK\r\nServer: Squall/",
+    env!("CARGO_PKG_VERSION"),
+    "\r\nContent-Type: "
+);
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
 /// What a body is unless its handler says something else, as in Tornado.
@@ -45,7 +53,7 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) headers: &'a HeaderList,
     pub(crate) framing: ResponseFraming,
     pub(crate) connection: ConnectionHeader,
-    pub(crate) date: &'a DateLine,
+    pub(crate) date: &'a Cell<DateLine>,
     /// The automatic `Etag`. None may be among the headers then.
     pub(crate) etag: Option<ETag>,
     /// Whether to say what server this is.
@@ -136,14 +144,40 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
 pub(crate) fn encode_usual(
     out: &mut SendBuffer,
     headers: &HeaderList,
+    date: &Cell<DateLine>,
+    etag: Option<ETag>,
+    body: &[u8],
+) {
+    match (headers.lines(), etag) {
+        ([(_, content_type)], Some(etag)) => {
+            let content_type = content_type.as_bytes();
+            let most = USUAL_TYPED.len() + content_type.len() + TAIL + body.len();
+            out.put_together(most, |room| {
+                room.put(USUAL_TYPED);
+                room.extend(content_type);
+                put_tagged(room, date, etag);
+                room.put_decimal(body.len() as u64);
+                room.put(b"\r\n\r\n");
+                room.extend(body);
+            });
+        }
+        (lines, etag) => encode_lines(out, lines, date, etag, body),
+    }
+}
+
+/// As [`encode_usual`], whatever the headers are.
+#[inline(never)]
+fn encode_lines(
+    out: &mut SendBuffer,
+    lines: &[(HeaderName, HeaderValue)],
     date: &DateLine,
     etag: Option<ETag>,
     body: &[u8],
 ) {
     out.put_together(USUAL.len(), |room| room.put(USUAL));
-    headers.lines().iter().for_each(|(name, value)| field(out, name, value));
+    lines.iter().for_each(|(name, value)| field(out, name, value));
     out.put_together(TAIL + body.len(), |room| {
-        room.put(date);
+        room.put(&date.get());
         if let Some(etag) = etag {
             put_etag(room, etag);
         }
@@ -156,14 +190,36 @@ pub(crate) fn encode_usual(
 
 #[inline(always)]
 fn put_etag(room: &mut Room<'_>, etag: ETag) {
-    room.put_with(|line: &mut [u8; ETAG.len()]| {
-        *line = *ETAG;
-        if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
+    room.put_with(|line| *line = etag_line(etag));
+}
+
+#[inline(always)]
+fn etag_line(etag: ETag) -> [u8; ETAG.len()] {
+    let mut line = *ETAG;
+    if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
+        etag.put_digits(digits);
+    }
+    line
+}
+
+/// What stands between the value of the one header and that of `Content-Length`.
+#[inline(always)]
+fn put_tagged(room: &mut Room<'_>, date: &DateLine, etag: ETag) {
+    room.put_with(|lines: &mut [u8; TAGGED]| {
+        let (end, lines) = lines.split_at_mut(2);
+        let (date_line, lines) = lines.split_at_mut(date.len());
+        let (etag_line, length) = lines.split_at_mut(ETAG.len());
+        end.copy_from_slice(b"\r\n");
+        date_line.copy_from_slice(date);
+        etag_line.copy_from_slice(ETAG);
+        if let Some(digits) = etag_line[b"Etag: \"".len()..].first_chunk_mut() {
             etag.put_digits(digits);
         }
+        length.copy_from_slice(CONTENT_LENGTH);
     });
 }
 
+const TAGGED: usize = b"\r\n".len() + size_of::<DateLine>() + ETAG.len() + CONTENT_LENGTH.len();
 const ETAG: &[u8; 26] = b"Etag: \"0123456789abcdef\"\r\n";
 const CONTENT_LENGTH: &[u8; 16] = b"Content-Length: ";
 const CHUNKED: &[u8; 28] = b"Transfer-Encoding: chunked\r\n";
@@ -181,7 +237,7 @@ const TAIL: usize = size_of::<DateLine>()
 #[inline(always)]
 fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
     if !head.headers.has(Role::Date) {
-        room.put(head.date);
+        room.put(&head.date.get());
     }
     if let Some(etag) = head.etag {
         put_etag(room, etag);

@@ -1,6 +1,7 @@
 //! What field names and values hold: letters in any case, space around, lists, tokens.
 
 use super::scan::{self, VALUE};
+use super::send_buffer::Room;
 
 /// Whether `reason` may stand in a status line as its reason phrase.
 pub(crate) fn is_reason_phrase(reason: &str) -> bool {
@@ -42,6 +43,31 @@ pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether a comma-separated list of tokens holds `token`, in any case of letters.
 pub(crate) fn has_token(list: &[u8], token: &str) -> bool {
     elements(list).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The number that `digits` are, or `None` for no digits, other bytes, or more than 64 bits.
+#[inline]
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() >= Room::DECIMAL {
+        return long_decimal(digits);
+    }
+    // So few digits always fit.
+    digits.iter().try_fold(0_u64, |number, &digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit <= 9 { Some(number * 10 + u64::from(digit)) } else { None }
+    })
+}
+
+/// As `decimal`, of digits that may be too many.
+#[cold]
+fn long_decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, &digit| {
+        let digit = char::from(digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 /// Whether `name` is `lower`, at least four letters and hyphens, in any case of letters. `name`

@@ -4,7 +4,7 @@
 //! readers could take two ways is refused.
 
 use super::error::HeadError;
-use super::field::elements;
+use super::field::{decimal, elements};
 use super::head::Version;
 use super::scan::{self, TOKEN};
 
@@ -42,6 +42,16 @@ enum Coding {
 }
 
 impl FramingFields {
+    /// Takes in the length in one `Content-Length` field, if there was none before.
+    #[inline(always)]
+    pub(crate) fn only_length(&mut self, length: u64) -> bool {
+        let is_only = self.length.is_none();
+        if is_only {
+            self.length = Some(length);
+        }
+        is_only
+    }
+
     /// Takes in the value of one `Content-Length` field.
     ///
     /// Lists of equal numbers and repeated fields with equal numbers count as one, as RFC
@@ -112,18 +122,4 @@ impl FramingFields {
             (Some(Coding::Unknown), None) => Err(HeadError::TransferCodingUnknown),
         }
     }
-}
-
-/// The number that `digits` are, or `None` for no digits, other bytes, or more than 64 bits.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, &digit| {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
 }

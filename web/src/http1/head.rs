@@ -92,6 +92,21 @@ pub(crate) struct HeadLimits {
     pub(crate) max_target: usize,
 }
 
+impl HeadLimits {
+    /// So much of `bytes` as is looked at: what is beyond the limit is not, so that a head that is
+    /// too large is told as that however its bytes arrive. Positions have 32 bits.
+    #[inline(always)]
+    fn visible<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[..bytes.len().min(self.max_head_size).min(u32::MAX as usize)]
+    }
+}
+
+/// Whether a blank line begins `bytes`, or may yet.
+#[cold]
+fn begins_blank(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
 /// Why a head could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
@@ -136,16 +151,26 @@ impl Head {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
-        // What is beyond the limit is not looked at, so that a head that is too large is told as
-        // that however its bytes arrive. Positions have 32 bits.
-        let bytes = &bytes[..bytes.len().min(limits.max_head_size).min(u32::MAX as usize)];
-        if search.is_new() && bytes.first().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
+        if search.is_new() {
             match self.parse_front(bytes, limits) {
-                Ok(end) => return Ok(Some(0..end)),
-                Err(Stop::Malformed(error)) => return Err(error),
-                Err(Stop::Incomplete) => {}
+                Ok(end) => return Ok(Some(0..end as usize)),
+                // Blank lines may come before a head, and half a line is not yet wrong.
+                Err(Stop::Malformed(error)) if !begins_blank(bytes) => return Err(error),
+                Err(_) => {}
             }
         }
+        self.read_rest(search, bytes, limits)
+    }
+
+    /// As `read`, of a head that did not arrive at once.
+    #[inline(never)]
+    fn read_rest(
+        &mut self,
+        search: &mut HeadSearch,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<ops::Range<usize>>, HeadError> {
+        let bytes = limits.visible(bytes);
         match search.find(bytes) {
             Found::Head { start, end } => {
                 self.parse(&bytes[start..end], limits)?;
@@ -167,7 +192,10 @@ impl Head {
     /// in `self` then means nothing.
     pub(crate) fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
         match self.parse_front(bytes, limits) {
-            Ok(end) if end == bytes.len() => Ok(()),
+            Ok(end) if end as usize == bytes.len() => Ok(()),
+            Ok(_) | Err(Stop::Incomplete) if bytes.len() > limits.max_head_size => {
+                Err(HeadError::TooLarge)
+            }
             Ok(_) | Err(Stop::Incomplete) => Err(HeadError::LineEnd),
             Err(Stop::Malformed(error)) => Err(error),
         }
@@ -183,16 +211,17 @@ impl Head {
     }
 
     /// Parses the head at the front of `bytes` and returns its length.
-    #[inline(always)]
-    fn parse_front(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<usize, Stop> {
-        let at = self.parse_request_line(bytes)?;
+    #[inline(never)]
+    fn parse_front(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<u32, Stop> {
+        let bytes = limits.visible(bytes);
+        let at = match self.parse_usual_request_line(bytes) {
+            Some(at) => at,
+            None => self.parse_request_line(bytes)?,
+        };
         let mut meaning = Meaning::default();
-        let end = self.parse_fields(bytes, at, limits.max_fields, &mut meaning)? as usize;
+        let end = self.parse_fields(bytes, at, limits.max_fields, &mut meaning)?;
         if self.target.len() > limits.max_target {
             return Err(HeadError::TargetTooLong.into());
-        }
-        if end > limits.max_head_size {
-            return Err(HeadError::TooLarge.into());
         }
         self.conclude(&meaning)?;
         Ok(end)
@@ -210,11 +239,8 @@ impl Head {
     #[inline(always)]
     fn conclude(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
         let http11 = self.version == Version::Http11;
-        if http11 && meaning.host.is_none() {
+        if http11 && !meaning.has_host {
             return Err(HeadError::HostMissing);
-        }
-        if self.authority.is_none() {
-            self.authority = meaning.host;
         }
         self.framing = Framing::None;
         self.keep_alive = http11;

@@ -82,9 +82,16 @@ pub(crate) fn run_end(bytes: &[u8], mut at: u32, class: Class) -> u32 {
 /// Where the bytes of `PATH` end that begin at `at`.
 #[inline(always)]
 pub(crate) fn path_end(bytes: &[u8], at: u32) -> u32 {
+    end_near(bytes, unchecked_path_end(bytes, at), PATH)
+}
+
+/// As `path_end`, but it may be a byte of `PATH` that looks like an end, or less than a word is
+/// left.
+#[inline(always)]
+pub(crate) fn unchecked_path_end(bytes: &[u8], at: u32) -> u32 {
     // A bit tells `?` from DEL.
     let marks = |word| (below(word, b'#' + 1) | del(word | each(0x40))) & !word;
-    end_near(bytes, first_mark(bytes, at, marks), PATH)
+    first_mark(bytes, at, marks)
 }
 
 /// Where the bytes of `QUERY` end that begin at `at`.

@@ -91,7 +91,7 @@ impl Service {
     pub(super) fn begin(&self, cx: &mut Context) {
         let route = cx.row();
         let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
-        let served = self.worker.recorder.begin(route, cx.method(), pattern);
+        let served = self.worker.recorder.begin(cx.began(), route, cx.method(), pattern);
         cx.set_served(served);
     }
 
@@ -105,12 +105,16 @@ impl Service {
     }
 
     /// It is over, and no handler was asked.
+    #[cold]
+    #[inline(never)]
     pub(super) fn end_unserved(&self, cx: &Context) {
         self.worker.recorder.run(cx.served());
+        self.worker.recorder.pause();
         self.end(cx);
     }
 
     /// It is over, with an answer or without.
+    #[inline(always)]
     pub(super) fn end(&self, cx: &Context) {
         self.worker.count_request();
         self.worker.recorder.end(cx.served(), cx.began(), cx.ending());

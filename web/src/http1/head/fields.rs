@@ -1,9 +1,11 @@
 //! The field lines of a head.
 
+use http::Method;
+
 use super::super::field::{trim_end, trim_start};
 use super::super::host::authority_end;
 use super::super::scan::{self, TOKEN, VALUE, chunk};
-use super::meaning::Meaning;
+use super::meaning::{Meaning, Options};
 use super::{Field, Head, HeadError, Range, Stop};
 
 impl Head {
@@ -29,13 +31,30 @@ impl Head {
             && max_fields > 0
         {
             self.fields.push(field);
-            meaning.host = Some(field.value);
+            meaning.has_host = true;
+            self.authority.get_or_insert(field.value);
             at = field.value.end + 2;
+            if chunk(bytes, at) == Some(b"\r\n") {
+                return Ok(at + 2);
+            }
         }
+        let has_length = !matches!(self.method, Method::GET);
         loop {
+            if chunk(bytes, at) == Some(b"\r\n") {
+                return Ok(at + 2);
+            }
+            if has_length
+                && let Some((field, length)) = usual_length(bytes, at)
+                && self.fields.len() < max_fields
+                && meaning.framing.only_length(length)
+            {
+                meaning.options.add(Options::FRAMING);
+                self.fields.push(field);
+                at = field.value.end + 2;
+                continue;
+            }
             let (field, next) = match usual_line(bytes, at) {
                 Some(line) => line,
-                None if chunk(bytes, at) == Some(b"\r\n") => return Ok(at + 2),
                 None => any_line(bytes, at)?,
             };
             if self.fields.len() >= max_fields {
@@ -43,7 +62,7 @@ impl Head {
             }
             self.fields.push(field);
             if Meaning::may_depend_on(bytes, field.name) {
-                meaning.take_in(bytes, field)?;
+                meaning.take_in(bytes, field, &mut self.authority)?;
             }
             at = next;
         }
@@ -60,6 +79,27 @@ fn usual_host(bytes: &[u8], start: u32) -> Option<Field> {
     let value = Range { start: start + 6, end: authority_end(bytes, start + 6)? };
     let name = Range { start, end: start + 4 };
     (chunk(bytes, value.end)? == b"\r\n").then_some(Field { name, value })
+}
+
+/// The line at `start`, if it is a `Content-Length` as nearly all are, and the number in it: read
+/// while its end is searched.
+#[inline(always)]
+fn usual_length(bytes: &[u8], start: u32) -> Option<(Field, u64)> {
+    /// So many digits always fit.
+    const MOST: u32 = 19;
+    let begin = chunk(bytes, start)?;
+    if begin != b"Content-Length: " && begin != b"content-length: " {
+        return None;
+    }
+    let (mut end, mut length) = (start + 16, 0);
+    while let Some([digit @ b'0'..=b'9']) = chunk(bytes, end) {
+        length = u64::wrapping_add(u64::wrapping_mul(length, 10), u64::from(digit - b'0'));
+        end += 1;
+    }
+    let value = Range { start: start + 16, end };
+    let is_usual = (1..=MOST).contains(&(end - value.start)) && chunk(bytes, end) == Some(b"\r\n");
+    let name = Range { start, end: start + 14 };
+    is_usual.then_some((Field { name, value }, length))
 }
 
 /// The field in the line at `start`, and where the next line begins, if it is written as nearly
@@ -142,12 +182,21 @@ mod tests {
         }
 
         #[test]
+        fn a_usual_length_is_read_as_any(digits in "[0-9a +-]?[0-9]{0,22}", end in "(\r\n){0,2}") {
+            let line = format!("Content-Length: {digits}{end}");
+            if let Some((field, length)) = usual_length(line.as_bytes(), 0) {
+                prop_assert_eq!(Ok((field, field.value.end + 2)), any_line(line.as_bytes(), 0));
+                prop_assert_eq!(digits.parse(), Ok(length));
+            }
+        }
+
+        #[test]
         fn a_usual_host_is_read_as_any(host in "[a-z0-9.:%,\\[\\] -]{0,9}", end in "(\r\n){0,2}") {
             let line = format!("Host: {host}{end}");
             if let Some(field) = usual_host(line.as_bytes(), 0) {
                 let (any, next) = any_line(line.as_bytes(), 0).unwrap();
                 prop_assert_eq!((field, field.value.end + 2), (any, next));
-                prop_assert!(Meaning::default().take_in(line.as_bytes(), any).is_ok());
+                prop_assert!(Meaning::default().take_in(line.as_bytes(), any, &mut None).is_ok());
             }
         }
     }

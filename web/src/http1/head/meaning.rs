@@ -8,7 +8,8 @@ use super::{Expect, Field, HeadError, Range};
 /// What the fields of a head mean for the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Meaning {
-    pub(super) host: Option<Range>,
+    /// Whether there was a `Host`.
+    pub(super) has_host: bool,
     pub(super) options: Options,
     pub(super) framing: FramingFields,
     pub(super) expect: Expect,
@@ -35,7 +36,7 @@ impl Options {
         self.0 == 0
     }
 
-    fn add(&mut self, option: Self) {
+    pub(super) fn add(&mut self, option: Self) {
         self.0 |= option.0;
     }
 }
@@ -51,12 +52,21 @@ impl Meaning {
         }
     }
 
-    /// Takes in one field, if it is one of those that matter.
+    /// Takes in one field, if it is one of those that matter. `Host` is the `authority`, unless the
+    /// target has said another.
     #[inline(never)]
-    pub(super) fn take_in(&mut self, bytes: &[u8], field: Field) -> Result<(), HeadError> {
+    pub(super) fn take_in(
+        &mut self,
+        bytes: &[u8],
+        field: Field,
+        authority: &mut Option<Range>,
+    ) -> Result<(), HeadError> {
         let (name, value) = (field.name.of(bytes), field.value.of(bytes));
         let option = match name.len() {
-            4 if is_name(name, b"host") => return self.host(value, field.value),
+            4 if is_name(name, b"host") => {
+                authority.get_or_insert(field.value);
+                return self.host(value);
+            }
             6 if is_name(name, b"expect") => {
                 self.expect(value);
                 Options::EXPECT
@@ -78,13 +88,13 @@ impl Meaning {
         Ok(())
     }
 
-    fn host(&mut self, value: &[u8], range: Range) -> Result<(), HeadError> {
+    fn host(&mut self, value: &[u8]) -> Result<(), HeadError> {
         if !value.is_empty() && !is_authority(value) {
             return Err(HeadError::Host);
         }
-        match self.host.replace(range) {
-            Some(_) => Err(HeadError::HostRepeated),
-            None => Ok(()),
+        match std::mem::replace(&mut self.has_host, true) {
+            true => Err(HeadError::HostRepeated),
+            false => Ok(()),
         }
     }
 

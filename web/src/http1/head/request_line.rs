@@ -2,10 +2,47 @@
 
 use http::Method;
 
-use super::super::scan::{self, TOKEN};
+use super::super::scan::{self, TOKEN, chunk};
 use super::{Head, HeadError, Range, Stop, Version};
 
 impl Head {
+    /// Parses the request line that begins `bytes`, if it is written as nearly all are: GET or POST,
+    /// a path of nothing unusual, and HTTP/1.1. Returns where the next line begins. What it finds,
+    /// [`parse_request_line`](Self::parse_request_line) finds as well.
+    #[inline(always)]
+    pub(super) fn parse_usual_request_line(&mut self, bytes: &[u8]) -> Option<u32> {
+        let start = if bytes.starts_with(b"GET /") {
+            if !matches!(self.method, Method::GET) {
+                self.method = Method::GET;
+            }
+            4
+        } else if bytes.starts_with(b"POST /") {
+            self.method = Method::POST;
+            5
+        } else {
+            return None;
+        };
+        let path_end = scan::unchecked_path_end(bytes, start + 1);
+        let (query, end) = match chunk(bytes, path_end)? {
+            b" " => (None, path_end),
+            b"?" => {
+                let end = scan::query_end(bytes, path_end + 1);
+                (Some(Range { start: path_end + 1, end }), end)
+            }
+            _ => return None,
+        };
+        let version: &[u8; 11] = chunk(bytes, end)?;
+        if version.first_chunk() != Some(b" HTTP/1.") || version.last_chunk() != Some(b".1\r\n") {
+            return None;
+        }
+        self.target = Range { start, end };
+        self.path = Range { start, end: path_end };
+        self.query = query;
+        self.authority = None;
+        self.version = Version::Http11;
+        Some(end + 11)
+    }
+
     /// Parses the request line that begins `bytes`. Returns where the next line begins.
     ///
     /// # Errors
@@ -14,7 +51,7 @@ impl Head {
     /// its parts, a method that is no token, a fragment, a target in a form that does not suit
     /// the method, small letters in `HTTP`, a line end without CR. When it is another major
     /// version than 1.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn parse_request_line(&mut self, bytes: &[u8]) -> Result<u32, Stop> {
         let start = if bytes.starts_with(b"GET ") {
             if !matches!(self.method, Method::GET) {
@@ -25,7 +62,7 @@ impl Head {
             self.parse_other_method(bytes)?
         };
         let path_end = scan::path_end(bytes, start);
-        let (query, end) = match scan::chunk(bytes, path_end) {
+        let (query, end) = match chunk(bytes, path_end) {
             Some([b'?']) => {
                 let end = scan::query_end(bytes, path_end + 1);
                 (Some(Range { start: path_end + 1, end }), end)
@@ -36,13 +73,13 @@ impl Head {
         self.path = Range { start, end: path_end };
         self.query = query;
         self.authority = None;
-        let line_end = if scan::chunk(bytes, end) == Some(b" HTTP/1.1\r\n") {
+        let line_end = if chunk(bytes, end) == Some(b" HTTP/1.1\r\n") {
             self.version = Version::Http11;
             end + 11
         } else {
             end + self.parse_other_version(bytes.get(end as usize..).unwrap_or_default())?
         };
-        if scan::chunk(bytes, start) != Some(b"/") || matches!(self.method, Method::CONNECT) {
+        if chunk(bytes, start) != Some(b"/") || matches!(self.method, Method::CONNECT) {
             self.parse_other_target(bytes)?;
         }
         Ok(line_end)
