@@ -14,6 +14,10 @@ use super::head::Version;
 use super::header_list::{HeaderList, Role};
 use super::send_buffer::{Room, SendBuffer};
 
+mod usual;
+
+pub(crate) use usual::encode_usual;
+
 /// The answer to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -27,12 +31,6 @@ pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const USUAL: &[u8; USUAL_TEXT.len()] = USUAL_TEXT.as_bytes().first_chunk().unwrap();
 const USUAL_TEXT: &str =
     concat!("HTTP/1.1 200 OK\r\nServer: Squall/", env!("CARGO_PKG_VERSION"), "\r\n");
-const USUAL_TYPED: &[u8; USUAL_TYPED_TEXT.len()] = USUAL_TYPED_TEXT.as_bytes().first_chunk().unwrap();
-const USUAL_TYPED_TEXT: &str = concat!(
-    "HTTP/1.1 200 OK\r\nServer: Squall/",
-    env!("CARGO_PKG_VERSION"),
-    "\r\nContent-Type: "
-);
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
 /// What a body is unless its handler says something else, as in Tornado.
@@ -138,88 +136,19 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     out.put_together(TAIL, |room| tail(room, head));
 }
 
-/// Appends a response as most are, with its body: 200 on a connection that stays open, and
-/// `headers` that [are usual](HeaderList::is_usual).
-#[inline(always)]
-pub(crate) fn encode_usual(
-    out: &mut SendBuffer,
-    headers: &HeaderList,
-    date: &Cell<DateLine>,
-    etag: Option<ETag>,
-    body: &[u8],
-) {
-    match (headers.lines(), etag) {
-        ([(_, content_type)], Some(etag)) => {
-            let content_type = content_type.as_bytes();
-            let most = USUAL_TYPED.len() + content_type.len() + TAIL + body.len();
-            out.put_together(most, |room| {
-                room.put(USUAL_TYPED);
-                room.extend(content_type);
-                put_tagged(room, date, etag);
-                room.put_decimal(body.len() as u64);
-                room.put(b"\r\n\r\n");
-                room.extend(body);
-            });
-        }
-        (lines, etag) => encode_lines(out, lines, date, etag, body),
-    }
-}
-
-/// As [`encode_usual`], whatever the headers are.
-#[inline(never)]
-fn encode_lines(
-    out: &mut SendBuffer,
-    lines: &[(HeaderName, HeaderValue)],
-    date: &DateLine,
-    etag: Option<ETag>,
-    body: &[u8],
-) {
-    out.put_together(USUAL.len(), |room| room.put(USUAL));
-    lines.iter().for_each(|(name, value)| field(out, name, value));
-    out.put_together(TAIL + body.len(), |room| {
-        room.put(&date.get());
-        if let Some(etag) = etag {
-            put_etag(room, etag);
-        }
-        room.put(CONTENT_LENGTH);
-        room.put_decimal(body.len() as u64);
-        room.put(b"\r\n\r\n");
-        room.extend(body);
-    });
-}
-
 #[inline(always)]
 fn put_etag(room: &mut Room<'_>, etag: ETag) {
-    room.put_with(|line| *line = etag_line(etag));
+    room.put_with(|line| fill_etag(line, etag));
 }
 
 #[inline(always)]
-fn etag_line(etag: ETag) -> [u8; ETAG.len()] {
-    let mut line = *ETAG;
+fn fill_etag(line: &mut [u8; ETAG.len()], etag: ETag) {
+    *line = *ETAG;
     if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
         etag.put_digits(digits);
     }
-    line
 }
 
-/// What stands between the value of the one header and that of `Content-Length`.
-#[inline(always)]
-fn put_tagged(room: &mut Room<'_>, date: &DateLine, etag: ETag) {
-    room.put_with(|lines: &mut [u8; TAGGED]| {
-        let (end, lines) = lines.split_at_mut(2);
-        let (date_line, lines) = lines.split_at_mut(date.len());
-        let (etag_line, length) = lines.split_at_mut(ETAG.len());
-        end.copy_from_slice(b"\r\n");
-        date_line.copy_from_slice(date);
-        etag_line.copy_from_slice(ETAG);
-        if let Some(digits) = etag_line[b"Etag: \"".len()..].first_chunk_mut() {
-            etag.put_digits(digits);
-        }
-        length.copy_from_slice(CONTENT_LENGTH);
-    });
-}
-
-const TAGGED: usize = b"\r\n".len() + size_of::<DateLine>() + ETAG.len() + CONTENT_LENGTH.len();
 const ETAG: &[u8; 26] = b"Etag: \"0123456789abcdef\"\r\n";
 const CONTENT_LENGTH: &[u8; 16] = b"Content-Length: ";
 const CHUNKED: &[u8; 28] = b"Transfer-Encoding: chunked\r\n";
