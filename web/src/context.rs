@@ -25,6 +25,7 @@ mod response;
 mod scoring;
 mod sending;
 pub(crate) mod target;
+mod usual;
 
 pub use from_argument::FromArgument;
 pub use response::ResponseError;
