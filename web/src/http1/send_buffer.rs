@@ -94,13 +94,13 @@ impl SendBuffer {
 impl io::Write for SendBuffer {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.extend(bytes);
+        self.extend_short(bytes);
         Ok(bytes.len())
     }
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.extend(bytes);
+        self.extend_short(bytes);
         Ok(())
     }
 
