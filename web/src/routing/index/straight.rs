@@ -15,6 +15,8 @@ pub(super) struct Way {
     literal: u32,
     /// Where an argument leads that is the whole segment.
     argument: u32,
+    /// Its node.
+    id: u32,
     /// The lowest row whose pattern ends here.
     end: u32,
 }
@@ -26,13 +28,19 @@ const MANY: u32 = u32::MAX - 1;
 const SHORT: u32 = 7;
 
 impl Way {
+    /// Where the edge leads whose text the segment is, unless it may be an argument as well.
+    #[inline(always)]
+    fn only(&self, literal: u32) -> Option<u32> {
+        (self.argument == NONE).then_some(literal)
+    }
+
     /// The ways from all nodes.
     pub(super) fn all(nodes: &[Node], edges: &Edges) -> Box<[Self]> {
-        let way = |node: &Node| {
+        let way = |(id, node): (u32, &Node)| {
             let argument = if node.is_plain() { node.argument } else { NONE };
-            Self { word: 0, length: 0, literal: NONE, argument, end: node.end }
+            Self { word: 0, length: 0, literal: NONE, argument, id, end: node.end }
         };
-        let mut ways: Box<[Self]> = nodes.iter().map(way).collect();
+        let mut ways: Box<[Self]> = (0..).zip(nodes).map(way).collect();
         for (key, to) in edges.iter() {
             let id = key.from as usize;
             if nodes.get(id).is_some_and(Node::is_plain) {
@@ -59,36 +67,38 @@ impl Index {
     ) -> Option<u32> {
         // Positions are held in 32 bits.
         let length = u32::try_from(length).ok()?;
+        // So far words are read.
+        let text = text.get(..length as usize + 8)?;
         if text.first() != Some(&b'/') {
             return None;
         }
-        let (mut id, mut way) = (0, self.ways.first()?);
+        let mut way = self.ways.first()?;
         let mut start = 1;
         loop {
             let word = word_at(text, start)?;
             let slash = find_any(word, b'/').trailing_zeros() / 8;
             let mut end = length.min(start + slash);
             let size = end.checked_sub(start)?;
-            let literal = if size <= SHORT {
-                let word = word & !(u64::MAX << (8 * size));
-                match self.literal(id, way, word, size) {
-                    NONE if size == 0 || find_any(word, b'%') != 0 => return None,
-                    literal => literal,
-                }
-            } else {
+            let next = if size > SHORT {
                 let segment = first_segment(text.get(start as usize..length as usize)?);
                 end = start + segment.len() as u32;
-                self.long_literal(id, segment)?
-            };
-            id = match literal {
-                NONE => {
-                    arguments.push(start, end);
+                self.follow_long(way, segment)?
+            } else {
+                let word = word & !(u64::MAX << (8 * size));
+                if way.literal == MANY {
+                    self.follow_many(way, word, size)?
+                } else if way.word == word && way.length == size {
+                    way.only(way.literal)?
+                } else if size == 0 || find_any(word, b'%') != 0 {
+                    return None;
+                } else {
                     way.argument
                 }
-                _ if way.argument != NONE => return None,
-                literal => literal,
             };
-            way = self.ways.get(id as usize)?;
+            if next == way.argument {
+                arguments.push(start, end);
+            }
+            way = self.ways.get(next as usize)?;
             if end == length {
                 break;
             }
@@ -98,27 +108,23 @@ impl Index {
         (way.end != NONE && is_first).then_some(way.end)
     }
 
-    /// Where the literal edge from node `id` leads that has the text in `word`; `NONE`.
-    #[inline(always)]
-    fn literal(&self, id: u32, way: &Way, word: u64, length: u32) -> u32 {
-        match way.literal {
-            MANY => self.one_of_many(id, word, length),
-            literal if way.word == word && way.length == length => literal,
-            _ => NONE,
+    /// Where `word` leads, a segment of `size` bytes, if there are more literal edges than one.
+    #[inline(never)]
+    fn follow_many(&self, way: &Way, word: u64, size: u32) -> Option<u32> {
+        match self.edges.find_short(way.id, word, size) {
+            Some(literal) => way.only(literal),
+            None if size == 0 || find_any(word, b'%') != 0 => None,
+            None => Some(way.argument),
         }
     }
 
+    /// Where any segment leads.
     #[inline(never)]
-    fn one_of_many(&self, id: u32, word: u64, length: u32) -> u32 {
-        self.edges.find_short(id, word, length).unwrap_or(NONE)
-    }
-
-    /// As `literal`, for any segment. `None` if it may be spelled in another way.
-    #[inline(never)]
-    fn long_literal(&self, id: u32, segment: &[u8]) -> Option<u32> {
-        match self.edges.find(id, segment) {
+    fn follow_long(&self, way: &Way, segment: &[u8]) -> Option<u32> {
+        match self.edges.find(way.id, segment) {
+            Some(literal) => way.only(literal),
             None if segment.contains(&b'%') => None,
-            literal => Some(literal.unwrap_or(NONE)),
+            None => Some(way.argument),
         }
     }
 }
