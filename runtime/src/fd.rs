@@ -298,9 +298,9 @@ impl<T: AsFd> AsyncFd<T> {
         operation: impl FnMut(&T) -> io::Result<R>,
         drained: impl FnOnce(&R) -> bool,
     ) -> Poll<io::Result<R>> {
+        let source = self.source();
         let result = ready!(self.poll_with(cx, Direction::Read, operation))?;
         // Behind the end of the stream no event would follow: it has to be read.
-        let source = self.source();
         if drained(&result) && !source.ready().contains(Ready::FINISHED) {
             source.believe_blocked(Direction::Read);
         }

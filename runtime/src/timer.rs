@@ -96,7 +96,7 @@ pub(crate) fn now() -> Instant {
 /// The same, in nanoseconds since some moment.
 #[inline]
 pub(crate) fn nanos() -> u64 {
-    TIMERS.with(|timers| timers.clock.nanos())
+    TIMERS.with(|timers| timers.clock.nanos().get())
 }
 
 /// The present time, in the same nanoseconds; that of the turn stays as it is.

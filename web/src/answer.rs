@@ -39,6 +39,7 @@ impl Answer {
     /// Nobody works: what was to make the future has panicked.
     #[cold]
     pub(crate) fn panicked(cx: Context, panic: Box<dyn Any + Send>) -> Self {
+        cx.connection().worker.recorder.pause();
         let answered = Answered { cx, outcome: Outcome::Panicked(panic) };
         Rc::new(Spare::default()).begin(std::future::ready(answered))
     }

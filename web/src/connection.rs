@@ -336,6 +336,7 @@ impl Connection {
     }
 
     /// Receives some of a head, which has `begun` or not.
+    #[inline(always)]
     pub(crate) fn poll_head(&self, task: &mut TaskContext<'_>, begun: bool) -> Poll<HeadProgress> {
         self.begin_to_wait(if begun { Phase::Head } else { Phase::Idle });
         // Buffers are leased only for what there is to receive.

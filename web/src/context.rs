@@ -26,6 +26,7 @@ mod response;
 mod scoring;
 mod sending;
 pub(crate) mod target;
+mod usual;
 
 pub use from_argument::FromArgument;
 pub use response::ResponseError;

@@ -1,6 +1,8 @@
 //! What the microbenchmarks in `benches/micro` see of the inside of this crate. Only there with the
 //! feature `internals`, which nobody else sets; no part of the public interface.
 
+use std::cell::Cell;
+
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::http1::encode::{ConnectionHeader, ResponseFraming, ResponseHead, encode_head};
@@ -103,7 +105,7 @@ impl ResponseHeaders {
                 headers: &self.0,
                 framing: ResponseFraming::Length(length),
                 connection: ConnectionHeader::Implied,
-                date: b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n",
+                date: &Cell::new(*b"Date: Mon, 23 Nov 2026 06:00:00 GMT\r\n"),
                 etag: None,
                 server: true,
             },

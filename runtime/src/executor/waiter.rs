@@ -9,20 +9,24 @@ use std::ptr::{self, null};
 use std::task::{RawWakerVTable, Waker};
 
 use super::LOCAL;
-use crate::slab::NONE;
 
-/// Somebody to be woken once: a task's number plus one, or what is [`FOREIGN`]. It takes four bytes,
-/// also as an `Option`.
+/// Somebody to be woken once: the number of a task or of a foreign waker, and a bit for which of
+/// them. It takes four bytes, also as an `Option`.
 #[derive(Debug)]
 pub(crate) struct Waiter(NonZeroU32);
 
-/// The bit that is set if it is not the number of a task, but the index of a foreign waker: that of
-/// the future given to `run_sync`, or of a future inside somebody else's executor. That nobody waits
-/// and that a task does is so told apart from this by one look at the sign.
-const FOREIGN: NonZeroU32 = match NonZeroU32::new(1 << 31) {
-    Some(bit) => bit,
-    None => NonZeroU32::MIN,
-};
+/// The bit of a task. Thousand million of them would not fit into memory.
+const TASK: NonZeroU32 = bit(30);
+/// The bit of a foreign waker: that of the future given to `run_sync`, or of a future inside somebody
+/// else's executor. That nobody waits and that a task does is so told apart from this by the sign.
+const FOREIGN: NonZeroU32 = bit(31);
+
+const fn bit(bit: u32) -> NonZeroU32 {
+    match NonZeroU32::new(1 << bit) {
+        Some(bit) => bit,
+        None => NonZeroU32::MIN,
+    }
+}
 
 /// What a waiter stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +50,8 @@ impl Waiter {
     #[inline]
     pub(crate) fn of_running(waker: &Waker) -> Option<Self> {
         LOCAL.with(|local| {
-            let index = local.running.index.get();
-            local.running.is_woken_by(waker).then(|| Self::from(Whom::Task(index)))
+            let task = local.running.task.get();
+            local.running.is_woken_by(waker).then_some(Self(task))
         })
     }
 
@@ -67,7 +71,7 @@ impl Waiter {
     #[inline]
     fn whom(&self) -> Whom {
         match self.0.get() & FOREIGN.get() {
-            0 => Whom::Task(self.0.get() - 1),
+            0 => Whom::Task(self.0.get() ^ TASK.get()),
             _ => Whom::Foreign(self.0.get() ^ FOREIGN.get()),
         }
     }
@@ -76,9 +80,8 @@ impl Waiter {
 impl From<Whom> for Waiter {
     #[inline]
     fn from(whom: Whom) -> Self {
-        // Two thousand million of a kind would not fit into memory.
         Self(match whom {
-            Whom::Task(index) => NonZeroU32::MIN.saturating_add(index),
+            Whom::Task(index) => TASK | index,
             Whom::Foreign(index) => FOREIGN | index,
         })
     }
@@ -95,7 +98,8 @@ impl Drop for Waiter {
 
 /// The task that runs now, or has run before: then nobody else has the waker that it was lent.
 pub(super) struct Running {
-    index: Cell<u32>,
+    /// What waits for an event if it does.
+    task: Cell<NonZeroU32>,
     /// Where its waker lies.
     at: Cell<*const Waker>,
     /// What that is made of: enough to know it again elsewhere.
@@ -104,13 +108,13 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) const fn none() -> Self {
-        Self { index: Cell::new(NONE), at: Cell::new(null()), waker: Cell::new((null(), null())) }
+        Self { task: Cell::new(TASK), at: Cell::new(null()), waker: Cell::new((null(), null())) }
     }
 
     /// This one is polled next.
     #[inline]
     pub(super) fn begin(&self, index: u32) {
-        self.index.set(index);
+        self.task.set(TASK | index);
     }
 
     /// It is polled with this waker, and so are those after it.

@@ -4,12 +4,16 @@
 //! it into ticks, and each of these is a call with an [`Instant`]. One is made when somebody asks.
 
 use std::cell::{Cell, OnceCell};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const NANOS_PER_TICK: u64 = 1_000_000;
 /// The last nanosecond that a duration ends at. The one behind it never comes.
-const LAST: u64 = u64::MAX - 1;
+const LAST: NonZeroU64 = match NonZeroU64::new(u64::MAX - 1) {
+    Some(last) => last,
+    None => NonZeroU64::MAX,
+};
 
 /// A clock that moves only when it is told to. It counts nanoseconds, and ticks of a millisecond.
 pub(super) struct Clock {
@@ -72,7 +76,7 @@ impl Clock {
 
     /// The time of this turn.
     pub(super) fn now(&self) -> Instant {
-        let nanos = self.nanos();
+        let nanos = self.nanos().get();
         if let Some((of, instant)) = self.instant.get()
             && of == nanos
         {
@@ -91,7 +95,7 @@ impl Clock {
             Some(after) => since.saturating_add(nanos(after)),
             None => since.saturating_sub(nanos(origin - time)),
         };
-        nanos.min(LAST)
+        nanos.min(LAST.get())
     }
 
     fn origin(&self) -> (Instant, u64) {
@@ -100,23 +104,24 @@ impl Clock {
 
     /// The time of this turn, in nanoseconds.
     #[inline]
-    pub(super) fn nanos(&self) -> u64 {
-        match self.nanos.get() {
-            0 => self.read_first(),
-            nanos => nanos,
+    pub(super) fn nanos(&self) -> NonZeroU64 {
+        match NonZeroU64::new(self.nanos.get()) {
+            Some(nanos) => nanos,
+            None => self.read_first(),
         }
     }
 
     /// Whoever sets a timer before there was a turn counts from then.
     #[cold]
-    fn read_first(&self) -> u64 {
+    fn read_first(&self) -> NonZeroU64 {
         self.read();
-        self.nanos.get()
+        // Nanosecond 0 is that at which the system started.
+        NonZeroU64::new(self.nanos.get()).unwrap_or(NonZeroU64::MIN)
     }
 
     /// The end of `duration`, counted from the time of this turn.
     #[inline]
-    pub(super) fn nanos_after(&self, duration: Duration) -> u64 {
+    pub(super) fn nanos_after(&self, duration: Duration) -> NonZeroU64 {
         self.nanos().checked_add(nanos(duration)).unwrap_or(LAST)
     }
 
@@ -169,7 +174,7 @@ pub(super) fn begin(tick: u64) -> u64 {
 
 /// The time in nanoseconds since some moment, by the clock that `Instant` shows.
 #[cfg(target_os = "linux")]
-#[inline]
+#[inline(never)]
 fn monotonic() -> u64 {
     use nix::time::{ClockId, clock_gettime};
 

@@ -172,17 +172,24 @@ impl Deadline {
     #[inline]
     pub fn poll_until(&self, cx: &mut Context<'_>, moment: Moment) -> Poll<()> {
         let due = moment.nanos();
-        self.with_timer(|timers, timer| {
+        TIMERS.with(|timers| {
             let waiter = Waiter::new(cx.waker());
-            let mut wheel = timers.wheel.borrow_mut();
-            let (is_in_time, replaced) = wheel.set_and_wait(timer, due, waiter);
-            if !is_in_time {
-                timers.move_up(&mut wheel, timer);
+            let put_off = timers.wheel.borrow_mut().put_off(self.timer.get(), due, waiter);
+            match put_off {
+                Ok(replaced) => drop(replaced),
+                Err(waiter) => self.set_and_wait(due, waiter),
             }
-            drop(wheel);
-            drop(replaced);
             if timers.clock.has_reached(due) { Poll::Ready(()) } else { Poll::Pending }
         })
+    }
+
+    #[cold]
+    fn set_and_wait(&self, due: u64, waiter: Waiter) {
+        self.set_nanos(due);
+        self.with_timer(|timers, timer| {
+            let (_, replaced) = timers.wheel.borrow_mut().wait(timer, waiter);
+            drop(replaced);
+        });
     }
 
     /// Sets the deadline to a nanosecond; one beyond the wheel never expires.

@@ -34,9 +34,7 @@ impl Moment {
     /// ```
     #[inline]
     pub fn after(delay: Duration) -> Self {
-        let nanos = TIMERS.with(|timers| timers.clock.nanos_after(delay));
-        // Nanosecond 0 is that at which the system started.
-        Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
+        Self(TIMERS.with(|timers| timers.clock.nanos_after(delay)))
     }
 
     /// Says whether the time of this turn has reached it.
@@ -54,7 +52,7 @@ impl Moment {
     /// ```
     #[inline]
     pub fn has_come(self) -> bool {
-        TIMERS.with(|timers| self.0.get() <= timers.clock.nanos().max(1))
+        TIMERS.with(|timers| self.0 <= timers.clock.nanos())
     }
 
     pub(super) fn nanos(self) -> u64 {

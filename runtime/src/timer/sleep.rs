@@ -28,7 +28,7 @@ use crate::budget;
 pub fn sleep(duration: Duration) -> Sleep {
     super::read_clock();
     Sleep {
-        due: TIMERS.with(|timers| at_tick(timers.clock.nanos_after(duration))),
+        due: TIMERS.with(|timers| at_tick(timers.clock.nanos_after(duration).get())),
         deadline: Deadline::new(),
     }
 }

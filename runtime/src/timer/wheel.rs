@@ -100,18 +100,22 @@ impl Wheel {
         timer.place.is_some() && before <= due
     }
 
-    /// As [`set`](Self::set) and [`wait`](Self::wait) one after the other.
+    /// As [`set`](Self::set) and [`wait`](Self::wait) one after the other, for a timer that lies in a
+    /// slot that comes in time. If it does not, or there is no such timer, nothing happens.
     #[inline]
-    pub(crate) fn set_and_wait(
+    pub(crate) fn put_off(
         &mut self,
         index: u32,
         due: u64,
         waiter: Waiter,
-    ) -> (bool, Option<Waiter>) {
-        let Some(timer) = self.timers.at_mut(index) else { return (true, Some(waiter)) };
-        let before = std::mem::replace(&mut timer.due, due);
-        let replaced = timer.waiter.replace(waiter);
-        (timer.place.is_some() && before <= due, replaced)
+    ) -> Result<Option<Waiter>, Waiter> {
+        match self.timers.at_mut(index) {
+            Some(timer) if timer.place.is_some() && timer.due <= due => {
+                timer.due = due;
+                Ok(timer.waiter.replace(waiter))
+            }
+            _ => Err(waiter),
+        }
     }
 
     /// Puts a timer where it comes in time. `now` is the present tick.

@@ -3,10 +3,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use squall_runtime::process::{Scoreboard, want_replacement};
-use squall_runtime::{IOLoop, Moment, log};
+use squall_runtime::{IOLoop, log};
 
 use crate::connection::Connection;
 use crate::connection::buffers::Buffers;
@@ -25,7 +25,7 @@ pub(crate) struct Worker {
     io_loop: IOLoop,
     buffers: Pool<Buffers>,
     pub(super) spare: SpareMemory,
-    date: RefCell<Date>,
+    date: Date,
     connections: RefCell<Connections>,
     pub(super) drain: Drain,
     /// How many more requests there may be before the process is to be replaced. It goes on
@@ -45,7 +45,7 @@ impl Worker {
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
             spare: SpareMemory::default(),
-            date: RefCell::new(Date { cache: DateCache::new(), fresh_until: None }),
+            date: Date { cache: DateCache::new(), stale_from: Cell::new(0) },
             connections: RefCell::default(),
             drain: Drain::default(),
             aborting: Cell::new(false),
@@ -88,10 +88,10 @@ impl Worker {
         self.io_loop.time()
     }
 
-    /// Calls `work` with the `Date` header.
+    /// The `Date` header.
     #[inline]
-    pub(crate) fn with_date_line<R>(&self, work: impl FnOnce(&DateLine) -> R) -> R {
-        work(self.date.borrow_mut().line())
+    pub(crate) fn date_line(&self) -> &Cell<DateLine> {
+        self.date.line()
     }
 
     pub(crate) fn lease_buffers(&self) -> Box<Buffers> {
@@ -243,26 +243,26 @@ impl Connections {
 /// The date as text, asked of the system once a second.
 struct Date {
     cache: DateCache,
-    /// The time of the loop at which the second ends.
-    fresh_until: Option<Moment>,
+    /// The time of the loop at which the second ends, as [`IOLoop::nanos`] counts.
+    stale_from: Cell<u64>,
 }
 
 impl Date {
     #[inline]
-    fn line(&mut self) -> &DateLine {
-        if self.fresh_until.is_none_or(Moment::has_come) {
-            self.refresh();
+    fn line(&self) -> &Cell<DateLine> {
+        let now = IOLoop::nanos();
+        if now >= self.stale_from.get() {
+            self.refresh(now);
         }
         self.cache.line()
     }
 
     #[cold]
-    fn refresh(&mut self) {
+    fn refresh(&self, now: u64) {
         let date = SystemTime::now();
         self.cache.set(date);
         let part = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-        let rest = Duration::from_secs(1) - Duration::from_nanos(part.into());
-        self.fresh_until = Some(Moment::after(rest));
+        self.stale_from.set(now + u64::from(1_000_000_000 - part));
     }
 }
 

@@ -39,7 +39,20 @@ pub(crate) enum Conclusion {
 
 impl Context {
     /// Completes the response, and says what becomes of the connection.
+    #[inline]
     pub(crate) fn conclude(&mut self, outcome: Outcome) -> Conclusion {
+        if let Outcome::Returned(result) = outcome {
+            if result.is_ok() && !self.connection.worker.is_aborting() && self.send_usual() {
+                return Conclusion::KeepAlive;
+            }
+            self.conclude_specially(Outcome::Returned(result))
+        } else {
+            self.conclude_specially(outcome)
+        }
+    }
+
+    #[inline(never)]
+    fn conclude_specially(&mut self, outcome: Outcome) -> Conclusion {
         if self.connection.worker.is_aborting() {
             self.log_cut();
         }
@@ -235,7 +248,7 @@ impl Context {
     }
 
     /// The line of the access log: at the level of its status, as Tornado's.
-    fn log_access(&self) {
+    pub(super) fn log_access(&self) {
         let status = self.status();
         let level = if status.is_server_error() && !self.answers_probe() {
             log::error

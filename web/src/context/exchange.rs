@@ -120,7 +120,7 @@ impl Exchange {
             target: Target::default(),
             policies,
             row: None,
-            served: Served::default(),
+            served: Served::NONE,
             arguments: Arguments::new(),
             response: Response {
                 status: StatusCode::OK,

@@ -9,7 +9,7 @@ use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::encode::{
     CHUNK_END, ConnectionHeader, LAST_CHUNK, ResponseFraming, ResponseHead, chunk_start,
-    encode_head, encode_trailers, encode_usual,
+    encode_head, encode_trailers,
 };
 use crate::http1::etag::{ETag, if_none_match};
 use crate::http1::head::{Head, Version};
@@ -30,6 +30,7 @@ impl Context {
     }
 
     /// Whether it is complete, and has not been changed since.
+    #[inline]
     pub(super) fn is_checked(&self) -> bool {
         let response = &self.exchange.response;
         response.progress == Progress::Complete && !response.is_changed
@@ -172,11 +173,6 @@ impl Context {
     }
 
     fn send_whole(&mut self) {
-        if self.is_usual() { self.send_usual() } else { self.send_specially() }
-    }
-
-    #[inline(never)]
-    fn send_specially(&mut self) {
         if self.exchange.response.file.is_some() {
             self.date_file();
         }
@@ -199,38 +195,6 @@ impl Context {
     }
 
     /// Queues the head, and behind it, if it `is_whole`, the body.
-    /// Whether nothing about the response needs a second look.
-    #[inline]
-    fn is_usual(&self) -> bool {
-        let Exchange { head: request, response, awaits_body, .. } = &*self.exchange;
-        response.status == StatusCode::OK
-            && response.headers.is_usual()
-            && response.reason.is_none()
-            && response.file.is_none()
-            && request.version == Version::Http11
-            && request.method != Method::HEAD
-            && !request.if_none_match
-            && !*awaits_body
-            && keeps_alive(&self.connection, request, response, ResponseFraming::Length(0))
-    }
-
-    #[inline]
-    fn send_usual(&mut self) {
-        let may_be_had = self.may_be_had();
-        let Exchange { response, .. } = &mut *self.exchange;
-        let Some(body) = response.body.small_slice() else { return self.send_specially() };
-        let etag = may_be_had.then(|| ETag::of(body));
-        self.connection.worker.with_date_line(|date| {
-            self.connection.with(|buffers| {
-                buffers.body.answer_begins();
-                buffers.output.append(|out| encode_usual(out, &response.headers, date, etag, body));
-            });
-        });
-        response.body.clear();
-        response.keep_alive = true;
-        response.progress = Progress::Finished;
-    }
-
     fn send_head(&mut self, framing: ResponseFraming, etag: Option<ETag>, is_whole: bool) {
         let upgrades = self.upgrades();
         let Exchange { head: request, response, awaits_body, .. } = &mut *self.exchange;
@@ -241,24 +205,22 @@ impl Context {
             true => ConnectionHeader::Upgrade,
             false => ConnectionHeader::of(request.version, response.keep_alive),
         };
-        self.connection.worker.with_date_line(|date| {
-            let head = ResponseHead {
-                status: response.status,
-                reason: response.reason.as_deref(),
-                headers: &response.headers,
-                framing,
-                connection,
-                date,
-                etag,
-                server: true,
-            };
-            self.connection.with(|buffers| {
-                buffers.body.answer_begins();
-                buffers.output.append(|out| encode_head(out, &head));
-                if is_whole {
-                    buffers.output.take(&mut response.body);
-                }
-            });
+        let head = ResponseHead {
+            status: response.status,
+            reason: response.reason.as_deref(),
+            headers: &response.headers,
+            framing,
+            connection,
+            date: self.connection.worker.date_line(),
+            etag,
+            server: true,
+        };
+        self.connection.with(|buffers| {
+            buffers.body.answer_begins();
+            buffers.output.append(|out| encode_head(out, &head));
+            if is_whole {
+                buffers.output.take(&mut response.body);
+            }
         });
     }
 
@@ -362,7 +324,7 @@ impl Context {
 
 /// Whether the connection stays open after `response`, as far as the request's body allows it.
 #[inline(always)]
-fn keeps_alive(
+pub(super) fn keeps_alive(
     connection: &Connection,
     request: &Head,
     response: &Response,

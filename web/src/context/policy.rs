@@ -49,6 +49,11 @@ impl Policies {
         Self { rows: rows.collect(), rest }
     }
 
+    /// Whether the handlers of some have only so much time.
+    pub(crate) fn limit_handlers(&self) -> bool {
+        self.rows.iter().any(|policy| policy.handler_timeout.is_some())
+    }
+
     #[inline]
     pub(crate) fn of(&self, row: Option<usize>) -> &Policy {
         row.and_then(|row| self.rows.get(row)).unwrap_or(&self.rest)

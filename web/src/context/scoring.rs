@@ -36,7 +36,7 @@ impl Context {
         match self.exchange.response.progress {
             Progress::Finished => Ending::of(self.status()),
             Progress::Open | Progress::Complete | Progress::Streaming | Progress::Broken => {
-                Ending::Incomplete
+                Ending::INCOMPLETE
             }
         }
     }

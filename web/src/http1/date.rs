@@ -1,5 +1,6 @@
 //! The `Date` header.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,43 +21,45 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// The header of the current date, rendered again only when the second has changed.
 pub(crate) struct DateCache {
     /// Seconds since 1970 that the text says; `u64::MAX` at first.
-    second: u64,
-    line: DateLine,
+    second: Cell<u64>,
+    line: Cell<DateLine>,
 }
 
 impl DateCache {
     pub(crate) fn new() -> Self {
-        Self { second: u64::MAX, line: BLANK }
+        Self { second: Cell::new(u64::MAX), line: Cell::new(BLANK) }
     }
 
     /// Makes it the date `now` as IMF-fixdate (RFC 9110 §5.6.7).
     ///
     /// A clock that is wrong beyond what the format can express, before 1970 or after 9999,
     /// gives the nearest date that it can.
-    pub(crate) fn set(&mut self, now: SystemTime) {
+    pub(crate) fn set(&self, now: SystemTime) {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if second != self.second {
-            self.second = second;
-            self.render(second.min(LAST_SECOND));
+        if self.second.replace(second) != second {
+            self.line.set(render(second.min(LAST_SECOND)));
         }
     }
 
     /// The date that was set last.
-    pub(crate) fn line(&self) -> &DateLine {
+    #[inline]
+    pub(crate) fn line(&self) -> &Cell<DateLine> {
         &self.line
     }
+}
 
-    #[cold]
-    fn render(&mut self, second: u64) {
-        let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));
-        let written = write!(&mut self.line[TEXT], "{date}");
-        debug_assert!(written.is_ok(), "every date has the same length");
-    }
+#[cold]
+fn render(second: u64) -> DateLine {
+    let mut line = BLANK;
+    let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));
+    let written = write!(&mut line[TEXT], "{date}");
+    debug_assert!(written.is_ok(), "every date has the same length");
+    line
 }
 
 impl fmt::Debug for DateCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DateCache").field(&String::from_utf8_lossy(&self.line)).finish()
+        f.debug_tuple("DateCache").field(&String::from_utf8_lossy(&self.line.get())).finish()
     }
 }
 
@@ -65,15 +68,14 @@ mod tests {
     use super::*;
 
     fn at(second: u64) -> String {
-        let mut cache = DateCache::new();
-        let line = line_at(&mut cache, UNIX_EPOCH + Duration::from_secs(second));
+        let line = line_at(&DateCache::new(), UNIX_EPOCH + Duration::from_secs(second));
         let line = String::from_utf8(line.to_vec()).unwrap();
         line.strip_prefix("Date: ").and_then(|rest| rest.strip_suffix("\r\n")).unwrap().to_owned()
     }
 
-    fn line_at(cache: &mut DateCache, now: SystemTime) -> DateLine {
+    fn line_at(cache: &DateCache, now: SystemTime) -> DateLine {
         cache.set(now);
-        *cache.line()
+        cache.line().get()
     }
 
     #[test]
@@ -87,16 +89,16 @@ mod tests {
     fn a_clock_out_of_range_gives_the_nearest_date() {
         assert_eq!(at(LAST_SECOND + 1), at(LAST_SECOND));
         let before = UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(line_at(&mut DateCache::new(), before)[TEXT], *at(0).as_bytes());
+        assert_eq!(line_at(&DateCache::new(), before)[TEXT], *at(0).as_bytes());
     }
 
     #[test]
     fn the_text_follows_the_second_in_both_directions() {
-        let mut cache = DateCache::new();
+        let cache = DateCache::new();
         for second in [10, 11, 11, 12, 9] {
             for millisecond in [0, 999] {
                 let now = UNIX_EPOCH + Duration::from_millis(second * 1000 + millisecond);
-                assert_eq!(line_at(&mut cache, now)[TEXT], *at(second).as_bytes());
+                assert_eq!(line_at(&cache, now)[TEXT], *at(second).as_bytes());
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Names go out as `Content-Type` rather than `content-type`. They mean the same, but that is
 //! how people and old scripts expect them, and it costs little.
 
+use std::cell::Cell;
+
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::date::DateLine;
@@ -11,6 +13,10 @@ use super::field::is_reason_phrase;
 use super::head::Version;
 use super::header_list::{HeaderList, Role};
 use super::send_buffer::{Room, SendBuffer};
+
+mod usual;
+
+pub(crate) use usual::encode_usual;
 
 /// The answer to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -45,7 +51,7 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) headers: &'a HeaderList,
     pub(crate) framing: ResponseFraming,
     pub(crate) connection: ConnectionHeader,
-    pub(crate) date: &'a DateLine,
+    pub(crate) date: &'a Cell<DateLine>,
     /// The automatic `Etag`. None may be among the headers then.
     pub(crate) etag: Option<ETag>,
     /// Whether to say what server this is.
@@ -130,38 +136,17 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     out.put_together(TAIL, |room| tail(room, head));
 }
 
-/// Appends a response as most are, with its body: 200 on a connection that stays open, and
-/// `headers` that [are usual](HeaderList::is_usual).
 #[inline(always)]
-pub(crate) fn encode_usual(
-    out: &mut SendBuffer,
-    headers: &HeaderList,
-    date: &DateLine,
-    etag: Option<ETag>,
-    body: &[u8],
-) {
-    out.put_together(USUAL.len(), |room| room.put(USUAL));
-    headers.lines().iter().for_each(|(name, value)| field(out, name, value));
-    out.put_together(TAIL + body.len(), |room| {
-        room.put(date);
-        if let Some(etag) = etag {
-            put_etag(room, etag);
-        }
-        room.put(CONTENT_LENGTH);
-        room.put_decimal(body.len() as u64);
-        room.put(b"\r\n\r\n");
-        room.extend(body);
-    });
+fn put_etag(room: &mut Room<'_>, etag: ETag) {
+    room.put_with(|line| fill_etag(line, etag));
 }
 
 #[inline(always)]
-fn put_etag(room: &mut Room<'_>, etag: ETag) {
-    room.put_with(|line: &mut [u8; ETAG.len()]| {
-        *line = *ETAG;
-        if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
-            etag.put_digits(digits);
-        }
-    });
+fn fill_etag(line: &mut [u8; ETAG.len()], etag: ETag) {
+    *line = *ETAG;
+    if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
+        etag.put_digits(digits);
+    }
 }
 
 const ETAG: &[u8; 26] = b"Etag: \"0123456789abcdef\"\r\n";
@@ -181,7 +166,7 @@ const TAIL: usize = size_of::<DateLine>()
 #[inline(always)]
 fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
     if !head.headers.has(Role::Date) {
-        room.put(head.date);
+        room.put(&head.date.get());
     }
     if let Some(etag) = head.etag {
         put_etag(room, etag);

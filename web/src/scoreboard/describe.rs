@@ -29,11 +29,8 @@ impl Page {
             Some((method, "")) => format!("{method} of what no route matches"),
             _ => name,
         };
-        // It began before the loop ran that it began in, so that there is no telling.
-        if served.since_ms() != 0 {
-            let took = Duration::from_millis(now_ms.saturating_sub(served.since_ms()));
-            let _ = write!(text, " for {:.1} s", took.as_secs_f64());
-        }
+        let took = Duration::from_millis(now_ms.saturating_sub(served.since_ms()));
+        let _ = write!(text, " for {:.1} s", took.as_secs_f64());
         match in_flight.saturating_sub(1) {
             0 => {}
             1 => text.push_str(" (1 other request in flight)"),
@@ -54,7 +51,7 @@ mod tests {
         assert_eq!(page.describe(5_000), None);
         let row = page.route("GET", "/users/{id}");
         page.begin();
-        page.run(Served::new(row, 3_800));
+        page.run(Served::new(row, 3_800_000_000));
         assert_eq!(page.describe(5_000).unwrap(), "GET /users/{id} for 1.2 s");
         page.begin();
         let text = "GET /users/{id} for 1.2 s (1 other request in flight)";
@@ -67,12 +64,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_route_or_no_time_is_told_without() {
+    fn what_has_no_route_or_no_name_is_told_without() {
         let page = page();
         page.begin();
-        page.run(Served::new(page.route("POST", ""), 0));
-        assert_eq!(page.describe(5_000).unwrap(), "POST of what no route matches");
-        page.run(Served::new(u16::MAX, 5_000));
+        page.run(Served::new(page.route("POST", ""), 3_800_000_000));
+        assert_eq!(page.describe(5_000).unwrap(), "POST of what no route matches for 1.2 s");
+        page.run(Served::new(u16::MAX, 5_000_000_000));
         assert_eq!(page.describe(5_000).unwrap(), "a request for 0.0 s");
     }
 }

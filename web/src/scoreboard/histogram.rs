@@ -9,17 +9,21 @@ pub(crate) const BUCKETS: usize = 4 * EXPONENTS + 1;
 /// 2^28 µs is where the last bucket begins.
 const EXPONENTS: usize = 27;
 
+/// The quarters of a float, counted from 0, at which bucket 0 would begin if all were as the others.
+const ZERO: usize = 4 * f64::MAX_EXP as usize;
+
 /// The bucket of what took so many nanoseconds.
 ///
 /// A bucket holds its upper bound and not its lower one, as those of Prometheus do.
+#[inline]
 pub(crate) fn bucket(nanos: u64) -> usize {
     let micros = nanos.saturating_sub(1) / 1000;
     if micros < 4 {
         return micros as usize;
     }
-    let exponent = micros.ilog2() as usize;
-    let quarter = (micros >> (exponent - 2)) as usize & 3;
-    ((exponent - 1) * 4 + quarter).min(BUCKETS - 1)
+    // A float begins with the exponent, and what follows it tells the quarter.
+    let quarters = (micros as f64).to_bits() >> (f64::MANTISSA_DIGITS - 1 - 2);
+    (quarters as usize - ZERO).min(BUCKETS - 1)
 }
 
 /// The upper bound of a bucket, in microseconds. `None`: it has none.

@@ -54,8 +54,10 @@ pub(super) const TEXTS: Range<usize> = area(SERIES.end, TEXT_BYTES / 8);
 pub(super) const VALUE_WORDS: Range<usize> = area(TEXTS.end, VALUES);
 pub(super) const ROWS: Range<usize> = area(VALUE_WORDS.end, MAX_ROUTES * ROW_WORDS);
 
-/// A row: requests by class of status, and how long they took.
+/// A row: requests by the hundreds of their status, and how long they took.
 pub(super) const ROW_WORDS: usize = 128;
+pub(super) const HUNDREDS: usize = 10;
+/// As they are read: what is beyond all classes that there are is the server's.
 pub(crate) const CLASSES: usize = 6;
 
 /// A histogram: the buckets, the sum, the longest.
@@ -65,5 +67,5 @@ const fn area(start: usize, len: usize) -> Range<usize> {
     Range { start, end: start + len }
 }
 
-const _: () = assert!(CLASSES + HISTOGRAM_WORDS <= ROW_WORDS);
+const _: () = assert!(HUNDREDS + HISTOGRAM_WORDS <= ROW_WORDS);
 const _: () = assert!((Word::ValuesUsed as usize) < FIRST);

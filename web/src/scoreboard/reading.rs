@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::histogram::{BUCKETS, Counts};
-use super::layout::{CLASSES, HISTOGRAM_WORDS, MAX_ROUTES, ROUTE_NAMES, TEXTS, Word};
+use super::layout::{CLASSES, HISTOGRAM_WORDS, HUNDREDS, MAX_ROUTES, ROUTE_NAMES, TEXTS, Word};
 use super::lost::Lost;
 use super::series::{Description, Kind, Values};
 use super::served::Served;
@@ -119,10 +119,12 @@ impl Page {
 
     fn read_route(self, row: u16) -> RouteReading {
         let name = RouteName::split(&self.route_name(row).unwrap_or_default());
-        let Some(row) = self.row(row) else {
-            return RouteReading { name, classes: [0; CLASSES], times: Counts::new() };
-        };
-        let classes = std::array::from_fn(|class| row[class].load(Relaxed));
+        let row = self.row(row);
+        let mut classes = [0_u64; CLASSES];
+        for (hundreds, count) in row[..HUNDREDS].iter().enumerate() {
+            let class = &mut classes[hundreds.min(CLASSES - 1)];
+            *class = class.wrapping_add(count.load(Relaxed));
+        }
         RouteReading { name, classes, times: read_histogram(times(row)) }
     }
 }

@@ -1,6 +1,7 @@
 //! What the connections of a server count with, in the process that serves them.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use squall_runtime::process::SlotPage;
 use squall_runtime::{IOLoop, Polled};
@@ -11,9 +12,10 @@ use super::own::{self, Own};
 use super::served::Served;
 use super::{Ending, Page};
 
-/// The methods that are told apart, and what stands for all others.
+/// The methods that are told apart, and what stands for all others: in the order in which `http`
+/// numbers them, so that nothing has to be looked up.
 const METHODS: [&str; 10] =
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "_OTHER"];
+    ["OPTIONS", "GET", "POST", "PUT", "DELETE", "HEAD", "TRACE", "CONNECT", "PATCH", "_OTHER"];
 
 const UNKNOWN: u16 = u16::MAX;
 
@@ -27,16 +29,23 @@ thread_local! {
 
 #[derive(Clone, Copy)]
 struct Ended {
-    page: Page,
-    row: u16,
-    ending: Ending,
     began: u64,
+    served: Served,
+    page: Page,
+    ending: Ending,
+}
+
+impl Ended {
+    #[inline]
+    fn count(self, now: u64) {
+        self.page.end(self.served.row(), self.ending, now.saturating_sub(self.began));
+    }
 }
 
 /// How many requests may have ended before the clock is read for them.
 const BATCH: usize = 16;
 
-/// A few requests. It needs no destructor, which makes it cheap to come by.
+/// A few requests; mostly one. It needs no destructor, which makes it cheap to come by.
 struct Batch {
     ended: [Cell<Option<Ended>>; BATCH],
     len: Cell<usize>,
@@ -50,12 +59,17 @@ impl Batch {
     #[inline]
     fn push(&self, new: Ended) {
         if self.len.get() == BATCH {
-            self.count(IOLoop::present_nanos());
+            self.make_room();
         }
-        if let Some(place) = self.ended.get(self.len.get()) {
-            place.set(Some(new));
-            self.len.set(self.len.get() + 1);
-        }
+        let len = self.len.get();
+        self.ended[len % BATCH].set(Some(new));
+        self.len.set(len + 1);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&self) {
+        self.count(IOLoop::present_nanos());
     }
 
     fn iter(&self) -> impl Iterator<Item = Ended> {
@@ -63,12 +77,19 @@ impl Batch {
     }
 
     /// They have taken until `now`.
-    #[inline]
     fn count(&self, now: u64) {
-        for Ended { page, row, ending, began } in self.iter() {
-            page.end(row, ending, now.saturating_sub(began));
+        self.iter().for_each(|one| one.count(now));
+        self.len.set(0);
+    }
+
+    /// The only one there is, if it is so.
+    #[inline]
+    fn take_only(&self) -> Option<Ended> {
+        if self.len.get() != 1 {
+            return None;
         }
         self.len.set(0);
+        self.ended[0].get()
     }
 }
 
@@ -80,6 +101,8 @@ pub(crate) struct Recorder {
     /// The row of each method of each route, and before them, of none. `UNKNOWN` until the first
     /// request.
     rows: Box<[Cell<u16>]>,
+    /// What is added to a time of the loop to make it one of the scoreboard.
+    offset: u64,
 }
 
 impl Recorder {
@@ -97,13 +120,17 @@ impl Recorder {
 
     fn with(Own { slot, page, .. }: Own, routes: usize) -> Self {
         let rows = vec![Cell::new(UNKNOWN); (routes + 1) * METHODS.len()];
-        Self { page, slot, rows: rows.into() }
+        let now = Duration::from_millis(SlotPage::now()).as_nanos() as u64;
+        let offset = now.wrapping_sub(IOLoop::present_nanos());
+        Self { page, slot, rows: rows.into(), offset }
     }
 
-    /// A request has begun, which `route` answers, if one does; `pattern` is the text of that.
+    /// A request has begun whose head was complete at `began`, and which `route` answers, if one
+    /// does; `pattern` is the text of that.
     #[inline]
     pub(crate) fn begin<'a>(
         &self,
+        began: u64,
         route: Option<usize>,
         method: &Method,
         pattern: impl FnOnce() -> &'a str,
@@ -115,7 +142,7 @@ impl Recorder {
             Some(row) if row.get() != UNKNOWN => row.get(),
             _ => self.find_row(index, METHODS[method], pattern()),
         };
-        Served::new(row, self.slot.as_ref().and_then(SlotPage::turn).unwrap_or(0))
+        Served::new(row, began.wrapping_add(self.offset))
     }
 
     #[cold]
@@ -163,25 +190,23 @@ impl Recorder {
     /// A request is over whose head was complete at `began`. It is counted at the next
     /// [lap](IOLoop::lap), or when its task gives the loop back.
     #[inline]
-    pub(crate) fn end(&self, serving: Served, began: u64, ending: Ending) {
-        // If making the handler has panicked, it was never polled.
-        self.page.pause();
-        let (page, row) = (self.page, serving.row());
-        ENDED.with(|ended| ended.push(Ended { page, row, ending, began }));
+    pub(crate) fn end(&self, served: Served, began: u64, ending: Ending) {
+        let page = self.page;
+        ENDED.with(|ended| ended.push(Ended { began, served, page, ending }));
         IOLoop::after_poll(after_poll);
     }
 }
 
 fn code(method: &Method) -> usize {
     match *method {
-        Method::GET => 0,
-        Method::HEAD => 1,
+        Method::OPTIONS => 0,
+        Method::GET => 1,
         Method::POST => 2,
         Method::PUT => 3,
         Method::DELETE => 4,
-        Method::CONNECT => 5,
-        Method::OPTIONS => 6,
-        Method::TRACE => 7,
+        Method::HEAD => 5,
+        Method::TRACE => 6,
+        Method::CONNECT => 7,
         Method::PATCH => 8,
         _ => METHODS.len() - 1,
     }
@@ -189,6 +214,17 @@ fn code(method: &Method) -> usize {
 
 /// Counts the requests that have ended; and says which they were, for the log.
 fn after_poll(polled: &Polled) -> Option<String> {
+    if !polled.is_slow
+        && let Some(one) = ENDED.with(Batch::take_only)
+    {
+        one.count(polled.ended);
+        return None;
+    }
+    after_much(polled)
+}
+
+#[inline(never)]
+fn after_much(polled: &Polled) -> Option<String> {
     let busy = if polled.is_slow { name_requests() } else { None };
     ENDED.with(|ended| ended.count(polled.ended));
     busy
@@ -198,7 +234,7 @@ fn after_poll(polled: &Polled) -> Option<String> {
 #[cold]
 fn name_requests() -> Option<String> {
     let page = own::existing()?;
-    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.row).collect());
+    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.served.row()).collect());
     // One that waits has not ended.
     rows.extend(page.last_served().map(Served::row));
     rows.dedup();

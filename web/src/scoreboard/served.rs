@@ -1,26 +1,31 @@
 //! What a worker is serving at this moment, in one word: a reader in another process never sees
 //! half of it.
 
-/// The row of a request, and when its head was complete; whether its handler runs right now.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// The row of a request, and when its head was complete: the word of one whose handler runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Served(u64);
 
-/// A handler runs. Without it, the word tells who ran last.
-const RUNS: u64 = 1 << 63;
+/// A handler runs. Without it, the word tells who ran last. It is the lowest bit, which is taken back
+/// in place.
+const RUNS: u64 = 1;
 
-/// 2^47 ms are 4,400 years.
-const SINCE_BITS: u32 = 47;
+/// The time lies below the row, without the 16 bits that make up less than a tenth of a millisecond.
+const SINCE_BITS: u32 = 48;
+const SINCE_UNIT: u32 = u64::BITS - SINCE_BITS;
 
 impl Served {
-    /// A request of `row` since `since_ms`, on the clock of the scoreboard.
-    pub(crate) fn new(row: u16, since_ms: u64) -> Self {
-        let row = u64::from(row) << SINCE_BITS;
-        Self(row | since_ms & ((1 << SINCE_BITS) - 1))
+    /// Of no request.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// A request of `row` since so many nanoseconds, on the clock of the scoreboard.
+    #[inline]
+    pub(crate) fn new(row: u16, since: u64) -> Self {
+        Self(u64::from(row) << SINCE_BITS | since >> SINCE_UNIT | RUNS)
     }
 
     /// A word that was read from a page. `None`: no handler runs.
     pub(super) fn running(word: u64) -> Option<Self> {
-        (word & RUNS != 0).then_some(Self(word & !RUNS))
+        (word & RUNS != 0).then_some(Self(word))
     }
 
     /// The word once its handler waits, or is done.
@@ -31,19 +36,22 @@ impl Served {
 
     /// The request whose handler has run last.
     pub(super) fn last(word: u64) -> Self {
-        Self(word & !RUNS)
+        Self(word | RUNS)
     }
 
+    #[inline]
     pub(super) fn to_word(self) -> u64 {
-        self.0 | RUNS
+        self.0
     }
 
+    #[inline]
     pub(crate) fn row(self) -> u16 {
         (self.0 >> SINCE_BITS) as u16
     }
 
+    /// In milliseconds: to within one.
     pub(crate) fn since_ms(self) -> u64 {
-        self.0 & ((1 << SINCE_BITS) - 1)
+        ((self.0 & !RUNS) << SINCE_UNIT) / 1_000_000
     }
 }
 
@@ -53,9 +61,12 @@ mod tests {
 
     #[test]
     fn row_and_time_come_back() {
-        let serving = Served::new(511, 123_456_789_012);
+        // More than a hundred years.
+        let since_ms = 4_000_000_000_000;
+        let serving = Served::new(511, since_ms * 1_000_000);
         let read = Served::running(serving.to_word()).unwrap();
-        assert_eq!((read.row(), read.since_ms()), (511, 123_456_789_012));
+        assert_eq!(read.row(), 511);
+        assert!((since_ms - 1..=since_ms).contains(&read.since_ms()), "{}", read.since_ms());
         let paused = Served::paused(serving.to_word());
         assert_eq!((Served::running(paused), Served::last(paused)), (None, serving));
     }

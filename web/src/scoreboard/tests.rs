@@ -25,22 +25,22 @@ fn a_page_needs_all_of_its_words() {
 fn requests_are_counted_by_route_and_class() {
     let page = page();
     let users = page.route("GET", "/users/{id}");
-    for (status, nanos) in [(200, 1_000), (204, 3_000_000), (404, 2_000)] {
+    for (status, nanos) in [(200, 1_000), (204, 3_000_000), (404, 2_000), (500, 7), (999, 0)] {
         page.begin();
         page.end(users, Ending::of(StatusCode::from_u16(status).unwrap()), nanos);
     }
     page.begin();
-    page.end(page.route("POST", "/users/{id}"), Ending::Incomplete, 0);
+    page.end(page.route("POST", "/users/{id}"), Ending::INCOMPLETE, 0);
     page.begin();
 
     let reading = page.read();
     assert_eq!(reading.in_flight, 1);
     let [_, get, post] = &reading.routes[..] else { panic!("{reading:?}") };
     assert_eq!((get.name.method.as_str(), get.name.route.as_str()), ("GET", "/users/{id}"));
-    assert_eq!((get.classes, get.count()), ([0, 0, 2, 0, 1, 0], 3));
+    assert_eq!((get.classes, get.count()), ([0, 0, 2, 0, 1, 2], 5));
     assert_eq!(
         (get.times.count(), get.times.sum_nanos, get.times.max_nanos),
-        (3, 3_003_000, 3_000_000)
+        (5, 3_003_007, 3_000_000)
     );
     assert_eq!((post.name.method.as_str(), post.classes[0]), ("POST", 1));
 }
@@ -63,7 +63,7 @@ fn routes_beyond_the_last_row_are_counted_together() {
     assert!(rows[MAX_ROUTES - 1..].iter().all(|&row| row == OTHER));
     assert_eq!(page.route("GET", "/7"), rows[7]);
     page.begin();
-    page.end(OTHER, Ending::Answered(2), 0);
+    page.end(OTHER, Ending::of(StatusCode::OK), 0);
     assert_eq!(page.read().routes[0].classes[2], 1);
     assert_eq!(page.read().routes[0].name.route, "(other routes)");
 }
@@ -85,12 +85,12 @@ fn who_comes_after_one_that_died_goes_on_counting_and_has_nothing_in_flight() {
     let queue = page.series(&description(Kind::Gauge, "queue")).unwrap();
     page.accepted();
     page.begin();
-    page.end(row, Ending::Answered(2), 0);
+    page.end(row, Ending::of(StatusCode::OK), 0);
     page.begin();
-    page.run(Served::new(row, 7));
+    page.run(Served::new(row, 7 << 30));
     jobs.add(3);
     queue.set(5.0_f64.to_bits());
-    assert_eq!(page.serving().map(Served::since_ms), Some(7));
+    assert_eq!(page.serving(), Some(Served::new(row, 7 << 30)));
 
     page.enter(2);
     assert_eq!((page.in_flight(), page.serving(), page.read().lost.count()), (0, None, 1));

@@ -23,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) worker: Rc<Worker>,
     exchanges: Pool<Exchange>,
     policies: Rc<Policies>,
+    /// Neither middleware nor a time limit stands before any endpoint.
+    is_direct: bool,
     /// Answers where more than an endpoint is to be asked.
     answer_through: Box<dyn Fn(Rc<Self>, Context) -> Answer>,
 }
@@ -45,9 +47,10 @@ impl Service {
             Policy::new(route.pattern.as_ref().ok().cloned(), &route.options, &settings)
         });
         let policies = Rc::new(Policies::new(rows, &settings));
+        let is_direct = !application.has_middleware() && !policies.limit_handlers();
         let worker = Rc::new(Worker::new(settings, recorder));
         let answer_through = reusing(answer_through);
-        Self { application, worker, exchanges: Pool::new(), policies, answer_through }
+        Self { application, worker, exchanges: Pool::new(), policies, is_direct, answer_through }
     }
 
     /// Serves a connection, as a task of its own.
@@ -88,29 +91,32 @@ where
 /// What becomes of a request, as the scoreboard tells of it.
 impl Service {
     /// A request has begun: what answers it is found.
+    #[inline(always)]
     pub(super) fn begin(&self, cx: &mut Context) {
         let route = cx.row();
         let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
-        let served = self.worker.recorder.begin(route, cx.method(), pattern);
+        let served = self.worker.recorder.begin(cx.began(), route, cx.method(), pattern);
         cx.set_served(served);
     }
 
     /// Has it answered.
     pub(super) fn answer(self: &Rc<Self>, cx: Context) -> Answer {
         self.worker.recorder.run(cx.served());
-        match self.application.answer(cx) {
-            Ok(answer) => answer,
-            Err(cx) => (self.answer_through)(Rc::clone(self), cx),
-        }
+        let answer = if self.is_direct { self.application.answer(cx) } else { Err(cx) };
+        answer.unwrap_or_else(|cx| (self.answer_through)(Rc::clone(self), cx))
     }
 
     /// It is over, and no handler was asked.
+    #[cold]
+    #[inline(never)]
     pub(super) fn end_unserved(&self, cx: &Context) {
         self.worker.recorder.run(cx.served());
+        self.worker.recorder.pause();
         self.end(cx);
     }
 
     /// It is over, with an answer or without.
+    #[inline(always)]
     pub(super) fn end(&self, cx: &Context) {
         self.worker.count_request();
         self.worker.recorder.end(cx.served(), cx.began(), cx.ending());

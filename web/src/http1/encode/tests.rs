@@ -3,7 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DAY: &DateLine = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+fn day() -> &'static Cell<DateLine> {
+    Box::leak(Box::new(Cell::new(*b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n")))
+}
 
 fn pair(name: &str, value: &str) -> (HeaderName, HeaderValue) {
     (name.parse().unwrap(), value.parse().unwrap())
@@ -23,7 +25,7 @@ fn ordinary(headers: &HeaderList) -> ResponseHead<'_> {
         headers,
         framing: ResponseFraming::Length(13),
         connection: ConnectionHeader::Implied,
-        date: DAY,
+        date: day(),
         etag: None,
         server: true,
     }
