@@ -250,6 +250,10 @@ impl Head {
         self.expect = Expect::None;
         self.upgrade = false;
         self.if_none_match = false;
+        if meaning.options == Options::FRAMING {
+            self.framing = meaning.framing.decide(self.version)?;
+            return Ok(());
+        }
         match meaning.options.is_empty() {
             true => Ok(()),
             false => self.conclude_options(meaning),
