@@ -80,6 +80,19 @@ impl Tasks {
         }
     }
 
+    /// Takes the task in this place of the queue out of its own. Says which it is, where its waker is,
+    /// and where it was spawned.
+    #[inline]
+    fn take(&mut self, place: usize) -> Option<(u32, BoxedTask, u32, Site)> {
+        let index = *self.ready.get(place)?;
+        let task = self.list.at_mut(index)?;
+        if !task.woken {
+            return None;
+        }
+        task.woken = false;
+        Some((index, task.future.take()?, task.waker, task.site))
+    }
+
     /// Takes the first ones, which have run, out of the queue, and says whether there are more.
     #[inline]
     fn forget(&mut self, count: usize) -> bool {
@@ -176,18 +189,21 @@ impl Batch {
     pub(crate) fn run_ready(&mut self, ended: impl Fn()) -> bool {
         LOCAL.with(|local| {
             local.running.lie_at(self.lent.waker());
-            let count = local.tasks.borrow().ready.len();
+            let mut tasks = local.tasks.borrow_mut();
+            let count = tasks.ready.len();
             // A panic that leaves the loop between two tasks leaves all of them in the queue. Those
             // that have run by now are passed over.
             for place in 0..count {
-                if let Some((index, future, waker, site)) = local.take(place) {
+                if let Some((index, future, waker, site)) = tasks.take(place) {
+                    drop(tasks);
                     budget::refill();
                     local.enter(site);
                     local.run(index, future, waker, &mut self.lent);
                     ended();
+                    tasks = local.tasks.borrow_mut();
                 }
             }
-            local.tasks.borrow_mut().forget(count)
+            tasks.forget(count)
         })
     }
 }
@@ -236,20 +252,6 @@ impl Local {
         self.tasks.borrow_mut().wake(index);
     }
 
-    /// Takes the task in this place of the queue out of its own. Says which it is, where its waker is,
-    /// and where it was spawned.
-    #[inline]
-    fn take(&self, place: usize) -> Option<(u32, BoxedTask, u32, Site)> {
-        let mut tasks = self.tasks.borrow_mut();
-        let index = *tasks.ready.get(place)?;
-        let task = tasks.list.at_mut(index)?;
-        if !task.woken {
-            return None;
-        }
-        task.woken = false;
-        Some((index, task.future.take()?, task.waker, task.site))
-    }
-
     /// What runs from here on was spawned there. Mostly it is the line of the task before.
     #[inline]
     fn enter(&self, site: Site) {
@@ -261,20 +263,15 @@ impl Local {
 
     #[inline]
     fn run(&self, index: u32, mut future: BoxedTask, waker: u32, lent: &mut Lent) {
-        let mut place = NONE;
-        let pending = if waker == NONE {
+        let (pending, place) = if waker == NONE {
             lent.lend(index);
             self.running.begin(index);
             let pending = poll(&mut future, lent.waker());
-            if lent.is_kept() {
-                place = self.keep(lent.leave());
-                self.running.lend(lent.waker());
-            }
-            pending
+            (pending, if lent.is_kept() { self.leave(lent) } else { NONE })
         } else {
-            let pending = self.run_with_own(index, &mut future, waker, &mut place);
+            let ran = self.run_with_own(index, &mut future, waker);
             self.running.lend(lent.waker());
-            pending
+            ran
         };
         if !pending {
             return self.end(index, future, place);
@@ -286,23 +283,23 @@ impl Local {
         }
     }
 
-    /// Polls a task that has a waker of its own, and says where that is afterwards.
+    /// Polls a task that has a waker of its own. Says whether it goes on, and where its waker is
+    /// afterwards.
     #[inline(never)]
-    fn run_with_own(
-        &self,
-        index: u32,
-        future: &mut BoxedTask,
-        waker: u32,
-        place: &mut u32,
-    ) -> bool {
-        let Some(lent) = self.wakers.borrow_mut().remove(waker) else { return false };
+    fn run_with_own(&self, index: u32, future: &mut BoxedTask, waker: u32) -> (bool, u32) {
+        let Some(lent) = self.wakers.borrow_mut().remove(waker) else { return (false, NONE) };
         self.running.begin(index);
         self.running.lend(lent.waker());
         let pending = poll(future, lent.waker());
-        if lent.is_kept() {
-            *place = self.keep(lent);
-        }
-        pending
+        (pending, if lent.is_kept() { self.keep(lent) } else { NONE })
+    }
+
+    /// Leaves the waker to the task that has kept it, and says where it is.
+    #[cold]
+    fn leave(&self, lent: &mut Lent) -> u32 {
+        let place = self.keep(lent.leave());
+        self.running.lend(lent.waker());
+        place
     }
 
     #[inline(never)]

@@ -14,7 +14,10 @@ use crate::route::Route;
 use crate::routing::Index;
 
 mod around;
+mod known;
 mod table;
+
+use known::KnownMethods;
 
 pub use around::{Around, Next};
 pub use table::{ReverseUrlError, TableError};
@@ -41,6 +44,8 @@ pub struct Application {
     routes: Vec<Route>,
     names: HashMap<String, usize>,
     index: Index,
+    /// Of each row, the methods that were found to be allowed.
+    known: Box<[KnownMethods]>,
     around: Vec<Box<dyn Around>>,
 }
 
@@ -78,7 +83,8 @@ impl Application {
         let routes: Vec<Route> = routes.into_iter().collect();
         let names = table::check(&routes)?;
         let index = Index::new(routes.iter().filter_map(|route| route.pattern.as_deref().ok()));
-        Ok(Self { routes, names, index, around: Vec::new() })
+        let known = routes.iter().map(|_| KnownMethods::default()).collect();
+        Ok(Self { routes, names, index, known, around: Vec::new() })
     }
 
     /// Puts `middleware` around all handlers, and around what was put around them before.
@@ -150,10 +156,27 @@ impl Application {
         &self.routes
     }
 
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Does what [`find`](Self::find) would do, if it did not refuse a request to the same row by
+    /// the same method before: that takes no code of the user.
+    #[inline]
+    pub(crate) fn find_known(&self, cx: &mut Context) -> bool {
+        let Some(row) = cx.row() else { return false };
+        let is_known = self.known.get(row).is_some_and(|known| known.has(cx.method()));
+        if is_known {
+            cx.set_target(Target::Route(row));
+            cx.apply_policy();
+        }
+        is_known
+    }
+
     /// Finds what answers the request of `cx`, and refuses at once what can be refused
     /// without its body.
     pub(crate) fn find(&self, cx: &mut Context) {
-        let target = match cx.find_row(&self.index) {
+        let target = match cx.row() {
             Some(row) => Target::Route(row),
             None if cx.is_for_server() => Target::Options,
             None => Target::NotFound,
@@ -170,6 +193,7 @@ impl Application {
         let route = &self.routes[row];
         let allowed = route.endpoint.allowed(cx);
         if allowed.contains(cx.method()) {
+            self.known[row].add(cx.method());
             return;
         }
         let allow = table::allow(allowed);
@@ -181,7 +205,6 @@ impl Application {
         }
     }
 
-    /// Answers the request of `cx`.
     /// Whether something stands before each endpoint.
     pub(crate) fn has_middleware(&self) -> bool {
         !self.around.is_empty()
@@ -196,6 +219,7 @@ impl Application {
         }
     }
 
+    /// Answers the request of `cx`.
     pub(crate) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         let limit = cx.handler_timeout();
         let endpoint = self.endpoint(cx.target());

@@ -311,10 +311,15 @@ impl Connection {
         }
     }
 
-    /// Reads the head of the next request, if it is complete: its request has begun then.
-    pub(crate) fn read_head(&self, head: &mut Head) -> Result<bool, HeadError> {
+    /// Reads the head of the next request, if it is complete, and calls `look` with it and its
+    /// bytes: its request has begun then.
+    pub(crate) fn read_head(
+        &self,
+        head: &mut Head,
+        look: impl FnOnce(&Head, &[u8]),
+    ) -> Result<bool, HeadError> {
         self.with(|buffers| {
-            if !buffers.input.read_head(head, &self.worker.settings.head)? {
+            if !buffers.input.read_head(head, &self.worker.settings.head, look)? {
                 return Ok(false);
             }
             buffers.body.begin(head);
@@ -331,6 +336,7 @@ impl Connection {
     }
 
     /// Receives some of a head, which has `begun` or not.
+    #[inline(always)]
     pub(crate) fn poll_head(&self, task: &mut TaskContext<'_>, begun: bool) -> Poll<HeadProgress> {
         self.begin_to_wait(if begun { Phase::Head } else { Phase::Idle });
         // Buffers are leased only for what there is to receive.

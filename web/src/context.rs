@@ -5,6 +5,7 @@ use squall_runtime::IOLoop;
 
 use crate::connection::Connection;
 use crate::http1::head::HeadError;
+use crate::routing::Index;
 
 mod appended;
 mod arguments;
@@ -79,11 +80,16 @@ impl Context {
         self.exchange
     }
 
-    /// Begins with the next request of the connection, if its head is complete.
-    pub(crate) fn begin(&mut self) -> Result<bool, HeadError> {
-        self.exchange.began = IOLoop::nanos();
-        let has_begun = self.connection.read_head(&mut self.exchange.head)?;
-        self.exchange.awaits_body = !self.exchange.head.framing.is_empty();
+    /// Begins with the next request of the connection, if its head is complete, and finds its row
+    /// in the `index`.
+    pub(crate) fn begin(&mut self, index: &Index) -> Result<bool, HeadError> {
+        let exchange = &mut *self.exchange;
+        exchange.began = IOLoop::nanos();
+        let has_begun = self.connection.read_head(&mut exchange.head, |head, bytes| {
+            let path = bytes.get(head.path.start as usize..).unwrap_or_default();
+            exchange.row = index.find(path, head.path.len(), &mut exchange.arguments);
+        })?;
+        exchange.awaits_body = !exchange.head.framing.is_empty();
         Ok(has_begun)
     }
 }

@@ -174,7 +174,7 @@ pub(super) fn begin(tick: u64) -> u64 {
 
 /// The time in nanoseconds since some moment, by the clock that `Instant` shows.
 #[cfg(target_os = "linux")]
-#[inline]
+#[inline(never)]
 fn monotonic() -> u64 {
     use nix::time::{ClockId, clock_gettime};
 

@@ -112,7 +112,8 @@ impl Input {
         self.end = count;
     }
 
-    /// Reads the next head, if it is complete: it is the current one then.
+    /// Reads the next head, if it is complete, and calls `look` with it and its bytes: it is the
+    /// current one then.
     ///
     /// The search goes on where the last one stopped: it costs the same however the bytes
     /// arrive.
@@ -120,9 +121,11 @@ impl Input {
         &mut self,
         head: &mut Head,
         limits: &HeadLimits,
+        look: impl FnOnce(&Head, &[u8]),
     ) -> Result<bool, HeadError> {
         let unread = &self.buffer[self.start..self.end];
         let Some(place) = head.read(&mut self.search, unread, limits)? else { return Ok(false) };
+        look(head, unread.get(place.clone()).unwrap_or_default());
         self.head = HeadPlace::InBuffer(self.start + place.start);
         self.head_length = place.len();
         self.start += place.end;
@@ -167,13 +170,6 @@ impl Input {
     pub(crate) fn head(&self) -> &[u8] {
         let (buffer, at) = self.head_place();
         buffer.get(at..at + self.head_length).unwrap_or_default()
-    }
-
-    /// The head of the current request from `start` on.
-    #[inline]
-    pub(crate) fn head_from(&self, start: u32) -> &[u8] {
-        let (buffer, at) = self.head_place();
-        buffer.get(at + start as usize..at + self.head_length).unwrap_or_default()
     }
 
     /// A part of the head of the current request.
@@ -255,7 +251,10 @@ mod tests {
         let mut input = Input::new();
         let bytes = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
         input.put_back(bytes);
-        assert_eq!(input.read_head(&mut Head::new(), &Settings::default().head), Ok(true));
+        assert_eq!(
+            input.read_head(&mut Head::new(), &Settings::default().head, |_, _| {}),
+            Ok(true)
+        );
         for _ in 0..3 {
             input.put_back(b"a");
             input.shrink_to_head();
@@ -272,7 +271,10 @@ mod tests {
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
         let mut input = Input::new();
         input.put_back(&[head.as_slice(), b"abcGET"].concat());
-        assert_eq!(input.read_head(&mut Head::new(), &Settings::default().head), Ok(true));
+        assert_eq!(
+            input.read_head(&mut Head::new(), &Settings::default().head, |_, _| {}),
+            Ok(true)
+        );
         assert!(!input.keep_body(7), "it has not come");
         assert!(input.keep_body(3));
         assert_eq!((&*input.body(), input.unread()), (&b"abc"[..], &b"GET"[..]));

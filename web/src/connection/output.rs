@@ -183,7 +183,7 @@ impl Output {
     }
 
     /// The bytes, if they lie in one piece.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
         if self.large_len == 0 { self.copied.as_slice().get(self.taken..) } else { None }
     }

@@ -29,7 +29,7 @@ impl Stream {
     }
 
     /// Is ready if there may be something to receive; else the task is woken when there is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_recv_ready(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         match self {
             Self::Tcp(stream) => stream.poll_recv_ready(task),

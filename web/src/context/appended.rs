@@ -36,7 +36,7 @@ struct Appended<'a> {
 impl fmt::Write for Appended<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.out.extend(text.as_bytes());
+        self.out.extend_short(text.as_bytes());
         Ok(())
     }
 }

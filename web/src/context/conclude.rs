@@ -41,11 +41,14 @@ impl Context {
     /// Completes the response, and says what becomes of the connection.
     #[inline]
     pub(crate) fn conclude(&mut self, outcome: Outcome) -> Conclusion {
-        let is_plain = matches!(outcome, Outcome::Returned(Ok(())));
-        if is_plain && !self.connection.worker.is_aborting() && self.send_usual() {
-            return Conclusion::KeepAlive;
+        if let Outcome::Returned(result) = outcome {
+            if result.is_ok() && !self.connection.worker.is_aborting() && self.send_usual() {
+                return Conclusion::KeepAlive;
+            }
+            self.conclude_specially(Outcome::Returned(result))
+        } else {
+            self.conclude_specially(outcome)
         }
-        self.conclude_specially(outcome)
     }
 
     #[inline(never)]

@@ -9,18 +9,9 @@ use crate::context::target::Target;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::{HeaderValue, Method, StatusCode, header};
 use crate::http1::head::Expect;
-use crate::routing::{Index, Pattern};
+use crate::routing::Pattern;
 
 impl Context {
-    pub(crate) fn find_row(&mut self, index: &Index) -> Option<usize> {
-        let (path, arguments) = (self.exchange.head.path, &mut self.exchange.arguments);
-        let row = self
-            .connection
-            .with(|buffers| index.find(buffers.input.head_from(path.start), path.len(), arguments));
-        self.exchange.row = row;
-        row
-    }
-
     /// Whether the request is `OPTIONS *`: for the server, not for a resource of it.
     pub(crate) fn is_for_server(&self) -> bool {
         *self.method() == Method::OPTIONS

@@ -53,6 +53,22 @@ impl SendBuffer {
         self.put_together(bytes.len(), |room| room.extend(bytes));
     }
 
+    /// As [`extend`](Self::extend), for who appends many short pieces: those are not left to the C
+    /// library.
+    #[inline(always)]
+    pub(crate) fn extend_short(&mut self, bytes: &[u8]) {
+        match self.room.get_mut(self.len..).and_then(|room| room.get_mut(..bytes.len())) {
+            Some(place) if bytes.len() <= 16 => copy_short(place, bytes),
+            _ => return self.extend_long(bytes),
+        }
+        self.len += bytes.len();
+    }
+
+    #[inline(never)]
+    fn extend_long(&mut self, bytes: &[u8]) {
+        self.extend(bytes);
+    }
+
     /// Appends what `write` puts together, of which there are at most `most` bytes.
     #[inline(always)]
     pub(crate) fn put_together(&mut self, most: usize, write: impl FnOnce(&mut Room<'_>)) {
@@ -78,13 +94,13 @@ impl SendBuffer {
 impl io::Write for SendBuffer {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.extend(bytes);
+        self.extend_short(bytes);
         Ok(bytes.len())
     }
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.extend(bytes);
+        self.extend_short(bytes);
         Ok(())
     }
 
@@ -97,6 +113,28 @@ impl From<SendBuffer> for Bytes {
     fn from(mut buffer: SendBuffer) -> Self {
         buffer.room.truncate(buffer.len);
         buffer.room.into()
+    }
+}
+
+/// Copies 16 bytes at most into a `place` of the same length.
+#[inline(always)]
+fn copy_short(place: &mut [u8], bytes: &[u8]) {
+    match bytes.len() {
+        8.. => copy_ends::<8>(place, bytes),
+        4.. => copy_ends::<4>(place, bytes),
+        2.. => copy_ends::<2>(place, bytes),
+        _ => copy_ends::<1>(place, bytes),
+    }
+}
+
+/// Copies the first and the last `N` bytes, which may overlap.
+#[inline(always)]
+fn copy_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
+    if let (Some(place), Some(first)) = (place.first_chunk_mut::<N>(), bytes.first_chunk()) {
+        *place = *first;
+    }
+    if let (Some(place), Some(last)) = (place.last_chunk_mut::<N>(), bytes.last_chunk()) {
+        *place = *last;
     }
 }
 
@@ -185,6 +223,18 @@ mod tests {
         buffer.clear();
         buffer.release();
         assert_eq!((buffer.len(), buffer.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn short_pieces_are_copied_as_others() {
+        let all: Vec<u8> = (0..40).collect();
+        for length in 0..all.len() {
+            let mut buffer = SendBuffer::default();
+            for _ in 0..30 {
+                buffer.extend_short(&all[..length]);
+            }
+            assert_eq!(buffer.as_slice(), all[..length].repeat(30));
+        }
     }
 
     #[cfg(not(debug_assertions))]

@@ -23,7 +23,9 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
     let is_proxied = service.worker.settings.proxy_protocol;
     let is_welcome = !is_proxied || read_proxy_header(&service, &connection).await;
     while is_welcome && let Some(mut cx) = next_request(&service, &connection).await {
-        if let Err(panic) = guard(|| service.application.find(&mut cx)) {
+        if !service.application.find_known(&mut cx)
+            && let Err(panic) = guard(|| service.application.find(&mut cx))
+        {
             cx.refuse_panic(&*panic);
         }
         service.begin(&mut cx);
@@ -132,7 +134,7 @@ fn begin_request(
     connection: &Rc<Connection>,
 ) -> Result<Option<Context>, HeadError> {
     let mut cx = service.lease(connection);
-    match cx.begin() {
+    match cx.begin(service.application.index()) {
         Ok(true) => Ok(Some(cx)),
         begun => {
             service.release(cx);

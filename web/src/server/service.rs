@@ -91,6 +91,7 @@ where
 /// What becomes of a request, as the scoreboard tells of it.
 impl Service {
     /// A request has begun: what answers it is found.
+    #[inline(always)]
     pub(super) fn begin(&self, cx: &mut Context) {
         let route = cx.row();
         let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
