@@ -94,10 +94,11 @@ impl System for Portable {
         events.clear();
         let waited = self.poller.wait(events, Some(timeout));
         for event in events.iter() {
-            if Key(event.key) == Key::BELL {
-                self.silence_bell();
-            } else {
-                hears.hear(Event { key: Key(event.key), ready: ready(&event) });
+            let key = Key(event.key);
+            match ready(&event) {
+                _ if key == Key::BELL => self.silence_bell(),
+                Ready::READ => hears.hear_read(key),
+                ready => hears.hear(Event { key, ready }),
             }
         }
         waited
