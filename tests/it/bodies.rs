@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use squall::testing::TestClient;
-use squall::{Application, Body, Context, HTTPServer, IOLoop, Method, Result};
+use squall::{
+    Application, Body, Content, Context, HTTPError, HTTPServer, IOLoop, Method, Result, StatusCode,
+};
 use squall::{get, post, route, sleep};
 
 use crate::wire::{DEADLINE, Server};
@@ -306,6 +308,116 @@ fn a_body_that_was_kept_is_not_that_of_the_next_request() {
         client.response();
         client.send(with_length(path, b"def"));
         assert_eq!(client.response().text(), "it is over: def", "{path}");
+    }
+}
+
+/// It may share the memory that the next requests are received in.
+#[test]
+fn what_was_kept_of_a_body_stays_as_it_was() {
+    let server = Server::start(|| {
+        let kept: Rc<RefCell<Vec<Content>>> = Rc::default();
+        let keep = async move |cx: &mut Context| {
+            let body = cx.body().await?;
+            kept.borrow_mut().push(body.clone());
+            cx.write(body)?;
+            let all: Vec<u8> = kept.borrow().iter().flat_map(|body| body.to_vec()).collect();
+            cx.write(all)
+        };
+        Application::new([route("/", post(keep))])
+    });
+    let mut client = server.connect();
+    let mut all = Vec::new();
+    for size in [300, 1, 5000, 0, 9000, 300, 70_000, 255] {
+        let body: Vec<u8> = body_of(size).into_iter().rev().collect();
+        client.send(with_length("/", &body));
+        all.extend_from_slice(&body);
+        assert!(client.response().body == [body, all.clone()].concat(), "{size} bytes");
+    }
+}
+
+/// What is written back is not copied until the response is sent.
+#[test]
+fn a_body_is_written_back_in_its_place() {
+    async fn echo_with(cx: &mut Context) -> Result {
+        let how = cx.query();
+        if how == "behind" {
+            cx.write("before ")?;
+        }
+        let body = cx.body().await?;
+        cx.write(&body)?;
+        cx.write(body.clone())?;
+        match how.as_str() {
+            "flushed" => cx.flush().await?,
+            "status" => cx.set_status(StatusCode::ACCEPTED),
+            "replaced" => return cx.redirect("/elsewhere"),
+            "failed" => Err(HTTPError::CONFLICT)?,
+            _ => {}
+        }
+        cx.write(" after")?;
+        cx.write(body)
+    }
+    async fn alone(cx: &mut Context) -> Result {
+        cx.write(cx.body().await?)?;
+        if cx.query() == "flushed" {
+            cx.flush().await?;
+        }
+        Ok(())
+    }
+    let server = Server::start(|| {
+        Application::new([
+            route("/", get(echo_with).post(echo_with)),
+            route("/alone", get(alone).post(alone)),
+        ])
+    });
+    for size in [255, 256, 1000, 4096, 4097, 6000] {
+        let body = String::from_utf8(body_of(size)).unwrap();
+        let twice = format!("{body}{body}");
+        let cases = [
+            ("/?plain", format!("{twice} after{body}")),
+            ("/?behind", format!("before {twice} after{body}")),
+            ("/?flushed", format!("{twice} after{body}")),
+            ("/?status", format!("{twice} after{body}")),
+            ("/?replaced", String::new()),
+            ("/alone", body.clone()),
+            ("/alone?flushed", body.clone()),
+        ];
+        for (target, expected) in cases {
+            for method in ["GET", "POST"] {
+                let request = String::from_utf8(with_length(target, body.as_bytes())).unwrap();
+                let mut client = server.connect();
+                client.send(request.replacen("POST", method, 1));
+                let response = client.response();
+                assert!(response.text() == expected, "{size} bytes: {method} {target}");
+                client.send(with_length("/alone", b"next"));
+                assert_eq!(client.response().text(), "next", "{method} {target}");
+            }
+        }
+        let mut client = server.connect();
+        client.send(with_length("/?failed", body.as_bytes()));
+        assert_eq!(client.response().status, 409);
+    }
+}
+
+#[test]
+fn a_body_that_is_written_back_has_the_tag_of_its_bytes() {
+    let server =
+        Server::start(|| Application::new([route("/", get(echo)), route("/copy", get(copy))]));
+    async fn copy(cx: &mut Context) -> Result {
+        let body = cx.body().await?;
+        cx.write(body.to_vec())
+    }
+    for size in [10, 1000] {
+        let tag = |target: &str, lines: &str| {
+            let request = String::from_utf8(with_length(target, &body_of(size))).unwrap();
+            let request = request.replacen("POST", "GET", 1);
+            let mut client = server.connect();
+            client.send(request.replacen("Host: a\r\n", &format!("Host: a\r\n{lines}"), 1));
+            let response = client.response();
+            (response.status, response.header("etag").unwrap().to_owned())
+        };
+        let (_, expected) = tag("/copy", "");
+        assert_eq!(tag("/", ""), (200, expected.clone()));
+        assert_eq!(tag("/", &format!("If-None-Match: {expected}\r\n")), (304, expected));
     }
 }
 

@@ -15,7 +15,7 @@ const RUNTIME: &[&[&str]] = &[
 ];
 
 const WEB: &[&[&str]] = &[
-    &["http", "text", "pool", "local_future"],
+    &["http", "text", "content", "pool", "local_future"],
     &["http1", "routing", "chunk"],
     &["proxy"],
     &["error", "settings", "file"],

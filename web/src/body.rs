@@ -9,11 +9,12 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
 use crate::connection::request_body::BodyFailure;
+use crate::content::Content;
 use crate::error::{Result, bad_request};
 
 /// The body of a request.
 ///
-/// `cx.body().await` is all of it, as [`Bytes`]. Unless its route
+/// `cx.body().await` is all of it, as [`Content`]. Unless its route
 /// [streams](crate::Route::stream_request_body), the body has been read before the handler
 /// was called, and this is ready at once.
 ///
@@ -56,12 +57,15 @@ pub struct Body {
     /// The request of the connection that this is the body of.
     request: u32,
     given: bool,
+    /// Somebody may wait, or have waited, for it.
+    is_polled: bool,
 }
 
 impl Body {
+    #[inline]
     pub(crate) fn new(connection: &Rc<Connection>) -> Self {
         let request = connection.request();
-        Self { connection: Rc::clone(connection), request, given: false }
+        Self { connection: Rc::clone(connection), request, given: false, is_polled: false }
     }
 
     /// The next piece; `None` at the end.
@@ -136,6 +140,15 @@ impl Body {
         String::from_utf8(bytes.into()).map_err(bad_request)
     }
 
+    /// All of it, if it is there and nothing of it was given out.
+    #[inline]
+    fn whole(&self) -> Option<Content> {
+        if self.is_polled || !self.is_current() {
+            return None;
+        }
+        self.connection.with(|buffers| buffers.body.whole(&buffers.input))
+    }
+
     fn poll_piece(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
         if self.given {
             return Poll::Ready(None);
@@ -146,7 +159,7 @@ impl Body {
         }
         if let Some(whole) = self.connection.with(|buffers| buffers.body.whole(&buffers.input)) {
             self.given = true;
-            return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
+            return Poll::Ready((!whole.is_empty()).then_some(Ok(whole.into())));
         }
         let mut piece = Vec::new();
         let read = self.connection.poll_body(task, &mut |data| piece.extend_from_slice(data));
@@ -185,6 +198,7 @@ impl Stream for Body {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        self.is_polled = true;
         let piece = self.poll_piece(task);
         if self.is_current() {
             self.connection.set_receiving(piece.is_pending());
@@ -197,9 +211,10 @@ impl Stream for Body {
 }
 
 impl IntoFuture for Body {
-    type Output = Result<Bytes>;
+    type Output = Result<Content>;
     type IntoFuture = WholeBody;
 
+    #[inline]
     fn into_future(self) -> WholeBody {
         WholeBody { body: self, collected: Vec::new() }
     }
@@ -214,26 +229,40 @@ pub struct WholeBody {
 }
 
 impl Future for WholeBody {
-    type Output = Result<Bytes>;
+    type Output = Result<Content>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match self.body.whole() {
+            Some(whole) => Poll::Ready(Ok(whole)),
+            None => self.poll_pieces(task),
+        }
+    }
+}
+
+impl WholeBody {
+    #[inline(never)]
+    fn poll_pieces(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Content>> {
         loop {
             let next = Pin::new(&mut self.body).poll_next(task);
             match ready!(next) {
-                Some(Ok(piece)) if self.collected.is_empty() && self.body.given => {
-                    return Poll::Ready(Ok(piece));
-                }
                 Some(Ok(piece)) => self.collected.extend_from_slice(&piece),
                 Some(Err(error)) => return Poll::Ready(Err(error)),
-                None => return Poll::Ready(Ok(Bytes::from(std::mem::take(&mut self.collected)))),
+                None => {
+                    let collected = std::mem::take(&mut self.collected);
+                    return Poll::Ready(Ok(Bytes::from(collected).into()));
+                }
             }
         }
     }
 }
 
 impl Drop for Body {
+    #[inline]
     fn drop(&mut self) {
-        self.connection.stop_receiving(self.request);
+        if self.is_polled {
+            self.connection.stop_receiving(self.request);
+        }
     }
 }
 

@@ -2,12 +2,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::content::Content;
 use crate::text::Text;
 
 /// A piece of a body that [`Context::write`](crate::Context::write) takes.
 ///
-/// `Bytes`, `Vec<u8>` and `String` move into the response; `&str`, `&[u8]` and [`Text`] are
-/// copied. Made by `From`, seldom named:
+/// `Bytes`, `Vec<u8>`, `String` and [`Content`] move into the response; `&str`, `&[u8]` and
+/// [`Text`] are copied. Made by `From`, seldom named:
 ///
 /// ```
 /// use squall::Chunk;
@@ -23,6 +24,7 @@ pub(crate) enum Kind<'a> {
     Borrowed(&'a [u8]),
     Vec(Vec<u8>),
     Bytes(Bytes),
+    Content(Content),
     Text(Text),
 }
 
@@ -53,7 +55,7 @@ pub(crate) enum Kind<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written to a response",
     label = "neither text nor bytes",
-    note = "write a `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes` or `Text`; make text of a number by `.to_string()`",
+    note = "write a `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes`, `Content` or `Text`; make text of a number by `.to_string()`",
     note = "for a value as JSON: `cx.json(&value)`; for what has to be waited for: `.await?`"
 )]
 pub trait IntoChunk<'a> {
@@ -75,6 +77,7 @@ impl Chunk<'_> {
             Kind::Borrowed(bytes) => bytes,
             Kind::Vec(bytes) => bytes,
             Kind::Bytes(bytes) => bytes,
+            Kind::Content(content) => content,
             Kind::Text(text) => text.as_bytes(),
         }
     }
@@ -110,6 +113,12 @@ impl<'a> From<&'a Vec<u8>> for Chunk<'a> {
     }
 }
 
+impl<'a> From<&'a Content> for Chunk<'a> {
+    fn from(content: &'a Content) -> Self {
+        Self(Kind::Borrowed(content))
+    }
+}
+
 impl<'a> From<&'a Text> for Chunk<'a> {
     fn from(text: &'a Text) -> Self {
         Self(Kind::Borrowed(text.as_bytes()))
@@ -140,6 +149,12 @@ impl From<Vec<u8>> for Chunk<'_> {
 impl From<Bytes> for Chunk<'_> {
     fn from(bytes: Bytes) -> Self {
         Self(Kind::Bytes(bytes))
+    }
+}
+
+impl From<Content> for Chunk<'_> {
+    fn from(content: Content) -> Self {
+        Self(Kind::Content(content))
     }
 }
 

@@ -36,7 +36,7 @@ use exchange::Exchange;
 /// A request, and the response to it as it is being written.
 ///
 /// Every handler is given the context of its request. What it hands out of the request is
-/// owned ([`Text`](crate::Text), [`Bytes`](crate::Bytes)), so that it can be written back in
+/// owned ([`Text`](crate::Text), [`Content`](crate::Content)), so that it can be written back in
 /// the same expression:
 ///
 /// ```

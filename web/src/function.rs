@@ -250,7 +250,7 @@ where
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(execute(&*self.function, cx))
+        Box::pin(execute::<F, A, false>(&self.function, cx))
     }
 
     fn answer(&self, cx: Context) -> Answer {
@@ -258,7 +258,8 @@ where
     }
 }
 
-async fn execute<F, A>(function: &F, cx: &mut Context) -> Result
+/// Each of its two callers has one of its own, so that it can become a part of it.
+async fn execute<F, A, const OWNED: bool>(function: &F, cx: &mut Context) -> Result
 where
     F: Function<A, Output: Respond>,
     A: PathArgs,
@@ -277,7 +278,7 @@ where
 {
     async move {
         let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute(&*function, &mut cx)).await;
+        let outcome = drive(connection, served, execute::<F, A, true>(&function, &mut cx)).await;
         Answered { cx, outcome }
     }
 }

@@ -206,7 +206,9 @@ pub trait RequestHandler: Clone {
 }
 
 /// The whole life of a request inside a handler.
-async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result {
+///
+/// Each of its two callers has one of its own, so that it can become a part of it.
+async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut Context) -> Result {
     let prepared = match cx.admission() {
         Ok(()) => handler.prepare(cx).await,
         refused => refused,
@@ -270,7 +272,7 @@ impl<H: RequestHandler + 'static> IntoEndpoint<kind::Handler> for H {
 fn answer<H: RequestHandler>(handler: H, mut cx: Context) -> impl Future<Output = Answered> {
     async move {
         let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute(handler, &mut cx)).await;
+        let outcome = drive(connection, served, execute::<H, true>(handler, &mut cx)).await;
         Answered { cx, outcome }
     }
 }
@@ -300,7 +302,7 @@ where
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(execute(self.handler.clone(), cx))
+        Box::pin(execute::<H, false>(self.handler.clone(), cx))
     }
 
     fn answer(&self, cx: Context) -> Result<Answer, Context> {

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use crate::content::Content;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::http::StatusCode;
@@ -78,6 +79,12 @@ impl Respond for Text {
 }
 
 impl Respond for Vec<u8> {
+    fn respond(self, cx: &mut Context) -> Result {
+        cx.write(self)
+    }
+}
+
+impl Respond for Content {
     fn respond(self, cx: &mut Context) -> Result {
         cx.write(self)
     }

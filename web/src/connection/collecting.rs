@@ -1,7 +1,7 @@
 //! A body that the connection reads to its end: whole, before the handler is called, or away,
 //! after it.
 //!
-//! One that has come with its head stays where it is, and is copied for who asks for it. Of any
+//! One that has come with its head stays where it is, and is lent to who asks for it. Of any
 //! other a known length is received straight into the memory that it is given out in.
 
 use std::cell::RefCell;
@@ -16,6 +16,7 @@ use super::Connection;
 use super::buffers::Buffers;
 use super::input::Input;
 use super::request_body::{BodyFailure, DRAIN_LIMIT, RequestBody};
+use crate::content::Content;
 use crate::http1::body::Decoder;
 
 /// So much memory a body has until that much of it has come, whatever its length is said to be: a
@@ -42,11 +43,12 @@ pub(super) enum Whole {
 
 impl RequestBody {
     /// All of it, if it was collected or there is none.
-    pub(crate) fn whole(&self, input: &Input) -> Option<Bytes> {
+    #[inline]
+    pub(crate) fn whole(&self, input: &Input) -> Option<Content> {
         match &self.whole {
-            _ if self.is_none() => Some(Bytes::new()),
-            Whole::BesideHead => Some(Bytes::copy_from_slice(input.body())),
-            Whole::Collected(bytes) => Some(bytes.clone()),
+            Whole::BesideHead => Some(input.body()),
+            _ if self.is_none() => Some(Content::default()),
+            Whole::Collected(bytes) => Some(bytes.clone().into()),
             Whole::None | Whole::Begun { .. } => None,
         }
     }

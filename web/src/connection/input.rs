@@ -1,5 +1,6 @@
 use std::rc::Rc;
 
+use crate::content::Content;
 use crate::http1::head::{Head, HeadError, HeadLimits, HeadSearch, Range};
 use crate::text::Text;
 
@@ -191,10 +192,11 @@ impl Input {
     }
 
     /// The body that was [kept](Self::keep_body).
-    pub(crate) fn body(&self) -> &[u8] {
+    #[inline]
+    pub(crate) fn body(&self) -> Content {
         let (buffer, at) = self.head_place();
         let start = at + self.head_length;
-        buffer.get(start..start + self.body_length).unwrap_or_default()
+        Content::shared(buffer, start, start + self.body_length)
     }
 
     /// The head of the current request, and its body if that was kept.
@@ -275,14 +277,14 @@ mod tests {
         );
         assert!(!input.keep_body(7), "it has not come");
         assert!(input.keep_body(3));
-        assert_eq!((input.body(), input.unread()), (&b"abc"[..], &b"GET"[..]));
+        assert_eq!((&*input.body(), input.unread()), (&b"abc"[..], &b"GET"[..]));
         let many = vec![b'x'; 3 * BUFFER_SIZE];
         input.put_back(&many);
         assert_eq!(input.unread().len(), 3 + many.len(), "however many come behind it");
-        assert_eq!((input.head(), input.body()), (&head[..], &b"abc"[..]));
+        assert_eq!((input.head(), &*input.body()), (&head[..], &b"abc"[..]));
         input.consume(3 + many.len());
         input.shrink_to_head();
-        assert_eq!((input.head(), input.body()), (&head[..], &b"abc"[..]));
+        assert_eq!((input.head(), &*input.body()), (&head[..], &b"abc"[..]));
         assert!(!input.keep_body(0), "the head has been moved away");
         input.end_request();
         assert_eq!(input.body(), b"");

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -8,11 +9,15 @@ use squall_runtime::{FilePart, log};
 
 use super::stream::Stream;
 use crate::chunk::{Chunk, Kind};
+use crate::content::Content;
 use crate::http1::send_buffer::SendBuffer;
 
 /// From this size on, a chunk that is owned is sent from where it lies; below it, copying is
 /// cheaper than another entry in the vector of a `writev`.
 const COPY_LIMIT: usize = 4 * 1024;
+
+/// What is lent is copied once, behind the head, rather than twice, if it has such a size.
+const LENT: RangeInclusive<usize> = 256..=COPY_LIMIT;
 
 /// How many pieces one `writev` takes.
 const MAX_SLICES: usize = 16;
@@ -27,9 +32,11 @@ pub(crate) struct Output {
     /// The copied pieces, one behind the other; those before `taken` have left.
     copied: SendBuffer,
     taken: usize,
+    /// In a body that is being written, what stands before all else and is not copied yet.
+    lent: Option<Content>,
     /// The large pieces, which stand between the copied ones.
     large: VecDeque<Large>,
-    /// Bytes in all of them.
+    /// Bytes in all of them, and in what is lent. None of them is empty.
     large_len: u64,
     /// Pieces that were sent, for whoever may run the code of their owners.
     spent: Vec<Bytes>,
@@ -76,7 +83,11 @@ impl Output {
     #[inline]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
-            Kind::Borrowed(bytes) => self.copy(bytes),
+            Kind::Borrowed(bytes) => {
+                self.copy(bytes);
+                // There is nothing to be dropped, which the compiler does not see.
+                std::mem::forget(chunk);
+            }
             other => self.push_owned(other),
         }
     }
@@ -89,7 +100,20 @@ impl Output {
             Kind::Bytes(bytes) if bytes.len() >= COPY_LIMIT => self.keep(bytes),
             Kind::Vec(bytes) => self.copy(&bytes),
             Kind::Bytes(bytes) => self.copy(&bytes),
+            Kind::Content(content) => self.push_content(content),
             Kind::Text(text) => self.copy(text.as_bytes()),
+        }
+    }
+
+    #[inline]
+    fn push_content(&mut self, content: Content) {
+        if !content.is_shared() {
+            self.push_owned(Kind::Bytes(content.into()));
+        } else if self.is_empty() && LENT.contains(&content.len()) {
+            self.large_len = content.len() as u64;
+            self.lent = Some(content);
+        } else {
+            self.copy(&content);
         }
     }
 
@@ -118,7 +142,7 @@ impl Output {
     /// Moves all of `other` behind what is here.
     #[inline]
     pub(crate) fn take(&mut self, other: &mut Self) {
-        if !other.large.is_empty() || other.copied.capacity() > KEPT_CAPACITY {
+        if other.large_len > 0 || other.copied.capacity() > KEPT_CAPACITY {
             return self.take_pieces(other);
         }
         self.copy(&other.copied.as_slice()[other.taken..]);
@@ -127,6 +151,10 @@ impl Output {
 
     #[inline(never)]
     fn take_pieces(&mut self, other: &mut Self) {
+        if let Some(lent) = other.lent.take() {
+            other.large_len -= lent.len() as u64;
+            self.copy(&lent);
+        }
         if other.large.is_empty() && other.taken == 0 && other.copied.len() >= COPY_LIMIT {
             // It would not be kept: it can as well be sent from where it is.
             return self.keep(std::mem::take(&mut other.copied).into());
@@ -148,10 +176,16 @@ impl Output {
         self.one_slice().filter(|bytes| (1..=COPY_LIMIT).contains(&bytes.len()))
     }
 
+    /// All of it, if that is lent.
+    #[inline]
+    pub(crate) fn lent_slice(&self) -> Option<&[u8]> {
+        self.lent.as_deref().filter(|lent| lent.len() as u64 == self.len())
+    }
+
     /// The bytes, if they lie in one piece.
     #[inline(always)]
     pub(crate) fn one_slice(&self) -> Option<&[u8]> {
-        if self.large.is_empty() { self.copied.as_slice().get(self.taken..) } else { None }
+        if self.large_len == 0 { self.copied.as_slice().get(self.taken..) } else { None }
     }
 
     /// The bytes, piece by piece, up to a file; none of the pieces is empty.
@@ -159,7 +193,7 @@ impl Output {
         let mut copied = self.taken;
         let mut large = self.large.iter();
         let mut after = None;
-        std::iter::from_fn(move || {
+        let behind = std::iter::from_fn(move || {
             if let Some(bytes) = after.take() {
                 return bytes;
             }
@@ -172,25 +206,28 @@ impl Output {
             let before = &self.copied.as_slice()[copied..at];
             copied = at;
             Some(before)
-        })
-        .filter(|piece| !piece.is_empty())
+        });
+        self.lent.as_deref().into_iter().chain(behind).filter(|piece| !piece.is_empty())
     }
 
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.copied.clear();
         self.taken = 0;
-        if self.copied.capacity() > KEPT_CAPACITY || !self.large.is_empty() {
+        if self.copied.capacity() > KEPT_CAPACITY || self.large_len > 0 {
             self.clear_much();
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn clear_much(&mut self) {
         if self.copied.capacity() > KEPT_CAPACITY {
             self.copied.release();
         }
-        self.large.clear();
+        self.lent = None;
+        if !self.large.is_empty() {
+            self.large.clear();
+        }
         self.large_len = 0;
     }
 

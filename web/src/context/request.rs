@@ -136,6 +136,7 @@ impl Context {
     /// The body of the request: `await` it whole, or take it piece by piece.
     ///
     /// See [`Body`].
+    #[inline]
     pub fn body(&self) -> Body {
         Body::new(&self.connection)
     }

@@ -16,7 +16,7 @@ use super::send_buffer::{Room, SendBuffer};
 
 mod usual;
 
-pub(crate) use usual::encode_usual;
+pub(crate) use usual::{encode_untagged, encode_usual};
 
 /// The answer to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -1,0 +1,181 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+/// All of a request's body, as bytes: owned, and cheap to clone.
+///
+/// It is what `cx.body().await` gives, and reads like a `[u8]`. A small body that has come together
+/// with its head is not copied for it: it shares the memory that both were received in, and keeping
+/// it keeps all of that alive, 8 KiB or more. To keep it for long, or to move it into another
+/// thread, make [`Bytes`] or a `Vec<u8>` of it:
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Bytes, Context, IOLoop, Result, post, route};
+///
+/// async fn sum(cx: &mut Context) -> Result {
+///     let body = cx.body().await?;
+///     if body.is_empty() {
+///         return cx.write("of nothing");
+///     }
+///     let bytes = Bytes::from(body);
+///     let sum = move || bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+///     let sum = IOLoop::current().run_in_executor(sum).await;
+///     cx.write(sum.to_string())
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/", post(sum))]));
+/// assert_eq!(client.post("/").body([1, 2, 3]).send().text(), "6");
+/// ```
+#[derive(Clone)]
+pub struct Content(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// A range of what was received.
+    Shared {
+        bytes: Rc<[u8]>,
+        start: u32,
+        end: u32,
+    },
+    Owned(Bytes),
+}
+
+impl Content {
+    /// Shares `bytes[start..end]`.
+    #[inline]
+    pub(crate) fn shared(bytes: &Rc<[u8]>, start: usize, end: usize) -> Self {
+        match (u32::try_from(start), u32::try_from(end)) {
+            (Ok(start), Ok(end)) => Self(Kind::Shared { bytes: Rc::clone(bytes), start, end }),
+            _ => Bytes::copy_from_slice(bytes.get(start..end).unwrap_or_default()).into(),
+        }
+    }
+
+    /// The bytes as a slice.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Shared { bytes, start, end } => {
+                bytes.get(*start as usize..*end as usize).unwrap_or_default()
+            }
+            Kind::Owned(bytes) => bytes,
+        }
+    }
+
+    /// Whether its memory is the framework's, so that dropping it runs no code of the user.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.0, Kind::Shared { .. })
+    }
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Bytes::new().into()
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Content {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl Borrow<[u8]> for Content {
+    fn borrow(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl From<Bytes> for Content {
+    #[inline]
+    fn from(bytes: Bytes) -> Self {
+        Self(Kind::Owned(bytes))
+    }
+}
+
+impl From<Content> for Bytes {
+    /// Copies what is shared.
+    fn from(content: Content) -> Self {
+        match content.0 {
+            Kind::Owned(bytes) => bytes,
+            Kind::Shared { .. } => Self::copy_from_slice(&content),
+        }
+    }
+}
+
+impl From<Content> for Vec<u8> {
+    /// Copies what is shared.
+    fn from(content: Content) -> Self {
+        match content.0 {
+            Kind::Owned(bytes) => bytes.into(),
+            Kind::Shared { .. } => content.to_vec(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.escape_ascii())
+    }
+}
+
+impl Eq for Content {}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Content {
+    fn eq(&self, other: &T) -> bool {
+        self.as_slice() == other.as_ref()
+    }
+}
+
+impl Hash for Content {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_reads_its_range_and_outlives_the_other_handles() {
+        let bytes: Rc<[u8]> = Rc::from(&b"head body next"[..]);
+        let content = Content::shared(&bytes, 5, 9);
+        drop(bytes);
+        assert_eq!(content, "body");
+        assert_eq!(content, content.clone());
+        assert_eq!(
+            (Bytes::from(content.clone()), Vec::from(content)),
+            ("body".into(), b"body".to_vec())
+        );
+    }
+
+    #[test]
+    fn what_is_owned_is_not_copied() {
+        let bytes = Bytes::from(vec![7; 100]);
+        let place = bytes.as_ptr();
+        let content = Content::from(bytes);
+        assert_eq!((content.as_ptr(), content.clone().as_ptr()), (place, place));
+        assert_eq!(Bytes::from(content).as_ptr(), place);
+    }
+
+    #[test]
+    fn it_is_shown_as_text_with_escapes() {
+        assert_eq!(format!("{:?}", Content::from(Bytes::from("a\n\"\0"))), r#"b"a\n\"\x00""#);
+        assert!(Content::default().is_empty());
+    }
+}
