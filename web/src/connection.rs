@@ -311,8 +311,8 @@ impl Connection {
         }
     }
 
-    /// Reads the head of the next request, if it is complete, and calls `look` with it and its
-    /// bytes: its request has begun then.
+    /// Reads the head of the next request, if it is complete, and calls `look` with it, its
+    /// bytes and what follows them: its request has begun then.
     pub(crate) fn read_head(
         &self,
         head: &mut Head,

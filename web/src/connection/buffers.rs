@@ -51,8 +51,9 @@ impl Buffers {
 pub(crate) enum Held {
     #[default]
     Nothing,
-    /// The beginning of a head, so small that the buffers are worth more.
-    Stash(Box<[u8]>),
+    /// The beginning of a head, so small that the buffers are worth more. Boxed twice, so that those
+    /// who have none pay nothing for its length.
+    Stash(Box<Box<[u8]>>),
     Buffers(Box<Buffers>),
 }
 
@@ -122,5 +123,5 @@ impl Held {
 
 #[cold]
 fn stash(input: &Input) -> Held {
-    Held::Stash(input.unread().into())
+    Held::Stash(Box::new(input.unread().into()))
 }

@@ -112,8 +112,8 @@ impl Input {
         self.end = count;
     }
 
-    /// Reads the next head, if it is complete, and calls `look` with it and its bytes: it is the
-    /// current one then.
+    /// Reads the next head, if it is complete, and calls `look` with it, its bytes and what follows
+    /// them: it is the current one then.
     ///
     /// The search goes on where the last one stopped: it costs the same however the bytes
     /// arrive.
@@ -125,7 +125,7 @@ impl Input {
     ) -> Result<bool, HeadError> {
         let unread = &self.buffer[self.start..self.end];
         let Some(place) = head.read(&mut self.search, unread, limits)? else { return Ok(false) };
-        look(head, unread.get(place.clone()).unwrap_or_default());
+        look(head, unread.get(place.start..).unwrap_or_default());
         self.head = HeadPlace::InBuffer(self.start + place.start);
         self.head_length = place.len();
         self.start += place.end;

@@ -110,6 +110,7 @@ impl FramingFields {
     ///
     /// For `Transfer-Encoding` beside `Content-Length`, under HTTP/1.0, or with a coding
     /// other than `chunked`.
+    #[inline]
     pub(crate) fn decide(self, version: Version) -> Result<Framing, HeadError> {
         match (self.coding, self.length) {
             (None, None) => Ok(Framing::None),

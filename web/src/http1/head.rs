@@ -9,6 +9,7 @@ use std::{mem, ops};
 
 use http::Method;
 
+use self::known_host::KnownHost;
 use self::meaning::{Meaning, Options};
 pub(crate) use self::search::{Found, HeadSearch};
 pub(crate) use super::error::HeadError;
@@ -16,6 +17,7 @@ pub(crate) use super::framing::Framing;
 pub(crate) use super::range::Range;
 
 mod fields;
+mod known_host;
 mod meaning;
 mod request_line;
 mod search;
@@ -48,6 +50,7 @@ pub(crate) struct Head {
     pub(crate) upgrade: bool,
     /// Whether there is an `If-None-Match` field.
     pub(crate) if_none_match: bool,
+    known_host: KnownHost,
 }
 
 /// The version of a request, as far as it makes a difference.
@@ -130,7 +133,7 @@ impl Head {
     pub(crate) fn clear(&mut self) {
         let mut fields = mem::take(&mut self.fields);
         fields.clear();
-        *self = Self { fields, ..Self::default() };
+        *self = Self { fields, known_host: self.known_host, ..Self::default() };
     }
 
     /// Reads the head at the front of `bytes`, everything that has arrived since the last
@@ -247,6 +250,10 @@ impl Head {
         self.expect = Expect::None;
         self.upgrade = false;
         self.if_none_match = false;
+        if meaning.options == Options::FRAMING {
+            self.framing = meaning.framing.decide(self.version)?;
+            return Ok(());
+        }
         match meaning.options.is_empty() {
             true => Ok(()),
             false => self.conclude_options(meaning),

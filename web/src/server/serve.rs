@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
-use crate::answer::{Answered, guard};
 use crate::connection::request_body::BodyFailure;
 use crate::connection::{Backlog, Connection, HeadProgress};
 use crate::connection::{close, upgrade};
@@ -20,33 +19,24 @@ const OUTPUT_HIGH_WATER: u64 = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
-    let is_proxied = service.worker.settings.proxy_protocol;
-    let is_welcome = !is_proxied || read_proxy_header(&service, &connection).await;
-    while is_welcome && let Some(mut cx) = next_request(&service, &connection).await {
-        if !service.application.find_known(&mut cx)
-            && let Err(panic) = guard(|| service.application.find(&mut cx))
-        {
-            cx.refuse_panic(&*panic);
-        }
+    if service.worker.settings.proxy_protocol && !read_proxy_header(&service, &connection).await {
+        return close::close(&connection).await;
+    }
+    while let Some(mut cx) = next_request(&service, &connection).await {
         service.begin(&mut cx);
         if cx.wants_whole_body() {
             match connection.collect_body().await {
                 Ok(()) => cx.has_whole_body(),
+                // Nobody waits for this answer. Those before it may not have left yet.
                 Err(BodyFailure::Gone) => {
-                    // Nobody waits for this answer. Those before it may not have left yet.
-                    service.end_unserved(&cx);
-                    let _ = guard(|| service.release(cx));
+                    service.end_unserved(cx);
                     break;
                 }
                 Err(failure) => cx.refuse_body(failure),
             }
         }
-        let Answered { mut cx, outcome } = service.answer(cx).done().await;
-        // Errors are printed, and what was kept with the request is dropped: by code of the user.
-        let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
-        service.end(&cx);
-        let _ = guard(|| service.release(cx));
-        match conclusion {
+        let answered = service.answer(cx).done().await;
+        match service.conclude(answered) {
             Conclusion::KeepAlive => {}
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
             Conclusion::Drain | Conclusion::Close => break,

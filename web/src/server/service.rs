@@ -3,12 +3,13 @@ use std::rc::Rc;
 
 use squall_runtime::IOLoop;
 
-use crate::answer::{Answer, Answered, Spare, drive};
+use crate::answer::{Answer, Answered, Spare, drive, guard};
 use crate::application::Application;
 use crate::connection::Connection;
 use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
+use crate::context::conclude::Conclusion;
 use crate::context::exchange::Exchange;
 use crate::context::policy::{Policies, Policy};
 use crate::control;
@@ -88,11 +89,16 @@ where
     Box::new(move |service, cx| spare.begin(make(service, cx)))
 }
 
-/// What becomes of a request, as the scoreboard tells of it.
+/// What becomes of a request, step by step. The scoreboard hears of each.
 impl Service {
-    /// A request has begun: what answers it is found.
+    /// Finds what answers it.
     #[inline(always)]
     pub(super) fn begin(&self, cx: &mut Context) {
+        if !self.application.find_known(cx)
+            && let Err(panic) = guard(|| self.application.find(cx))
+        {
+            cx.refuse_panic(&*panic);
+        }
         let route = cx.row();
         let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
         let served = self.worker.recorder.begin(cx.began(), route, cx.method(), pattern);
@@ -100,26 +106,36 @@ impl Service {
     }
 
     /// Has it answered.
+    #[inline(always)]
     pub(super) fn answer(self: &Rc<Self>, cx: Context) -> Answer {
         self.worker.recorder.run(cx.served());
         let answer = if self.is_direct { self.application.answer(cx) } else { Err(cx) };
         answer.unwrap_or_else(|cx| (self.answer_through)(Rc::clone(self), cx))
     }
 
+    /// Queues the answer. It is over then.
+    #[inline(always)]
+    pub(super) fn conclude(&self, Answered { mut cx, outcome }: Answered) -> Conclusion {
+        // Errors are printed, and what was kept with the request is dropped: by code of the user.
+        let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
+        self.end(cx);
+        conclusion
+    }
+
     /// It is over, and no handler was asked.
     #[cold]
     #[inline(never)]
-    pub(super) fn end_unserved(&self, cx: &Context) {
+    pub(super) fn end_unserved(&self, cx: Context) {
         self.worker.recorder.run(cx.served());
         self.worker.recorder.pause();
         self.end(cx);
     }
 
-    /// It is over, with an answer or without.
     #[inline(always)]
-    pub(super) fn end(&self, cx: &Context) {
+    fn end(&self, cx: Context) {
         self.worker.count_request();
         self.worker.recorder.end(cx.served(), cx.began(), cx.ending());
+        let _ = guard(|| self.release(cx));
     }
 }
 

@@ -27,7 +27,7 @@ impl Head {
     ) -> Result<u32, Stop> {
         let mut at = start;
         self.fields.clear();
-        if let Some(field) = usual_host(bytes, at)
+        if let Some(field) = self.usual_host(bytes, at)
             && max_fields > 0
         {
             self.fields.push(field);
@@ -69,16 +69,33 @@ impl Head {
     }
 }
 
-/// The line at `start`, if it is the `Host` that nearly every head begins with, of a host that
-/// needs no closer look: it is checked while its end is searched.
-#[inline(always)]
-fn usual_host(bytes: &[u8], start: u32) -> Option<Field> {
-    if chunk(bytes, start)? != b"Host: " {
-        return None;
+impl Head {
+    /// The line at `start`, if it is the `Host` that nearly every head begins with, of a host that
+    /// needs no closer look.
+    #[inline(always)]
+    fn usual_host(&mut self, bytes: &[u8], start: u32) -> Option<Field> {
+        if chunk(bytes, start)? != b"Host: " {
+            return None;
+        }
+        let at = start + 6;
+        let end = match self.known_host.length_at(bytes, at) {
+            Some(length) => at + length,
+            None => self.unknown_host(bytes, at)?,
+        };
+        let (name, value) = (Range { start, end: start + 4 }, Range { start: at, end });
+        Some(Field { name, value })
     }
-    let value = Range { start: start + 6, end: authority_end(bytes, start + 6)? };
-    let name = Range { start, end: start + 4 };
-    (chunk(bytes, value.end)? == b"\r\n").then_some(Field { name, value })
+
+    /// Where the host ends that begins at `at`, which is another than that of the last request.
+    #[inline(never)]
+    fn unknown_host(&mut self, bytes: &[u8], at: u32) -> Option<u32> {
+        let end = authority_end(bytes, at)?;
+        if chunk(bytes, end)? != b"\r\n" {
+            return None;
+        }
+        self.known_host.set(bytes.get(at as usize..end as usize + 2)?);
+        Some(end)
+    }
 }
 
 /// The line at `start`, if it is a `Content-Length` as nearly all are, and the number in it: read
@@ -193,7 +210,7 @@ mod tests {
         #[test]
         fn a_usual_host_is_read_as_any(host in "[a-z0-9.:%,\\[\\] -]{0,9}", end in "(\r\n){0,2}") {
             let line = format!("Host: {host}{end}");
-            if let Some(field) = usual_host(line.as_bytes(), 0) {
+            if let Some(field) = Head::new().usual_host(line.as_bytes(), 0) {
                 let (any, next) = any_line(line.as_bytes(), 0).unwrap();
                 prop_assert_eq!((field, field.value.end + 2), (any, next));
                 prop_assert!(Meaning::default().take_in(line.as_bytes(), any, &mut None).is_ok());

@@ -16,7 +16,7 @@ pub(super) struct Meaning {
 }
 
 /// What was found in the fields, a bit for each.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Options(u8);
 
 impl Options {

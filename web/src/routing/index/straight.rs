@@ -1,17 +1,22 @@
 //! The way through the trie of most paths with arguments: at each node one edge leads on.
 
+use memchr::memchr;
+
 use super::{Index, NONE, Node};
 use crate::routing::arguments::Arguments;
-use crate::routing::edges::Edges;
+use crate::routing::edges::{Edges, Key};
 use crate::routing::slashes::find_any;
 
 /// What leads on from a node, if that can be told without following more than one edge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
-    /// Of the text of the one literal edge.
+    /// The text of the literal edge, if there is nothing else.
     word: u64,
+    /// Which bytes of a word are compared with it.
+    mask: u64,
+    /// Of the text; [`NO_LENGTH`] if there is none.
     length: u32,
-    /// Where that leads; [`MANY`] if there are others, or its text is too long for a word.
+    /// Where that edge leads; [`MANY`] if there are others, or its text is too long for a word.
     literal: u32,
     /// Where an argument leads that is the whole segment.
     argument: u32,
@@ -19,30 +24,46 @@ pub(super) struct Way {
     end: u32,
 }
 
-/// Literal edges that are to be looked up.
+/// Edges that are to be looked up.
 const MANY: u32 = u32::MAX - 1;
+
+/// More than any segment has.
+const NO_LENGTH: u32 = u32::MAX;
 
 /// So long a segment is short: then there is a slash, or the end of the path, in its first word.
 const SHORT: u32 = 7;
 
+/// Those bytes of a word that are a segment of `length` bytes, which is short.
+fn mask(length: u32) -> u64 {
+    !(u64::MAX << (8 * length))
+}
+
 impl Way {
     /// The ways from all nodes.
     pub(super) fn all(nodes: &[Node], edges: &Edges) -> Box<[Self]> {
-        let way = |node: &Node| {
-            let argument = if node.is_plain() { node.argument } else { NONE };
-            Self { word: 0, length: 0, literal: NONE, argument, end: node.end }
-        };
-        let mut ways: Box<[Self]> = nodes.iter().map(way).collect();
+        let mut ways: Box<[Self]> = nodes.iter().map(Self::without_literals).collect();
         for (key, to) in edges.iter() {
             let id = key.from as usize;
             if nodes.get(id).is_some_and(Node::is_plain) {
-                let way = &mut ways[id];
-                let is_only = way.literal == NONE && key.length <= SHORT;
-                way.literal = if is_only { to } else { MANY };
-                (way.word, way.length) = (key.first, key.length);
+                ways[id].add(key, to);
             }
         }
         ways
+    }
+
+    fn without_literals(node: &Node) -> Self {
+        let argument = if node.is_plain() { node.argument } else { NONE };
+        Self { word: 0, mask: 0, length: NO_LENGTH, literal: NONE, argument, end: node.end }
+    }
+
+    fn add(&mut self, key: Key, to: u32) {
+        let is_only = self.literal == NONE && self.argument == NONE;
+        if is_only && key.length <= SHORT {
+            let (word, mask) = (key.first, mask(key.length));
+            *self = Self { word, mask, length: key.length, literal: to, ..*self };
+        } else {
+            *self = Self { length: NO_LENGTH, literal: MANY, ..*self };
+        }
     }
 }
 
@@ -58,7 +79,10 @@ impl Index {
         arguments: &mut Arguments,
     ) -> Option<u32> {
         // Positions are held in 32 bits.
-        let length = u32::try_from(length).ok()?;
+        let length =
+            u32::try_from(length).ok().filter(|length| (1..u32::MAX - 8).contains(length))?;
+        // So far words are read.
+        let text = text.get(..length as usize + 8)?;
         if text.first() != Some(&b'/') {
             return None;
         }
@@ -68,26 +92,21 @@ impl Index {
             let word = word_at(text, start)?;
             let slash = find_any(word, b'/').trailing_zeros() / 8;
             let mut end = length.min(start + slash);
-            let size = end.checked_sub(start)?;
-            let literal = if size <= SHORT {
-                let word = word & !(u64::MAX << (8 * size));
-                match self.literal(id, way, word, size) {
-                    NONE if size == 0 || find_any(word, b'%') != 0 => return None,
-                    literal => literal,
-                }
+            id = if end - start == way.length && (word ^ way.word) & way.mask == 0 {
+                way.literal
+            } else if way.literal == MANY || end - start > SHORT {
+                let rest = text.get(start as usize..length as usize)?;
+                let (next, size) = self.look_up(id, way, word, rest, end - start)?;
+                end = start + size;
+                next
+            } else if end == start || find_any(word, b'%') != 0 {
+                return None;
             } else {
-                let segment = first_segment(text.get(start as usize..length as usize)?);
-                end = start + segment.len() as u32;
-                self.long_literal(id, segment)?
+                way.argument
             };
-            id = match literal {
-                NONE => {
-                    arguments.push(start, end);
-                    way.argument
-                }
-                _ if way.argument != NONE => return None,
-                literal => literal,
-            };
+            if id == way.argument {
+                arguments.push(start, end);
+            }
             way = self.ways.get(id as usize)?;
             if end == length {
                 break;
@@ -98,35 +117,31 @@ impl Index {
         (way.end != NONE && is_first).then_some(way.end)
     }
 
-    /// Where the literal edge from node `id` leads that has the text in `word`; `NONE`.
-    #[inline(always)]
-    fn literal(&self, id: u32, way: &Way, word: u64, length: u32) -> u32 {
-        match way.literal {
-            MANY => self.one_of_many(id, word, length),
-            literal if way.word == word && way.length == length => literal,
-            _ => NONE,
-        }
-    }
-
+    /// Where the segment leads that begins `rest`, and in it `word`, if it leads nowhere else,
+    /// however it could be spelled. Also returns its size, which is `size` if that is short.
     #[inline(never)]
-    fn one_of_many(&self, id: u32, word: u64, length: u32) -> u32 {
-        self.edges.find_short(id, word, length).unwrap_or(NONE)
+    fn look_up(
+        &self,
+        id: u32,
+        way: &Way,
+        word: u64,
+        rest: &[u8],
+        mut size: u32,
+    ) -> Option<(u32, u32)> {
+        let literal = if size <= SHORT {
+            self.edges.find_short(id, word & mask(size), size)
+        } else {
+            size = memchr(b'/', rest).unwrap_or(rest.len()) as u32;
+            self.edges.find(id, rest.get(..size as usize)?)
+        };
+        let next = match literal {
+            Some(literal) if way.argument == NONE => literal,
+            Some(_) => return None,
+            None if size == 0 || rest.get(..size as usize)?.contains(&b'%') => return None,
+            None => way.argument,
+        };
+        Some((next, size))
     }
-
-    /// As `literal`, for any segment. `None` if it may be spelled in another way.
-    #[inline(never)]
-    fn long_literal(&self, id: u32, segment: &[u8]) -> Option<u32> {
-        match self.edges.find(id, segment) {
-            None if segment.contains(&b'%') => None,
-            literal => Some(literal.unwrap_or(NONE)),
-        }
-    }
-}
-
-/// The segment that begins `path`.
-#[inline(never)]
-fn first_segment(path: &[u8]) -> &[u8] {
-    path.split(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
 /// The eight bytes of `text` at `at`.
