@@ -151,8 +151,7 @@ impl Context {
     /// One line of the log tells of it: there is no method and no path for the access log, and
     /// whatever its status is, the fault is the client's.
     pub(crate) fn answer_refusal(&mut self, error: HTTPError) {
-        self.exchange.head.clear();
-        self.exchange.head.keep_alive = false;
+        self.exchange.forget_request();
         log::warn(log::GENERAL, format_args!("no request from {}: {error}", self.client()));
         if !self.put_error(&error.into()) {
             return;
