@@ -46,13 +46,11 @@ enum Kind {
 }
 
 impl Content {
-    /// Shares `bytes[start..end]`.
+    /// Shares `bytes[start..end]`, which is not beyond 4 GiB.
     #[inline]
     pub(crate) fn shared(bytes: &Rc<[u8]>, start: usize, end: usize) -> Self {
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Self(Kind::Shared { bytes: Rc::clone(bytes), start, end }),
-            _ => Bytes::copy_from_slice(bytes.get(start..end).unwrap_or_default()).into(),
-        }
+        debug_assert!(u32::try_from(end).is_ok());
+        Self(Kind::Shared { bytes: Rc::clone(bytes), start: start as u32, end: end as u32 })
     }
 
     /// The bytes as a slice.

@@ -156,9 +156,13 @@ impl Clock {
 }
 
 /// Saturates at 584 years.
+#[inline]
 fn nanos(duration: Duration) -> u64 {
-    let seconds = duration.as_secs().saturating_mul(NANOS_PER_SECOND);
-    seconds.saturating_add(u64::from(duration.subsec_nanos()))
+    // Instead of saturating twice.
+    if duration.as_secs() >= u64::MAX / NANOS_PER_SECOND {
+        return u64::MAX;
+    }
+    duration.as_secs() * NANOS_PER_SECOND + u64::from(duration.subsec_nanos())
 }
 
 /// The first tick that does not lie before a nanosecond.

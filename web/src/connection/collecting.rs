@@ -59,8 +59,8 @@ impl RequestBody {
         if self.is_untouched {
             return None;
         }
-        match std::mem::take(&mut self.whole) {
-            Whole::Collected(bytes) => Some(bytes),
+        match &mut self.whole {
+            Whole::Collected(bytes) => Some(std::mem::take(bytes)),
             Whole::None | Whole::BesideHead | Whole::Begun { .. } => None,
         }
     }

@@ -180,10 +180,13 @@ impl Input {
     }
 
     /// Counts `length` bytes as read, which stay where they are until the request ends: its body.
-    /// `false`: they have not come, or not right behind the head.
+    /// `false`: they have not come, or not right behind the head, or are too many to be
+    /// [shared](Content).
     pub(crate) fn keep_body(&mut self, length: usize) -> bool {
         let HeadPlace::InBuffer(at) = self.head else { return false };
-        let is_here = at + self.head_length == self.start && length <= self.end - self.start;
+        let is_here = at + self.head_length == self.start
+            && length <= self.end - self.start
+            && self.start + length <= u32::MAX as usize;
         if is_here {
             self.start += length;
             self.body_length = length;

@@ -1,16 +1,17 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use squall_runtime::{FilePart, log};
+use squall_runtime::FilePart;
 
 use super::stream::Stream;
 use crate::chunk::{Chunk, Kind};
 use crate::content::Content;
 use crate::http1::send_buffer::SendBuffer;
+
+mod files;
 
 /// From this size on, a chunk that is owned is sent from where it lies; below it, copying is
 /// cheaper than another entry in the vector of a `writev`.
@@ -80,7 +81,7 @@ impl Output {
         self.copied.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
             Kind::Borrowed(bytes) => {
@@ -88,6 +89,7 @@ impl Output {
                 // There is nothing to be dropped, which the compiler does not see.
                 std::mem::forget(chunk);
             }
+            Kind::Content(content) => self.push_content(content),
             other => self.push_owned(other),
         }
     }
@@ -105,13 +107,13 @@ impl Output {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn push_content(&mut self, content: Content) {
         if !content.is_shared() {
             self.push_owned(Kind::Bytes(content.into()));
         } else if self.is_empty() && LENT.contains(&content.len()) {
             self.large_len = content.len() as u64;
-            self.lent = Some(content);
+            std::mem::forget(self.lent.replace(content));
         } else {
             self.copy(&content);
         }
@@ -126,13 +128,6 @@ impl Output {
     fn keep(&mut self, bytes: Bytes) {
         self.large_len += bytes.len() as u64;
         self.push_large(Piece::Bytes(bytes));
-    }
-
-    pub(crate) fn push_file(&mut self, part: FilePart) {
-        if part.left() > 0 {
-            self.large_len += part.left();
-            self.push_large(Piece::File(Box::new(part)));
-        }
     }
 
     fn push_large(&mut self, piece: Piece) {
@@ -176,10 +171,14 @@ impl Output {
         self.one_slice().filter(|bytes| (1..=COPY_LIMIT).contains(&bytes.len()))
     }
 
-    /// All of it, if that is lent.
+    /// Takes all of it out, if that is lent.
     #[inline]
-    pub(crate) fn lent_slice(&self) -> Option<&[u8]> {
-        self.lent.as_deref().filter(|lent| lent.len() as u64 == self.len())
+    pub(crate) fn take_lent(&mut self) -> Option<Content> {
+        if self.lent.as_ref()?.len() as u64 != self.len() {
+            return None;
+        }
+        self.large_len = 0;
+        self.lent.take()
     }
 
     /// The bytes, if they lie in one piece.
@@ -297,47 +296,6 @@ impl Output {
         }
     }
 
-    fn is_at_file(&self) -> bool {
-        let first = self.large.front();
-        first.is_some_and(|large| large.at == self.taken && matches!(large.piece, Piece::File(_)))
-    }
-
-    /// Sends some of the file in front.
-    #[cold]
-    fn poll_sendfile(
-        &mut self,
-        stream: &Stream,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Some(Large { piece: Piece::File(part), .. }) = self.large.front_mut() else {
-            return Poll::Ready(Ok(()));
-        };
-        let had_failed = part.has_failed();
-        match ready!(stream.poll_sendfile(task, part)) {
-            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            Ok(sent) => self.large_len -= sent,
-            Err(error) => {
-                if part.has_failed() && !had_failed {
-                    log_failure(part, &error);
-                }
-                return Poll::Ready(Err(error));
-            }
-        }
-        if part.left() == 0 {
-            self.large.pop_front();
-        }
-        self.consume(0);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Whether a file is being read, so that it is not the client who is slow.
-    pub(crate) fn waits_for_file(&self) -> bool {
-        let first = self.large.front();
-        first.is_some_and(|large| {
-            matches!(&large.piece, Piece::File(part) if large.at == self.taken && part.waits_for_file())
-        })
-    }
-
     /// Forgets `sent` bytes, of which none are a file's.
     #[inline(always)]
     fn consume(&mut self, sent: usize) {
@@ -378,23 +336,6 @@ impl Output {
     #[inline]
     pub(crate) fn take_spent(&mut self) -> Option<Vec<Bytes>> {
         if self.spent.is_empty() { None } else { Some(std::mem::take(&mut self.spent)) }
-    }
-}
-
-/// A file that became shorter while it was being sent, or whose disk fails: the client learns no
-/// more than that the connection is cut.
-fn log_failure(part: &FilePart, error: &io::Error) {
-    let path = part.file().path().map(Path::display);
-    let left = part.left();
-    match path {
-        Some(path) => log::error(
-            log::APPLICATION,
-            format_args!("sending {path} ends {left} bytes early: {error}"),
-        ),
-        None => log::error(
-            log::APPLICATION,
-            format_args!("sending an open file ends {left} bytes early: {error}"),
-        ),
     }
 }
 

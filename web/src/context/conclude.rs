@@ -17,7 +17,8 @@ use crate::http::StatusCode;
 /// How a handler ended.
 pub(crate) enum Outcome {
     Returned(Result),
-    Panicked(Box<dyn Any + Send>),
+    // Boxed twice, so that all others are shorter.
+    Panicked(Box<Box<dyn Any + Send>>),
     /// It did not: the client left, and the handler was dropped where it waited.
     Left(Departure),
 }
@@ -59,7 +60,7 @@ impl Context {
         match outcome {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
-            Outcome::Panicked(panic) => self.answer_error(&panic_error(&*panic)),
+            Outcome::Panicked(panic) => self.answer_error(&panic_error(&**panic)),
             Outcome::Left(_) if self.is_refused() => self.answer_cut(),
             Outcome::Left(departure) => return self.conclude_left(departure),
         }
@@ -151,8 +152,7 @@ impl Context {
     /// One line of the log tells of it: there is no method and no path for the access log, and
     /// whatever its status is, the fault is the client's.
     pub(crate) fn answer_refusal(&mut self, error: HTTPError) {
-        self.exchange.head.clear();
-        self.exchange.head.keep_alive = false;
+        self.exchange.forget_request();
         log::warn(log::GENERAL, format_args!("no request from {}: {error}", self.client()));
         if !self.put_error(&error.into()) {
             return;

@@ -51,11 +51,18 @@ impl Context {
             buffers.body.set_limit(limit);
             !may_allow_more && buffers.body.is_announced_too_large()
         });
+        if too_large || decompresses || self.exchange.head.expect == Expect::Unknown {
+            self.refuse_or_decompress(too_large);
+        }
+    }
+
+    #[cold]
+    fn refuse_or_decompress(&mut self, too_large: bool) {
         if self.exchange.head.expect == Expect::Unknown {
             self.refuse(HTTPError::EXPECTATION_FAILED);
         } else if too_large {
             self.refuse_body(BodyFailure::TooLarge);
-        } else if decompresses {
+        } else {
             self.decompress_request();
         }
     }

@@ -140,16 +140,22 @@ impl Exchange {
         }
     }
 
-    /// Forgets the request and its response, keeping the memory for the next ones. The head
+    /// Forgets the response, keeping the memory for the next one. What is known of the request
     /// stays as it is until the next one takes its place.
     pub(crate) fn clear(&mut self) {
-        self.target = Target::default();
-        self.row = None;
         self.response.clear();
         self.response.progress = Progress::Open;
         if self.has_seldom.take() {
             self.seldom = Seldom::default();
         }
+    }
+
+    /// Forgets the request, where none takes its place.
+    pub(crate) fn forget_request(&mut self) {
+        self.head.clear();
+        self.head.keep_alive = false;
+        self.target = Target::default();
+        self.row = None;
     }
 
     /// How the request is treated.
