@@ -14,7 +14,8 @@ use crate::local_future::LocalBoxFuture;
 pub trait Endpoint {
     /// The methods that are answered with something other than 405.
     ///
-    /// `cx` is that of the request that asks first; it is left as it was.
+    /// `cx` is that of the request that asks first; it is left as it was. They must be the same for
+    /// all requests: a method that was among them is not asked about again.
     fn allowed(&self, cx: &mut Context) -> &[Method];
 
     /// How many path arguments the endpoint takes by position: the pattern must have as many.

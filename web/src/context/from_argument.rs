@@ -1,7 +1,8 @@
 use std::any::{Any, TypeId};
 use std::str::FromStr;
 
-/// What an argument of a request can be parsed as: whatever implements [`FromStr`].
+/// What an argument of a request can be parsed as: whatever implements [`FromStr`] and borrows
+/// nothing.
 ///
 /// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
 /// of a type that cannot be parsed, or that nobody named.
