@@ -81,4 +81,29 @@ mod tests {
         thread::spawn(run).join().unwrap();
         assert_eq!((TURN.load(Relaxed), TASK.load(Relaxed)), (0, 0));
     }
+
+    #[test]
+    fn what_runs_is_seen_even_if_it_has_begun_before_the_words_were_written_and_is_as_the_last() {
+        static TURN: AtomicU64 = AtomicU64::new(0);
+        static TASK: AtomicU64 = AtomicU64::new(0);
+        let spawn = || {
+            IOLoop::current().spawn(async {
+                write_into(&TURN, &TASK, 0, 0);
+                crate::executor::show_site();
+                crate::yield_now().await;
+                TASK.load(Relaxed)
+            })
+        };
+        let run = move || {
+            IOLoop::current().run_sync(async {
+                let first = spawn().await.unwrap();
+                assert_eq!(TASK.load(Relaxed), 0, "this is no task");
+                assert_ne!(first, 0);
+                assert_eq!(spawn().await.unwrap(), first);
+                let other = IOLoop::current().spawn(async { TASK.load(Relaxed) });
+                assert!(![0, first].contains(&other.await.unwrap()));
+            })
+        };
+        thread::spawn(run).join().unwrap().unwrap();
+    }
 }

@@ -40,7 +40,7 @@ impl Answer {
     #[cold]
     pub(crate) fn panicked(cx: Context, panic: Box<dyn Any + Send>) -> Self {
         cx.connection().worker.recorder.pause();
-        let answered = Answered { cx, outcome: Outcome::Panicked(panic) };
+        let answered = Answered { cx, outcome: Outcome::Panicked(Box::new(panic)) };
         Rc::new(Spare::default()).begin(std::future::ready(answered))
     }
 

@@ -203,6 +203,30 @@ mod tests {
     }
 
     #[test]
+    fn a_task_is_known_by_a_copy_of_its_waker_as_well() {
+        run(async {
+            crate::yield_now().await;
+            let before = foreign_wakers();
+            let waiter = Rc::new(Cell::new(None));
+            let place = Rc::clone(&waiter);
+            let mut polls = 0;
+            let task = IOLoop::current().spawn(poll_fn(move |cx| {
+                polls += 1;
+                let copy = cx.waker().clone();
+                place.set(Some(Waiter::new(&copy)));
+                // The first time it is polled with a waker that all have, then with its own.
+                if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
+            }));
+            for _ in 0..2 {
+                crate::yield_now().await;
+                assert_eq!(foreign_wakers(), before);
+                waiter.take().unwrap().wake();
+            }
+            task.await.unwrap();
+        });
+    }
+
+    #[test]
     fn another_waker_is_kept_until_it_is_woken_or_dropped() {
         run(async {
             let before = foreign_wakers();

@@ -64,6 +64,27 @@ fn a_fin_that_arrives_with_data_is_seen() {
 }
 
 #[test]
+fn each_of_many_descriptors_hears_of_itself_and_gives_its_place_to_another() {
+    on_both_systems(async || {
+        for _ in 0..2 {
+            let mut pairs: Vec<_> = (0..150).map(|_| socket()).collect();
+            pairs.drain(40..90);
+            pairs.extend((0..50).map(|_| socket()));
+            let (near, far): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+            let near: Vec<_> = near.into_iter().map(Rc::new).collect();
+            let readers: Vec<_> = near.iter().map(wait_in_background).collect();
+            settle().await;
+            for (n, mut far) in far.iter().enumerate().rev() {
+                far.write_all(&[n as u8]).unwrap();
+            }
+            for (n, reader) in readers.into_iter().enumerate() {
+                assert_eq!(reader.await.unwrap().unwrap(), [n as u8]);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_buffer_that_was_filled_does_not_count_as_the_last_one() {
     on_both_systems(async || {
         let (near, mut far) = socket();

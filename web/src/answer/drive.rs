@@ -47,7 +47,7 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
             Ok(Poll::Pending) => poll_meanwhile(connection, task),
-            Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
+            Err(panic) => Poll::Ready(Outcome::Panicked(Box::new(panic))),
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::http::StatusCode;
 /// How a handler ended.
 pub(crate) enum Outcome {
     Returned(Result),
-    Panicked(Box<dyn Any + Send>),
+    // Boxed twice, so that all others are shorter.
+    Panicked(Box<Box<dyn Any + Send>>),
     /// It did not: the client left, and the handler was dropped where it waited.
     Left(Departure),
 }
@@ -59,7 +60,7 @@ impl Context {
         match outcome {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
-            Outcome::Panicked(panic) => self.answer_error(&panic_error(&*panic)),
+            Outcome::Panicked(panic) => self.answer_error(&panic_error(&**panic)),
             Outcome::Left(_) if self.is_refused() => self.answer_cut(),
             Outcome::Left(departure) => return self.conclude_left(departure),
         }

@@ -76,17 +76,20 @@ impl Edges {
 
     #[inline(always)]
     fn probe(&self, key: Key, hash: usize, is_equal: impl Fn(u32) -> bool) -> Option<u32> {
-        let mut at = hash;
-        loop {
-            let slot = self.slots.get(at & (self.slots.len() - 1))?;
-            if slot.to == NOWHERE {
-                return None;
-            }
-            if slot.key == key && is_equal(slot.text) {
-                return Some(slot.to);
-            }
-            at = at.wrapping_add(1);
+        let slot = self.slots.get(hash & (self.slots.len() - 1))?;
+        if slot.key == key && is_equal(slot.text) {
+            return (slot.to != NOWHERE).then_some(slot.to);
         }
+        if slot.to == NOWHERE { None } else { self.probe_next(key, hash, is_equal) }
+    }
+
+    /// As `probe`, from the slot after that of `hash` on.
+    #[inline(never)]
+    fn probe_next(&self, key: Key, hash: usize, is_equal: impl Fn(u32) -> bool) -> Option<u32> {
+        let others = (1..self.slots.len()).map(|next| hash.wrapping_add(next));
+        let mut slots = others.map(|at| &self.slots[at & (self.slots.len() - 1)]);
+        let end = slots.find(|slot| slot.to == NOWHERE || slot.key == key && is_equal(slot.text));
+        end.map(|slot| slot.to).filter(|to| *to != NOWHERE)
     }
 
     /// All edges, and where they lead.
