@@ -33,7 +33,7 @@ struct Polls {
 }
 
 /// See [`IOLoop::after_poll`].
-pub type AfterPoll = fn(&Polled) -> Option<String>;
+pub type AfterPoll = fn(Polled) -> Option<Box<str>>;
 
 /// A task has run, and given the loop back.
 ///
@@ -111,7 +111,7 @@ impl IOLoop {
     /// let task = io_loop.spawn(async {
     ///     IOLoop::after_poll(|polled| {
     ///         assert!(polled.is_slow);
-    ///         Some("the yearly report".to_owned())
+    ///         Some("the yearly report".into())
     ///     });
     ///     IOLoop::current().advance(Duration::from_millis(250)); // As if it took that long.
     /// });
@@ -191,7 +191,7 @@ impl Polls {
     fn tell(&self, after: AfterPoll, site: Option<&'static Location<'static>>) {
         let (ended, took) = self.take_time();
         let is_slow = took > self.slow.get();
-        let busy = after(&Polled { ended, is_slow });
+        let busy = after(Polled { ended, is_slow });
         if is_slow {
             report(site, took, busy);
         }
@@ -206,7 +206,7 @@ impl Polls {
 }
 
 #[cold]
-fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<String>) {
+fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<Box<str>>) {
     let took = Duration::from_nanos(took);
     let site = site.or_else(executor::site);
     let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));

@@ -213,7 +213,7 @@ fn code(method: &Method) -> usize {
 }
 
 /// Counts the requests that have ended; and says which they were, for the log.
-fn after_poll(polled: &Polled) -> Option<String> {
+fn after_poll(polled: Polled) -> Option<Box<str>> {
     if !polled.is_slow
         && let Some(one) = ENDED.with(Batch::take_only)
     {
@@ -224,7 +224,7 @@ fn after_poll(polled: &Polled) -> Option<String> {
 }
 
 #[inline(never)]
-fn after_much(polled: &Polled) -> Option<String> {
+fn after_much(polled: Polled) -> Option<Box<str>> {
     let busy = if polled.is_slow { name_requests() } else { None };
     ENDED.with(|ended| ended.count(polled.ended));
     busy
@@ -232,12 +232,12 @@ fn after_much(polled: &Polled) -> Option<String> {
 
 /// The routes of what was served in this call of a task.
 #[cold]
-fn name_requests() -> Option<String> {
+fn name_requests() -> Option<Box<str>> {
     let page = own::existing()?;
     let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.served.row()).collect());
     // One that waits has not ended.
     rows.extend(page.last_served().map(Served::row));
     rows.dedup();
     let names: Vec<_> = rows.into_iter().filter_map(|row| page.route_name(row)).collect();
-    Some(format!("serving {}", names.join(", ")))
+    Some(format!("serving {}", names.join(", ")).into())
 }
