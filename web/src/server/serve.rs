@@ -86,8 +86,11 @@ fn next_request(
 ) -> impl Future<Output = Option<Context>> {
     std::future::poll_fn(|task| {
         let Backlog { mut received, mut queued } = connection.backlog();
-        if queued >= OUTPUT_HIGH_WATER && ready!(connection.poll_output(task)).is_err() {
-            return Poll::Ready(None);
+        if queued >= OUTPUT_HIGH_WATER {
+            if ready!(connection.poll_output(task)).is_err() {
+                return Poll::Ready(None);
+            }
+            queued = 0;
         }
         loop {
             if received {
