@@ -19,9 +19,11 @@ impl IOLoop {
     /// The pool has up to 500 threads (`BLOCKING_MAX_THREADS` in the environment changes
     /// that), made when needed and ended when idle.
     ///
+    /// What it is given has to be `Send`: of the body of a request, make `Bytes` first.
+    ///
     /// # Panics
     ///
-    /// A panic of the job goes on where the future is awaited.
+    /// A panic of the job goes on where the future is awaited: what comes of it is no `Result`.
     ///
     /// # Examples
     ///

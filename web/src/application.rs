@@ -100,6 +100,10 @@ impl Application {
     /// returned by `next`; [`send_error`](Context::send_error) answers it, `?` leaves it to the
     /// application. A panic passes middleware by.
     ///
+    /// An error takes the place of what was written before, headers included. So a header that is
+    /// to stand in every response, also in 404 and 405, is set after `next`, and after
+    /// [`send_error`](Context::send_error) if `next` returned an error.
+    ///
     /// ```
     /// use squall::testing::TestClient;
     /// use squall::{Application, Context, HTTPError, get, route};

@@ -49,8 +49,9 @@ use crate::error::{Result, bad_request};
 /// for a client that stops sending.
 ///
 /// A body belongs to its request: one that is kept, or moved into a background task, and not
-/// read to its end when the handler returns ends in an error. What has been read is gone: a
-/// second body of the same request goes on where the first stopped.
+/// read to its end when the handler returns ends in an error. What one body has given it does not
+/// give again. Another one of the same request, as middleware may have made it, begins anew; on a
+/// route that [streams](crate::Route::stream_request_body) it goes on where the first stopped.
 #[must_use = "a body is read by `.await`, or piece by piece by `next`"]
 pub struct Body {
     connection: Rc<Connection>,

@@ -1,8 +1,10 @@
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::rc::Rc;
+use std::slice;
 
 use bytes::Bytes;
 
@@ -10,8 +12,8 @@ use bytes::Bytes;
 ///
 /// It is what `cx.body().await` gives, and reads like a `[u8]`. A small body that has come together
 /// with its head is not copied for it: it shares the memory that both were received in, and keeping
-/// it keeps all of that alive, 8 KiB or more. To keep it for long, or to move it into another
-/// thread, make [`Bytes`] or a `Vec<u8>` of it:
+/// it keeps all of that alive, 8 KiB or more. So it is not `Send`. To keep it for long, or to move it
+/// into another thread, make [`Bytes`] or a `Vec<u8>` of it:
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -86,6 +88,15 @@ impl Deref for Content {
     }
 }
 
+impl<'a> IntoIterator for &'a Content {
+    type Item = &'a u8;
+    type IntoIter = slice::Iter<'a, u8>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl AsRef<[u8]> for Content {
     fn as_ref(&self) -> &[u8] {
         self.as_slice()
@@ -132,6 +143,18 @@ impl fmt::Debug for Content {
 }
 
 impl Eq for Content {}
+
+impl Ord for Content {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+
+impl PartialOrd for Content {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Content {
     fn eq(&self, other: &T) -> bool {

@@ -50,7 +50,7 @@
 //! |---|---|
 //! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], [`Functions`], [`Respond`] |
 //! | say which request goes where | [`route()`], [`regex()`], [`Route`], [`Application`] |
-//! | read the request, write the response | [`Context`], [`Body`], [`Text`] |
+//! | read the request, write the response | [`Context`], [`Body`], [`Content`], [`Text`] |
 //! | send files | [`Context::send_file`], [`OpenFile`] |
 //! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
 //! | do something around all handlers | [`Application::around`] |
@@ -108,7 +108,7 @@
 //!
 //! What the server has to say it says through [`tracing`](https://docs.rs/tracing), in three targets,
 //! as Tornado does: `squall::access`, a line for each request at the level of its status (below 400
-//! `INFO`, then `WARN`, from 500 on `ERROR`); `squall::application`, what goes wrong in handlers;
+//! `INFO`, then `WARN`, from 500 on `ERROR`); `squall::application`, what goes wrong in handlers and is no fault of the client's;
 //! `squall::general`, the rest.
 //!
 //! A program without a subscriber prints warnings and errors to standard error, so that nothing that

@@ -1,8 +1,10 @@
 use std::borrow::{Borrow, Cow};
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::rc::Rc;
+use std::str::FromStr;
 
 /// A piece of a request as text: owned, and cheap to clone.
 ///
@@ -100,6 +102,14 @@ impl Default for Text {
 impl From<&'static str> for Text {
     fn from(text: &'static str) -> Self {
         Self(Repr::Static(text))
+    }
+}
+
+impl FromStr for Text {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.to_owned().into())
     }
 }
 

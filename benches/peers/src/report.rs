@@ -66,8 +66,10 @@ fn how(results: &Results) -> String {
          of all threads of the server, in user space and in the kernel. Medians of {} rounds of \
          {} s, interleaved; in brackets where the median lies with 95 % probability. `bare` is a \
          loop on epoll that parses nothing and has its answers ready; `threads` blocks, with a \
-         thread for each connection. The Rust peers but these two have mimalloc. Memory is that of \
-         user space, for each of 10,000 connections that do nothing.\n",
+         thread for each connection. `axum`, `actix-web` and `may_minihttp` have mimalloc, the others \
+         the allocator of the system. A multiple is the median of those of the rounds, which is \
+         not that of the medians of the times. Memory is that of user space, for each of 10,000 \
+         connections that do nothing.\n",
         results.date,
         results.machine,
         results.round_count(),
