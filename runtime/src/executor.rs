@@ -180,7 +180,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn new(remote: &Arc<Remote>) -> Self {
         let lent = Lent::new(remote);
-        LOCAL.with(|local| local.running.lend(lent.waker()));
+        LOCAL.with(|local| local.running.expect(lent.waker()));
         Self { lent }
     }
 
