@@ -354,3 +354,16 @@ fn patience_counts_from_the_time_that_is_known_last() {
         assert!(patience(next + LONG).is_err());
     });
 }
+
+#[test]
+fn what_is_not_set_does_not_expire_at_the_end_of_time_either() {
+    on_thread("virtual", || {
+        let io_loop = IOLoop::current();
+        io_loop.use_virtual_time();
+        let deadline = Deadline::new();
+        io_loop.advance(Duration::MAX);
+        assert!(run(poll_once(poll_fn(|cx| deadline.poll_expired(cx)))).is_none());
+        io_loop.advance(Duration::MAX);
+        assert!(run(poll_once(poll_fn(|cx| deadline.poll_expired(cx)))).is_none());
+    });
+}
