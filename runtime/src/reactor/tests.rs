@@ -291,3 +291,17 @@ fn a_waker_that_panics_does_not_deafen_the_reactor() {
         place.remove(near.as_fd(), false);
     });
 }
+
+#[test]
+fn a_waker_that_is_dropped_at_the_end_of_a_thread_may_use_the_reactor() {
+    on_both_systems(|| {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let place = register(near.as_fd(), Trigger::Edge);
+        place.wait(near.as_fd(), &Waker::from(Arc::new(Meddler)));
+        // Enough that some are not among the first that there may be again.
+        let pipe = || AsyncFd::new(io::pipe().unwrap().0).unwrap();
+        HELD.set((0..100).map(|_| pipe()).collect());
+        shut_down();
+        assert!(HELD.take().is_empty());
+    });
+}
