@@ -267,14 +267,15 @@ pub(crate) fn arm(
         return Ok(());
     }
     let to = from.with(direction.interest());
-    source.watched.set(to);
     OPENED.with(|opened| {
         let system = opened.system()?;
         match source.trigger.get() {
             Some(Trigger::Level) => system.watch(key, from, to),
             Some(Trigger::Edge) | None => system.add_write(fd, key),
         }
-    })
+    })?;
+    source.watched.set(to);
+    Ok(())
 }
 
 /// Registers a descriptor, unless it is registered already: the system tells of what there is to

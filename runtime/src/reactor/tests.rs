@@ -305,3 +305,19 @@ fn a_waker_that_is_dropped_at_the_end_of_a_thread_may_use_the_reactor() {
         assert!(HELD.take().is_empty());
     });
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_system_has_refused_is_asked_for_again() {
+    on_thread("fast system", || {
+        let (near, far) = UnixStream::pair().unwrap();
+        let place = register(near.as_fd(), Trigger::Edge);
+        let write = |fd| arm(fd, &place.0, place.1, Trigger::Edge, Direction::Write);
+        let is_told = || place.0.source(place.1).wait(Direction::Write, Waker::noop());
+        write(far.as_fd()).unwrap_err();
+        assert!(!is_told());
+        write(near.as_fd()).unwrap();
+        assert!(is_told());
+        place.remove(near.as_fd(), false);
+    });
+}
