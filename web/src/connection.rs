@@ -15,6 +15,7 @@ pub(crate) mod buffers;
 pub(crate) mod close;
 mod collecting;
 pub(crate) mod draining;
+mod flags;
 pub(crate) mod flush;
 mod inflating;
 pub(crate) mod input;
@@ -29,6 +30,7 @@ pub(crate) mod watch;
 pub(crate) mod worker;
 
 use buffers::{Buffers, Held};
+use flags::Flags;
 use patience::Phase;
 use stream::Stream;
 use worker::Worker;
@@ -43,6 +45,9 @@ pub(crate) struct Connection {
     held: RefCell<Held>,
     /// The one timer of the connection, for the earlier of the two limits.
     deadline: Deadline,
+    /// When the timer goes off, if the task of the connection waits for it as for the limit of a
+    /// head. The limit itself may be later by now.
+    goes_off: Cell<Option<Moment>>,
     receive_until: Cell<Option<Moment>>,
     send_until: Cell<Option<Moment>>,
     phase: Cell<Phase>,
@@ -50,28 +55,7 @@ pub(crate) struct Connection {
     /// Counts the requests, so that a `Body` that was kept does not read the next one's.
     request: Cell<u32>,
     /// Its place in the worker's list of connections.
-    key: Cell<usize>,
-}
-
-/// What is so or not, a bit each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Flags(u8);
-
-impl Flags {
-    /// A handler waits in `flush`: it does the sending.
-    const FLUSHING: u8 = 1;
-    /// A handler waits for the body: it does the receiving.
-    const RECEIVING: u8 = 2;
-    /// A client that has sent all it will does not cancel the handler.
-    const HALF_CLOSE: u8 = 4;
-    /// The client may still be sending when the connection ends.
-    const LINGER: u8 = 8;
-    /// The client did not take what was sent in time.
-    const TOO_SLOW: u8 = 32;
-    /// Another protocol has it, and decides when it ends.
-    const HANDED_OVER: u8 = 16;
-    /// The time for a last request is over, and the system was asked once more.
-    const LOOKED: u8 = 64;
+    key: Cell<u32>,
 }
 
 impl Connection {
@@ -81,12 +65,13 @@ impl Connection {
             stream,
             held: RefCell::default(),
             deadline: Deadline::new(),
+            goes_off: Cell::new(None),
             receive_until: Cell::new(None),
             send_until: Cell::new(None),
             phase: Cell::new(Phase::New),
             flags: Cell::default(),
             request: Cell::new(0),
-            key: Cell::new(usize::MAX),
+            key: Cell::new(u32::MAX),
         });
         connection.key.set(worker.remember(&connection));
         connection
@@ -129,7 +114,7 @@ impl Connection {
         if let Held::Buffers(buffers) = self.held.take() {
             self.worker.release_buffers(buffers);
         }
-        self.worker.forget(self.key.replace(usize::MAX));
+        self.worker.forget(self.key.replace(u32::MAX));
     }
 
     /// Which of the connection's requests is being served.
@@ -216,69 +201,6 @@ fn wake(waiter: Waker) {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.let_go_of_worker();
-    }
-}
-
-/// The flags, by their meaning.
-impl Connection {
-    fn has(&self, flag: u8) -> bool {
-        self.flags.get().0 & flag != 0
-    }
-
-    fn set(&self, flags: u8, to: bool) {
-        let others = self.flags.get().0 & !flags;
-        self.flags.set(Flags(if to { others | flags } else { others }));
-    }
-
-    fn is_flushing(&self) -> bool {
-        self.has(Flags::FLUSHING)
-    }
-
-    pub(crate) fn set_receiving(&self, receiving: bool) {
-        self.set(Flags::RECEIVING, receiving);
-    }
-
-    /// Notes that nobody waits any more for the body of `request`.
-    pub(crate) fn stop_receiving(&self, request: u32) {
-        if request == self.request() {
-            self.set_receiving(false);
-            self.end_wait_for_body();
-        }
-    }
-
-    fn is_receiving(&self) -> bool {
-        self.has(Flags::RECEIVING)
-    }
-
-    pub(crate) fn set_half_close(&self, half_close: bool) {
-        self.set(Flags::HALF_CLOSE, half_close);
-    }
-
-    fn allows_half_close(&self) -> bool {
-        self.has(Flags::HALF_CLOSE)
-    }
-
-    pub(crate) fn is_handed_over(&self) -> bool {
-        self.has(Flags::HANDED_OVER)
-    }
-
-    pub(crate) fn set_handed_over(&self) {
-        self.set(Flags::HANDED_OVER, true);
-    }
-
-    /// Whether the client did not take what was sent in time: what the system holds for it is to
-    /// go with the connection.
-    pub(crate) fn is_too_slow(&self) -> bool {
-        self.has(Flags::TOO_SLOW)
-    }
-
-    /// Notes that the client may not have sent all it is about to send.
-    pub(crate) fn set_linger(&self) {
-        self.set(Flags::LINGER, true);
-    }
-
-    fn must_linger(&self) -> bool {
-        self.has(Flags::LINGER) || self.backlog().received
     }
 }
 

@@ -1,14 +1,16 @@
 use std::fmt;
-use std::marker::PhantomData;
-use std::rc::Rc;
 
-use crate::answer::{Answer, Answered, Spare, drive};
+use crate::answer::Answer;
 use crate::context::{Context, FromArgument};
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::Result;
 use crate::http::Method;
 use crate::local_future::LocalBoxFuture;
 use crate::respond::Respond;
+
+mod typed;
+
+use typed::Call;
 
 /// The functions of a route, one for each HTTP method: `get(list).post(create)`.
 ///
@@ -161,7 +163,7 @@ impl Functions {
         A: PathArgs,
     {
         self.functions.retain(|(name, _)| *name != method);
-        self.functions.push((method, Box::new(Typed::new(function, answer::<F, A>))));
+        self.functions.push((method, typed::erased(function)));
         self.allowed = self.functions.iter().map(|(method, _)| method.clone()).collect();
         if self.allowed.contains(&Method::GET) && !self.allowed.contains(&Method::HEAD) {
             self.allowed.push(Method::HEAD);
@@ -213,73 +215,6 @@ impl Endpoint for Functions {
 impl IntoEndpoint<kind::Functions> for Functions {
     fn into_endpoint(self) -> Box<dyn Endpoint> {
         Box::new(self)
-    }
-}
-
-/// A function of any arguments, its type erased.
-trait Call {
-    fn path_arguments(&self) -> usize;
-    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
-    fn answer(&self, cx: Context) -> Answer;
-}
-
-/// A function, and what was inferred of its arguments.
-struct Typed<F, A, M, W> {
-    function: Rc<F>,
-    args: PhantomData<A>,
-    make_answer: M,
-    spare: Rc<Spare<W>>,
-}
-
-impl<F, A, M: Fn(Rc<F>, Context) -> W, W> Typed<F, A, M, W> {
-    fn new(function: F, make_answer: M) -> Self {
-        let function = Rc::new(function);
-        Self { function, args: PhantomData, make_answer, spare: Rc::default() }
-    }
-}
-
-impl<F, A, M, W> Call for Typed<F, A, M, W>
-where
-    F: Function<A, Output: Respond>,
-    A: PathArgs,
-    M: Fn(Rc<F>, Context) -> W,
-    W: Future<Output = Answered> + 'static,
-{
-    fn path_arguments(&self) -> usize {
-        A::COUNT
-    }
-
-    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(execute::<F, A, false>(&self.function, cx))
-    }
-
-    fn answer(&self, cx: Context) -> Answer {
-        self.spare.begin((self.make_answer)(Rc::clone(&self.function), cx))
-    }
-}
-
-/// Each of its two callers has one of its own, so that it can become a part of it.
-async fn execute<F, A, const OWNED: bool>(function: &F, cx: &mut Context) -> Result
-where
-    F: Function<A, Output: Respond>,
-    A: PathArgs,
-{
-    cx.admission()?;
-    let args = A::from_path(cx)?;
-    function.call(cx, args).await.respond(cx)
-}
-
-/// As [`execute`], and owns the context.
-#[expect(clippy::manual_async_fn, reason = "that would hold its arguments twice")]
-fn answer<F, A>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
-where
-    F: Function<A, Output: Respond>,
-    A: PathArgs,
-{
-    async move {
-        let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute::<F, A, true>(&function, &mut cx)).await;
-        Answered { cx, outcome }
     }
 }
 
