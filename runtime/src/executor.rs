@@ -61,8 +61,8 @@ struct Local {
 struct Tasks {
     /// All that are not done.
     list: Slab<Listed>,
-    /// Those to run on the next turn, by their numbers. One that has ended meanwhile may be among
-    /// them.
+    /// Those to run on the next turn, by their numbers. `NONE` is in the place of one that has ended
+    /// meanwhile.
     ready: Vec<u32>,
 }
 
@@ -91,6 +91,18 @@ impl Tasks {
         }
         task.woken = false;
         Some((index, task.future.take()?, task.waker, task.site))
+    }
+
+    /// Takes a task that has ended out of the list, and out of the queue: who gets its number next is
+    /// not to get its turn as well.
+    fn remove(&mut self, index: u32) -> Option<Listed> {
+        let ended = self.list.remove(index)?;
+        if ended.woken
+            && let Some(place) = self.ready.iter().rposition(|ready| *ready == index)
+        {
+            self.ready[place] = NONE;
+        }
+        Some(ended)
     }
 
     /// Takes the first ones, which have run, out of the queue, and says whether there are more.
@@ -180,7 +192,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn new(remote: &Arc<Remote>) -> Self {
         let lent = Lent::new(remote);
-        LOCAL.with(|local| local.running.lend(lent.waker()));
+        LOCAL.with(|local| local.running.expect(lent.waker()));
         Self { lent }
     }
 
@@ -310,7 +322,7 @@ impl Local {
     #[inline(never)]
     fn end(&self, index: u32, future: BoxedTask, waker: u32) {
         drop_caught(future);
-        let ended = self.tasks.borrow_mut().list.remove(index);
+        let ended = self.tasks.borrow_mut().remove(index);
         let waker = self.wakers.borrow_mut().remove(waker);
         drop((ended, waker));
     }

@@ -189,12 +189,11 @@ pub(crate) fn shut_down() {
     REACTOR.with(|reactor| {
         drop(reactor.vacant.take());
         reactor.used.set(0);
-        for chunk in reactor.chunks.take() {
-            for source in chunk.sources() {
-                source.generation.set(0);
-                drop(source.forget());
-            }
-        }
+        let chunks = reactor.chunks.take();
+        let sources = || chunks.iter().flat_map(|chunk| chunk.sources());
+        sources().for_each(|source| source.generation.set(0));
+        // Which may run anybody's code: whoever then gives a source back finds it vacant.
+        sources().for_each(|source| drop(source.forget()));
     });
 }
 
@@ -268,14 +267,15 @@ pub(crate) fn arm(
         return Ok(());
     }
     let to = from.with(direction.interest());
-    source.watched.set(to);
     OPENED.with(|opened| {
         let system = opened.system()?;
         match source.trigger.get() {
             Some(Trigger::Level) => system.watch(key, from, to),
             Some(Trigger::Edge) | None => system.add_write(fd, key),
         }
-    })
+    })?;
+    source.watched.set(to);
+    Ok(())
 }
 
 /// Registers a descriptor, unless it is registered already: the system tells of what there is to

@@ -23,7 +23,7 @@ mod moment;
 mod sleep;
 mod wheel;
 
-/// From here on it does not matter that the time of the turn is some microseconds old when the
+/// From here on it does not matter that the time known last is some microseconds old when the
 /// loop falls asleep, and the clock need not be read for it. These nanoseconds are a little more than a
 /// second, and counted by a shift.
 const LONG: u64 = 1 << LONG_BITS;
@@ -136,11 +136,12 @@ fn wake_expired(timers: &Timers) {
 }
 
 /// How long the loop may sleep: at most until the next timer, and a day. A long sleep takes whole
-/// seconds, of which this is the number, and what is left of it is slept after that.
+/// seconds, of which this is the number, and what is left of it is slept after that. `latest` is the
+/// last time that is known, which may be later than that of the turn, if a task has kept the loop.
 #[inline]
-pub(crate) fn patience() -> Result<u64, Duration> {
+pub(crate) fn patience(latest: u64) -> Result<u64, Duration> {
     TIMERS.with(|timers| {
-        let left = timers.clock.until(timers.next.get());
+        let left = timers.next.get().saturating_sub(latest);
         if left < LONG { Err(short_patience(timers)) } else { Ok((left >> LONG_BITS).min(LONGEST)) }
     })
 }

@@ -174,6 +174,7 @@ const CASES: &[harness::Row] = harness::rows![
     workers::a_hook_runs_when_a_worker_has_ended,
     workers::a_killed_worker_is_replaced_at_once,
     workers::a_worker_has_the_signals_it_should_have,
+    workers::a_worker_that_ends_as_soon_as_it_is_ready_has_served,
     workers::a_worker_that_exits_with_0_is_not_replaced,
     workers::a_worker_that_fails_is_replaced,
     workers::a_worker_that_never_starts_its_loop_is_told_of,

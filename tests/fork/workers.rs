@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 use squall_runtime::process::{
     ForkOptions, Scoreboard, SlotPage, State, fork_processes, task_id, want_replacement,
 };
 use squall_runtime::signal::{SIGTERM, Signals};
-use squall_runtime::{IOLoop, bind_sockets, sleep};
+use squall_runtime::{IOLoop, bind_sockets, sleep, yield_now};
 
-use crate::case::{Case, Client, SOON, announce, await_end, bit, greet, has, signal_set};
+use crate::case::{Case, Client, SOON, announce, await_end, bit, greet, has, signal_set, suspend};
 
 /// Workers that greet connections at a port of this machine.
 fn greeters(options: ForkOptions) -> io::Result<()> {
@@ -194,6 +195,21 @@ pub fn a_worker_that_never_starts_its_loop_is_told_of(case: &Case) {
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
+pub fn a_worker_that_ends_as_soon_as_it_is_ready_has_served(case: &Case) {
+    let server = case.server(|| {
+        let sockets = bind_sockets("127.0.0.1:0")?;
+        announce(ForkOptions::new().workers(1).fork_processes()?);
+        // So that it learns of both at once.
+        suspend(Pid::parent());
+        drop(sockets);
+        IOLoop::current().run_sync(ready())
+    });
+    await_end(server.worker(0));
+    kill(server.pid(), Signal::SIGCONT).unwrap();
+    let (status, others) = server.ended_by_itself(1);
+    assert_eq!((status.code(), others), (Some(0), Vec::new()));
+}
+
 pub fn too_many_restarts_end_the_server(case: &Case) {
     let options = ForkOptions::new().max_restarts(3, Duration::from_secs(60));
     let server = case.server(|| greeters(options.workers(2)));
@@ -295,6 +311,14 @@ pub fn a_hook_runs_when_a_worker_has_ended(case: &Case) {
     kill(last, None).expect_err("it has ended");
 }
 
+/// Ends when this worker is ready.
+async fn ready() {
+    let page = Scoreboard::own_page().unwrap();
+    while page.state() != State::Ready {
+        yield_now().await;
+    }
+}
+
 pub fn workers_share_no_poller(case: &Case) {
     let server = case.server(|| {
         let sockets = bind_sockets(0)?;
@@ -307,7 +331,7 @@ pub fn workers_share_no_poller(case: &Case) {
             }
         }
         drop(sockets);
-        IOLoop::current().run_sync(sleep(Duration::from_millis(1)))?;
+        IOLoop::current().run_sync(ready())?;
         announce(id);
         Ok(())
     });

@@ -536,3 +536,64 @@ fn nothing_of_a_loop_is_left_when_its_thread_has_ended() {
     });
     assert_eq!(*LEFT_BEHIND.lock().unwrap(), [(0, 0)]);
 }
+
+#[test]
+fn a_task_that_gets_the_place_of_one_that_woke_itself_last_keeps_its_turn() {
+    run(async {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let note = |name: &'static str| {
+            let log = Rc::clone(&log);
+            move || log.borrow_mut().push(name)
+        };
+        let io_loop = IOLoop::current();
+        // Both end; the first is in the queue once more then.
+        let (in_queue, plain) = (io_loop.spawn(yield_and_end()), io_loop.spawn(async {}));
+        let (first, second, third) = (note("first"), note("second"), note("third"));
+        io_loop.add_callback(move || {
+            let io_loop = IOLoop::current();
+            io_loop.add_callback(first);
+            io_loop.add_callback(second);
+            io_loop.add_callback(third);
+        });
+        for _ in 0..4 {
+            yield_now().await;
+        }
+        drop((in_queue, plain));
+        assert_eq!(*log.borrow(), ["first", "second", "third"]);
+    });
+}
+
+#[test]
+fn a_task_never_runs_in_the_turn_that_spawned_it() {
+    run(async {
+        let io_loop = IOLoop::current();
+        let ran = Rc::new(Cell::new(false));
+        let (seen, set) = (Rc::new(Cell::new(None)), Rc::clone(&ran));
+        let is_seen = Rc::clone(&seen);
+        // The next turn begins with this one, and has the number of one that has ended behind it.
+        let spawner = io_loop.spawn(async move {
+            yield_now().await;
+            IOLoop::current().add_callback(move || set.set(true));
+        });
+        let ended = io_loop.spawn(yield_and_end());
+        io_loop.spawn_callback(async move {
+            yield_now().await;
+            is_seen.set(Some(ran.get()));
+        });
+        spawner.await.unwrap();
+        ended.await.unwrap();
+        while seen.get().is_none() {
+            yield_now().await;
+        }
+        assert_eq!(seen.get(), Some(false));
+    });
+}
+
+/// Ends although it has woken itself.
+async fn yield_and_end() {
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::Ready(())
+    })
+    .await;
+}

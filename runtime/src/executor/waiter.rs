@@ -119,7 +119,14 @@ impl Running {
 
     /// It is polled with this waker, and so are those after it.
     pub(super) fn lend(&self, waker: &Waker) {
+        self.expect(waker);
         self.lie_at(waker);
+    }
+
+    /// The same, but it is not known yet where the waker will lie: another one may lie where it does
+    /// now.
+    pub(super) fn expect(&self, waker: &Waker) {
+        self.at.set(null());
         self.waker.set((waker.data(), waker.vtable()));
     }
 
@@ -224,6 +231,15 @@ mod tests {
             }
             task.await.unwrap();
         });
+    }
+
+    #[test]
+    fn a_waker_that_lies_where_that_of_the_loop_was_made_is_another_one() {
+        let remote = Arc::new(crate::executor::Remote::new());
+        let batch = crate::executor::Batch::new(&remote);
+        LOCAL.with(|local| assert!(local.running.at.get().is_null()));
+        drop(batch);
+        LOCAL.with(|local| assert!(local.running.at.get().is_null()));
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Core {
         if !self.park(is_ready) {
             return asked.wait_by_call(Duration::ZERO).map(drop);
         }
-        let events = match timer::patience() {
+        let events = match timer::patience(polls::latest()) {
             Ok(seconds) => asked.wait(Duration::from_secs(seconds)),
             Err(short) => asked.wait_by_call(short),
         };

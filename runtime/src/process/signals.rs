@@ -37,6 +37,10 @@ pub(super) enum Awaited {
     Signal(Signal),
     /// A worker has rung, perhaps.
     Ring,
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code, reason = "elsewhere it looks around so often that none is told of")
+    )]
     Deadline,
 }
 

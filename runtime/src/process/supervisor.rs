@@ -337,7 +337,8 @@ impl Supervisor {
             self.slots[id].processes[index].is_suspended = status.stopped();
             return;
         }
-        let process = self.slots[id].processes.remove(index);
+        let mut process = self.slots[id].processes.remove(index);
+        process.note_what_was_not_heard();
         self.ended(id, &process, Death(status));
     }
 

@@ -291,3 +291,33 @@ fn a_waker_that_panics_does_not_deafen_the_reactor() {
         place.remove(near.as_fd(), false);
     });
 }
+
+#[test]
+fn a_waker_that_is_dropped_at_the_end_of_a_thread_may_use_the_reactor() {
+    on_both_systems(|| {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let place = register(near.as_fd(), Trigger::Edge);
+        place.wait(near.as_fd(), &Waker::from(Arc::new(Meddler)));
+        // Enough that some are not among the first that there may be again.
+        let pipe = || AsyncFd::new(io::pipe().unwrap().0).unwrap();
+        HELD.set((0..100).map(|_| pipe()).collect());
+        shut_down();
+        assert!(HELD.take().is_empty());
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_system_has_refused_is_asked_for_again() {
+    on_thread("fast system", || {
+        let (near, far) = UnixStream::pair().unwrap();
+        let place = register(near.as_fd(), Trigger::Edge);
+        let write = |fd| arm(fd, &place.0, place.1, Trigger::Edge, Direction::Write);
+        let is_told = || place.0.source(place.1).wait(Direction::Write, Waker::noop());
+        write(far.as_fd()).unwrap_err();
+        assert!(!is_told());
+        write(near.as_fd()).unwrap();
+        assert!(is_told());
+        place.remove(near.as_fd(), false);
+    });
+}

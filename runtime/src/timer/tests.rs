@@ -45,7 +45,7 @@ fn a_long_turn_does_not_make_a_timer_late_by_as_much() {
     let begin = now();
     deadline.set(begin + Duration::from_millis(60));
     while begin.elapsed() < Duration::from_millis(40) {}
-    assert!(patience().unwrap_err() < Duration::from_millis(22));
+    assert!(patience(nanos()).unwrap_err() < Duration::from_millis(22));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_dropped_deadline_wakes_nobody_and_leaves_no_timer() {
             }
         }
         TIMERS.with(|timers| assert_eq!(timers.wheel.borrow().end(), 1000));
-        assert_eq!(patience(), Ok(LONGEST));
+        assert_eq!(patience(nanos()), Ok(LONGEST));
     });
 }
 
@@ -338,4 +338,32 @@ fn a_moment_comes_with_the_deadline_that_is_set_to_it() {
         expired
     }));
     assert_eq!(size_of::<Option<Moment>>(), 8);
+}
+
+#[test]
+fn patience_counts_from_the_time_that_is_known_last() {
+    on_thread("loop", || {
+        let _io_loop = IOLoop::current();
+        let deadline = Deadline::new();
+        deadline.set_after(60 * SECOND);
+        let next = TIMERS.with(|timers| timers.next.get());
+        assert_eq!(patience(next - 3 * LONG), Ok(3));
+        assert_eq!(patience(next - LONG), Ok(1));
+        // The turn has taken long, by the loop's last look at the clock: now it is read.
+        assert!(patience(next - LONG + 1).is_err());
+        assert!(patience(next + LONG).is_err());
+    });
+}
+
+#[test]
+fn what_is_not_set_does_not_expire_at_the_end_of_time_either() {
+    on_thread("virtual", || {
+        let io_loop = IOLoop::current();
+        io_loop.use_virtual_time();
+        let deadline = Deadline::new();
+        io_loop.advance(Duration::MAX);
+        assert!(run(poll_once(poll_fn(|cx| deadline.poll_expired(cx)))).is_none());
+        io_loop.advance(Duration::MAX);
+        assert!(run(poll_once(poll_fn(|cx| deadline.poll_expired(cx)))).is_none());
+    });
 }

@@ -155,10 +155,7 @@ impl Bound {
     /// Whether the slot has a socket of its own that listens.
     pub(super) fn listens(&self, slot: usize) -> bool {
         let slots = self.slots.borrow();
-        slots.len() > 1
-            && slots
-                .get(slot)
-                .is_some_and(|socket| rustix::net::sockopt::socket_acceptconn(socket) == Ok(true))
+        slots.len() > 1 && slots.get(slot).is_some_and(accepts)
     }
 
     /// Whether somebody has connected to the slot and waits. What the service manager has open, too,
@@ -169,7 +166,7 @@ impl Bound {
         let mut queue = [PollFd::new(socket, PollFlags::IN)];
         !self.traits.shared
             && (slots.len() > 1 || shared_counts)
-            && rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
+            && accepts(socket)
             && poll(&mut queue, Some(&Timespec::default())).is_ok()
             && queue[0].revents().contains(PollFlags::IN)
     }
@@ -185,6 +182,19 @@ impl Bound {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// Whether the socket listens.
+#[cfg(not(target_vendor = "apple"))]
+fn accepts(socket: &Socket) -> bool {
+    rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
+}
+
+/// Here the system does not tell, but no slot has a socket of its own either: the one that all share
+/// listens.
+#[cfg(target_vendor = "apple")]
+fn accepts(_socket: &Socket) -> bool {
+    true
 }
 
 impl fmt::Debug for Bound {

@@ -9,10 +9,10 @@ use nix::unistd::Pid;
 
 use super::PAGE_HEAD;
 
-/// The words of a page, by who writes them. In [`SlotPage`] is what they mean.
 /// How many nanoseconds a millisecond has.
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
+/// The words of a page, by who writes them. In [`SlotPage`] is what they mean.
 mod word {
     // The supervisor.
     pub(super) const PID: usize = 0;

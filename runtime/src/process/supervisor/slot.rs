@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::super::restarts::EarlyDeaths;
-use super::super::scoreboard::{Scoreboard, SlotPage};
+use super::super::scoreboard::{Scoreboard, SlotPage, State};
 use super::super::wire::{Heard, Wire};
 
 /// The place of one worker. For a while it has two: one that leaves, and the one that replaces
@@ -162,6 +162,14 @@ impl Process {
                 false
             }
             Some(Ok(Heard::Nothing)) | None => false,
+        }
+    }
+
+    /// It has ended, and may have been ready just before, with its ring still unheard: that stands on
+    /// its page.
+    pub(super) fn note_what_was_not_heard(&mut self) {
+        if matches!(self.page.state(), State::Ready | State::Stopping) {
+            self.ready.get_or_insert_with(Instant::now);
         }
     }
 
