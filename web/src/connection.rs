@@ -45,6 +45,9 @@ pub(crate) struct Connection {
     held: RefCell<Held>,
     /// The one timer of the connection, for the earlier of the two limits.
     deadline: Deadline,
+    /// When the timer goes off, if the task of the connection waits for it as for the limit of a
+    /// head. The limit itself may be later by now.
+    goes_off: Cell<Option<Moment>>,
     receive_until: Cell<Option<Moment>>,
     send_until: Cell<Option<Moment>>,
     phase: Cell<Phase>,
@@ -52,7 +55,7 @@ pub(crate) struct Connection {
     /// Counts the requests, so that a `Body` that was kept does not read the next one's.
     request: Cell<u32>,
     /// Its place in the worker's list of connections.
-    key: Cell<usize>,
+    key: Cell<u32>,
 }
 
 impl Connection {
@@ -62,12 +65,13 @@ impl Connection {
             stream,
             held: RefCell::default(),
             deadline: Deadline::new(),
+            goes_off: Cell::new(None),
             receive_until: Cell::new(None),
             send_until: Cell::new(None),
             phase: Cell::new(Phase::New),
             flags: Cell::default(),
             request: Cell::new(0),
-            key: Cell::new(usize::MAX),
+            key: Cell::new(u32::MAX),
         });
         connection.key.set(worker.remember(&connection));
         connection
@@ -110,7 +114,7 @@ impl Connection {
         if let Held::Buffers(buffers) = self.held.take() {
             self.worker.release_buffers(buffers);
         }
-        self.worker.forget(self.key.replace(usize::MAX));
+        self.worker.forget(self.key.replace(u32::MAX));
     }
 
     /// Which of the connection's requests is being served.

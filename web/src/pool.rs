@@ -5,26 +5,41 @@ const KEPT: usize = 64;
 
 /// Boxes that are used again and again.
 pub(crate) struct Pool<T> {
-    unused: RefCell<Vec<Box<T>>>,
+    /// The one that is taken and given mostly.
+    first: Cell<Option<Box<T>>>,
+    others: RefCell<Vec<Box<T>>>,
     /// How many there are, of those that were not given up.
     made: Cell<usize>,
 }
 
 impl<T> Pool<T> {
     pub(crate) const fn new() -> Self {
-        Self { unused: RefCell::new(Vec::new()), made: Cell::new(0) }
+        Self { first: Cell::new(None), others: RefCell::new(Vec::new()), made: Cell::new(0) }
     }
 
     #[inline]
     pub(crate) fn take(&self, make: impl FnOnce() -> T) -> Box<T> {
-        let unused = self.unused.borrow_mut().pop();
+        self.first.take().unwrap_or_else(|| self.take_other(make))
+    }
+
+    #[inline(never)]
+    fn take_other(&self, make: impl FnOnce() -> T) -> Box<T> {
+        let unused = self.others.borrow_mut().pop();
         unused.unwrap_or_else(|| self.boxed(make))
     }
 
     #[inline(always)]
     pub(crate) fn give(&self, unused: Box<T>) {
-        let mut kept = self.unused.borrow_mut();
-        if kept.len() < KEPT {
+        if let Some(other) = self.first.replace(Some(unused)) {
+            self.give_other(other);
+        }
+    }
+
+    #[inline(never)]
+    fn give_other(&self, unused: Box<T>) {
+        let mut kept = self.others.borrow_mut();
+        // With the first.
+        if kept.len() + 1 < KEPT {
             kept.push(unused);
         } else {
             drop(kept);
@@ -46,6 +61,9 @@ impl<T> Pool<T> {
 
     /// Whether more are in use than would be kept.
     pub(crate) fn is_short(&self) -> bool {
-        self.made.get() - self.unused.borrow().len() > KEPT
+        let first = self.first.take();
+        let unused = self.others.borrow().len() + usize::from(first.is_some());
+        self.first.set(first);
+        self.made.get().saturating_sub(unused) > KEPT
     }
 }

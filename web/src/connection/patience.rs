@@ -85,22 +85,29 @@ impl Connection {
         self.poll_limit(task, self.receive_until.get())
     }
 
-    /// The same for a head. Nearly always nothing is being sent, and setting the timer and waiting
-    /// for it are one.
-    #[inline]
+    /// The same for a head. Nearly always the timer goes off at a time that will do: the limit of an
+    /// earlier request, which is none any more, but then it can still be set.
+    #[inline(always)]
     pub(super) fn poll_head_limit(&self, task: &mut TaskContext<'_>) -> Poll<()> {
-        match (self.receive_until.get(), self.send_until.get()) {
-            (Some(until), None) if self.deadline.poll_until(task, until).is_pending() => {
-                Poll::Pending
-            }
-            _ => self.poll_head_limit_anew(task),
+        let is_waiting = match (self.goes_off.get(), self.receive_until.get()) {
+            (Some(goes_off), Some(until)) => goes_off <= until && !goes_off.has_come(),
+            _ => false,
+        };
+        if is_waiting && self.send_until.get().is_none() {
+            return Poll::Pending;
         }
+        self.poll_head_limit_anew(task)
     }
 
-    #[cold]
+    #[inline(never)]
     fn poll_head_limit_anew(&self, task: &mut TaskContext<'_>) -> Poll<()> {
-        self.arm();
-        self.poll_receive_limit(task)
+        let (Some(until), None) = (self.receive_until.get(), self.send_until.get()) else {
+            self.arm();
+            return self.poll_receive_limit(task);
+        };
+        let expired = self.deadline.poll_until(task, until);
+        self.goes_off.set(expired.is_pending().then_some(until));
+        expired
     }
 
     /// Waits for room to send, anew if `progress` bytes have left. Ready when it has taken too
@@ -141,8 +148,8 @@ impl Connection {
         });
     }
 
-    #[inline]
     fn arm(&self) {
+        self.goes_off.set(None);
         match (self.receive_until.get(), self.send_until.get()) {
             (Some(until), None) | (None, Some(until)) => self.deadline.set_at(until),
             (Some(receive), Some(send)) => self.deadline.set_at(receive.min(send)),
@@ -154,6 +161,7 @@ impl Connection {
         if limit.is_some_and(Moment::has_come) {
             return Poll::Ready(());
         }
+        self.goes_off.set(None);
         ready!(self.deadline.poll_expired(task));
         self.poll_later_limit(task, limit)
     }

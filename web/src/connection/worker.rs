@@ -53,23 +53,23 @@ impl Worker {
     }
 
     /// Lists a connection, and returns its place in the list.
-    pub(super) fn remember(&self, connection: &Rc<Connection>) -> usize {
+    pub(super) fn remember(&self, connection: &Rc<Connection>) -> u32 {
         self.recorder.accepted();
         self.connections.borrow_mut().insert(Rc::downgrade(connection))
     }
 
-    pub(super) fn forget(&self, connection: usize) {
+    pub(super) fn forget(&self, connection: u32) {
         let Some(waiting) = self.connections.borrow_mut().remove(connection) else { return };
         self.recorder.closed();
         waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Keeps what a proxy has said about a connection, until it is forgotten.
-    pub(super) fn keep_relay(&self, connection: usize, relay: Relay) {
+    pub(super) fn keep_relay(&self, connection: u32, relay: Relay) {
         self.connections.borrow_mut().relays.insert(connection, relay);
     }
 
-    pub(super) fn relay(&self, connection: usize) -> Option<Relay> {
+    pub(super) fn relay(&self, connection: u32) -> Option<Relay> {
         self.connections.borrow().relays.get(&connection).copied()
     }
 
@@ -210,28 +210,29 @@ impl fmt::Debug for Worker {
 #[derive(Default)]
 struct Connections {
     list: Vec<Weak<Connection>>,
-    free: Vec<usize>,
+    free: Vec<u32>,
     count: usize,
     /// Beside the list, for most servers have none.
-    relays: HashMap<usize, Relay>,
+    relays: HashMap<u32, Relay>,
     /// Who waits for there to be fewer.
     waiting: Vec<Waker>,
 }
 
 impl Connections {
-    fn insert(&mut self, connection: Weak<Connection>) -> usize {
+    fn insert(&mut self, connection: Weak<Connection>) -> u32 {
         self.count += 1;
         if let Some(key) = self.free.pop() {
-            self.list[key] = connection;
+            self.list[key as usize] = connection;
             return key;
         }
         self.list.push(connection);
-        self.list.len() - 1
+        // A process has not so many descriptors.
+        (self.list.len() - 1) as u32
     }
 
     /// Removes one, and returns who waited for it. `None`: there is none.
-    fn remove(&mut self, key: usize) -> Option<Vec<Waker>> {
-        let place = self.list.get_mut(key)?;
+    fn remove(&mut self, key: u32) -> Option<Vec<Waker>> {
+        let place = self.list.get_mut(key as usize)?;
         *place = Weak::new();
         self.relays.remove(&key);
         self.free.push(key);
