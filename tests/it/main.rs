@@ -80,6 +80,8 @@ mod response_framing;
 mod response_headers;
 /// A loop on a thread of its own, for servers that listen in other ways.
 mod running;
+/// Requests of all kinds one after the other.
+mod sequences;
 /// Servers as their program sees them: where they listen, and how they end.
 mod servers;
 /// Clients that take a response, but too slowly.

@@ -152,6 +152,34 @@ fn what_is_not_answered_to_the_end_is_incomplete() {
 }
 
 #[test]
+fn what_panics_when_its_handler_is_dropped_leaves_nothing_in_flight() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("when it is dropped");
+        }
+    }
+    let (teller, events) = events();
+    let server = Server::start(move || {
+        let wait = async move |_: &mut Context| -> Result {
+            let _kept = Panics;
+            teller.tell("waits");
+            std::future::pending().await
+        };
+        Application::new([route("/wait", get(wait)), route("/metrics", metrics::handler())])
+    });
+    let mut leaves = server.connect();
+    leaves.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    events.expect("waits");
+    leaves.finish();
+    leaves.rest();
+
+    let page = scrape(&mut server.connect());
+    assert_eq!(page.value("http_requests_in_flight"), 1.0);
+    assert_eq!(page.value(&requests("GET", "/wait", "incomplete")), 1.0);
+}
+
+#[test]
 fn connections_bytes_and_what_is_no_request_are_counted() {
     let server = server();
     let refused = ["nonsense\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"].map(|bytes| {

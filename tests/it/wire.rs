@@ -14,7 +14,7 @@ mod log;
 mod response;
 
 pub use client::{Client, Ending};
-pub use response::{Response, split};
+pub use response::{Response, normal, split};
 
 use log::Log;
 

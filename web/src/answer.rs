@@ -74,6 +74,9 @@ trait Work {
     ) -> Result<Answered, Pin<Box<dyn Work>>>;
 }
 
+/// How large a future may be, in bytes, for its memory to be kept: it is kept for as long as the row is.
+const KEPT: usize = 16 * 1024;
+
 /// The memory for a future of one type, while no request needs it.
 pub(crate) struct Spare<F>(Cell<Option<Pin<Box<Place<F>>>>>);
 
@@ -113,7 +116,9 @@ impl<F: Future<Output = Answered> + 'static> Work for Place<F> {
     ) -> Result<Answered, Pin<Box<dyn Work>>> {
         let place = self.as_mut().project();
         let Poll::Ready(answered) = place.future.poll(task) else { return Err(self) };
-        if let Some(home) = place.home.upgrade() {
+        if size_of::<F>() <= KEPT
+            && let Some(home) = place.home.upgrade()
+        {
             home.0.set(Some(self));
         }
         Ok(answered)

@@ -1,10 +1,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::guard;
 use crate::connection::Connection;
 use crate::connection::watch::Departure;
 use crate::context::conclude::Outcome;
@@ -21,13 +22,14 @@ pub(crate) fn drive<F>(connection: Rc<Connection>, served: Served, handler: F) -
 where
     F: Future<Output = Result>,
 {
-    Drive { handler, connection, served }
+    Drive { handler: Some(handler), connection, served }
 }
 
 pin_project! {
     pub(crate) struct Drive<F> {
+        // None once it was dropped where it waited.
         #[pin]
-        handler: F,
+        handler: Option<F>,
         connection: Rc<Connection>,
         served: Served,
     }
@@ -38,15 +40,20 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Outcome> {
-        let this = self.project();
+        let mut this = self.project();
         let (connection, served) = (this.connection, this.served);
+        let Some(handler) = this.handler.as_mut().as_pin_mut() else { return Poll::Pending };
         let recorder = &connection.worker.recorder;
         recorder.run(*served);
-        let polled = catch_unwind(AssertUnwindSafe(|| this.handler.poll(task)));
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(task)));
         recorder.pause();
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
-            Ok(Poll::Pending) => poll_meanwhile(connection, task),
+            Ok(Poll::Pending) => {
+                let left = ready!(poll_meanwhile(connection, task));
+                cancel(this.handler);
+                Poll::Ready(left)
+            }
             Err(panic) => Poll::Ready(Outcome::Panicked(Box::new(panic))),
         }
     }
@@ -60,4 +67,12 @@ fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<O
     }
     connection.worker.recorder.wait();
     connection.poll_meanwhile(task).map(Outcome::Left)
+}
+
+/// Drops the handler where it waits. What it holds is the user's, and if dropping that panics, the
+/// request has still to be concluded and counted.
+#[cold]
+fn cancel<F>(mut handler: Pin<&mut Option<F>>) {
+    // The panic has said itself what it has to say.
+    let _ = guard(|| handler.set(None));
 }

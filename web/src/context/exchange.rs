@@ -190,8 +190,8 @@ impl Exchange {
 }
 
 impl Response {
-    #[inline(always)]
     /// Forgets what was written.
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.status = StatusCode::OK;
         self.reason = None;

@@ -159,18 +159,16 @@ impl Room<'_> {
     /// Appends a piece whose length the compiler knows.
     #[inline(always)]
     pub(crate) fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
-        if N > self.0.len() {
-            return debug_assert!(false, "more is written than there is room for");
-        }
         self.put_with(|place| *place = *bytes);
     }
 
     /// Has `write` fill the next `N` bytes.
     #[inline(always)]
     pub(crate) fn put_with<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) {
-        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else {
+        if N > self.0.len() {
             return debug_assert!(false, "more is written than there is room for");
-        };
+        }
+        let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else { return };
         write(place);
         self.0 = rest;
     }
@@ -246,6 +244,7 @@ mod tests {
         buffer.put_together(4, |room| {
             room.put(&[b'x'; SendBuffer::FIRST_ROOM + 1]);
             room.extend(&[b'x'; SendBuffer::FIRST_ROOM + 1]);
+            room.put_with(|place| *place = [b'x'; SendBuffer::FIRST_ROOM + 1]);
             room.put(b"all");
         });
         assert_eq!(buffer.as_slice(), b"all");
