@@ -115,5 +115,5 @@
 //! Most of a small request is the kernel's, in the three calls. They cannot be fewer on epoll;
 //! `io_uring` makes fewer, and was no faster by the clock in servers that were measured beside this
 //! one, but then it is not what `polling` offers. In user space, the framework above this crate takes
-//! four fifths: of its 1,700 instructions for a request alone, 300 find and read the head, 50 the row,
+//! four fifths: of its 1,660 instructions for a request alone, 300 find and read the head, 50 the row,
 //! 330 call the handler and take its answer, 270 put the response together, and 130 count the request.
