@@ -9,7 +9,6 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -23,6 +22,7 @@ pub(crate) use joined::TaskHandle;
 pub(crate) use remote::{Message, Remote};
 use sites::{Site, Sites};
 use task_waker::Lent;
+use tasks::{BoxedTask, Listed, Tasks};
 use waiter::Running;
 pub(crate) use waiter::Waiter;
 
@@ -32,6 +32,7 @@ mod joined;
 mod remote;
 mod sites;
 mod task_waker;
+mod tasks;
 mod waiter;
 mod wake;
 
@@ -56,80 +57,6 @@ struct Local {
     foreign: RefCell<Slab<Waker>>,
     /// The thread is about to end: what is spawned now is dropped.
     closing: Cell<bool>,
-}
-
-struct Tasks {
-    /// All that are not done.
-    list: Slab<Listed>,
-    /// Those to run on the next turn, by their numbers. `NONE` is in the place of one that has ended
-    /// meanwhile.
-    ready: Vec<u32>,
-}
-
-impl Tasks {
-    const NONE: Self = Self { list: Slab::new(), ready: Vec::new() };
-
-    /// Puts a task into the queue, unless it is there already or has ended.
-    #[inline]
-    fn wake(&mut self, index: u32) {
-        if let Some(task) = self.list.at_mut(index)
-            && !task.woken
-        {
-            task.woken = true;
-            self.ready.push(index);
-        }
-    }
-
-    /// Takes the task in this place of the queue out of its own. Says which it is, where its waker is,
-    /// and where it was spawned.
-    #[inline]
-    fn take(&mut self, place: usize) -> Option<(u32, BoxedTask, u32, Site)> {
-        let index = *self.ready.get(place)?;
-        let task = self.list.at_mut(index)?;
-        if !task.woken {
-            return None;
-        }
-        task.woken = false;
-        Some((index, task.future.take()?, task.waker, task.site))
-    }
-
-    /// Takes a task that has ended out of the list, and out of the queue: who gets its number next is
-    /// not to get its turn as well.
-    fn remove(&mut self, index: u32) -> Option<Listed> {
-        let ended = self.list.remove(index)?;
-        if ended.woken
-            && let Some(place) = self.ready.iter().rposition(|ready| *ready == index)
-        {
-            self.ready[place] = NONE;
-        }
-        Some(ended)
-    }
-
-    /// Takes the first ones, which have run, out of the queue, and says whether there are more.
-    #[inline]
-    fn forget(&mut self, count: usize) -> bool {
-        let more = self.ready.len() > count;
-        if more {
-            self.ready.drain(..count);
-        } else {
-            self.ready.clear();
-        }
-        more
-    }
-}
-
-type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
-
-/// A task in the list of tasks. Each connection has one, so it is kept small.
-struct Listed {
-    /// Empty while it is polled.
-    future: Option<BoxedTask>,
-    /// Where its waker is, if it has one of its own, or `NONE`.
-    waker: u32,
-    /// It is in the queue.
-    woken: bool,
-    /// Where it was spawned.
-    site: Site,
 }
 
 thread_local! {
