@@ -26,7 +26,7 @@ const PAGES_PER_SLOT: usize = 2;
 /// What is written together lies in a line of the processor's cache of its own: 8 words.
 const LINE: usize = 8;
 
-/// Words before the first page. See [`Scoreboard::word`].
+/// Words before the first page.
 const HEAD: usize = LINE;
 
 /// Words of a page before its extension: a line that the supervisor writes, and one that the
