@@ -1,6 +1,6 @@
 //! Hello, world, in one process for each core.
 //!
-//! Run it: `cargo run --release --example hello`
+//! Run it: `cargo run --example hello`
 //! Try it: `curl -i localhost:8000`
 //!
 //! The port is the first argument, or `PORT`, or 8000. ^C ends it gracefully.

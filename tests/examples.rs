@@ -1,7 +1,6 @@
 //! Each example does what the first lines of its page say.
 //!
-//! `cargo test` builds the examples; `cargo test --test examples` alone does not, and runs those
-//! that were built last.
+//! `cargo test` at the root builds the examples. A run of this package alone lets cargo build them.
 
 #[path = "support/exposition.rs"]
 mod exposition;
@@ -17,6 +16,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::exposition::Exposition;
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
+
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 const EXAMPLES: [&str; 11] = [
     "background",
@@ -113,15 +116,32 @@ impl Example {
 }
 
 fn binary(name: &str) -> PathBuf {
+    static BUILD: Once = Once::new();
+    BUILD.call_once(build);
     let tests = env::current_exe().unwrap();
     // target/debug/deps/examples-0123456789abcdef
-    let binary = tests.parent().unwrap().with_file_name("examples").join(name);
-    assert!(binary.exists(), "{} is built by `cargo test`", binary.display());
-    binary
+    tests.parent().unwrap().with_file_name("examples").join(name)
+}
+
+/// Builds the examples for the profile of this test. Does nothing after a `cargo test` at the root.
+fn build() {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--package", "squall-workspace", "--examples", "--offline", "--quiet"]);
+    cargo.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    // Cargo sets these for this test. Some build scripts would see them and run again.
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_")) {
+            cargo.env_remove(name);
+        }
+    }
+    assert!(cargo.current_dir(ROOT).status().unwrap().success(), "the examples do not build");
 }
 
 fn page(name: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(ROOT);
     fs::read_to_string(root.join("examples").join(name).with_extension("rs")).unwrap()
 }
 
@@ -202,7 +222,7 @@ fn words(command: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn there_is_a_test_for_each() {
-    let examples = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    let examples = fs::read_dir(Path::new(ROOT).join("examples")).unwrap();
     let files = examples.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let names: BTreeSet<_> =
         files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
@@ -283,7 +303,7 @@ fn again_and_again(is_so: impl Fn() -> bool) {
 #[test]
 fn files_are_sent() {
     let example = Example::start("files");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(ROOT);
     let source = example.curl("curl -i localhost:8000/source");
     let page = page("files");
     assert_eq!((source.status(), source.text()), (200, page.clone()));
@@ -369,7 +389,7 @@ fn get_post_shares_its_state() {
 fn hello_answers_as_the_readme_shows() {
     let example = Example::start("hello");
     let response = example.curl("curl -i localhost:8000");
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = Path::new(ROOT).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
     // The time and the hash are others each time.

@@ -25,6 +25,9 @@ use std::thread;
 
 use serde_json::Value;
 
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 #[test]
 fn users_are_told_what_they_did_wrong() {
     let framework = Framework::find();
@@ -50,7 +53,7 @@ fn users_are_told_what_they_did_wrong() {
         for message in messages {
             println!("{}: {message}", case.display());
         }
-        let expected = expectations(&fs::read_to_string(case).unwrap());
+        let expected = expectations(&fs::read_to_string(Path::new(ROOT).join(case)).unwrap());
         if let Err(fault) = compare(&expected, messages) {
             write!(faults, "\n== {}: {fault}", case.display()).unwrap();
         }
@@ -63,8 +66,7 @@ fn next(cases: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
 }
 
 fn cases() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = fs::read_dir(root.join("tests/messages")).unwrap();
+    let files = fs::read_dir(Path::new(ROOT).join("tests/messages")).unwrap();
     let files = files.map(|file| Path::new("tests/messages").join(file.unwrap().file_name()));
     files.filter(|file| file.extension().is_some_and(|extension| extension == "rs")).collect()
 }
@@ -85,7 +87,7 @@ impl Framework {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--package", "squall", "--offline", "--message-format", "json"]);
         cargo.arg("--target-dir").arg(output.parent().unwrap());
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.current_dir(ROOT);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
@@ -120,7 +122,7 @@ impl Framework {
         for folder in &self.folders {
             rustc.arg("-L").arg(format!("dependency={}", folder.display()));
         }
-        let done = rustc.arg(case).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let done = rustc.arg(case).current_dir(ROOT).output();
         let done = done.expect("rustc can be run");
         let messages: Vec<_> = json_lines(&done.stderr).filter_map(Message::read).collect();
         let is_told = done.status.success() || messages.iter().any(|message| message.is_error);

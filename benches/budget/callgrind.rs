@@ -50,7 +50,7 @@ fn per(scenario: &Scenario, short: u64, long: u64) -> f64 {
 
 /// A path from the crate on.
 fn shortened(file: &str) -> &str {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let root = env!("CARGO_MANIFEST_DIR").trim_end_matches("benches");
     let in_registry = || file.split_once("/registry/src/")?.1.split_once('/').map(|(_, rest)| rest);
     let in_rust = || file.find("/library/").map(|at| &file[at + 1..]);
     file.strip_prefix(root).or_else(in_registry).or_else(in_rust).unwrap_or(file)

@@ -91,7 +91,7 @@ fn main() -> io::Result<ExitCode> {
 }
 
 fn read_budgets() -> io::Result<BTreeMap<String, Budget>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/budget.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("budget.toml");
     toml::from_str(&fs::read_to_string(path)?).map_err(io::Error::other)
 }
 
@@ -102,7 +102,7 @@ fn build() -> io::Result<PathBuf> {
     let target = current.ancestors().nth(3).ok_or(io::ErrorKind::NotFound)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["build", "--release", "--quiet", "--locked", "--example", "bench"]);
-    cargo.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.arg("--target-dir").arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     match cargo.status()?.success() {
         true => Ok(target.join("release/examples/bench")),
         false => Err(io::Error::other("the example does not build")),

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// From the bottom up: a module may use those of its own row, of rows above it in this list,
 /// and nothing below. (`log` stands at the bottom; `lib.rs` sees everything.)
 const RUNTIME: &[&[&str]] = &[
@@ -90,7 +93,7 @@ fn used_modules(text: &str) -> Vec<String> {
 
 fn sources(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut folders = vec![Path::new(ROOT).join(folder)];
     let file = folders[0].with_extension("rs");
     if file.exists() {
         found.push((
@@ -104,8 +107,7 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if !path.ends_with("tests.rs") {
-                let name =
-                    path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display().to_string();
+                let name = path.strip_prefix(ROOT).unwrap().display().to_string();
                 found.push((name, fs::read_to_string(path).unwrap()));
             }
         }
