@@ -142,3 +142,8 @@ pub use periodic::PeriodicCallback;
 pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};
 pub use timer::{Deadline, Moment, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
+
+// Its examples run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

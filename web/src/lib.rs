@@ -216,3 +216,8 @@ pub use squall_runtime::{
     BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut,
     bind_sockets, log, process, sleep, timeout,
 };
+
+// Its examples run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
