@@ -28,7 +28,7 @@ impl Arguments {
             cpu: 0,
             servers: Vec::new(),
             scenarios: Vec::new(),
-            results: here().join("results/results.json"),
+            results: here().join("target/results.json"),
             render: false,
             publish: false,
         };
