@@ -1,72 +1,77 @@
 //! Runs the tasks of a thread.
 //!
-//! A task is a place in a list, which owns its future. The future is polled and dropped by this
-//! thread and no other. What others have of a task is its waker, which knows its number and where
-//! its home is: at home it puts the number into a plain queue; elsewhere it sends a message to the
-//! loop's [`Remote`]. Nothing here knows what the loop sleeps on.
+//! A task is an [`async_task`] task, which the loop's thread runs and drops, and no other thread. A
+//! task that is woken on that thread goes into a plain queue. A task that another thread wakes goes
+//! into the queue of the loop's [`Remote`], and the loop moves it to the plain one. Nothing here
+//! knows what the loop sleeps on.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::mem::{self, ManuallyDrop};
+use std::panic::Location;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
+use std::thread;
 
-use crate::slab::{NONE, Slab};
+use crate::slab::Slab;
 use crate::{budget, pulse};
 
-use caught::{drop_caught, report};
+pub(crate) use caught::caught;
 pub use join_error::JoinError;
-use joined::Joined;
-pub(crate) use joined::TaskHandle;
 pub(crate) use remote::{Message, Remote};
 use sites::{Site, Sites};
-use task_waker::Lent;
-use tasks::{BoxedTask, Listed, Tasks};
+use spawned::Spawned;
+pub(crate) use spawned::TaskHandle;
 use waiter::Running;
 pub(crate) use waiter::Waiter;
 
 mod caught;
 mod join_error;
-mod joined;
 mod remote;
 mod sites;
-mod task_waker;
-mod tasks;
+mod spawned;
 mod waiter;
 mod wake;
 
-/// What `wake` is built from; the model in `tests/loom.rs` has another module of this name.
+/// The atomics that `wake` uses. The model in `tests/loom.rs` has another module of this name.
 mod atomic {
-    pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
+
+/// A task that waits for its turn. Its metadata says which loop it belongs to.
+type Runnable = async_task::Runnable<Arc<Remote>>;
 
 /// The executor of this thread.
 struct Local {
-    /// The address of the `Remote` of this thread's loop, or 0. A waker that finds the address of
-    /// its own here is at home.
+    /// The address of the `Remote` of this thread's loop, or 0: the tasks with this address in
+    /// their metadata belong to this thread.
     home: Cell<usize>,
-    tasks: RefCell<Tasks>,
-    /// The wakers of those tasks that have kept one.
-    wakers: RefCell<Slab<Lent>>,
+    /// The tasks to run on the next turn.
+    ready: RefCell<Vec<Runnable>>,
+    /// The memory of the queue that ran last, for the next one.
+    spare: Cell<Vec<Runnable>>,
+    /// The wakers of all tasks that are not done, so that a [`Waiter`] can wake a task by its
+    /// number, and the end of the thread can drop all of them.
+    tasks: RefCell<Slab<Waker>>,
     running: Running,
-    /// Where the task was spawned that runs now, or has run before.
+    /// Where the task was spawned that runs now, or that ran last.
     site: Cell<Site>,
     sites: RefCell<Sites>,
-    /// The wakers that are not those of tasks, as long as a [`Waiter`] stands for them.
+    /// The wakers that do not belong to tasks, for as long as a [`Waiter`] refers to them.
     foreign: RefCell<Slab<Waker>>,
-    /// The thread is about to end: what is spawned now is dropped.
+    /// The thread is about to end: a task that is spawned now is dropped.
     closing: Cell<bool>,
 }
 
 thread_local! {
     // Never destroyed, because a waker in some other thread-local may wake a task while the
-    // thread ends; `shut_down` empties it.
+    // thread ends. `shut_down` empties it.
     static LOCAL: ManuallyDrop<Local> = const {
         ManuallyDrop::new(Local {
             home: Cell::new(0),
-            tasks: RefCell::new(Tasks::NONE),
-            wakers: RefCell::new(Slab::new()),
+            ready: RefCell::new(Vec::new()),
+            spare: Cell::new(Vec::new()),
+            tasks: RefCell::new(Slab::new()),
             running: Running::none(),
             site: Cell::new(Site::NONE),
             sites: RefCell::new(Sites::new()),
@@ -81,10 +86,6 @@ pub(crate) fn settle(remote: &Arc<Remote>) {
     LOCAL.with(|local| local.home.set(Arc::as_ptr(remote).addr()));
 }
 
-fn is_home(remote: &Arc<Remote>) -> bool {
-    LOCAL.with(|local| local.home.get() == Arc::as_ptr(remote).addr())
-}
-
 /// Makes a task of `future` and puts it into the queue.
 pub(crate) fn spawn<F>(
     remote: &Arc<Remote>,
@@ -96,102 +97,68 @@ where
     F::Output: 'static,
 {
     LOCAL.with(|local| {
-        let index = local.reserve(spawned_at);
-        let (joined, handle) = Joined::new(remote, index, future);
-        local.begin(index, joined);
-        handle
+        let site = local.sites.borrow_mut().number(spawned_at);
+        let index = local.tasks.borrow_mut().insert(Waker::noop().clone());
+        let spawned = Spawned::new(index, site, future);
+        let builder = async_task::Builder::new().metadata(Arc::clone(remote));
+        let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
+        if local.closing.get() {
+            drop(runnable);
+            return TaskHandle::new(task);
+        }
+        if let Some(waker) = local.tasks.borrow_mut().at_mut(index) {
+            *waker = runnable.waker();
+        }
+        local.ready.borrow_mut().push(runnable);
+        TaskHandle::new(task)
     })
 }
 
-/// Makes a task of `future` that nobody waits for, and puts it into the queue.
-pub(crate) fn spawn_detached<F>(spawned_at: &'static Location<'static>, future: F)
-where
-    F: Future<Output = ()> + 'static,
-{
-    LOCAL.with(|local| local.begin(local.reserve(spawned_at), future));
+/// Puts a task that was woken or cancelled into the queue of its loop.
+fn schedule(runnable: Runnable) {
+    LOCAL.with(|local| {
+        if local.home.get() == Arc::as_ptr(runnable.metadata()).addr() {
+            local.ready.borrow_mut().push(runnable);
+        } else {
+            send_home(runnable);
+        }
+    });
 }
 
-/// The loop's own part of the executor, which lives as long as it runs.
-pub(crate) struct Batch {
-    lent: Lent,
+#[cold]
+fn send_home(runnable: Runnable) {
+    let remote = Arc::clone(runnable.metadata());
+    remote.send(Message::Run(runnable));
 }
 
-impl Batch {
-    pub(crate) fn new(remote: &Arc<Remote>) -> Self {
-        let lent = Lent::new(remote);
-        LOCAL.with(|local| local.running.expect(lent.waker()));
-        Self { lent }
-    }
-
-    /// Runs each task that is in the queue now, once, and calls `ended` after each. What they wake
-    /// waits for the next turn. Says whether there is any.
-    pub(crate) fn run_ready(&mut self, ended: impl Fn()) -> bool {
-        LOCAL.with(|local| {
-            local.running.lie_at(self.lent.waker());
-            let mut tasks = local.tasks.borrow_mut();
-            let count = tasks.ready.len();
-            // A panic that leaves the loop between two tasks leaves all of them in the queue. Those
-            // that have run by now are passed over.
-            for place in 0..count {
-                if let Some((index, future, waker, site)) = tasks.take(place) {
-                    drop(tasks);
-                    budget::refill();
-                    local.enter(site);
-                    local.run(index, future, waker, &mut self.lent);
-                    ended();
-                    tasks = local.tasks.borrow_mut();
-                }
-            }
-            tasks.forget(count)
-        })
-    }
+/// Runs each task that is in the queue now, once, and calls `ended` after each. The tasks that
+/// these wake wait for the next turn. Returns whether there are any.
+pub(crate) fn run_ready(ended: impl Fn()) -> bool {
+    LOCAL.with(|local| {
+        let mut batch = mem::replace(&mut *local.ready.borrow_mut(), local.spare.take());
+        for runnable in batch.drain(..) {
+            budget::refill();
+            runnable.run();
+            ended();
+        }
+        local.spare.set(batch);
+        !local.ready.borrow().is_empty()
+    })
 }
 
-impl Drop for Batch {
-    fn drop(&mut self) {
-        LOCAL.with(|local| local.running.end());
-        leave();
-    }
-}
-
-/// What runs from here on is no task.
+/// Says that no task runs from here on.
 pub(crate) fn leave() {
     LOCAL.with(|local| local.enter(Site::NONE));
 }
 
-/// Shows who looks from outside where the task was spawned that runs now.
+/// Shows the supervisor where the running task was spawned.
 pub(crate) fn show_site() {
     pulse::run(site);
 }
 
 impl Local {
-    /// A place for a task that is about to begin.
-    fn reserve(&self, spawned_at: &'static Location<'static>) -> u32 {
-        let site = self.sites.borrow_mut().number(spawned_at);
-        let listed = Listed { future: None, waker: NONE, woken: true, site };
-        self.tasks.borrow_mut().list.insert(listed)
-    }
-
-    /// Puts a task into its place, and into the queue.
-    fn begin(&self, index: u32, future: impl Future<Output = ()> + 'static) {
-        if self.closing.get() {
-            self.tasks.borrow_mut().list.remove(index);
-            return drop_caught(future);
-        }
-        let future = Box::pin(future);
-        let mut tasks = self.tasks.borrow_mut();
-        if let Some(listed) = tasks.list.at_mut(index) {
-            listed.future = Some(future);
-        }
-        tasks.ready.push(index);
-    }
-
-    #[inline]
-    fn wake(&self, index: u32) {
-        self.tasks.borrow_mut().wake(index);
-    }
-
-    /// What runs from here on was spawned there. Mostly it is the line of the task before.
+    /// Says that a task runs from here on that was spawned at `site`. This is mostly the line of the
+    /// task before.
     #[inline]
     fn enter(&self, site: Site) {
         if self.site.get() != site {
@@ -199,78 +166,9 @@ impl Local {
             show_site();
         }
     }
-
-    #[inline]
-    fn run(&self, index: u32, mut future: BoxedTask, waker: u32, lent: &mut Lent) {
-        let (pending, place) = if waker == NONE {
-            lent.lend(index);
-            self.running.begin(index);
-            let pending = poll(&mut future, lent.waker());
-            (pending, if lent.is_kept() { self.leave(lent) } else { NONE })
-        } else {
-            let ran = self.run_with_own(index, &mut future, waker);
-            self.running.lend(lent.waker());
-            ran
-        };
-        if !pending {
-            return self.end(index, future, place);
-        }
-        if let Some(task) = self.tasks.borrow_mut().list.at_mut(index) {
-            task.waker = place;
-            // It is empty, which the compiler does not know.
-            std::mem::forget(task.future.replace(future));
-        }
-    }
-
-    /// Polls a task that has a waker of its own. Says whether it goes on, and where its waker is
-    /// afterwards.
-    #[inline(never)]
-    fn run_with_own(&self, index: u32, future: &mut BoxedTask, waker: u32) -> (bool, u32) {
-        let Some(lent) = self.wakers.borrow_mut().remove(waker) else { return (false, NONE) };
-        self.running.begin(index);
-        self.running.lend(lent.waker());
-        let pending = poll(future, lent.waker());
-        (pending, if lent.is_kept() { self.keep(lent) } else { NONE })
-    }
-
-    /// Leaves the waker to the task that has kept it, and says where it is.
-    #[cold]
-    fn leave(&self, lent: &mut Lent) -> u32 {
-        let place = self.keep(lent.leave());
-        self.running.lend(lent.waker());
-        place
-    }
-
-    #[inline(never)]
-    fn keep(&self, waker: Lent) -> u32 {
-        self.wakers.borrow_mut().insert(waker)
-    }
-
-    #[inline(never)]
-    fn end(&self, index: u32, future: BoxedTask, waker: u32) {
-        drop_caught(future);
-        let ended = self.tasks.borrow_mut().remove(index);
-        let waker = self.wakers.borrow_mut().remove(waker);
-        drop((ended, waker));
-    }
 }
 
-/// Whether the task goes on. It does not if it panics.
-#[inline]
-fn poll(future: &mut BoxedTask, waker: &Waker) -> bool {
-    let cx = &mut Context::from_waker(waker);
-    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Pending) => true,
-        Ok(Poll::Ready(())) => false,
-        Err(payload) => {
-            report(&*payload);
-            drop_caught(payload);
-            false
-        }
-    }
-}
-
-/// Where the task that runs now was spawned, or that has just given the loop back.
+/// Returns where the task was spawned that runs now, or that has just ended its turn.
 pub(crate) fn site() -> Option<&'static Location<'static>> {
     LOCAL.with(|local| local.sites.borrow().at(local.site.get()))
 }
@@ -278,63 +176,93 @@ pub(crate) fn site() -> Option<&'static Location<'static>> {
 /// Says whether a task waits for its turn.
 #[inline]
 pub(crate) fn is_ready() -> bool {
-    LOCAL.with(|local| !local.tasks.borrow().ready.is_empty())
+    LOCAL.with(|local| !local.ready.borrow().is_empty())
 }
 
-/// Brings home what other threads have sent.
+/// Receives what other threads have sent.
 #[inline]
-pub(crate) fn receive(remote: &Remote) {
+pub(crate) fn receive(remote: &Arc<Remote>) {
     if remote.signal.take() {
         receive_all(remote);
     }
 }
 
 #[cold]
-fn receive_all(remote: &Remote) {
+fn receive_all(remote: &Arc<Remote>) {
     while let Some(message) = remote.receive() {
         match message {
-            Message::Wake(waker) => LOCAL.with(|local| local.wake(waker.received())),
-            Message::Look(index) => LOCAL.with(|local| local.wake(index)),
-            Message::Call(callback, site) => spawn_detached(site, async { callback() }),
+            Message::Run(runnable) => {
+                LOCAL.with(|local| local.ready.borrow_mut().push(runnable));
+            }
+            Message::Call(callback, site) => spawn(remote, site, async { callback() }).detach(),
         }
     }
 }
 
-/// Prepares to sleep. False: something has come, so don't.
+/// Prepares to sleep. If this returns false, another thread has sent something, and the loop must
+/// not sleep.
 #[must_use]
 pub(crate) fn park(remote: &Remote) -> bool {
     remote.signal.park()
 }
 
-/// Says whether something has come from another thread.
+/// Says whether another thread has sent something.
 pub(crate) fn is_pending(remote: &Remote) -> bool {
     remote.signal.is_pending()
 }
 
-/// The opposite of [`park`].
+/// Ends what [`park`] began.
 pub(crate) fn unpark(remote: &Remote) {
     remote.signal.unpark();
 }
 
-/// Drops all tasks of this thread, here and now. Whoever wakes one of them afterwards wakes
-/// nothing.
+/// Drops all tasks of this thread, here and now. A waker of one of them does nothing afterwards.
 pub(crate) fn shut_down(remote: &Remote) {
     LOCAL.with(|local| {
         local.closing.set(true);
-        let end = local.tasks.borrow().list.end();
-        for index in 0..end {
-            let task = local.tasks.borrow_mut().list.remove(index);
-            drop_caught(task);
+        loop {
+            wake_all(local);
+            drop_ready(local, remote);
+            if local.tasks.borrow().is_empty() {
+                break;
+            }
+            // Another thread has marked a task as woken, and is about to send it home.
+            thread::yield_now();
         }
+        leave();
         remote.close();
         remote.clear();
-        drop(local.tasks.replace(Tasks::NONE));
-        drop(local.wakers.replace(Slab::new()));
+        drop(local.ready.take());
+        drop(local.spare.take());
+        drop(local.tasks.replace(Slab::new()));
         local.home.set(0);
     });
 }
 
-/// Gives back the memory that is left, once nobody waits for an event any more.
+/// Wakes every task, which puts it into one of the two queues.
+fn wake_all(local: &Local) {
+    let end = local.tasks.borrow().end();
+    for index in 0..end {
+        let waker = local.tasks.borrow().at(index).cloned();
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Drops the tasks in the two queues, and their futures with them.
+fn drop_ready(local: &Local, remote: &Remote) {
+    loop {
+        let ready = local.ready.take();
+        if ready.is_empty() {
+            match remote.receive() {
+                Some(message) => drop(message),
+                None => return,
+            }
+        }
+        drop(ready);
+    }
+}
+
+/// Gives back the memory that is left, once nothing waits for an event any more.
 pub(crate) fn release() {
     LOCAL.with(|local| {
         drop(local.foreign.replace(Slab::new()));

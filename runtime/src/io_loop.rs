@@ -203,7 +203,7 @@ impl IOLoop {
     /// ```
     #[track_caller]
     pub fn spawn_callback(&self, future: impl Future<Output = ()> + 'static) {
-        executor::spawn_detached(Location::caller(), future);
+        executor::spawn(&self.0.remote, Location::caller(), future).detach();
     }
 
     /// Calls `callback` on the next turn, after all that was spawned or added before. If it

@@ -86,7 +86,6 @@ impl<T> Slab<T> {
         })
     }
 
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }

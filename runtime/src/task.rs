@@ -54,9 +54,7 @@ impl<T> Task<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn cancel(self) -> Option<T> {
-        let mut handle = self.0;
-        handle.cancel();
-        poll_fn(|cx| handle.poll(cx)).await.ok()
+        self.0.cancel().await
     }
 
     /// Says whether the task is done: it has an output, was cancelled, or has panicked.
@@ -75,7 +73,7 @@ impl<T> Future for Task<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx)
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Panics of tasks, which end nothing but the task.
+//! Panics of user code that the loop calls: each is logged, and ends nothing else.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,27 +7,23 @@ use super::join_error::panic_message;
 use super::site;
 use crate::log;
 
-/// A panic out of a destructor must not end the loop.
-pub(super) fn drop_caught<T>(value: T) {
-    caught(|| drop(value));
-}
-
-pub(super) fn caught(destroy: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(destroy)) {
-        report(&*payload);
-        // Whose destructor panics as well is not dropped.
+/// Calls user code, and logs its panic: "`who` panicked".
+pub(crate) fn caught(who: &str, call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        report(who, &*payload);
+        // Not dropped, because its destructor may panic as well.
         std::mem::forget(payload);
     }
 }
 
+/// Logs a panic of `who`, with the line that the running task was spawned at.
 #[cold]
-pub(super) fn report(payload: &(dyn Any + Send)) {
+pub(super) fn report(who: &str, payload: &(dyn Any + Send)) {
     let message = panic_message(payload);
-    match site() {
-        Some(site) => log::error(
-            log::APPLICATION,
-            format_args!("a task spawned at {site} panicked: {message}"),
-        ),
-        None => log::error(log::APPLICATION, format_args!("a task panicked: {message}")),
-    }
+    let at = site().map_or_else(String::new, |site| format!(" spawned at {site}"));
+    // The subscriber that takes the line is user code as well.
+    let logged = catch_unwind(AssertUnwindSafe(|| {
+        log::error(log::APPLICATION, format_args!("{who}{at} panicked: {message}"));
+    }));
+    std::mem::forget(logged);
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::panic::Location;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use crossbeam_queue::SegQueue;
 
-use super::task_waker::TaskWaker;
+use super::Runnable;
 use super::wake::Signal;
 
 /// The part of a loop that other threads hold on to. It may outlive the loop.
@@ -22,10 +22,8 @@ pub(crate) struct Remote {
 }
 
 pub(crate) enum Message {
-    /// A task was woken by another thread.
-    Wake(Arc<TaskWaker>),
-    /// A task was cancelled by another thread: this is its number.
-    Look(u32),
+    /// A task that was woken by another thread. It is run, and dropped, at home only.
+    Run(Runnable),
     Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
 }
 

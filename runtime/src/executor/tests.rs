@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::testing::{on_thread, run};
+use crate::testing::{logged, on_thread, run, waker_of};
 use crate::{AsyncFd, Deadline, IOLoop, Task, sleep, yield_now};
 
 /// Tells where it is dropped.
@@ -303,31 +303,15 @@ fn finished_tasks_leave_no_trace() {
             }
         });
         LOCAL.with(|local| {
-            assert!(local.tasks.borrow().list.is_empty());
-            assert!(local.tasks.borrow().list.end() < 3, "places are used again");
+            assert!(local.tasks.borrow().is_empty());
+            assert!(local.tasks.borrow().end() < 3, "places are used again");
         });
     });
 }
 
 #[test]
 fn a_task_costs_little_more_than_its_future() {
-    assert_eq!(Slab::<Listed>::new().slot_size(), 24);
-}
-
-#[test]
-fn tasks_that_keep_no_waker_share_one() {
-    let spawn_looking = || {
-        let (sender, receiver) = mpsc::channel();
-        let looking = poll_fn(move |cx| {
-            sender.send(cx.waker().data().addr()).unwrap();
-            Poll::<()>::Pending
-        });
-        IOLoop::current().spawn_callback(looking);
-        receiver
-    };
-    let (first, second) = (spawn_looking(), spawn_looking());
-    run(yield_now());
-    assert_eq!(first.recv().unwrap(), second.recv().unwrap());
+    assert_eq!(Slab::<Waker>::new().slot_size(), 16);
 }
 
 #[test]
@@ -357,36 +341,6 @@ fn a_waker_that_is_kept_wakes_its_own_task_and_no_other() {
             run(yield_now());
             assert_eq!(polls(), [1 + round, 1, 1 + round, 1]);
         }
-        let wakers = || LOCAL.with(|local| local.wakers.borrow().iter().count());
-        assert_eq!(wakers(), 2);
-        // One that is kept no longer is given back when its task has run.
-        let task = tasks[0].0.take().unwrap();
-        task.wake_by_ref();
-        drop(task);
-        run(yield_now());
-        assert_eq!(wakers(), 2, "it has kept it once more");
-    });
-}
-
-#[test]
-fn a_waker_that_is_let_go_is_not_held_for_its_task() {
-    on_thread("loop", || {
-        let wakers = || LOCAL.with(|local| local.wakers.borrow().iter().count());
-        let kept = Rc::new(Cell::new(None::<Waker>));
-        let place = Rc::clone(&kept);
-        let mut polls = 0;
-        IOLoop::current().spawn_callback(poll_fn(move |cx| {
-            polls += 1;
-            if polls == 1 {
-                place.set(Some(cx.waker().clone()));
-            }
-            Poll::<()>::Pending
-        }));
-        run(yield_now());
-        assert_eq!(wakers(), 1);
-        kept.take().unwrap().wake();
-        run(yield_now());
-        assert_eq!(wakers(), 0);
     });
 }
 
@@ -441,8 +395,55 @@ fn a_task_that_panics_ends_and_so_does_one_whose_destructor_panics() {
         run(yield_now());
         drop(task);
         run(yield_now());
-        LOCAL.with(|local| assert!(local.tasks.borrow().list.is_empty()));
+        LOCAL.with(|local| assert!(local.tasks.borrow().is_empty()));
     });
+}
+
+#[test]
+fn a_log_line_names_the_task_whose_destructor_panics_and_not_the_one_that_cancelled_it() {
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("in the destructor");
+        }
+    }
+
+    let io_loop = IOLoop::current();
+    io_loop.slow_callback(None);
+    let guard = PanicsWhenDropped;
+    let line = line!() + 1;
+    let task = io_loop.spawn(async move {
+        let _guard = guard;
+        pending::<()>().await;
+    });
+    io_loop.run_sync(yield_now()).unwrap();
+    let lines = logged(|| {
+        io_loop.add_callback(move || drop(task));
+        run(async {
+            yield_now().await;
+            yield_now().await;
+        });
+    });
+    let expected = format!("a task spawned at {}:{line}:24 panicked: in the destructor", file!());
+    assert_eq!(lines, [format!("ERROR squall::application: {expected}")]);
+}
+
+#[test]
+fn a_foreign_waker_that_panics_neither_ends_the_loop_nor_aborts_the_process() {
+    let panicking = waker_of(|| panic!("of a foreign waker"));
+    let io_loop = IOLoop::current();
+    let (mut done, cancelled) = (io_loop.spawn(async { "done" }), io_loop.spawn(pending::<()>()));
+    let mut cancelled = Box::pin(cancelled.cancel());
+    let cx = &mut Context::from_waker(&panicking);
+    let mut nap = std::pin::pin!(sleep(Duration::from_millis(1)));
+    assert!(std::pin::Pin::new(&mut done).poll(cx).is_pending());
+    assert!(cancelled.as_mut().poll(cx).is_pending());
+    assert!(nap.as_mut().poll(cx).is_pending());
+    let lines = logged(|| run(sleep(Duration::from_millis(5))));
+    let panics = lines.iter().filter(|line| line.contains("a waker")).count();
+    assert_eq!(panics, 3, "{lines:?}");
+    assert_eq!(run(done).unwrap(), "done");
 }
 
 #[test]
@@ -466,18 +467,19 @@ fn the_count_of_turns_is_not_disturbed_by_a_task_that_wakes_itself() {
 }
 
 #[test]
-fn a_panic_that_ends_a_run_of_the_loop_leaves_the_other_tasks_in_the_queue() {
+fn a_panic_in_what_is_called_after_a_task_ends_neither_the_loop_nor_other_tasks() {
     let io_loop = IOLoop::current();
+    io_loop.slow_callback(None);
     let ran = Rc::new(Cell::new(0));
     io_loop.add_callback(|| IOLoop::after_poll(|_| panic!("in what is called after the task")));
     for _ in 0..3 {
         let count = Rc::clone(&ran);
         io_loop.add_callback(move || count.set(count.get() + 1));
     }
-    let run = || io_loop.run_sync(yield_now());
-    catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
-    run().unwrap();
+    let lines = logged(|| io_loop.run_sync(yield_now()).unwrap());
     assert_eq!(ran.get(), 3);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("`IOLoop::after_poll` by a task spawned at "), "{lines:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who waits for an event: mostly a task of this thread.
 //!
-//! A task that waits for a descriptor or a timer is remembered by its number. Its waker would take
-//! four times the room, in each source and each timer, and two atomic operations for each event.
+//! The reactor and the timers remember a waiting task by its number. Its waker would take four times
+//! the room in each source and each timer, and two more atomic operations for each event.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -9,6 +9,7 @@ use std::ptr::{self, null};
 use std::task::{RawWakerVTable, Waker};
 
 use super::LOCAL;
+use super::caught::caught;
 
 /// Somebody to be woken once: the number of a task or of a foreign waker, and a bit for which of
 /// them. It takes four bytes, also as an `Option`.
@@ -20,6 +21,9 @@ const TASK: NonZeroU32 = bit(30);
 /// The bit of a foreign waker: that of the future given to `run_sync`, or of a future inside somebody
 /// else's executor. That nobody waits and that a task does is so told apart from this by the sign.
 const FOREIGN: NonZeroU32 = bit(31);
+
+/// What a log line calls a foreign waker.
+const WAKER: &str = "a waker";
 
 const fn bit(bit: u32) -> NonZeroU32 {
     match NonZeroU32::new(1 << bit) {
@@ -60,10 +64,16 @@ impl Waiter {
     #[inline(always)]
     pub(crate) fn wake(self) {
         match self.whom() {
-            Whom::Task(index) => LOCAL.with(|local| local.wake(index)),
+            Whom::Task(index) => LOCAL.with(|local| {
+                // This runs no user code: the task goes into the queue.
+                if let Some(waker) = local.tasks.borrow().at(index) {
+                    waker.wake_by_ref();
+                }
+            }),
             Whom::Foreign(index) => {
                 std::mem::forget(self);
-                take_foreign(index).into_iter().for_each(Waker::wake);
+                let waker = take_foreign(index);
+                caught(WAKER, || waker.into_iter().for_each(Waker::wake));
             }
         }
     }
@@ -91,64 +101,34 @@ impl Drop for Waiter {
     #[inline]
     fn drop(&mut self) {
         if let Whom::Foreign(index) = self.whom() {
-            drop(take_foreign(index));
+            let waker = take_foreign(index);
+            caught(WAKER, || drop(waker));
         }
     }
 }
 
-/// The task that runs now, or has run before: then nobody else has the waker that it was lent.
+/// The task that runs now, or that ran last.
 pub(super) struct Running {
-    /// What waits for an event if it does.
+    /// The waiter that wakes it.
     task: Cell<NonZeroU32>,
-    /// Where its waker lies.
-    at: Cell<*const Waker>,
-    /// What that is made of: enough to know it again elsewhere.
+    /// The parts of its waker, by which the waker is recognised.
     waker: Cell<(*const (), *const RawWakerVTable)>,
 }
 
 impl Running {
     pub(super) const fn none() -> Self {
-        Self { task: Cell::new(TASK), at: Cell::new(null()), waker: Cell::new((null(), null())) }
+        Self { task: Cell::new(TASK), waker: Cell::new((null(), null())) }
     }
 
-    /// This one is polled next.
+    /// Says that the task with this number is polled next, with this waker.
     #[inline]
-    pub(super) fn begin(&self, index: u32) {
+    pub(super) fn begin(&self, index: u32, waker: &Waker) {
         self.task.set(TASK | index);
-    }
-
-    /// It is polled with this waker, and so are those after it.
-    pub(super) fn lend(&self, waker: &Waker) {
-        self.expect(waker);
-        self.lie_at(waker);
-    }
-
-    /// The same, but it is not known yet where the waker will lie: another one may lie where it does
-    /// now.
-    pub(super) fn expect(&self, waker: &Waker) {
-        self.at.set(null());
         self.waker.set((waker.data(), waker.vtable()));
-    }
-
-    /// The waker may have moved.
-    #[inline]
-    pub(super) fn lie_at(&self, waker: &Waker) {
-        self.at.set(waker);
-    }
-
-    /// No task runs, and wakers may lie where that of one was.
-    pub(super) fn end(&self) {
-        self.at.set(null());
-        self.waker.set((null(), null()));
     }
 
     #[inline]
     fn is_woken_by(&self, waker: &Waker) -> bool {
-        ptr::eq(self.at.get(), waker) || self.is_woken_by_copy(waker)
-    }
-
-    #[cold]
-    fn is_woken_by_copy(&self, waker: &Waker) -> bool {
         let (data, vtable) = self.waker.get();
         data == waker.data() && ptr::eq(vtable, waker.vtable())
     }
@@ -231,15 +211,6 @@ mod tests {
             }
             task.await.unwrap();
         });
-    }
-
-    #[test]
-    fn a_waker_that_lies_where_that_of_the_loop_was_made_is_another_one() {
-        let remote = Arc::new(crate::executor::Remote::new());
-        let batch = crate::executor::Batch::new(&remote);
-        LOCAL.with(|local| assert!(local.running.at.get().is_null()));
-        drop(batch);
-        LOCAL.with(|local| assert!(local.running.at.get().is_null()));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! The atomic comes from the parent module, so that `tests/loom.rs` can put loom's in its place
 //! and try every interleaving.
 
-use super::atomic::{AtomicBool, AtomicU8, Ordering};
+use super::atomic::{AtomicU8, Ordering};
 
 /// The loop is awake, and has seen all announcements.
 const AWAKE: u8 = 0;
@@ -56,29 +56,5 @@ impl Signal {
     /// Whether [`take`](Self::take) would return true.
     pub(crate) fn is_pending(&self) -> bool {
         self.0.load(Ordering::Relaxed) == PENDING
-    }
-}
-
-/// Whether a task that was woken by another thread is on its way home. As long as it is, it need not
-/// be sent once more.
-#[derive(Debug)]
-pub(crate) struct Sent(AtomicBool);
-
-impl Sent {
-    pub(crate) fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    /// Returns true if it has to be put into the queue. Whatever was written before this call, the
-    /// task finds when it runs next.
-    #[must_use]
-    pub(crate) fn send(&self) -> bool {
-        !self.0.swap(true, Ordering::AcqRel)
-    }
-
-    /// Called by the loop when it has taken the task out of the queue, before it runs it.
-    pub(crate) fn received(&self) {
-        // Not a store: who was told that it need not send has to be seen here.
-        self.0.swap(false, Ordering::AcqRel);
     }
 }

@@ -4,12 +4,16 @@ use std::cell::Cell;
 use std::panic::Location;
 use std::time::Duration;
 
+use crate::executor::caught;
 use crate::{executor, log, timer};
 
 use super::IOLoop;
 
 /// As asyncio has it.
 const SLOW_CALLBACK: Duration = Duration::from_millis(100);
+
+/// What a log line calls the function that a task gives to [`IOLoop::after_poll`].
+const AFTER_POLL: &str = "the function given to `IOLoop::after_poll` by a task";
 
 thread_local! {
     static POLLS: Polls = const {
@@ -100,7 +104,7 @@ impl IOLoop {
     /// logged if it was slow.
     ///
     /// Only the last that asks during one call of a task is called. Outside of a task, it is
-    /// called after the next one.
+    /// called after the next one. A panic of `call` is logged, and the loop goes on.
     ///
     /// ```
     /// use std::time::Duration;
@@ -193,11 +197,13 @@ impl Polls {
         (ended, ended.saturating_sub(self.begun.replace(ended)))
     }
 
+    /// Calls `after`. Its panic is logged: at the end of a task it would end the loop.
     #[inline(always)]
     fn tell(&self, after: AfterPoll, site: Option<&'static Location<'static>>) {
         let (ended, took) = self.take_time();
         let is_slow = took > self.slow.get();
-        let busy = after(Polled { ended, is_slow });
+        let mut busy = None;
+        caught(AFTER_POLL, || busy = after(Polled { ended, is_slow }));
         if is_slow {
             report(site, took, busy);
         }
@@ -217,8 +223,10 @@ fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<Box<
     let site = site.or_else(executor::site);
     let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));
     let by = site.map_or_else(String::new, |site| format!(" by a task that was spawned at {site}"));
-    let text = format_args!("the loop was kept for {took:.1?}{by}{busy}");
-    log::warn(log::GENERAL, text);
+    // The subscriber that takes the line is user code.
+    caught("the log", || {
+        log::warn(log::GENERAL, format_args!("the loop was kept for {took:.1?}{by}{busy}"));
+    });
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Core, polls};
 use crate::budget;
-use crate::executor::{self, Batch, Remote};
+use crate::executor::{self, Remote};
 use crate::reactor::{self, Asked};
 use crate::{pulse, timer};
 
@@ -19,10 +19,9 @@ impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
         let mut asked = self.prepare()?;
-        let mut batch = Batch::new(&self.remote);
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn(&mut asked, &mut batch)?;
+            self.turn(&mut asked)?;
         }
         Ok(())
     }
@@ -32,13 +31,12 @@ impl Core {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
         let mut asked = self.prepare()?;
-        let mut batch = Batch::new(&self.remote);
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
         let cx = &mut Context::from_waker(&waker);
         let mut is_first = true;
-        while self.turn_until_woken(&mut asked, &mut batch, &woken, is_first)? {
+        while self.turn_until_woken(&mut asked, &woken, is_first)? {
             executor::leave();
             budget::refill();
             let polled = future.as_mut().poll(cx);
@@ -60,7 +58,6 @@ impl Core {
     fn turn_until_woken(
         &self,
         asked: &mut Asked,
-        batch: &mut Batch,
         woken: &MainWaker,
         is_first: bool,
     ) -> io::Result<bool> {
@@ -76,15 +73,15 @@ impl Core {
                     return Ok(true);
                 }
             }
-            self.turn(asked, batch)?;
+            self.turn(asked)?;
             may_be_woken = true;
         }
     }
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     #[inline(always)]
-    fn turn(&self, asked: &mut Asked, batch: &mut Batch) -> io::Result<()> {
-        let is_ready = batch.run_ready(|| polls::ended(None));
+    fn turn(&self, asked: &mut Asked) -> io::Result<()> {
+        let is_ready = executor::run_ready(|| polls::ended(None));
         if timer::is_virtual() {
             self.sleep_virtually(asked)?;
         } else {
@@ -176,6 +173,7 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
+        executor::leave();
         pulse::rest();
     }
 }
