@@ -1,6 +1,8 @@
 use squall::testing::TestClient;
 use squall::{Application, Context, Functions, Method, Result, StatusCode, get, route};
 
+use crate::wire::Server;
+
 /// XXH3 of "hello", 128 bits.
 const HELLO: &str = "\"9555e8555c62dcfd\"";
 
@@ -72,11 +74,114 @@ fn only_a_whole_200_to_get_and_head_has_a_tag() {
         ("GET", "/empty", false),
     ];
     for (method, path, has_tag) in cases {
-        let request = client.request(Method::from_bytes(method.as_bytes()).unwrap(), path);
-        let response = request.header("If-None-Match", "*").send();
-        assert_eq!(response.status() == 304, has_tag, "{method} {path}");
         let response = client.request(Method::from_bytes(method.as_bytes()).unwrap(), path).send();
         assert_eq!(response.header("etag"), has_tag.then_some(HELLO), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_star_matches_whatever_would_be_a_200_to_get_and_head() {
+    async fn flushed(cx: &mut Context) -> Result {
+        cx.write("hel")?;
+        cx.flush().await?;
+        cx.write("lo")
+    }
+    async fn declared_and_flushed(cx: &mut Context) -> Result {
+        cx.set_header("Content-Length", "5")?;
+        flushed(cx).await
+    }
+    async fn file(cx: &mut Context) -> Result {
+        cx.send_file("Cargo.toml").await
+    }
+    async fn file_and_flush(cx: &mut Context) -> Result {
+        cx.send_file("Cargo.toml").await?;
+        cx.flush().await
+    }
+    async fn finished(cx: &mut Context) -> Result {
+        cx.write("hello")?;
+        cx.finish()
+    }
+    let created = StatusCode::CREATED;
+    let app = move || {
+        Application::new([
+            route("/", get(hello).post(hello).put(hello)),
+            route("/empty", get(async || "")),
+            route("/nothing", get(async || ())),
+            route("/flushed", get(flushed).post(flushed)),
+            route("/declared-and-flushed", get(declared_and_flushed)),
+            route("/file", get(file)),
+            route("/file-and-flush", get(file_and_flush)),
+            route("/finished", get(finished)),
+            route("/created", get(async move || (created, ""))),
+            route("/no-content", get(async || StatusCode::NO_CONTENT)),
+            route("/gone", get(async || StatusCode::GONE)),
+            route("/moved", get(async |cx: &mut Context| cx.redirect("/"))),
+        ])
+    };
+    let server = Server::start(app);
+    let expected = "HTTP/1.1 304 Not Modified\r\nServer: Squall/0.1.0\r\nDate:\r\n";
+    let paths = [
+        "/empty",
+        "/nothing",
+        "/flushed",
+        "/declared-and-flushed",
+        "/file",
+        "/file-and-flush",
+        "/finished",
+    ];
+    for (path, method) in paths.iter().flat_map(|path| [(path, "GET"), (path, "HEAD")]) {
+        // Also a file is not looked at by its date then.
+        let since = "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+        for extra in ["", since] {
+            let exchange = server.exchange(format!(
+                "{method} {path} HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n{extra}\r\n"
+            ));
+            let response = exchange.only();
+            assert_eq!(exchange.statuses(), [304], "{method} {path}");
+            assert!(response.raw.starts_with("HTTP/1.1 304 Not Modified\r\n"));
+            assert!(response.raw.ends_with("\r\n\r\n"), "{method} {path}: no body");
+            assert_eq!(response.header("content-length"), None, "{method} {path}");
+            assert_eq!(response.header("transfer-encoding"), None, "{method} {path}");
+            assert!(exchange.kept, "{method} {path}");
+            if path.ends_with("flushed") || *path == "/empty" || *path == "/nothing" {
+                assert_eq!(response.raw, format!("{expected}\r\n"), "{method} {path}");
+            }
+        }
+    }
+    for (method, path, status) in [
+        ("POST", "/", 200),
+        ("PUT", "/", 200),
+        ("POST", "/flushed", 200),
+        ("GET", "/created", 201),
+        ("GET", "/no-content", 204),
+        ("GET", "/gone", 410),
+        ("GET", "/moved", 302),
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/", 405),
+    ] {
+        let exchange = server.exchange(format!(
+            "{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nIf-None-Match: *\r\n\r\n"
+        ));
+        assert_eq!(exchange.statuses(), [status], "{method} {path}");
+    }
+}
+
+#[test]
+fn a_flushed_response_with_a_tag_of_the_handler_is_compared_as_well() {
+    async fn flushed(cx: &mut Context) -> Result {
+        cx.set_header("ETag", "\"v1\"")?;
+        for piece in ["a", "b", "c"] {
+            cx.write(piece)?;
+            cx.flush().await?;
+        }
+        Ok(())
+    }
+    let client = serving(get(flushed));
+    for method in [Method::GET, Method::HEAD] {
+        for (value, status) in [("\"v1\"", 304), ("W/\"v1\"", 304), ("\"v2\"", 200)] {
+            let request = client.request(method.clone(), "/").header("If-None-Match", value);
+            assert_eq!(request.send().status(), status, "{method} {value}");
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Response {
     pub(crate) promised: Option<u64>,
     /// What streams goes out in chunks, and not as it comes.
     pub(crate) is_chunked: bool,
+    /// The head of a response in pieces was one without a body: the pieces are dropped.
+    pub(crate) without_body: bool,
     pub(crate) keep_alive: bool,
     /// Status or headers were changed since it was found to be a sound response.
     pub(crate) is_changed: bool,
@@ -132,6 +134,7 @@ impl Exchange {
                 progress: Progress::Open,
                 promised: None,
                 is_chunked: false,
+                without_body: false,
                 keep_alive: false,
                 is_changed: false,
             },

@@ -88,17 +88,30 @@ impl Context {
                 self.complete()?;
                 return self.send_rest();
             }
-            let declared = self.declared_length()?;
-            let framing = ResponseFraming::of(self.exchange.head.version, status, declared);
-            // Of a response to HEAD there is nothing to be kept.
-            let to_head = *self.method() == Method::HEAD;
-            self.exchange.response.promised = declared.filter(|_| !to_head);
-            let chunked = framing == ResponseFraming::Chunked;
-            self.send_head(framing, None, false);
-            self.exchange.response.is_chunked = chunked;
-            self.exchange.response.progress = Progress::Streaming;
+            self.begin_streaming()?;
         }
         self.send_piece()
+    }
+
+    /// Queues the head of a response whose body follows in pieces.
+    #[track_caller]
+    fn begin_streaming(&mut self) -> Result {
+        let declared = self.declared_length()?;
+        let not_modified = self.client_has(None);
+        if not_modified {
+            self.become_not_modified();
+        }
+        // The handler goes on writing, and the client gets none of it.
+        let without_body = not_modified || *self.method() == Method::HEAD;
+        let (status, version) = (self.status(), self.exchange.head.version);
+        let framing = ResponseFraming::of(version, status, declared);
+        self.exchange.response.promised = declared.filter(|_| !without_body);
+        self.send_head(framing, None, false);
+        let response = &mut self.exchange.response;
+        response.is_chunked = framing == ResponseFraming::Chunked;
+        response.without_body = without_body;
+        response.progress = Progress::Streaming;
+        Ok(())
     }
 
     /// Queues what has been written since the head left.
@@ -119,7 +132,7 @@ impl Context {
             };
             response.promised = Some(left);
         }
-        if self.exchange.head.method == Method::HEAD {
+        if response.without_body {
             response.body.clear();
             return Ok(());
         }
@@ -144,7 +157,8 @@ impl Context {
                 if let Some(left) = self.exchange.response.promised.filter(|left| *left > 0) {
                     return Err(self.break_promise(left, 0));
                 }
-                if self.exchange.response.is_chunked && self.exchange.head.method != Method::HEAD {
+                let response = &self.exchange.response;
+                if response.is_chunked && !response.without_body {
                     self.send_last_chunk();
                 }
                 self.exchange.response.progress = Progress::Finished;
@@ -260,25 +274,21 @@ impl Context {
         })
     }
 
-    /// Whether the client has what would be sent: under the tag of the framework, or else that
-    /// of the handler; or if it is a file, by its age.
+    /// Whether the client has the response already, so that a 304 takes its place: by its tag, which
+    /// is the `automatic` one or the handler's, or if it is a file, by its date.
+    ///
+    /// `If-None-Match: *` matches a response without a tag as well.
     fn client_has(&self, automatic: Option<ETag>) -> bool {
         if self.exchange.response.file.is_some() && self.has_unmodified() {
             return true;
         }
-        if !self.exchange.head.if_none_match {
+        if !self.exchange.head.if_none_match || !self.may_be_had() {
             return false;
         }
         let automatic = automatic.map(ETag::text);
-        let etag = match &automatic {
-            Some(etag) => Some(etag.as_slice()),
-            None if self.may_be_had() => {
-                let headers = &self.exchange.response.headers;
-                headers.special(Role::ETag, &header::ETAG).map(HeaderValue::as_bytes)
-            }
-            None => None,
-        };
-        let Some(etag) = etag else { return false };
+        let headers = &self.exchange.response.headers;
+        let own = || headers.special(Role::ETag, &header::ETAG).map(HeaderValue::as_bytes);
+        let etag = automatic.as_ref().map(<[u8; 18]>::as_slice).or_else(own);
         self.connection.with(|buffers| {
             let fields = self.exchange.head.fields(buffers.input.head(), "if-none-match");
             if_none_match(fields, etag)

@@ -67,20 +67,23 @@ static HEX: [[u8; 2]; 256] = {
     pairs
 };
 
-/// Whether a request whose `If-None-Match` fields have the values `fields` already has what
-/// `etag` names, quotes included (RFC 9110 §13.1.2): the answer to GET and HEAD is 304 then.
+/// Whether the values `fields` of a request's `If-None-Match` match a response with the tag `etag`,
+/// quotes included (RFC 9110 §13.1.2): the answer to GET and HEAD is 304 then.
 ///
-/// The comparison is weak: `W/` makes no difference. What is not a tag is passed over up to
-/// the next comma. Takes time linear in the length of the fields.
-pub(crate) fn if_none_match<'a>(fields: impl IntoIterator<Item = &'a [u8]>, etag: &[u8]) -> bool {
-    let opaque = etag.strip_prefix(b"W/").unwrap_or(etag);
-    fields.into_iter().any(|field| list_matches(field, opaque))
+/// `*` matches any response, also one without a tag. The comparison is weak: `W/` makes no
+/// difference. Text that is not a tag is passed over up to the next comma. Takes time linear in the
+/// length of the fields.
+pub(crate) fn if_none_match<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    etag: Option<&[u8]>,
+) -> bool {
+    let opaque = etag.map(|etag| etag.strip_prefix(b"W/").unwrap_or(etag));
+    let matches = |field| trim(field) == b"*" || opaque.is_some_and(|tag| has_tag(field, tag));
+    fields.into_iter().any(matches)
 }
 
-fn list_matches(field: &[u8], opaque: &[u8]) -> bool {
-    if trim(field) == b"*" {
-        return true;
-    }
+/// Whether the list of tags `field` holds one whose opaque part is `opaque`.
+fn has_tag(field: &[u8], opaque: &[u8]) -> bool {
     let mut rest = field;
     loop {
         rest = trim(rest);

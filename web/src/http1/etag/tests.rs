@@ -43,15 +43,22 @@ fn none_match() {
         (vec!["*, \"b\""], false),
     ] {
         let lines = || fields.iter().map(|field| field.as_bytes());
-        assert_eq!(if_none_match(lines(), b"\"a\""), matches, "{fields:?}");
-        assert_eq!(if_none_match(lines(), b"W/\"a\""), matches, "{fields:?}, ours weak");
+        assert_eq!(if_none_match(lines(), Some(b"\"a\"")), matches, "{fields:?}");
+        assert_eq!(if_none_match(lines(), Some(b"W/\"a\"")), matches, "{fields:?}, ours weak");
+    }
+}
+
+#[test]
+fn without_a_tag_only_a_star_matches() {
+    for (field, matches) in [("*", true), ("\t* ", true), ("\"*\"", false), ("\"a\"", false)] {
+        assert_eq!(if_none_match([field.as_bytes()], None), matches, "{field:?}");
     }
 }
 
 #[test]
 fn an_element_may_hold_a_comma() {
-    assert!(if_none_match([b"\"b\", \"a,c\"".as_slice()], b"\"a,c\""));
-    assert!(!if_none_match([b"\"b,\"a\",c\"".as_slice()], b"\"a\""));
+    assert!(if_none_match([b"\"b\", \"a,c\"".as_slice()], Some(b"\"a,c\"")));
+    assert!(!if_none_match([b"\"b,\"a\",c\"".as_slice()], Some(b"\"a\"")));
 }
 
 proptest! {
@@ -63,7 +70,7 @@ proptest! {
 
     #[test]
     fn any_field_is_survived(field in "[\"a,W/* \t]{0,40}") {
-        let _ = if_none_match([field.as_bytes()], b"\"a\"");
+        let _ = if_none_match([field.as_bytes()], Some(b"\"a\""));
     }
 
     #[test]
@@ -74,6 +81,6 @@ proptest! {
         let tag = ETag::of(b"x");
         let text = str::from_utf8(&tag.text()).unwrap().to_owned();
         let list = [before, vec![text], after].concat().join(", ");
-        prop_assert!(if_none_match([list.as_bytes()], &tag.text()));
+        prop_assert!(if_none_match([list.as_bytes()], Some(&tag.text())));
     }
 }
