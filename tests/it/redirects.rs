@@ -46,6 +46,60 @@ fn the_status_and_the_place_are_as_given() {
 }
 
 #[test]
+fn a_place_is_percent_encoded_as_browsers_do_it() {
+    for (place, location) in [
+        ("/a b", "/a%20b"),
+        ("/a\tb?c\td", "/a%09b?c%09d"),
+        (
+            "/sm\u{f8}rrebr\u{f8}d?q=\u{20ac} 5#\u{fc}",
+            "/sm%C3%B8rrebr%C3%B8d?q=%E2%82%AC%205#%C3%BC",
+        ),
+        ("/%C3%A9?a=%20", "/%C3%A9?a=%20"),
+        ("  /x ", "/x"),
+    ] {
+        let server = Server::start(move || {
+            Application::new([route("/", get(async move |cx: &mut Context| cx.redirect(place)))])
+        });
+        let exchange = server.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let expected = format!(
+            "HTTP/1.1 302 Found\r\nServer: Squall/0.1.0\r\nLocation: {location}\r\nDate:\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        assert_eq!(exchange.only().raw, expected);
+    }
+}
+
+#[test]
+fn what_is_no_redirect_is_refused_and_leaves_the_response_as_it_was() {
+    let statuses = [100, 101, 199, 200, 201, 204, 304, 400, 404, 500, 599, 999];
+    for status in statuses {
+        let status = StatusCode::from_u16(status).unwrap();
+        let go = async move |cx: &mut Context| {
+            cx.write("stays")?;
+            let error = cx.redirect_with(status, "/there").unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&ResponseError::NotRedirect(status)));
+            assert_eq!((cx.status(), cx.is_finished()), (StatusCode::OK, false));
+            assert_eq!(cx.response_header("location"), None);
+            cx.write(", here")
+        };
+        let client = TestClient::new(Application::new([route("/", get(go))]));
+        assert_eq!(client.get("/").send().text(), "stays, here");
+    }
+    for place in ["/a\r\nX-Injected: 1", "/a\nb", "\r", "/\0", "/\u{7f}", "/\u{1b}[0m"] {
+        let go = async move |cx: &mut Context| {
+            assert!(cx.redirect(place).is_err(), "{place:?}");
+            cx.write("stays")
+        };
+        let client = TestClient::new(Application::new([route("/", get(go))]));
+        let response = client.get("/").send();
+        assert_eq!((response.text().as_str(), response.header("location")), ("stays", None));
+    }
+    let go = async |cx: &mut Context| cx.redirect_with(StatusCode::OK, "/there");
+    let client = TestClient::new(Application::new([route("/", get(go))]));
+    assert_eq!(client.get("/").send().status(), 500);
+}
+
+#[test]
 fn behind_a_redirect_nothing_can_be_written() {
     async fn go(cx: &mut Context) -> Result {
         cx.redirect("/there")?;

@@ -216,6 +216,21 @@ fn a_reason_stands_on_the_status_line_if_it_may() {
 }
 
 #[test]
+fn a_reason_may_hold_all_characters_but_controls() {
+    for character in ('\0'..='\u{ff}').chain(['\u{20ac}', '\u{2028}', '\u{1f980}']) {
+        let reason = format!("a{character}b");
+        let may = character == '\t' || !character.is_ascii_control();
+        let sent = if may { reason.clone() } else { "Unknown".to_owned() };
+        let set = async move |cx: &mut Context| {
+            cx.set_status_with_reason(StatusCode::OK, reason.as_str());
+        };
+        let client = TestClient::new(Application::new([route("/", get(set))]));
+        let answer = client.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(answer.split_once("\r\n").unwrap().0, format!("HTTP/1.1 200 {sent}"));
+    }
+}
+
+#[test]
 fn the_date_is_that_of_now() {
     let server = acting(|_| Ok(()));
     let mut client = server.connect();

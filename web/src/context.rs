@@ -21,6 +21,7 @@ mod from_argument;
 mod interim;
 pub(crate) mod options;
 pub(crate) mod policy;
+mod redirect;
 mod request;
 mod response;
 mod scoring;

@@ -213,43 +213,6 @@ impl Context {
         }
         Ok((name.try_into().map_err(Into::into)?, value.try_into().map_err(Into::into)?))
     }
-
-    /// Sends the client to `url` with 302 Found, and finishes the response.
-    ///
-    /// ```
-    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
-    /// async fn old(cx: &mut Context) -> Result {
-    ///     cx.redirect("/new")
-    /// }
-    ///
-    /// let response = TestClient::new(Application::new([route("/old", get(old))])).get("/old").send();
-    /// assert_eq!((response.status().as_u16(), response.header("location")), (302, Some("/new")));
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`redirect_with`](Self::redirect_with).
-    #[track_caller]
-    pub fn redirect(&mut self, url: &str) -> Result {
-        self.redirect_with(StatusCode::FOUND, url)
-    }
-
-    /// Sends the client to `url` with `status`, and finishes the response.
-    ///
-    /// `url` stands in the `Location` header as it is given: absolute, or relative to the
-    /// request.
-    ///
-    /// # Errors
-    ///
-    /// If `url` may not stand in a header, and [`ResponseError::HeadSent`] once the head has
-    /// been flushed.
-    #[track_caller]
-    pub fn redirect_with(&mut self, status: StatusCode, url: &str) -> Result {
-        self.set_header(header::LOCATION, url)?;
-        self.set_status(status);
-        self.exchange.response.body.clear();
-        self.complete()
-    }
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
@@ -267,6 +230,8 @@ pub enum ResponseError {
     /// This header may not stand behind a body (RFC 9110 §6.5.1): it says how the message is
     /// framed or read, which the client must know before.
     NoTrailer,
+    /// This status does not send the client elsewhere.
+    NotRedirect(StatusCode),
     /// This status is not one of an informational response.
     NotInformational(StatusCode),
     /// A response of this status comes before another one, and cannot be the last.
@@ -291,6 +256,9 @@ impl fmt::Display for ResponseError {
             Self::HeadSent => write!(f, "the head of the response has been sent"),
             Self::NoProtocol => write!(f, "the Upgrade header is not set"),
             Self::NoTrailer => write!(f, "this header cannot be a trailer"),
+            Self::NotRedirect(status) => {
+                write!(f, "{} is not the status of a redirect", status.as_u16())
+            }
             Self::NotInformational(status) => {
                 write!(f, "{} is not the status of an informational response", status.as_u16())
             }

@@ -1,0 +1,111 @@
+//! Responses that send the client elsewhere.
+
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
+use crate::context::Context;
+use crate::context::response::ResponseError;
+use crate::error::Result;
+use crate::http::{StatusCode, header};
+
+impl Context {
+    /// Sends the client to `url` with 302 Found, and finishes the response.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn old(cx: &mut Context) -> Result {
+    ///     cx.redirect("/new")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/old", get(old))])).get("/old").send();
+    /// assert_eq!((response.status().as_u16(), response.header("location")), (302, Some("/new")));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Like [`redirect_with`](Self::redirect_with).
+    #[track_caller]
+    pub fn redirect(&mut self, url: &str) -> Result {
+        self.redirect_with(StatusCode::FOUND, url)
+    }
+
+    /// Sends the client to `url` with `status`, and finishes the response.
+    ///
+    /// `url` is absolute, or relative to the request. The `Location` header holds it percent-encoded
+    /// like a browser does it: text outside ASCII, spaces, tabs, `"`, `<` and `>` everywhere, and a
+    /// few more characters in the path and the fragment. Escapes such as `%20` stay as they are, and
+    /// spaces and tabs at either end are removed.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, StatusCode, get, route};
+    /// async fn old(cx: &mut Context) -> Result {
+    ///     cx.redirect_with(StatusCode::MOVED_PERMANENTLY, "/caf\u{e9} noir?a=b c")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(old))])).get("/").send();
+    /// assert_eq!(response.header("location"), Some("/caf%C3%A9%20noir?a=b%20c"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The response stays as it was after each of them:
+    /// - [`ResponseError::NotRedirect`] if `status` is not 3xx, or is 304 Not Modified;
+    /// - [`ResponseError::HeadSent`] once the head has been flushed;
+    /// - if `url` has a control character other than a tab in it, such as a line end.
+    #[track_caller]
+    pub fn redirect_with(&mut self, status: StatusCode, url: &str) -> Result {
+        if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
+            return Err(ResponseError::NotRedirect(status).into());
+        }
+        self.set_header(header::LOCATION, encode(url))?;
+        self.set_status(status);
+        self.exchange.response.body.clear();
+        self.complete()
+    }
+}
+
+/// The characters that a browser encodes in every part of a URL. Control characters other than the
+/// tab are missing: no header may hold them, and encoding them would hide a mistake.
+const ANYWHERE: &AsciiSet = &AsciiSet::EMPTY.add(b'\t').add(b' ').add(b'"').add(b'<').add(b'>');
+
+const IN_PATHS: &AsciiSet = &ANYWHERE.add(b'`').add(b'{').add(b'}');
+
+const IN_FRAGMENTS: &AsciiSet = &ANYWHERE.add(b'`');
+
+/// Percent-encodes each part of `url` like the URL standard does it.
+fn encode(url: &str) -> String {
+    let url = url.trim_matches([' ', '\t']);
+    let (url, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+    let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+    let parts = [(path, IN_PATHS), (query, ANYWHERE), (fragment, IN_FRAGMENTS)];
+    parts.iter().flat_map(|(part, set)| utf8_percent_encode(part, set)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_url_may_hold_is_encoded_part_by_part() {
+        let cases = [
+            ("", ""),
+            ("/", "/"),
+            ("/a b\tc", "/a%20b%09c"),
+            ("/\u{e9}?\u{e9}#\u{e9}", "/%C3%A9?%C3%A9#%C3%A9"),
+            ("/\u{1f980}", "/%F0%9F%A6%80"),
+            ("https://b\u{fc}cher.example/x", "https://b%C3%BCcher.example/x"),
+            ("/\"<>`{}?\"<>`{}#\"<>`{}", "/%22%3C%3E%60%7B%7D?%22%3C%3E`{}#%22%3C%3E%60{}"),
+            ("/a%20b%zz%", "/a%20b%zz%"),
+            (
+                "//h:1/a;b=c,d/(e)!*'~@$&+[f]|g^\\?x=1&y=/?#a?b#c",
+                "//h:1/a;b=c,d/(e)!*'~@$&+[f]|g^\\?x=1&y=/?#a?b#c",
+            ),
+            (" \t/a b\t ", "/a%20b"),
+            ("?a b", "?a%20b"),
+            ("#a b", "#a%20b"),
+            ("/a\r\nb", "/a\r\nb"),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(encode(url), expected, "{url:?}");
+        }
+    }
+}
