@@ -1,4 +1,6 @@
-use squall::{Application, Context, Result, get, regex, route};
+use std::collections::HashMap;
+
+use squall::{Application, Context, Result, get, post, regex, route};
 
 use crate::wire::Server;
 
@@ -33,6 +35,16 @@ fn server() -> Server {
         let second = second.unwrap_or_else(|error| error.status().to_string());
         cx.write(format!("({first})({second})"))
     }
+    async fn maybe(cx: &mut Context, first: Option<String>, second: Option<u8>) -> Result {
+        let named: Option<u8> = cx.optional_path_argument("second")?;
+        assert_eq!(named, second);
+        assert_eq!(cx.optional_path_argument::<u8>("third").unwrap_err().status(), 500);
+        assert_eq!(cx.optional_path_argument_at::<u8>(2)?, None);
+        cx.write(format!("{first:?} {second:?}"))
+    }
+    async fn mixed(cx: &mut Context, a: u8, b: Option<char>, c: Option<bool>) -> Result {
+        cx.write(format!("{a} {b:?} {c:?}"))
+    }
     async fn unread() -> &'static str {
         "unread"
     }
@@ -46,6 +58,10 @@ fn server() -> Server {
             route("/two/{first}/{second}", get(two)),
             route("/rest/{*rest}", get(path)),
             regex("/optional/(?<first>[^/]+)(?:/(?<second>[^/]+))?", get(optional)),
+            regex("/maybe(?:/(?<first>[^/]*))?(?:/(?<second>[^/]+))?", get(maybe)),
+            regex("/mixed/([0-9]+)(-.)?(/[a-z]+)?", get(mixed)),
+            regex("/group/([0-9]+)(?:-(.))?(?:/([a-z]+))?", get(mixed)),
+            route("/always/{a}/{b}/{c}", get(mixed)),
             route("/unread", get(unread).post(unread)),
             route("/unread/{text}", get(unread)),
         ])
@@ -169,7 +185,7 @@ fn an_argument_that_is_missing_is_the_mistake_of_the_client() {
 
 #[test]
 fn what_is_not_utf8_is_refused_where_it_is_read() {
-    let rows = ["a=%FF", "a=%C3", "a=%E9", "a=%C0%80", "a=%ED%A0%80", "b=%FF&a=1", "%FF=1"];
+    let rows = ["a=%FF", "a=%C3", "a=%E9", "a=%C0%80", "a=%ED%A0%80", "a=%FF&a=1", "%61=%FF"];
     let server = server();
     for fields in rows {
         is_bad(&server, fields, get_of(&format!("/?{fields}")));
@@ -178,8 +194,80 @@ fn what_is_not_utf8_is_refused_where_it_is_read() {
         server.serves(fields, post_of("/unread", FORM, fields));
     }
     is_bad(&server, "a path argument", get_of("/path/%FF"));
+    is_bad(&server, "an optional path argument", get_of("/maybe/%FF"));
     is_bad(&server, "a number that is a path argument", get_of("/number/%FF"));
     server.serves("a path argument that is not read", get_of("/unread/%FF"));
+}
+
+#[test]
+fn only_what_is_asked_for_is_decoded() {
+    let server = server();
+    let rows: [(&str, &[u8], &str); 9] = [
+        ("another value", b"a=1&b=%FF", "1"),
+        ("another value before it", b"b=%FF&a=1", "1"),
+        ("a value that does not count", b"a=%FF&a=1", "1"),
+        ("another name", b"%FF=1&a=1", "1"),
+        ("another name that begins so", b"a%FF=1&a=1", "1"),
+        ("raw bytes in another value", b"a=\xC3\xA9&b=\xFF", "\u{e9}"),
+        ("raw bytes in another name", b"a=\xC3\xA9&\xFF=1", "\u{e9}"),
+        ("escapes and raw bytes", b"\xFF%FF=%FF\xFF&%61=%C3\xA9", "\u{e9}"),
+        ("nothing but names", b"%FF&a&%C3", ""),
+    ];
+    for (what, fields, seen) in rows {
+        let query = [b"GET /last?", fields, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        assert_eq!(server.serves(what, query).text(), seen, "{what}");
+        let head = post_of("/last", FORM, &"x".repeat(fields.len()));
+        let form = [head.trim_end_matches('x').as_bytes(), fields].concat();
+        assert_eq!(server.serves(what, form).text(), seen, "{what}, in a form");
+    }
+    let both = post_of("/last?a=%FF&b=%FF", FORM, "a=1");
+    assert_eq!(server.serves("the query is not asked", both).text(), "1");
+    let both = post_of("/last?a=1", FORM, "b=%FF");
+    assert_eq!(server.serves("the form has none of the name", both).text(), "1");
+    is_bad(&server, "all of the name are asked for", get_of("/?a=1&a=%FF&a=2"));
+    is_bad(
+        &server,
+        "a raw byte",
+        "GET /last?a=\u{ff} HTTP/1.1\r\nHost: a\r\n\r\n".replace('\u{ff}', "%FF"),
+    );
+}
+
+#[test]
+fn a_query_and_a_form_as_a_type_have_as_many_fields_at_most() {
+    type Pairs = Vec<(String, String)>;
+    async fn query(cx: &mut Context) -> Result {
+        let pairs: Pairs = cx.query_as()?;
+        cx.write(pairs.len().to_string())
+    }
+    async fn form(cx: &mut Context) -> Result {
+        let pairs: Pairs = cx.body().form().await?;
+        cx.write(pairs.len().to_string())
+    }
+    async fn one(cx: &mut Context) -> Result {
+        let fields: HashMap<String, String> = cx.query_as()?;
+        cx.write(fields["a"].clone())
+    }
+    let server = Server::start(|| {
+        Application::new([
+            route("/query", get(query)),
+            route("/form", post(form)),
+            route("/streamed", post(form)).stream_request_body(),
+            route("/one", get(one)),
+        ])
+    });
+    for (separator, field) in [("&", "a="), ("&&", "a"), ("&", "=%FF"), ("&", "a;b=c")] {
+        let fields = |count: usize| format!("&{}&", vec![field; count].join(separator));
+        let most = get_of(&format!("/query?{}", fields(1000)));
+        assert_eq!(server.serves("a thousand", most).text(), "1000", "{field}");
+        is_bad(&server, "one more", get_of(&format!("/query?{}", fields(1001))));
+        for target in ["/form", "/streamed"] {
+            let most = post_of(target, FORM, &fields(1000));
+            assert_eq!(server.serves("a thousand in a form", most).text(), "1000", "{field}");
+            is_bad(&server, "one more in a form", post_of(target, FORM, &fields(1001)));
+            is_bad(&server, "many more", post_of(target, FORM, &fields(20_000)));
+        }
+    }
+    assert_eq!(server.serves("another is not UTF-8", get_of("/one?a=1&b=%FF")).text(), "1");
 }
 
 #[test]
@@ -221,10 +309,21 @@ fn a_path_argument_is_decoded_after_the_route_is_found() {
         ("/two/a+b/c%2Bd", "(a+b)(c+d)"),
         ("/rest/a/b/c", "(a/b/c)"),
         ("/rest/a%2Fb//c", "(a/b//c)"),
+        ("/rest/", "()"),
+        ("/rest/?a=b", "()"),
         ("/number/255", "255"),
         ("/number/%32%35%35", "255"),
         ("/optional/a/b", "(a)(b)"),
         ("/optional/a", "(a)(404 Not Found)"),
+        ("/maybe", "None None"),
+        ("/maybe/", "Some(\"\") None"),
+        ("/maybe/a", "Some(\"a\") None"),
+        ("/maybe/a%20b/255", "Some(\"a b\") Some(255)"),
+        ("/group/7", "7 None None"),
+        ("/group/7-x", "7 Some('x') None"),
+        ("/group/7/true", "7 None Some(true)"),
+        ("/group/%37-%78/%74rue", "7 Some('x') Some(true)"),
+        ("/always/1/x/false", "1 Some('x') Some(false)"),
     ];
     let server = server();
     for (target, seen) in rows {
@@ -249,8 +348,13 @@ fn a_path_that_no_route_has_is_not_found() {
         "/two/a/",
         "/two//b",
         "/rest",
-        "/rest/",
         "/optional/",
+        "/maybe/a/256",
+        "/maybe/a/x",
+        "/group/256",
+        "/group/7/maybe",
+        "/mixed/7-x",
+        "/always/1/xx/true",
     ];
     let server = server();
     for target in rows {

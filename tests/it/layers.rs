@@ -22,6 +22,7 @@ const WEB: &[&[&str]] = &[
     &["http1", "routing", "chunk"],
     &["proxy"],
     &["error", "settings", "file"],
+    &["urlencoded"],
     &["scoreboard"],
     &["connection"],
     &["body"],

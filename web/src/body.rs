@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::connection::request_body::BodyFailure;
 use crate::content::Content;
 use crate::error::{Result, bad_request};
+use crate::urlencoded::check_fields;
 
 /// The body of a request.
 ///
@@ -125,9 +126,10 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// 400 if it does not fit the type; and those of reading it.
+    /// 400 if it does not fit the type, or has more than 1,000 fields; and those of reading it.
     pub async fn form<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.await?;
+        check_fields(&bytes)?;
         serde_html_form::from_bytes(&bytes).map_err(bad_request)
     }
 

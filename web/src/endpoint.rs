@@ -52,7 +52,8 @@ pub trait IntoEndpoint<Kind> {
     fn into_endpoint(self) -> Box<dyn Endpoint>;
 }
 
-/// The kinds of endpoint, told apart so that each may have a blanket implementation.
+/// The kinds of endpoint and of path argument, told apart so that each may have a blanket
+/// implementation.
 pub mod kind {
     /// A [`RequestHandler`](crate::RequestHandler).
     #[derive(Debug)]
@@ -61,4 +62,12 @@ pub mod kind {
     /// [`Functions`](crate::Functions).
     #[derive(Debug)]
     pub struct Functions;
+
+    /// A [path argument](crate::PathArgument) that the path must have.
+    #[derive(Debug)]
+    pub struct Required;
+
+    /// A [path argument](crate::PathArgument) that the path may lack: an `Option`.
+    #[derive(Debug)]
+    pub struct Optional;
 }

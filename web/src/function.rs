@@ -1,14 +1,17 @@
 use std::fmt;
 
 use crate::answer::Answer;
-use crate::context::{Context, FromArgument};
+use crate::context::Context;
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::Result;
 use crate::http::Method;
 use crate::local_future::LocalBoxFuture;
 use crate::respond::Respond;
 
+mod path_args;
 mod typed;
+
+pub use path_args::{PathArgs, PathArgument};
 
 use typed::Call;
 
@@ -45,46 +48,51 @@ pub struct Functions {
 }
 
 /// Answers `GET` (and `HEAD`) with `function`.
-pub fn get<F, A>(function: F) -> Functions
+pub fn get<F, A, K>(function: F) -> Functions
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
+    K: 'static,
 {
     Functions::default().on(Method::GET, function)
 }
 
 /// Answers `POST` with `function`.
-pub fn post<F, A>(function: F) -> Functions
+pub fn post<F, A, K>(function: F) -> Functions
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
+    K: 'static,
 {
     Functions::default().on(Method::POST, function)
 }
 
 /// Answers `PUT` with `function`.
-pub fn put<F, A>(function: F) -> Functions
+pub fn put<F, A, K>(function: F) -> Functions
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
+    K: 'static,
 {
     Functions::default().on(Method::PUT, function)
 }
 
 /// Answers `PATCH` with `function`.
-pub fn patch<F, A>(function: F) -> Functions
+pub fn patch<F, A, K>(function: F) -> Functions
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
+    K: 'static,
 {
     Functions::default().on(Method::PATCH, function)
 }
 
 /// Answers `DELETE` with `function`.
-pub fn delete<F, A>(function: F) -> Functions
+pub fn delete<F, A, K>(function: F) -> Functions
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
+    K: 'static,
 {
     Functions::default().on(Method::DELETE, function)
 }
@@ -92,50 +100,55 @@ where
 impl Functions {
     /// Answers `GET` (and `HEAD`) with `function` as well.
     #[must_use]
-    pub fn get<F, A>(self, function: F) -> Self
+    pub fn get<F, A, K>(self, function: F) -> Self
     where
         F: Function<A, Output: Respond>,
-        A: PathArgs,
+        A: PathArgs<K>,
+        K: 'static,
     {
         self.on(Method::GET, function)
     }
 
     /// Answers `POST` with `function` as well.
     #[must_use]
-    pub fn post<F, A>(self, function: F) -> Self
+    pub fn post<F, A, K>(self, function: F) -> Self
     where
         F: Function<A, Output: Respond>,
-        A: PathArgs,
+        A: PathArgs<K>,
+        K: 'static,
     {
         self.on(Method::POST, function)
     }
 
     /// Answers `PUT` with `function` as well.
     #[must_use]
-    pub fn put<F, A>(self, function: F) -> Self
+    pub fn put<F, A, K>(self, function: F) -> Self
     where
         F: Function<A, Output: Respond>,
-        A: PathArgs,
+        A: PathArgs<K>,
+        K: 'static,
     {
         self.on(Method::PUT, function)
     }
 
     /// Answers `PATCH` with `function` as well.
     #[must_use]
-    pub fn patch<F, A>(self, function: F) -> Self
+    pub fn patch<F, A, K>(self, function: F) -> Self
     where
         F: Function<A, Output: Respond>,
-        A: PathArgs,
+        A: PathArgs<K>,
+        K: 'static,
     {
         self.on(Method::PATCH, function)
     }
 
     /// Answers `DELETE` with `function` as well.
     #[must_use]
-    pub fn delete<F, A>(self, function: F) -> Self
+    pub fn delete<F, A, K>(self, function: F) -> Self
     where
         F: Function<A, Output: Respond>,
-        A: PathArgs,
+        A: PathArgs<K>,
+        K: 'static,
     {
         self.on(Method::DELETE, function)
     }
@@ -157,10 +170,11 @@ impl Functions {
     /// assert_eq!(client.delete("/drop").send().text(), "dropped");
     /// ```
     #[must_use]
-    pub fn on<F, A>(mut self, method: Method, function: F) -> Self
+    pub fn on<F, A, K>(mut self, method: Method, function: F) -> Self
     where
         F: Function<A, Output: Respond>,
-        A: PathArgs,
+        A: PathArgs<K>,
+        K: 'static,
     {
         self.functions.retain(|(name, _)| *name != method);
         self.functions.push((method, typed::erased(function)));
@@ -295,60 +309,5 @@ where
 
     async fn call(&self, cx: &mut Context, (a, b, c): (A, B, C)) -> R {
         self(cx, a, b, c).await
-    }
-}
-
-/// The path arguments of a function, parsed: `()`, `(A,)`, `(A, B)` or `(A, B, C)`.
-pub trait PathArgs: Sized + 'static {
-    /// How many there are.
-    const COUNT: usize;
-
-    /// Parses what the arguments of the route matched.
-    ///
-    /// # Errors
-    ///
-    /// 404 if one does not parse, 400 if one is not UTF-8.
-    fn from_path(cx: &Context) -> Result<Self>;
-}
-
-impl PathArgs for Nothing {
-    const COUNT: usize = 0;
-
-    fn from_path(_: &Context) -> Result<Self> {
-        Ok(Self)
-    }
-}
-
-impl PathArgs for () {
-    const COUNT: usize = 0;
-
-    fn from_path(_: &Context) -> Result<Self> {
-        Ok(())
-    }
-}
-
-impl<A: FromArgument + 'static> PathArgs for (A,) {
-    const COUNT: usize = 1;
-
-    fn from_path(cx: &Context) -> Result<Self> {
-        Ok((cx.path_argument_at(0)?,))
-    }
-}
-
-impl<A: FromArgument + 'static, B: FromArgument + 'static> PathArgs for (A, B) {
-    const COUNT: usize = 2;
-
-    fn from_path(cx: &Context) -> Result<Self> {
-        Ok((cx.path_argument_at(0)?, cx.path_argument_at(1)?))
-    }
-}
-
-impl<A: FromArgument + 'static, B: FromArgument + 'static, C: FromArgument + 'static> PathArgs
-    for (A, B, C)
-{
-    const COUNT: usize = 3;
-
-    fn from_path(cx: &Context) -> Result<Self> {
-        Ok((cx.path_argument_at(0)?, cx.path_argument_at(1)?, cx.path_argument_at(2)?))
     }
 }

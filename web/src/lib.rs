@@ -137,6 +137,7 @@
 //! - `http1`, `routing`, `chunk`: pure. Bytes to heads, bodies and back; paths to rows.
 //! - `proxy`: pure as well. What proxies say of the client, and which of it is believed.
 //! - `error`, `settings`; `file`: files to be sent.
+//! - `urlencoded`: the fields of queries and forms.
 //! - `scoreboard`: what a worker writes down of its work, in memory that outlives it.
 //! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
 //!   of a process share.
@@ -185,6 +186,7 @@ mod server;
 mod settings;
 pub mod testing;
 mod text;
+mod urlencoded;
 
 // The public interface is:
 #[doc(hidden)]
@@ -200,7 +202,9 @@ pub use context::{Context, FromArgument, ResponseError};
 pub use endpoint::{Endpoint, IntoEndpoint, kind};
 pub use error::{Error, HTTPError, Or500, Result, StandardError};
 pub use file::{FileError, FileErrorKind, FileSource, IntoFileSource, OpenFile};
-pub use function::{Function, Functions, Nothing, PathArgs, delete, get, patch, post, put};
+pub use function::{
+    Function, Functions, Nothing, PathArgs, PathArgument, delete, get, patch, post, put,
+};
 pub use handler::RequestHandler;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use local_future::LocalBoxFuture;

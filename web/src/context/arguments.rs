@@ -1,10 +1,10 @@
 //! The arguments of a request: of its path, its query and its form.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 
+use crate::content::Content;
 use crate::context::Context;
 use crate::context::encoding::unknown_coding;
 use crate::context::from_argument::FromArgument;
@@ -13,10 +13,7 @@ use crate::http1::field::decimal;
 use crate::http1::head::Range;
 use crate::routing::{InvalidUtf8, decode_argument};
 use crate::text::Text;
-
-/// More fields than this in a query or a form are refused: a client may make the server hold
-/// a few hundred bytes for each.
-const MAX_FIELDS: usize = 1000;
+use crate::urlencoded::{Fields, check_fields, not_utf8};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -43,17 +40,45 @@ impl Context {
     /// # Errors
     ///
     /// 404 if it does not parse as a `T`, or is absent because an optional group of a regular
-    /// expression did not match; 400 if it is not UTF-8; 500 if the route has no argument of
-    /// that name.
+    /// expression did not match (see [`optional_path_argument`](Self::optional_path_argument));
+    /// 400 if it is not UTF-8; 500 if the route has no argument of that name.
     #[track_caller]
     pub fn path_argument<T: FromArgument>(&self, name: &str) -> Result<T> {
+        self.path_argument_at(self.position_of(name)?)
+    }
+
+    /// The path argument called `name`, or `None` if it is absent because an optional group of a
+    /// regular expression did not match.
+    ///
+    /// A function takes an `Option` for it: see [`PathArgument`](crate::PathArgument).
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, regex};
+    /// async fn archive(cx: &mut Context) -> Result {
+    ///     let month: Option<u8> = cx.optional_path_argument("month")?;
+    ///     write!(cx, "{month:?}")
+    /// }
+    ///
+    /// let app = Application::new([regex("/(?<year>[0-9]{4})(?:/(?<month>[0-9]+))?", get(archive))]);
+    /// let client = TestClient::new(app);
+    /// assert_eq!(client.get("/1999/7").send().text(), "Some(7)");
+    /// assert_eq!(client.get("/1999").send().text(), "None");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Like [`path_argument`](Self::path_argument), but none for an argument that is absent.
+    #[track_caller]
+    pub fn optional_path_argument<T: FromArgument>(&self, name: &str) -> Result<Option<T>> {
+        self.optional_path_argument_at(self.position_of(name)?)
+    }
+
+    #[track_caller]
+    fn position_of(&self, name: &str) -> Result<usize> {
         let position = self.with_pattern(|pattern| {
             pattern.argument_names().iter().position(|other| other == name)
         });
-        match position.flatten() {
-            Some(position) => self.path_argument_at(position),
-            None => Err(no_such_argument(name)),
-        }
+        position.flatten().ok_or_else(|| no_such_argument(name))
     }
 
     /// The path argument at `position`, counted from 0, percent-decoded and parsed.
@@ -71,7 +96,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// As [`path_argument`](Self::path_argument).
+    /// Like [`path_argument`](Self::path_argument), but 404 if there is no argument at `position`.
     pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
         let Some(range) = self.exchange.arguments.range(position) else {
             return Err(HTTPError::NOT_FOUND.into());
@@ -81,6 +106,17 @@ impl Context {
             Some(number) => Ok(number),
             None => self.parse_path_argument(range),
         }
+    }
+
+    /// The path argument at `position`, counted from 0, or `None` if it is absent because an optional
+    /// group of a regular expression did not match, or because the route has fewer.
+    ///
+    /// # Errors
+    ///
+    /// Like [`path_argument`](Self::path_argument), but none for an argument that is absent.
+    pub fn optional_path_argument_at<T: FromArgument>(&self, position: usize) -> Result<Option<T>> {
+        let is_there = self.exchange.arguments.range(position).is_some();
+        is_there.then(|| self.path_argument_at(position)).transpose()
     }
 
     /// Whatever else it is than digits.
@@ -95,19 +131,21 @@ impl Context {
         T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
     }
 
-    /// The argument called `name`: of a form in the body, else of the query; the last if
-    /// there are several.
+    /// The argument called `name`: of a form in the body, or of the query if there is none; the last
+    /// if there are several.
     ///
     /// Forms are those of `application/x-www-form-urlencoded`, read unless the route streams
-    /// the body. Spaces around the value are stripped, as Tornado does.
+    /// the body. Spaces around the value are stripped, as Tornado does. Other arguments are not
+    /// decoded, so that it does not matter whether they are UTF-8.
     ///
     /// # Errors
     ///
-    /// 400 if it is missing, not UTF-8, or among more than 1,000 fields.
+    /// 400 if it is missing or not UTF-8, and for a form or a query of more than 1,000 fields.
     pub fn argument(&self, name: &str) -> Result<Text> {
-        let fields = [self.form_fields()?, self.query_fields()?];
-        let find = |fields: &&[(Text, Text)]| last(fields, name);
-        let found = fields.iter().find_map(find);
+        let found = match self.form_fields()?.last(name)? {
+            None => self.query_fields()?.last(name)?,
+            found => found,
+        };
         found.ok_or_else(|| missing(name))
     }
 
@@ -152,10 +190,9 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// 400 as [`argument`](Self::argument), but none if there are none.
+    /// Like [`argument`](Self::argument), but none if there are no such arguments.
     pub fn arguments(&self, name: &str) -> Result<Vec<Text>> {
-        let fields = self.query_fields()?.iter().chain(self.form_fields()?);
-        Ok(fields.filter(|field| field.0 == name).map(|field| strip(&field.1)).collect())
+        self.query_fields()?.all(name).chain(self.form_fields()?.all(name)).collect()
     }
 
     /// The query as a value of the program's own type.
@@ -180,35 +217,47 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// 400 if it does not fit the type.
+    /// 400 if it does not fit the type, and for more than 1,000 fields.
     pub fn query_as<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_html_form::from_str(&self.query()).map_err(bad_request)
+        let query = self.encoded_query();
+        check_fields(&query)?;
+        serde_html_form::from_bytes(&query).map_err(bad_request)
     }
 
-    fn query_fields(&self) -> Result<&[(Text, Text)]> {
+    /// The query as it was sent.
+    fn encoded_query(&self) -> Content {
+        let Some(range) = self.exchange.head.query else { return Content::default() };
+        let (buffer, range) = self.connection.with(|buffers| buffers.input.share(range));
+        Content::shared(&buffer, range.start, range.end)
+    }
+
+    fn query_fields(&self) -> Result<&Fields> {
         let cache = &self.exchange.cache().query;
-        if cache.get().is_none() {
-            let _ = cache.set(parse_fields(self.query().as_bytes())?);
+        match cache.get() {
+            Some(fields) => Ok(fields),
+            None => {
+                let fields = Fields::parse(self.encoded_query())?;
+                Ok(cache.get_or_init(|| fields))
+            }
         }
-        Ok(cache.get().map(Vec::as_slice).unwrap_or_default())
     }
 
-    fn form_fields(&self) -> Result<&[(Text, Text)]> {
+    fn form_fields(&self) -> Result<&Fields> {
         let cache = &self.exchange.cache().form;
-        if cache.get().is_none() {
-            let body = self.connection.with(|buffers| buffers.body.whole(&buffers.input));
-            let fields = match body {
-                Some(body) if !body.is_empty() && self.has_form() => {
-                    if self.is_body_encoded() {
-                        Err(unknown_coding())?;
-                    }
-                    parse_fields(&body)?
-                }
-                _ => Vec::new(),
-            };
-            let _ = cache.set(fields);
+        if let Some(fields) = cache.get() {
+            return Ok(fields);
         }
-        Ok(cache.get().map(Vec::as_slice).unwrap_or_default())
+        let body = self.connection.with(|buffers| buffers.body.whole(&buffers.input));
+        let fields = match body {
+            Some(body) if !body.is_empty() && self.has_form() => {
+                if self.is_body_encoded() {
+                    Err(unknown_coding())?;
+                }
+                Fields::parse(body)?
+            }
+            _ => Fields::default(),
+        };
+        Ok(cache.get_or_init(|| fields))
     }
 
     fn has_form(&self) -> bool {
@@ -223,39 +272,6 @@ impl Context {
     }
 }
 
-fn last(fields: &[(Text, Text)], name: &str) -> Option<Text> {
-    fields.iter().rev().find(|field| field.0 == name).map(|field| strip(&field.1))
-}
-
-fn strip(value: &Text) -> Text {
-    let stripped = value.trim();
-    if stripped.len() == value.len() { value.clone() } else { Text::from(stripped.to_owned()) }
-}
-
-/// Splits `name=value&…`; `+` is a space. Escapes that are none are kept as they are.
-fn parse_fields(encoded: &[u8]) -> Result<Vec<(Text, Text)>> {
-    let mut fields = Vec::new();
-    for field in encoded.split(|&byte| byte == b'&').filter(|field| !field.is_empty()) {
-        if fields.len() == MAX_FIELDS {
-            Err(HTTPError::BAD_REQUEST.with_log_message("too many fields"))?;
-        }
-        let middle = field.iter().position(|&byte| byte == b'=');
-        let (name, value) = field.split_at(middle.unwrap_or(field.len()));
-        fields.push((decode_field(name)?, decode_field(value.get(1..).unwrap_or_default())?));
-    }
-    Ok(fields)
-}
-
-fn decode_field(encoded: &[u8]) -> Result<Text> {
-    let spaced: Cow<'_, [u8]> = if encoded.contains(&b'+') {
-        encoded.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect()
-    } else {
-        encoded.into()
-    };
-    let decoded = decode_argument(&spaced).map_err(|InvalidUtf8| not_utf8("an argument"))?;
-    Ok(Text::from(decoded.into_owned()))
-}
-
 #[cold]
 #[track_caller]
 fn no_such_argument(name: &str) -> Error {
@@ -264,10 +280,6 @@ fn no_such_argument(name: &str) -> Error {
 
 fn missing(name: &str) -> Error {
     HTTPError::BAD_REQUEST.with_log_message(format!("missing argument {name:?}")).into()
-}
-
-fn not_utf8(what: &str) -> HTTPError {
-    HTTPError::BAD_REQUEST.with_log_message(format!("{what} is not UTF-8"))
 }
 
 /// A handler asks for an argument that its route does not have.

@@ -15,7 +15,7 @@ use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::Arguments;
 use crate::scoreboard::served::Served;
-use crate::text::Text;
+use crate::urlencoded::Fields;
 
 /// A request and its response: what a context is made of, used again and again.
 pub(crate) struct Exchange {
@@ -62,8 +62,8 @@ pub(crate) type Extensions = HashMap<TypeId, Box<dyn Any>>;
 #[derive(Default)]
 pub(crate) struct Cache {
     pub(crate) headers: OnceCell<HeaderMap>,
-    pub(crate) query: OnceCell<Vec<(Text, Text)>>,
-    pub(crate) form: OnceCell<Vec<(Text, Text)>>,
+    pub(crate) query: OnceCell<Fields>,
+    pub(crate) form: OnceCell<Fields>,
     pub(crate) client: OnceCell<Client>,
 }
 

@@ -5,7 +5,8 @@ use std::str::FromStr;
 /// nothing.
 ///
 /// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
-/// of a type that cannot be parsed, or that nobody named.
+/// of a type that cannot be parsed, or that nobody named. An argument that a path may lack is an
+/// `Option`: see [`PathArgument`](crate::PathArgument).
 ///
 /// ```
 /// use std::str::FromStr;

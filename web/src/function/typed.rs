@@ -18,32 +18,33 @@ pub(super) trait Call {
 }
 
 /// A function, and what was inferred of its arguments.
-struct Typed<F, A, M, W> {
+struct Typed<F, A, K, M, W> {
     function: Rc<F>,
-    args: PhantomData<A>,
+    args: PhantomData<(A, K)>,
     make_answer: M,
     spare: Rc<Spare<W>>,
 }
 
-pub(super) fn erased<F, A>(function: F) -> Box<dyn Call>
+pub(super) fn erased<F, A, K>(function: F) -> Box<dyn Call>
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
+    K: 'static,
 {
-    Box::new(Typed::new(function, answer::<F, A>))
+    Box::new(Typed::new(function, answer::<F, A, K>))
 }
 
-impl<F, A, M: Fn(Rc<F>, Context) -> W, W> Typed<F, A, M, W> {
+impl<F, A, K, M: Fn(Rc<F>, Context) -> W, W> Typed<F, A, K, M, W> {
     fn new(function: F, make_answer: M) -> Self {
         let function = Rc::new(function);
         Self { function, args: PhantomData, make_answer, spare: Rc::default() }
     }
 }
 
-impl<F, A, M, W> Call for Typed<F, A, M, W>
+impl<F, A, K, M, W> Call for Typed<F, A, K, M, W>
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
     M: Fn(Rc<F>, Context) -> W,
     W: Future<Output = Answered> + 'static,
 {
@@ -52,7 +53,7 @@ where
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(execute::<F, A, false>(&self.function, cx))
+        Box::pin(execute::<F, A, K, false>(&self.function, cx))
     }
 
     fn answer(&self, cx: Context) -> Answer {
@@ -61,10 +62,10 @@ where
 }
 
 /// Each of its two callers has one of its own, so that it can become a part of it.
-async fn execute<F, A, const OWNED: bool>(function: &F, cx: &mut Context) -> Result
+async fn execute<F, A, K, const OWNED: bool>(function: &F, cx: &mut Context) -> Result
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
 {
     cx.admission()?;
     let args = A::from_path(cx)?;
@@ -73,14 +74,14 @@ where
 
 /// As [`execute`], and owns the context.
 #[expect(clippy::manual_async_fn, reason = "that would hold its arguments twice")]
-fn answer<F, A>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
+fn answer<F, A, K>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
 where
     F: Function<A, Output: Respond>,
-    A: PathArgs,
+    A: PathArgs<K>,
 {
     async move {
         let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute::<F, A, true>(&function, &mut cx)).await;
+        let outcome = drive(connection, served, execute::<F, A, K, true>(&function, &mut cx)).await;
         Answered { cx, outcome }
     }
 }

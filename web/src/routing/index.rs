@@ -236,9 +236,7 @@ impl Index {
                 continue;
             }
 
-            if node.rest < best && range.start < path.len() {
-                best = node.rest;
-            }
+            best = best.min(node.rest);
             let segment = &path[range];
             let literal = if node.has_literals { self.edges.find(id, segment) } else { None };
             let argument = if segment.is_empty() { NONE } else { node.argument };

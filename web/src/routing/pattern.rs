@@ -21,8 +21,9 @@ impl Pattern {
     /// - `{name}` matches one segment, which must not be empty. Literal text may stand
     ///   before and after it in the segment: `/@{user}`, `/{file}.json`. There is one
     ///   argument in a segment at most; more, as in `/{from}-{to}`, need a regex.
-    /// - `{*name}` matches the rest of the path, of one segment or more, and at least one
-    ///   byte. It is the whole last segment.
+    /// - `{*name}` matches the rest of the path: any number of segments, or nothing at all. It is the
+    ///   whole last segment, so the slash before it is required: `/static/{*path}` matches `/static/`
+    ///   with an empty `path`, and does not match `/static`.
     /// - `{{` and `}}` stand for a brace.
     ///
     /// Case counts, and so does each slash: `/a`, `/a/` and `//a` are three patterns.

@@ -27,7 +27,7 @@ pub(super) enum Segment {
         before: String,
         after: String,
     },
-    /// The argument that matches the rest of the path.
+    /// The argument that matches the rest of the path, which may be empty.
     Rest,
 }
 
@@ -71,7 +71,10 @@ impl Segments {
 
     pub(super) fn reverse(&self, arguments: &[&str]) -> Result<String, ReverseError> {
         ReverseError::check_count(self.names.len(), arguments.len())?;
-        if let Some(empty) = arguments.iter().position(|argument| argument.is_empty()) {
+        let takes_rest = self.segments.last() == Some(&Segment::Rest);
+        let never_empty = self.names.len() - usize::from(takes_rest);
+        let is_empty = |argument: &&str| argument.is_empty();
+        if let Some(empty) = arguments[..never_empty].iter().position(is_empty) {
             return Err(ReverseError::empty(&self.names[empty]));
         }
         let mut path = String::with_capacity(self.text.len());

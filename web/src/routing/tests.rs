@@ -133,8 +133,8 @@ fn matches_parts(parts: &[Part], path: &[Token]) -> Option<Vec<Option<Range<usiz
             arguments.push(range(&segment[start..end]));
         }
         Part::Rest => {
-            let start = segment.first().or(path.first())?.start;
-            let end = path.last().or(segment.last())?.end;
+            let last = path.last().or(segment.last());
+            let (start, end) = (slash.end, last.map_or(slash.end, |token| token.end));
             return Some(vec![Some(start..end)]);
         }
     }

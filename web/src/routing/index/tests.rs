@@ -51,7 +51,7 @@ fn the_first_row_wins_whatever_the_kinds() {
 
     let index = table(&["/{*rest}", "/a/{x}", "/a/b", "~/.*"]);
     assert_eq!(find(&index, "/a/b"), Some((0, vec!["a/b"])));
-    assert_eq!(row(&index, "/"), Some(3), "the rest is never empty");
+    assert_eq!(find(&index, "/"), Some((0, vec![""])));
 
     let index = table(&["/a/{x}", "/{x}/b", "/a/b"]);
     assert_eq!(find(&index, "/a/b"), Some((0, vec!["b"])));
@@ -118,14 +118,36 @@ fn text_around_an_argument_is_matched_and_left_out() {
 }
 
 #[test]
-fn the_rest_holds_slashes_and_at_least_a_byte() {
+fn the_rest_holds_slashes_and_may_be_empty() {
     let index = table(&["/files/{*path}"]);
+    assert_eq!(find(&index, "/files/"), Some((0, vec![""])));
     assert_eq!(find(&index, "/files/a"), Some((0, vec!["a"])));
     assert_eq!(find(&index, "/files/a/b/"), Some((0, vec!["a/b/"])));
     assert_eq!(find(&index, "/files//"), Some((0, vec!["/"])));
-    for path in ["/files/", "/files", "/file/a", "/"] {
+    for path in ["/files", "/file/a", "/"] {
         assert_eq!(row(&index, path), None, "{path}");
     }
+}
+
+#[test]
+fn an_empty_rest_competes_with_other_rows_like_any_rest() {
+    let index = table(&["/", "/{*rest}"]);
+    assert_eq!(find(&index, "/"), Some((0, vec![])));
+    let index = table(&["/{*rest}", "/"]);
+    assert_eq!(find(&index, "/"), Some((0, vec![""])));
+
+    let index = table(&["/a/{x}", "/a/{*rest}", "/a/", "/{x}/{*rest}", "/{x}/", "~/(.*)"]);
+    assert_eq!(find(&index, "/a/b"), Some((0, vec!["b"])));
+    assert_eq!(find(&index, "/a/"), Some((1, vec![""])));
+    assert_eq!(find(&index, "/b/"), Some((3, vec!["b", ""])));
+    assert_eq!(find(&index, "/a"), Some((5, vec!["a"])));
+    assert_eq!(find(&index, "//"), Some((5, vec!["/"])), "an argument is never empty");
+
+    let index = table(&["/v{x}/{*rest}", "/{x}/y/{*rest}"]);
+    assert_eq!(find(&index, "/v1/"), Some((0, vec!["1", ""])));
+    assert_eq!(find(&index, "/%761/"), Some((0, vec!["1", ""])));
+    assert_eq!(find(&index, "/b/y/"), Some((1, vec!["b", ""])));
+    assert_eq!(row(&index, "/b/y"), None);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+use super::Nothing;
+use crate::context::{Context, FromArgument};
+use crate::endpoint::kind;
+use crate::error::Result;
+
+/// What a function can take as a path argument: whatever can be [parsed](FromArgument), or an
+/// `Option` of it.
+///
+/// An `Option` is `None` if the argument is absent, which only an optional group of a
+/// [regular expression](crate::regex()) can be. An argument that is there and does not parse is
+/// answered with 404 either way.
+///
+/// `Kind` is inferred, and lets both have a blanket implementation.
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, regex};
+///
+/// async fn archive(cx: &mut Context, year: u16, month: Option<u8>) -> Result {
+///     match month {
+///         Some(month) => write!(cx, "{month}/{year}"),
+///         None => write!(cx, "all of {year}"),
+///     }
+/// }
+///
+/// let app = Application::new([regex("/archive/([0-9]{4})(?:/([0-9]+))?", get(archive))]);
+/// let client = TestClient::new(app);
+/// assert_eq!(client.get("/archive/1999/7").send().text(), "7/1999");
+/// assert_eq!(client.get("/archive/1999").send().text(), "all of 1999");
+/// assert_eq!(client.get("/archive/1999/700").send().status(), 404);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "an argument of a request cannot be parsed as `{Self}`",
+    label = "`{Self}` does not implement `FromStr`",
+    note = "numbers, `bool`, `String` (not `&str`) and all else that implements `FromStr` can be parsed",
+    note = "for a path argument that may be absent, take an `Option` of such a type"
+)]
+pub trait PathArgument<Kind>: Sized {
+    /// Parses the argument of the path at `position`.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Context::path_argument_at`] or [`Context::optional_path_argument_at`].
+    fn from_path(cx: &Context, position: usize) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromArgument> PathArgument<kind::Required> for T {
+    #[inline]
+    fn from_path(cx: &Context, position: usize) -> Result<Self> {
+        cx.path_argument_at(position)
+    }
+}
+
+impl<T: FromArgument> PathArgument<kind::Optional> for Option<T> {
+    #[inline]
+    fn from_path(cx: &Context, position: usize) -> Result<Self> {
+        cx.optional_path_argument_at(position)
+    }
+}
+
+/// The path arguments of a function, parsed: `()`, `(A,)`, `(A, B)` or `(A, B, C)`.
+///
+/// `Kinds` is inferred: it says of each whether it is an `Option`.
+pub trait PathArgs<Kinds>: Sized + 'static {
+    /// How many there are.
+    const COUNT: usize;
+
+    /// Parses what the arguments of the route matched.
+    ///
+    /// # Errors
+    ///
+    /// 404 if one does not parse, or is absent and no `Option`; 400 if one is not UTF-8.
+    fn from_path(cx: &Context) -> Result<Self>;
+}
+
+impl PathArgs<()> for Nothing {
+    const COUNT: usize = 0;
+
+    fn from_path(_: &Context) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl PathArgs<()> for () {
+    const COUNT: usize = 0;
+
+    fn from_path(_: &Context) -> Result<Self> {
+        Ok(())
+    }
+}
+
+impl<A, K> PathArgs<(K,)> for (A,)
+where
+    A: PathArgument<K> + 'static,
+{
+    const COUNT: usize = 1;
+
+    fn from_path(cx: &Context) -> Result<Self> {
+        Ok((A::from_path(cx, 0)?,))
+    }
+}
+
+impl<A, B, K, L> PathArgs<(K, L)> for (A, B)
+where
+    A: PathArgument<K> + 'static,
+    B: PathArgument<L> + 'static,
+{
+    const COUNT: usize = 2;
+
+    fn from_path(cx: &Context) -> Result<Self> {
+        Ok((A::from_path(cx, 0)?, B::from_path(cx, 1)?))
+    }
+}
+
+impl<A, B, C, K, L, M> PathArgs<(K, L, M)> for (A, B, C)
+where
+    A: PathArgument<K> + 'static,
+    B: PathArgument<L> + 'static,
+    C: PathArgument<M> + 'static,
+{
+    const COUNT: usize = 3;
+
+    fn from_path(cx: &Context) -> Result<Self> {
+        Ok((A::from_path(cx, 0)?, B::from_path(cx, 1)?, C::from_path(cx, 2)?))
+    }
+}

@@ -1,0 +1,123 @@
+//! The fields of a query or a form (`application/x-www-form-urlencoded`).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use percent_encoding::percent_decode;
+
+use crate::content::Content;
+use crate::error::{HTTPError, Result};
+use crate::routing::{InvalidUtf8, decode_argument};
+use crate::text::Text;
+
+/// A query or a form with more fields than this is refused: each makes the server hold some bytes
+/// more than the client has sent.
+const MAX_FIELDS: usize = 1000;
+
+/// The fields `name=value&…` of a query or a form. Only those that a handler asks for are decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    encoded: Content,
+    places: Vec<Place>,
+}
+
+/// Where the name and the value of a field are.
+#[derive(Debug)]
+struct Place {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Fields {
+    /// Finds the fields in `encoded`. Empty ones are left out.
+    ///
+    /// # Errors
+    ///
+    /// 400 for more than 1,000 fields.
+    pub(crate) fn parse(encoded: Content) -> Result<Self> {
+        let mut places = Vec::new();
+        let mut start = 0;
+        for field in encoded.split(|&byte| byte == b'&') {
+            let end = start + field.len();
+            if !field.is_empty() {
+                check_count(places.len() + 1)?;
+                let equals = field.iter().position(|&byte| byte == b'=');
+                let middle = start + equals.unwrap_or(field.len());
+                places.push(Place { name: start..middle, value: end.min(middle + 1)..end });
+            }
+            start = end + 1;
+        }
+        Ok(Self { encoded, places })
+    }
+
+    /// Returns the value of the last field called `name`, decoded.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is not UTF-8.
+    pub(crate) fn last(&self, name: &str) -> Result<Option<Text>> {
+        self.places
+            .iter()
+            .rfind(|place| self.is_called(place, name))
+            .map(|p| self.value(p))
+            .transpose()
+    }
+
+    /// Returns the values of all fields called `name`, decoded.
+    ///
+    /// # Errors
+    ///
+    /// Like [`last`](Self::last).
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Result<Text>> {
+        self.places.iter().filter(move |place| self.is_called(place, name)).map(|p| self.value(p))
+    }
+
+    fn is_called(&self, place: &Place, name: &str) -> bool {
+        let encoded = &self.encoded[place.name.clone()];
+        match encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+            false => encoded == name.as_bytes(),
+            // One character takes three at most, so most other names need not be decoded.
+            true => {
+                encoded.len() <= 3 * name.len() && percent_decode(&spaced(encoded)).eq(name.bytes())
+            }
+        }
+    }
+
+    /// Decodes the value of a field, and strips the spaces around it.
+    fn value(&self, place: &Place) -> Result<Text> {
+        let spaced = spaced(&self.encoded[place.value.clone()]);
+        let decoded = decode_argument(&spaced).map_err(|InvalidUtf8| not_utf8("an argument"))?;
+        Ok(Text::from(decoded.trim().to_owned()))
+    }
+}
+
+/// Refuses a query or a form with more fields than are read, before all of them are decoded.
+///
+/// # Errors
+///
+/// 400 for more than 1,000 fields.
+pub(crate) fn check_fields(encoded: &[u8]) -> Result {
+    let fields = encoded.split(|&byte| byte == b'&').filter(|field| !field.is_empty());
+    check_count(fields.take(MAX_FIELDS + 1).count())
+}
+
+fn check_count(count: usize) -> Result {
+    if count > MAX_FIELDS {
+        Err(HTTPError::BAD_REQUEST.with_log_message("too many fields"))?;
+    }
+    Ok(())
+}
+
+/// The error for text of a request that is not UTF-8 once its escapes are decoded.
+pub(crate) fn not_utf8(what: &str) -> HTTPError {
+    HTTPError::BAD_REQUEST.with_log_message(format!("{what} is not UTF-8"))
+}
+
+/// A `+` is a space.
+fn spaced(encoded: &[u8]) -> Cow<'_, [u8]> {
+    if encoded.contains(&b'+') {
+        encoded.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect()
+    } else {
+        encoded.into()
+    }
+}
