@@ -304,6 +304,74 @@ fn without_middleware_and_with_it_the_bytes_are_the_same() {
     }
 }
 
+#[test]
+fn middleware_may_replace_the_page_of_an_error_and_keep_its_headers() {
+    #[derive(Clone)]
+    struct Vault;
+
+    impl RequestHandler for Vault {
+        async fn get(&mut self, _: &mut Context) -> Result {
+            Err(HTTPError::UNAUTHORIZED.with_header("WWW-Authenticate", "Basic realm=\"a\""))?
+        }
+    }
+    let fails = async || Err::<(), _>(HTTPError::CONFLICT.with_reason("Taken"));
+    let partly = async |cx: &mut Context| {
+        cx.set_status(StatusCode::NOT_FOUND);
+        cx.set_header("X-Kept", "1")?;
+        for (name, value) in
+            [("Content-Encoding", "gzip"), ("ETag", "\"1\""), ("Content-Length", "4")]
+        {
+            cx.set_header(name, value)?;
+        }
+        cx.add_trailer("X-Trailer", "1")?;
+        cx.write("gzip")
+    };
+    let server = Server::start(move || {
+        let routes =
+            [route("/vault", Vault), route("/fails", get(fails)), route("/partly", get(partly))];
+        Application::new(routes).around(async |cx, next| {
+            if let Err(error) = next.run(cx).await {
+                cx.send_error(&error);
+            }
+            if cx.status().is_client_error() {
+                cx.clear_body()?;
+                cx.write("own page")?;
+            }
+            Ok(())
+        })
+    });
+    let cases = [
+        ("GET /vault", 401, "Unauthorized", ("WWW-Authenticate", "Basic realm=\"a\"")),
+        ("POST /vault", 405, "Method Not Allowed", ("Allow", "GET, HEAD, OPTIONS")),
+        ("POST /fails", 405, "Method Not Allowed", ("Allow", "GET, HEAD, OPTIONS")),
+        ("GET /fails", 409, "Taken", ("Content-Length", "8")),
+        ("GET /partly", 404, "Not Found", ("X-Kept", "1")),
+    ];
+    for (request, status, reason, (name, value)) in cases {
+        let exchange = server.exchange(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let response = exchange.only();
+        assert_eq!((response.status, &*response.reason), (status, reason), "{request}");
+        assert_eq!(response.header(name), Some(value), "{request}");
+        assert_eq!(response.text(), "own page", "{request}");
+        for gone in ["content-encoding", "etag", "trailer"] {
+            assert_eq!(response.header(gone), None, "{request}");
+        }
+        assert!(exchange.kept, "{request}");
+    }
+}
+
+#[test]
+fn a_body_cannot_be_replaced_once_the_head_has_left() {
+    let flushing = async |cx: &mut Context| {
+        cx.write("part")?;
+        cx.flush().await?;
+        assert!(cx.clear_body().is_err());
+        cx.write("s")
+    };
+    let client = TestClient::new(Application::new([route("/", get(flushing))]));
+    assert_eq!(client.get("/").send().text(), "parts");
+}
+
 /// What follows the head of such a response would be read as the next one.
 #[test]
 fn middleware_cannot_give_a_finished_body_a_status_that_has_none() {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use squall::testing::TestClient;
 use squall::{
-    Application, Context, HTTPError, IOLoop, RequestHandler, Result, Upgraded, get, post, route,
-    sleep,
+    Application, Context, HTTPError, IOLoop, Method, RequestHandler, Result, StatusCode, Upgraded,
+    get, post, route, sleep,
 };
 
 use crate::events::{Teller, events};
@@ -261,6 +261,96 @@ fn an_upgrade_that_comes_too_late_or_fails_is_none() {
         assert_eq!(exchange.statuses(), [status], "{path}");
         assert_eq!(exchange.only().header("connection"), None);
         assert!(exchange.kept, "{path}");
+    }
+}
+
+/// A proxy that has passed a 101 on takes all that follows for bytes of the new protocol.
+#[test]
+fn a_connection_is_no_longer_http_once_a_101_has_left() {
+    async fn send_101(cx: &mut Context) -> Result {
+        to_echo(cx).await?;
+        cx.flush().await
+    }
+    #[derive(Clone)]
+    struct Failing;
+
+    impl RequestHandler for Failing {
+        async fn get(&mut self, cx: &mut Context) -> Result {
+            send_101(cx).await?;
+            Err(HTTPError::CONFLICT)?
+        }
+    }
+    async fn fails(cx: &mut Context) -> Result {
+        send_101(cx).await?;
+        Err(HTTPError::CONFLICT)?
+    }
+    async fn panics(cx: &mut Context) -> Result {
+        send_101(cx).await?;
+        panic!("behind the 101")
+    }
+    async fn changes_its_mind(cx: &mut Context) -> Result {
+        send_101(cx).await?;
+        cx.set_status(StatusCode::OK);
+        assert_eq!(cx.status(), StatusCode::SWITCHING_PROTOCOLS, "the client has been told so");
+        Ok(())
+    }
+    async fn sends_an_error(cx: &mut Context) -> Result {
+        send_101(cx).await?;
+        cx.send_error(&HTTPError::CONFLICT.into());
+        Ok(())
+    }
+    async fn waits(cx: &mut Context) -> Result {
+        send_101(cx).await?;
+        sleep(Duration::from_secs(3600)).await;
+        Ok(())
+    }
+    let server = Server::start(|| {
+        let routes = [
+            route("/handler", Failing),
+            route("/fails", get(fails)),
+            route("/panics", get(panics)),
+            route("/status", get(changes_its_mind)),
+            route("/send-error", get(sends_an_error)),
+            route("/waits", get(waits)).handler_timeout(Duration::from_millis(20)),
+            route("/middleware", get(send_101)),
+            route("/hello", get(async || "hello")),
+        ];
+        Application::new(routes).around(async |cx, next| {
+            next.run(cx).await?;
+            if &*cx.path() == "/middleware" { Err(HTTPError::CONFLICT)? } else { Ok(()) }
+        })
+    });
+    let paths =
+        ["/handler", "/fails", "/panics", "/status", "/send-error", "/waits", "/middleware"];
+    for path in paths {
+        let hidden = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut client = server.connect();
+        client.send(REQUEST.replace(" / ", &format!(" {path} ")) + hidden);
+        assert_eq!(client.response().raw, SWITCHING, "{path}");
+        client.send(hidden);
+        assert_eq!(client.rest(), b"", "{path}");
+    }
+}
+
+/// A proxy takes what follows a successful response to CONNECT for bytes of a tunnel.
+#[test]
+fn a_connection_is_no_longer_http_after_a_successful_response_to_connect() {
+    let server = Server::start(|| {
+        Application::new([route("/", get(async || "hello"))]).around(async |cx, next| {
+            if *cx.method() != Method::CONNECT {
+                return next.run(cx).await;
+            }
+            cx.set_status(StatusCode::from_bytes(cx.header("x-status").unwrap().as_bytes())?);
+            cx.write("no tunnel")
+        })
+    });
+    for (status, is_kept) in [(200, false), (202, false), (299, false), (302, true), (403, true)] {
+        let exchange = server
+            .exchange(format!("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\nX-Status: {status}\r\n\r\n"));
+        assert_eq!(exchange.statuses(), [status]);
+        assert_eq!(exchange.kept, is_kept, "{status}");
+        let expected = if is_kept { None } else { Some("close") };
+        assert_eq!(exchange.only().header("connection"), expected, "{status}");
     }
 }
 

@@ -131,7 +131,7 @@ impl Context {
         }
     }
 
-    fn take_upgrade(&mut self) -> Option<Serve> {
+    pub(super) fn take_upgrade(&mut self) -> Option<Serve> {
         self.exchange.seldom_mut()?.upgrade.take()
     }
 

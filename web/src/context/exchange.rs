@@ -10,7 +10,7 @@ use crate::context::client::Client;
 use crate::context::policy::{Policies, Policy};
 use crate::context::target::Target;
 use crate::error::Error;
-use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::Arguments;
@@ -207,4 +207,23 @@ impl Response {
         self.promised = None;
         self.is_changed = true;
     }
+
+    /// Forgets the body, and the headers that are true of no other one.
+    pub(crate) fn clear_body(&mut self) {
+        self.body.clear();
+        self.file = None;
+        self.trailers.clear();
+        for name in OF_ONE_BODY {
+            self.headers.remove(name.as_str());
+        }
+        self.is_changed = true;
+    }
 }
+
+const OF_ONE_BODY: [HeaderName; 5] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::ETAG,
+    header::LAST_MODIFIED,
+];

@@ -43,7 +43,7 @@ impl Context {
 
     /// Checks that what was written is a response, if nothing of it has left.
     #[inline]
-    pub(super) fn check_whole(&self) -> Result {
+    pub(crate) fn check_whole(&self) -> Result {
         let response = &self.exchange.response;
         let is_plain = response.status == StatusCode::OK;
         if self.is_head_sent() || is_plain && !response.headers.has(Role::ContentLength) {
@@ -345,6 +345,16 @@ pub(super) fn keeps_alive(
         && !connection.worker.is_draining()
         && !connection.is_at_last_request()
         && !response.headers.asks_to_close()
+        && !leaves_http(request, response)
+}
+
+/// Whether the client takes the connection for one of another protocol after `response`. No
+/// request may be read from it then, even if nobody speaks that protocol: the handler has failed
+/// after its 101, or nobody opens tunnels (RFC 9110 §9.3.6).
+#[inline(always)]
+fn leaves_http(request: &Head, response: &Response) -> bool {
+    response.status == StatusCode::SWITCHING_PROTOCOLS
+        || request.method == Method::CONNECT && response.status.is_success()
 }
 
 /// Whether responses of this status have no body.

@@ -108,8 +108,12 @@ impl Context {
     /// assert_eq!((response.status(), response.header("location")), (StatusCode::CREATED, Some("/stories/7")));
     /// ```
     ///
-    /// Without effect once the head has been [flushed](Self::flush).
+    /// Without effect once the head has been [flushed](Self::flush), with one exception: another
+    /// status after a flushed 101 takes the [upgrade](Self::upgrade) back, and the connection ends.
     pub fn set_status(&mut self, status: StatusCode) {
+        if self.is_head_sent() {
+            return self.keep_status(status);
+        }
         self.exchange.response.status = status;
         self.exchange.response.reason = None;
         self.exchange.response.is_changed = true;
@@ -117,10 +121,22 @@ impl Context {
 
     /// Sets the status, and the phrase that stands behind it on the status line.
     ///
-    /// A phrase that may not stand there (a control character in it) becomes `Unknown`.
+    /// A phrase that may not stand there (a control character in it) becomes `Unknown`. Without
+    /// effect where [`set_status`](Self::set_status) has none.
     pub fn set_status_with_reason(&mut self, status: StatusCode, reason: impl Into<String>) {
         self.set_status(status);
-        self.set_reason(reason.into());
+        if !self.is_head_sent() {
+            self.set_reason(reason.into());
+        }
+    }
+
+    /// Leaves the status at the one that the client was sent. A handler that wants another one
+    /// after it has sent a 101 does not want the new protocol.
+    #[cold]
+    fn keep_status(&mut self, wanted: StatusCode) {
+        if wanted != self.status() {
+            self.take_upgrade();
+        }
     }
 
     /// What cannot stand on a status line does not get onto the page of an error either.

@@ -134,7 +134,9 @@ impl Context {
         }
     }
 
-    /// Forgets what was written, the status and the headers, to begin anew.
+    /// Forgets what was written, the status and the headers, to begin anew. An
+    /// [upgrade](Self::upgrade) is taken back. See [`clear_body`](Self::clear_body), which keeps the
+    /// status and the headers.
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -156,7 +158,47 @@ impl Context {
         if self.is_head_sent() {
             return Err(ResponseError::HeadSent.into());
         }
+        self.take_upgrade();
         self.exchange.response.clear();
+        self.exchange.response.progress = Progress::Open;
+        Ok(())
+    }
+
+    /// Forgets the body that was written, its trailers, and the headers that are true of that body
+    /// alone: `Content-Length`, `Content-Encoding`, `Content-Range`, `ETag` and `Last-Modified`. The
+    /// status and all other headers stay, the `Content-Type` included.
+    ///
+    /// For middleware that writes another page for an error: the headers of the error (`Allow`,
+    /// `WWW-Authenticate`, `Retry-After`) stay, which [`clear`](Self::clear) would remove.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::HeadSent`] once the head has been flushed or the response is finished.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, get, route};
+    /// let app = Application::new([route("/", get(async || "hello"))]).around(async |cx, next| {
+    ///     if let Err(error) = next.run(cx).await {
+    ///         cx.send_error(&error);
+    ///     }
+    ///     if cx.status().is_client_error() {
+    ///         cx.clear_body()?;
+    ///         cx.json(&[cx.status().as_u16()])?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// let response = TestClient::new(app).post("/").send();
+    /// assert_eq!((response.status().as_u16(), response.text()), (405, "[405]".into()));
+    /// assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
+    /// ```
+    #[track_caller]
+    pub fn clear_body(&mut self) -> Result {
+        if self.is_head_sent() {
+            return Err(ResponseError::HeadSent.into());
+        }
+        self.exchange.response.clear_body();
         self.exchange.response.progress = Progress::Open;
         Ok(())
     }
@@ -164,8 +206,8 @@ impl Context {
     /// Answers with `error` in place of what was written: its status, its headers and the
     /// standard page. It is logged as if the handler had returned it.
     ///
-    /// For middleware that answers the errors of functions itself: change the page that this
-    /// writes with [`clear`](Self::clear) or look at the [`status`](Self::status) it sets.
+    /// For middleware that answers the errors of functions itself: write another page after
+    /// [`clear_body`](Self::clear_body), or look at the [`status`](Self::status) that this sets.
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
