@@ -101,6 +101,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::stop::each_server_of_a_process_has_a_limit_of_its_own,
     server::stop::one_process_answers_what_waits_to_be_accepted,
     server::stop::one_process_cuts_what_takes_too_long,
+    server::stop::middleware_sees_the_response_to_what_is_cut,
     server::stop::one_process_finishes_at_ctrl_c,
     server::stop::one_process_finishes_at_sigint,
     server::stop::one_process_finishes_at_sigterm,

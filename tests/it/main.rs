@@ -44,10 +44,14 @@ mod smuggling;
 mod back_pressure;
 /// Statuses whose responses have no body.
 mod bodiless;
+/// What the framework refuses for endpoints of the user.
+mod endpoints;
 /// What becomes of errors and panics.
 mod errors;
 /// The tags of bodies, and clients that have the body already.
 mod etag;
+/// Every response passes through middleware, or through the error hook of the application.
+mod every_response;
 /// Which parts of a handler are called when one of them fails or panics.
 mod failing_parts;
 /// Responses whose body is a file.

@@ -1,22 +1,23 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use squall_runtime::timeout;
-
-use crate::answer::Answer;
+use crate::answer::{Answer, guard};
 use crate::context::Context;
+use crate::context::conclude::panic_error;
 use crate::context::target::Target;
 use crate::endpoint::Endpoint;
-use crate::error::{HTTPError, Result};
+use crate::error::{Error, HTTPError, Result};
 use crate::http::Method;
 use crate::local_future::LocalBoxFuture;
 use crate::route::Route;
 use crate::routing::Index;
 
 mod around;
+mod contained;
 mod known;
 mod table;
 
+use contained::TimeLimit;
 use known::KnownMethods;
 
 pub use around::{Around, Next};
@@ -47,7 +48,11 @@ pub struct Application {
     /// Of each row, the methods that were found to be allowed.
     known: Box<[KnownMethods]>,
     around: Vec<Box<dyn Around>>,
+    on_error: Option<Box<ErrorHook>>,
 }
+
+/// Writes the response to an error.
+type ErrorHook = dyn Fn(&mut Context, &Error) -> Result;
 
 impl Application {
     /// An application of `routes`; the first that matches a path answers.
@@ -84,21 +89,26 @@ impl Application {
         let names = table::check(&routes)?;
         let index = Index::new(routes.iter().filter_map(|route| route.pattern.as_deref().ok()));
         let known = routes.iter().map(|_| KnownMethods::default()).collect();
-        Ok(Self { routes, names, index, known, around: Vec::new() })
+        Ok(Self { routes, names, index, known, around: Vec::new(), on_error: None })
     }
 
     /// Puts `middleware` around all handlers, and around what was put around them before.
     ///
     /// It is given the request and what comes next, and decides what happens before, after,
-    /// or instead. Requests that no route answers pass through as well. An application
-    /// without middleware pays nothing for the possibility; each one costs an allocation a
-    /// request.
+    /// or instead. Every request passes through, also one that no route answers (404) or that is
+    /// refused before its body is read (405, 413, 417), and `OPTIONS`. Only what is no HTTP request
+    /// does not: see [`on_error`](Self::on_error). An application without middleware pays nothing for
+    /// the possibility; each one costs an allocation a request.
     ///
     /// A handler has written its response when `next` returns, its errors included, but
     /// unless it flushed it, nothing has been sent: status and headers can still be changed
     /// (ask [`is_head_sent`](Context::is_head_sent) where handlers flush). A function's error is
     /// returned by `next`; [`send_error`](Context::send_error) answers it, `?` leaves it to the
-    /// application. A panic passes middleware by.
+    /// application. A panic and the end of the [`handler_timeout`](crate::HTTPServer::handler_timeout)
+    /// are returned as errors in the same way: see [`Next::run`].
+    ///
+    /// The time limit holds for the handler and its middleware together. When it is over, the
+    /// innermost of them that waits is dropped, and those around it have as long again.
     ///
     /// An error takes the place of what was written before, headers included. So a header that is
     /// to stand in every response, also in 404 and 405, is set after `next`, and after
@@ -133,6 +143,40 @@ impl Application {
         F: AsyncFn(&mut Context, Next<'_>) -> Result + 'static,
     {
         self.around.insert(0, Box::new(middleware));
+        self
+    }
+
+    /// Calls `hook` to write the response where there is no request that middleware or a handler
+    /// could answer: the head was malformed (400), not complete in time (408), too long (414, 431), or
+    /// of a kind that the server does not know (501, 505); or the PROXY protocol header was (400, 403).
+    /// By default, the client gets the standard page.
+    ///
+    /// When `hook` is called, the status and the headers are those of the error, and the body is
+    /// empty. The context has no request then: the method is `GET`, the path and the query are empty,
+    /// and there are no headers. The connection is closed after the response.
+    ///
+    /// An error of `hook`, or a panic in it, is logged, and the response is a 500 without a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall::Application;
+    /// use squall::testing::TestClient;
+    ///
+    /// let app = Application::new([]).on_error(|cx, error| {
+    ///     cx.set_header("X-Site", "mine")?;
+    ///     cx.json(&[error.status().as_u16()])
+    /// });
+    /// let answer = TestClient::new(app).exchange("GET / HTTP/9\r\n\r\n");
+    /// assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    /// assert!(answer.contains("\r\nX-Site: mine\r\n") && answer.ends_with("[400]"));
+    /// ```
+    #[must_use]
+    pub fn on_error<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&mut Context, &Error) -> Result + 'static,
+    {
+        self.on_error = Some(Box::new(hook));
         self
     }
 
@@ -218,27 +262,24 @@ impl Application {
     pub(crate) fn answer(&self, cx: Context) -> Result<Answer, Context> {
         let Target::Route(row) = cx.target() else { return Err(cx) };
         match self.routes.get(row) {
-            Some(route) => route.endpoint.answer(cx),
-            None => Err(cx),
+            Some(route) if !cx.has_refusal() => route.endpoint.answer(cx),
+            _ => Err(cx),
         }
     }
 
     /// Answers the request of `cx`.
-    pub(crate) fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        let limit = cx.handler_timeout();
-        let endpoint = self.endpoint(cx.target());
-        let answer = match self.around.is_empty() {
-            true => endpoint.call(cx),
-            false => Next::new(&self.around, endpoint).call(cx),
-        };
-        match limit {
-            None => answer,
-            Some(limit) => Box::pin(async move {
-                timeout(limit, answer).await.unwrap_or_else(|_| {
-                    let message = format!("the handler took longer than {limit:?}");
-                    Err(HTTPError::SERVICE_UNAVAILABLE.with_log_message(message).into())
-                })
-            }),
+    pub(crate) async fn call(&self, cx: &mut Context) -> Result {
+        let limit = TimeLimit::new(cx.handler_timeout());
+        Next::new(&self.around, self.endpoint(cx.target()), &limit).run(cx).await
+    }
+
+    /// Writes the page of an error that no handler writes.
+    pub(crate) fn write_error(&self, cx: &mut Context, error: &Error) -> Result {
+        match &self.on_error {
+            Some(hook) => {
+                guard(|| hook(cx, error)).unwrap_or_else(|panic| Err(panic_error(&*panic)))
+            }
+            None => cx.write_error_page(),
         }
     }
 
@@ -265,8 +306,8 @@ impl Endpoint for NotFound {
         &[]
     }
 
-    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(async { cx.admission().and(Err(HTTPError::NOT_FOUND.into())) })
+    fn call<'a>(&'a self, _: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(std::future::ready(Err(HTTPError::NOT_FOUND.into())))
     }
 }
 

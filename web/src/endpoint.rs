@@ -3,7 +3,7 @@
 
 use crate::answer::Answer;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Method;
 use crate::local_future::LocalBoxFuture;
 
@@ -11,6 +11,40 @@ use crate::local_future::LocalBoxFuture;
 ///
 /// Made by [`route`](crate::route()) and [`regex`](crate::regex()) from a
 /// [`RequestHandler`](crate::RequestHandler) or from functions; seldom named.
+///
+/// The framework decides which requests an endpoint gets: those of the methods that it
+/// [allows](Self::allowed), whose body is not too large and whose expectations can be met.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Endpoint, IntoEndpoint, LocalBoxFuture, Method, Result, route};
+///
+/// struct Hello;
+///
+/// impl Endpoint for Hello {
+///     fn allowed(&self, _: &mut Context) -> &[Method] {
+///         &[Method::GET]
+///     }
+///
+///     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+///         Box::pin(async { cx.write("hello") })
+///     }
+/// }
+///
+/// struct Own;
+///
+/// impl IntoEndpoint<Own> for Hello {
+///     fn into_endpoint(self) -> Box<dyn Endpoint> {
+///         Box::new(self)
+///     }
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/", Hello)]));
+/// assert_eq!(client.get("/").send().text(), "hello");
+/// assert_eq!(client.post("/").send().status(), 405);
+/// ```
 pub trait Endpoint {
     /// The methods that are answered with something other than 405.
     ///
@@ -25,6 +59,16 @@ pub trait Endpoint {
 
     /// Answers one request. The box returned is the only allocation made on the way.
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
+
+    /// Answers a request that the framework refuses with `error`: 405 for a method that is not
+    /// [allowed](Self::allowed), 413 for a body that is too large, 417 for an expectation that cannot
+    /// be met, 4xx for a body that cannot be read. [`call`](Self::call) is not called then.
+    ///
+    /// By default returns `error`: middleware sees it, and its standard page is the response.
+    fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
+        let _ = cx;
+        Box::pin(std::future::ready(Err(error)))
+    }
 
     /// Answers a request for which nothing but this endpoint is to be asked, without allocating.
     ///

@@ -3,7 +3,7 @@ use std::fmt;
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
-use crate::error::Result;
+use crate::error::{HTTPError, Result};
 use crate::http::Method;
 use crate::local_future::LocalBoxFuture;
 use crate::respond::Respond;
@@ -213,7 +213,7 @@ impl Endpoint for Functions {
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         match self.find(cx.method()) {
             Some(function) => function.call(cx),
-            None => Box::pin(async { cx.admission() }),
+            None => Box::pin(std::future::ready(Err(HTTPError::METHOD_NOT_ALLOWED.into()))),
         }
     }
 

@@ -209,11 +209,7 @@ pub trait RequestHandler: Clone {
 ///
 /// Each of its two callers has one of its own, so that it can become a part of it.
 async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut Context) -> Result {
-    let prepared = match cx.admission() {
-        Ok(()) => handler.prepare(cx).await,
-        refused => refused,
-    };
-    let answered = match prepared {
+    let answered = match handler.prepare(cx).await {
         Err(error) => Err(error),
         Ok(()) if cx.is_finished() => Ok(()),
         Ok(()) => match *cx.method() {
@@ -227,16 +223,26 @@ async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut 
             _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
         },
     };
-    if let Err(error) = answered.and_then(|()| cx.complete())
-        && cx.begin_error(&error)
-    {
-        let written = handler.write_error(cx, &error).and_then(|()| cx.complete());
-        if let Err(error) = written {
-            cx.answer_failure(&error);
-        }
+    if let Err(error) = answered.and_then(|()| cx.complete()) {
+        answer_error(&mut handler, cx, &error);
     }
     handler.on_finish(cx);
     Ok(())
+}
+
+/// Answers a request that is refused before `prepare`.
+async fn refuse<H: RequestHandler>(mut handler: H, cx: &mut Context, error: Error) -> Result {
+    answer_error(&mut handler, cx, &error);
+    handler.on_finish(cx);
+    Ok(())
+}
+
+fn answer_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, error: &Error) {
+    if cx.begin_error(error)
+        && let Err(error) = handler.write_error(cx, error).and_then(|()| cx.complete())
+    {
+        cx.answer_failure(&error);
+    }
 }
 
 /// Finds which methods `handler` implements, running none of them.
@@ -303,6 +309,10 @@ where
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         Box::pin(execute::<H, false>(self.handler.clone(), cx))
+    }
+
+    fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
+        Box::pin(refuse(self.handler.clone(), cx, error))
     }
 
     fn answer(&self, cx: Context) -> Result<Answer, Context> {

@@ -318,6 +318,28 @@ fn cuts(case: &Case, processes: usize) {
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 
+pub fn middleware_sees_the_response_to_what_is_cut(case: &Case) {
+    let server = case.server(|| {
+        let app = application().around(async |cx, next| {
+            if let Err(error) = next.run(cx).await {
+                cx.send_error(&error);
+            }
+            cx.set_header("X-Marked", "1")
+        });
+        serve(&HTTPServer::new(app).shutdown_timeout(SHORT), 1)
+    });
+    let port = server.port();
+    serving(&server, 1);
+    let mut held = held(&server, port);
+    server.signal(Signal::SIGTERM);
+    let cut = held.response().unwrap();
+    assert_eq!((cut.status(), cut.header("connection")), (503, Some("close")));
+    assert_eq!(cut.header("x-marked"), Some("1"));
+    assert_ended(&mut held);
+    server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
 pub fn workers_without_connections_cut_none(case: &Case) {
     cuts_none(case, 2);
 }

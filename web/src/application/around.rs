@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::contained::{TimeLimit, contained};
 use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
@@ -40,30 +41,45 @@ where
 pub struct Next<'a> {
     rest: &'a [Box<dyn Around>],
     endpoint: &'a dyn Endpoint,
+    limit: &'a TimeLimit,
 }
 
 impl<'a> Next<'a> {
-    pub(crate) fn new(rest: &'a [Box<dyn Around>], endpoint: &'a dyn Endpoint) -> Self {
-        Self { rest, endpoint }
+    pub(super) fn new(
+        rest: &'a [Box<dyn Around>],
+        endpoint: &'a dyn Endpoint,
+        limit: &'a TimeLimit,
+    ) -> Self {
+        Self { rest, endpoint, limit }
     }
 
     /// Lets the rest of the application answer.
     ///
     /// # Errors
     ///
-    /// What a function returned as an error and nobody has answered yet. A
-    /// [`RequestHandler`](crate::RequestHandler) answers its errors itself: they show as the
-    /// [status](Context::status).
+    /// Returns an error that is not answered yet:
+    ///
+    /// - one that a function or inner middleware has returned. A
+    ///   [`RequestHandler`](crate::RequestHandler) answers its errors itself: they show as the
+    ///   [status](Context::status);
+    /// - 500 for a panic in a handler or in inner middleware, and for a response that cannot be
+    ///   sent as it is (a body with status 204);
+    /// - 503 when the [`handler_timeout`](crate::HTTPServer::handler_timeout) is over, or the server
+    ///   ends and waits no longer. The handler was dropped where it waited;
+    /// - a request that the framework refuses: 404 if no route matches, and, where functions or an
+    ///   [`Endpoint`] of the user would answer, 405, 413 and 417.
     pub async fn run(self, cx: &mut Context) -> Result {
-        self.call(cx).await
+        let (limit, worker) = (self.limit, cx.worker());
+        contained(limit, worker, || self.call(cx)).await?;
+        cx.check_whole()
     }
 
-    pub(crate) fn call<'c>(self, cx: &'c mut Context) -> LocalBoxFuture<'c, Result>
-    where
-        'a: 'c,
-    {
-        match self.rest.split_first() {
-            Some((first, rest)) => first.call(cx, Next { rest, endpoint: self.endpoint }),
+    fn call(self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        if let Some((first, rest)) = self.rest.split_first() {
+            return first.call(cx, Next { rest, ..self });
+        }
+        match cx.take_refusal() {
+            Some(error) => self.endpoint.refuse(cx, error),
             None => self.endpoint.call(cx),
         }
     }

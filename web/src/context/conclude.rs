@@ -147,18 +147,26 @@ impl Context {
         Conclusion::Close
     }
 
-    /// Answers what is no request at all; the connection ends with it.
+    /// Answers what is no request at all with what `write_error` writes. The connection ends with
+    /// it.
     ///
     /// One line of the log tells of it: there is no method and no path for the access log, and
     /// whatever its status is, the fault is the client's.
-    pub(crate) fn answer_refusal(&mut self, error: HTTPError) {
+    pub(crate) fn answer_refusal(
+        &mut self,
+        error: HTTPError,
+        write_error: impl FnOnce(&mut Self, &Error) -> Result,
+    ) {
         self.exchange.forget_request();
         log::warn(log::GENERAL, format_args!("no request from {}: {error}", self.client()));
-        if !self.put_error(&error.into()) {
+        let error = error.into();
+        if !self.put_error(&error) {
             return;
         }
-        let written = self.write_error_page().and_then(|()| self.complete());
-        if let Err(error) = written.and_then(|()| self.send_rest()) {
+        if let Err(error) = write_error(self, &error).and_then(|()| self.complete()) {
+            self.answer_failure(&error);
+        }
+        if let Err(error) = self.send_rest() {
             self.log_error(&error);
         }
     }
@@ -175,7 +183,8 @@ impl Context {
 
     /// Answers with nothing but a 500, because the page of another error could not be written.
     pub(crate) fn answer_failure(&mut self, error: &Error) {
-        if self.begin_error(error) {
+        self.write_error_line(error, true);
+        if self.put_error(error) {
             let response = &mut self.exchange.response;
             response.clear();
             response.status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -220,19 +229,32 @@ impl Context {
     /// Errors that are the server's, and what an error says for the log.
     fn log_error(&self, error: &Error) {
         let is_for_log = error.http().is_none_or(|error| error.log_message().is_some());
-        if !is_for_log && !error.status().is_server_error() {
-            return;
+        let is_of_server = error.status().is_server_error();
+        if is_for_log || is_of_server {
+            self.write_error_line(error, is_of_server);
         }
-        let (method, path, location) = (self.method(), self.path(), error.location());
+    }
+
+    #[cold]
+    fn write_error_line(&self, error: &Error, is_of_server: bool) {
+        let (request, location) = (self.request_for_log(), error.location());
         if let Some(why) = Undelivered::of(error) {
             let level = if matches!(why, Undelivered::Gone(_)) { log::info } else { log::warn };
-            level(log::GENERAL, format_args!("{method} {path} is cut: {why}"));
+            level(log::GENERAL, format_args!("{request} is cut: {why}"));
         } else if error.downcast_ref::<Panicked>().is_some() {
-            log::error(log::APPLICATION, format_args!("{method} {path}: {error}"));
-        } else if error.status().is_server_error() {
-            log::error(log::APPLICATION, format_args!("{method} {path}: {error}, at {location}"));
+            log::error(log::APPLICATION, format_args!("{request}: {error}"));
+        } else if is_of_server {
+            log::error(log::APPLICATION, format_args!("{request}: {error}, at {location}"));
         } else {
-            log::warn(log::GENERAL, format_args!("{method} {path}: {error}"));
+            log::warn(log::GENERAL, format_args!("{request}: {error}"));
+        }
+    }
+
+    /// The method and the path; neither where there is no request.
+    fn request_for_log(&self) -> String {
+        match self.path() {
+            path if path.is_empty() => "no request".to_owned(),
+            path => format!("{} {path}", self.method()),
         }
     }
 
@@ -282,7 +304,7 @@ impl Context {
 }
 
 /// A panic as the error that answers it.
-fn panic_error(panic: &(dyn Any + Send)) -> Error {
+pub(crate) fn panic_error(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Panicked(text.unwrap_or("of unknown kind").to_owned()).into()

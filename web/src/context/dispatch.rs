@@ -1,9 +1,11 @@
 //! What the application and the endpoints ask of a context.
 
 use std::future::{Ready, ready};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connection::request_body::BodyFailure;
+use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::target::Target;
 use crate::error::{Error, HTTPError, Result};
@@ -87,7 +89,7 @@ impl Context {
     pub(crate) fn wants_whole_body(&self) -> bool {
         self.exchange.awaits_body
             && matches!(self.exchange.target, Target::Route(_))
-            && self.exchange.seldom().is_none_or(|seldom| seldom.refusal.is_none())
+            && !self.has_refusal()
             && !self.exchange.policy().streams_request_body
     }
 
@@ -101,10 +103,19 @@ impl Context {
         self.exchange.policy().handler_timeout
     }
 
-    /// Whether the handler may be asked.
-    pub(crate) fn admission(&mut self) -> Result {
-        let refusal = self.exchange.seldom_mut().and_then(|seldom| seldom.refusal.take());
-        refusal.map_or(Ok(()), Err)
+    /// Whether the request is refused, so that no handler may be asked.
+    #[inline]
+    pub(crate) fn has_refusal(&self) -> bool {
+        self.exchange.seldom().is_some_and(|seldom| seldom.refusal.is_some())
+    }
+
+    /// Why the request is refused, if it is.
+    pub(crate) fn take_refusal(&mut self) -> Option<Error> {
+        self.exchange.seldom_mut()?.refusal.take()
+    }
+
+    pub(crate) fn worker(&self) -> Rc<Worker> {
+        Rc::clone(&self.connection.worker)
     }
 
     /// Answers for a method that a handler leaves out.
@@ -119,7 +130,6 @@ impl Context {
     }
 
     pub(crate) fn answer_options(&mut self) -> Result {
-        self.admission()?;
         if let Some(allow) = self.exchange.make_seldom().allow.take() {
             self.set_header(header::ALLOW, allow)?;
         }

@@ -67,7 +67,6 @@ where
     F: Function<A, Output: Respond>,
     A: PathArgs<K>,
 {
-    cx.admission()?;
     let args = A::from_path(cx)?;
     function.call(cx, args).await.respond(cx)
 }

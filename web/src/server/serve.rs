@@ -155,6 +155,6 @@ pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTP
     connection.set_linger();
     service.worker.recorder.page.refused();
     let mut cx = service.lease(connection);
-    cx.answer_refusal(error);
+    cx.answer_refusal(error, |cx, error| service.application.write_error(cx, error));
     service.release(cx);
 }

@@ -73,9 +73,7 @@ impl Service {
 /// Asks middleware as well, and keeps to the time limit of the handler.
 async fn answer_through(service: Rc<Service>, mut cx: Context) -> Answered {
     let (connection, served) = (cx.connection(), cx.served());
-    // The call runs code of the user already.
-    let call = async { service.application.call(&mut cx).await };
-    let outcome = drive(connection, served, call).await;
+    let outcome = drive(connection, served, service.application.call(&mut cx)).await;
     Answered { cx, outcome }
 }
 

@@ -117,8 +117,10 @@ impl HTTPServer {
     /// [route](crate::Route::handler_timeout) may have its own.
     ///
     /// What is dropped writes nothing any more: the client gets the standard page, without
-    /// [`write_error`](crate::RequestHandler::write_error), and middleware is dropped as well.
-    /// A handler that has more to say uses [`timeout`](crate::timeout) itself.
+    /// [`write_error`](crate::RequestHandler::write_error). Middleware sees the 503 as an error of
+    /// [`next`](crate::Next::run), and has as long again for what it does about it. The limit holds
+    /// for the handler and its middleware together: middleware that waits for too long is dropped in
+    /// the same way. A handler that has more to say uses [`timeout`](crate::timeout) itself.
     ///
     /// ```
     /// use squall::testing::TestClient;
