@@ -53,7 +53,8 @@
 //! | none: too many workers have died | the others are told to end | 1 |
 //!
 //! `SIGINT` and `SIGQUIT` stay ignored if they were when the program began, as in the background jobs
-//! of a shell script (`server &`): there, `SIGTERM` is what ends it.
+//! of a shell script (`server &`): there, `SIGTERM` is what ends it. `SIGTERM` ends it also if the
+//! parent process has blocked or ignored it.
 //!
 //! | signal to a worker | effect |
 //! |---|---|
@@ -187,6 +188,7 @@ mod title;
 mod unsupervised;
 mod wire;
 
+use std::ffi::c_int;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -244,6 +246,23 @@ pub fn task_id() -> Option<usize> {
         NO_WORKER => None,
         id => Some(id),
     }
+}
+
+/// Returns whether this process ignores `signal`, which it may have inherited.
+///
+/// A shell script starts its background commands with `SIGINT` and `SIGQUIT` ignored: a ^C is not
+/// meant for them. A program that then handles these signals would end with the script.
+///
+/// # Examples
+///
+/// ```
+/// use squall_runtime::signal::SIGTERM;
+///
+/// assert!(!squall_runtime::process::is_ignored(SIGTERM));
+/// ```
+#[must_use]
+pub fn is_ignored(signal: c_int) -> bool {
+    fork::disposition(signal) == Some(fork::Disposition::Ignored)
 }
 
 static TASK_ID: AtomicUsize = AtomicUsize::new(NO_WORKER);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_lite::Stream;
+use nix::sys::signal::{SigSet, Signal};
 use signal_hook::SigId;
 pub use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
@@ -22,6 +23,10 @@ use crate::fd::AsyncFd;
 /// From the moment of its making, the signals no longer have their default effect. Dropping
 /// it stops the reports but does not bring that effect back: from then on the signals are
 /// without effect.
+///
+/// Making it unblocks the signals in this thread: a process inherits blocked signals from its
+/// parent, and a signal that stays blocked is never reported. Real-time signals are unblocked
+/// together.
 ///
 /// # Examples
 ///
@@ -137,8 +142,25 @@ impl Registration {
         if let Some(count) = count(signal) {
             count.fetch_add(1, Ordering::SeqCst);
         }
+        // The handler is installed: a signal that was pending until now is reported.
+        unblock(signal);
         Ok(Self { signal, came, actions: [flag, wake] })
     }
+}
+
+/// Lets the kernel deliver `signal` to this thread.
+fn unblock(signal: c_int) {
+    let set = match Signal::try_from(signal) {
+        Ok(signal) => SigSet::from(signal),
+        // Real-time signals have no names: everything but the named ones.
+        Err(_) => {
+            let mut set = SigSet::all();
+            Signal::iterator().for_each(|named| set.remove(named));
+            set
+        }
+    };
+    // It fails only for an invalid argument.
+    let _ = set.thread_unblock();
 }
 
 impl Drop for Registration {
@@ -149,5 +171,40 @@ impl Drop for Registration {
         if let Some(count) = count(self.signal) {
             count.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use futures_lite::StreamExt;
+
+    use super::*;
+    use crate::IOLoop;
+
+    #[test]
+    fn a_signal_that_was_blocked_and_is_pending_is_reported() {
+        // Blocked signals are a property of the thread, as is the loop.
+        let report = || {
+            SigSet::all().thread_block().unwrap();
+            // It stays pending for this thread.
+            signal_hook::low_level::raise(SIGUSR1).unwrap();
+            let mut signals = Signals::new([SIGUSR1]).unwrap();
+            IOLoop::current().run_sync(async { signals.next().await }).unwrap()
+        };
+        assert_eq!(thread::spawn(report).join().unwrap(), Some(SIGUSR1));
+    }
+
+    #[test]
+    fn a_real_time_signal_is_unblocked_and_named_ones_stay_blocked() {
+        let masks = || {
+            SigSet::all().thread_block().unwrap();
+            unblock(40);
+            SigSet::thread_get_mask().unwrap()
+        };
+        let mask = thread::spawn(masks).join().unwrap();
+        assert_ne!(mask, SigSet::all());
+        assert!(mask.contains(Signal::SIGTERM));
     }
 }

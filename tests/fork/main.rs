@@ -15,6 +15,7 @@ mod guard;
 mod harness;
 #[path = "../support/http.rs"]
 mod http;
+mod inherited;
 mod presence;
 #[path = "../support/program.rs"]
 mod program;
@@ -41,6 +42,19 @@ const CASES: &[harness::Row] = harness::rows![
     guard::a_loop_is_named_by_where_it_was_made,
     guard::a_second_thread_is_named,
     guard::a_worker_does_not_fork_again,
+    inherited::a_signal_that_is_ignored_still_gives_an_order_to_the_supervisor,
+    inherited::children_of_a_new_program_ignore_what_the_first_one_did,
+    inherited::children_of_one_process_ignore_no_less_than_the_server_did,
+    inherited::children_of_one_process_ignore_no_more_than_the_server_did,
+    inherited::children_of_workers_ignore_no_less_than_the_server_did,
+    inherited::children_of_workers_ignore_no_more_than_the_server_did,
+    inherited::what_the_parent_has_blocked_ends_a_worker_that_hangs,
+    inherited::what_the_parent_has_blocked_is_heard_by_one_process_without_a_supervisor,
+    inherited::what_the_parent_has_blocked_stops_a_new_program,
+    inherited::what_the_parent_has_blocked_stops_one_process,
+    inherited::what_the_parent_has_blocked_stops_workers,
+    inherited::what_the_parent_has_blocked_stops_workers_without_a_handler,
+    inherited::what_the_parent_has_ignored_stops_workers_without_a_handler,
     presence::a_pid_file_out_of_reach_is_emptied,
     presence::a_pinned_worker_has_one_processor,
     presence::each_process_is_called_what_it_is,

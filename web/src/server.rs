@@ -80,8 +80,7 @@ pub use start::StartOptions;
 /// by [`on_drain`](Self::on_drain). What is left at the
 /// [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the log.
 ///
-/// A supervisor leaves SIGINT ignored if it was when the program began, as in a background job of a
-/// shell script.
+/// SIGINT stays ignored if it was when the program began, as in a background job of a shell script.
 /// In a process without a supervisor, a handler that never returns keeps it from hearing of either:
 /// see [`start`](Self::start). What an operator has to know is in [one
 /// place](crate::process#running-it).

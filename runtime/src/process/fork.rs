@@ -10,7 +10,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use nix::libc;
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::{ForkResult, Pid};
 
 use super::lifeline::{self, Lifeline};
@@ -110,16 +110,27 @@ fn forget_supervision() {
 }
 
 /// Gives signals the effect they should have in a worker.
+///
+/// A program that the worker starts has the dispositions with which this program was started:
+/// `execve` keeps what is ignored, and resets what is handled.
 fn become_worker() {
     for signal in caught() {
         if !FAULTS.contains(&signal) {
             set_disposition(signal, libc::SIG_DFL);
         }
     }
-    // What a terminal sends to all processes of the server is the supervisor's to answer.
-    set_disposition(libc::SIGINT, libc::SIG_IGN);
-    set_disposition(libc::SIGQUIT, libc::SIG_IGN);
-    set_disposition(libc::SIGHUP, libc::SIG_IGN);
+    // A terminal sends these to all processes of the server; the supervisor acts on them.
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        if disposition(signal as c_int) != Some(Disposition::Ignored) {
+            handle_by_nothing(signal);
+        }
+    }
+    // The supervisor sends these. They must have an effect before the worker handles them.
+    for signal in [libc::SIGTERM, libc::SIGABRT] {
+        if disposition(signal) == Some(Disposition::Ignored) {
+            set_disposition(signal, libc::SIG_DFL);
+        }
+    }
 }
 
 /// The signals for which a handler is installed.
@@ -146,11 +157,20 @@ pub(super) fn disposition(signal: c_int) -> Option<Disposition> {
     })
 }
 
-/// Makes sure that ended workers are kept for us to wait for, and that we hear of what asks for
-/// other workers: a program may have been started with these signals ignored, and then the system
-/// forgets them.
+/// Signals that the supervisor would not receive if they are ignored, though they are blocked.
+/// Linux keeps a blocked signal pending even if it is ignored, but it reaps the children of a
+/// process that ignores `SIGCHLD`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LOST_IF_IGNORED: [c_int; 1] = [libc::SIGCHLD];
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const LOST_IF_IGNORED: [c_int; 6] =
+    [libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGUSR2];
+
+/// Makes sure that the supervisor receives its signals, also if the program was started with them
+/// ignored. They are blocked. All others keep their disposition, which programs that a worker
+/// starts inherit.
 pub(super) fn ignore_nothing_awaited() {
-    for signal in [libc::SIGCHLD, libc::SIGHUP, libc::SIGTTIN, libc::SIGTTOU] {
+    for signal in LOST_IF_IGNORED {
         set_disposition(signal, libc::SIG_DFL);
     }
 }
@@ -160,4 +180,14 @@ fn set_disposition(signal: c_int, action: libc::sighandler_t) {
     // SAFETY: neither of the two actions runs any code of this process, so that there is no
     // handler that might do what a handler must not.
     unsafe { libc::signal(signal, action) };
+}
+
+/// Handles `signal` by a function that does nothing.
+fn handle_by_nothing(signal: Signal) {
+    extern "C" fn nothing(_: c_int) {}
+    let handler = SigHandler::Handler(nothing);
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler touches nothing, and so may run at any time.
+    let result = unsafe { nix::sys::signal::sigaction(signal, &action) };
+    debug_assert!(result.is_ok(), "it fails only for a signal that cannot be handled");
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
 use super::inherited::{LISTEN_COUNT, LISTEN_NAMES, LISTEN_PROCESS, SOCKETS};
@@ -48,8 +48,12 @@ impl Image {
             _ => &[notify::WATCHDOG_PROCESS],
         };
         let mut attributes = PosixSpawnAttr::init()?;
-        attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
+        let set_signals =
+            PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+        attributes.set_flags(set_signals)?;
         attributes.set_sigmask(mask)?;
+        // The standard library ignores it in every program, and resets it for those it starts.
+        attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
         let pid = posix_spawn(
             &*self.path,
             &PosixSpawnFileActions::init()?,

@@ -162,11 +162,19 @@ impl ForkOptions {
     /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop. It is the
     /// supervisor's to send: a worker that somebody else sends it to ends with 0, and so for good. To
     /// have one replaced, send `SIGHUP` to the supervisor. One that does not handle `SIGTERM` yet is
-    /// killed by it, and replaced. `SIGINT`, `SIGQUIT` and `SIGHUP` are ignored: what a
+    /// killed by it, and replaced. `SIGINT`, `SIGQUIT` and `SIGHUP` have no effect: what a
     /// terminal sends goes to supervisor and workers alike, and a worker that counted both that
     /// and the supervisor's `SIGTERM` would take the second as an order to hurry. All other signals
     /// have their default effect; those that the program ignored, such as `SIGPIPE`, stay
     /// ignored.
+    ///
+    /// **Blocked signals.** Signals that the parent process has blocked stay blocked, except those
+    /// that the supervisor receives or sends, and those that a
+    /// [`Signals`](crate::signal::Signals) reports.
+    ///
+    /// **Child processes.** A program that a worker starts inherits the dispositions with which
+    /// the server was started: under `nohup` it ignores `SIGHUP`, otherwise it does not. `SIGTERM`
+    /// and `SIGCHLD` always have their default effect in it.
     ///
     /// **What a worker has.** Everything the process had: memory, open files, the sockets of
     /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-use super::fork::{Disposition, disposition};
+use super::is_ignored;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod signalfd;
@@ -44,37 +44,43 @@ pub(super) enum Awaited {
     Deadline,
 }
 
+/// Signals that must not stay blocked in a worker, because the supervisor sends them to workers
+/// and nothing in a worker may have registered for them yet. `SIGABRT` ends one that hangs.
+const SENT: [Signal; 2] = [Signal::SIGTERM, Signal::SIGABRT];
+
 /// The awaited signals, blocked for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Signals {
     waiter: Waiter,
-    before: SigSet,
+    /// The mask of the workers.
+    unblocked: SigSet,
 }
 
 impl Signals {
-    /// Blocks the signals in this thread. If a predecessor in this process has done so, which has
-    /// left them like that, they count as not blocked before.
-    pub(super) fn block(by_predecessor: bool) -> io::Result<Self> {
+    /// Blocks the signals in this thread.
+    ///
+    /// They count as not blocked before, whoever has blocked them: a predecessor in this process,
+    /// which leaves them blocked, or the parent process.
+    pub(super) fn block() -> io::Result<Self> {
         let set: SigSet = AWAITED.into_iter().filter(|&signal| is_ours(signal)).collect();
         let waiter = Waiter::new(&set)?;
-        let mut before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        if by_predecessor {
-            AWAITED.into_iter().for_each(|signal| before.remove(signal));
-        }
-        Ok(Self { waiter, before })
+        let mut unblocked = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        AWAITED.into_iter().chain(SENT).for_each(|signal| unblocked.remove(signal));
+        Ok(Self { waiter, unblocked })
     }
 
-    /// Has the signals come through that a predecessor in this process has blocked, where nobody
-    /// is to wait for them.
+    /// Unblocks the signals that a predecessor in this process has blocked, where there is no
+    /// supervisor to wait for them.
     pub(super) fn unblock() {
         let set: SigSet = AWAITED.into_iter().collect();
-        // It fails for a set that is none.
+        // It fails only for an invalid argument.
         let _ = set.thread_unblock();
     }
 
-    /// What was blocked before, and is to be in a worker.
-    pub(super) fn mask_before(&self) -> &SigSet {
-        &self.before
+    /// The mask of a worker and of the next program: what was blocked before, without the
+    /// signals of a supervisor.
+    pub(super) fn unblocked(&self) -> &SigSet {
+        &self.unblocked
     }
 
     /// Waits for the next signal, a ring on one of the wires, or the deadline.
@@ -89,8 +95,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // It fails for a set that is none.
-        let _ = self.before.thread_set_mask();
+        // It fails only for an invalid argument.
+        let _ = self.unblocked.thread_set_mask();
     }
 }
 
@@ -98,5 +104,5 @@ impl Drop for Signals {
 /// not meant for them.
 fn is_ours(signal: Signal) -> bool {
     let from_terminal = matches!(signal, Signal::SIGINT | Signal::SIGQUIT);
-    !(from_terminal && disposition(signal as _) == Some(Disposition::Ignored))
+    !(from_terminal && is_ignored(signal as _))
 }

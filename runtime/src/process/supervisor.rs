@@ -133,8 +133,8 @@ impl Supervisor {
             memory,
             generation: 0,
             signals: {
-                // Blocked first: what was ignored so far would end us in between.
-                let signals = Signals::block(in_place)?;
+                // Blocked first: with its default action, a signal would end this process.
+                let signals = Signals::block()?;
                 ignore_nothing_awaited();
                 signals
             },
@@ -238,7 +238,7 @@ impl Supervisor {
         let (ours, theirs) = Wire::pair()?;
         self.generation += 1;
         page.begin(self.generation);
-        match fork_worker(&mut self.lifeline, self.signals.mask_before()) {
+        match fork_worker(&mut self.lifeline, self.signals.unblocked()) {
             Ok(Forked::Worker) => Ok(Some(Worker { id, page, wire: theirs })),
             Ok(Forked::Supervisor(pid)) => {
                 page.set_pid(pid);

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use squall_runtime::process::{begin_drain, decline_reloads, is_stopping, task_id};
+use squall_runtime::process::{begin_drain, decline_reloads, is_ignored, is_stopping, task_id};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, Listener, log, sleep, timeout};
 
@@ -39,7 +39,10 @@ pub(super) fn watch_signals() -> io::Result<()> {
         Some(_) => Signals::new([SIGTERM])?,
         None => {
             decline_reloads()?;
-            Signals::new([SIGTERM, SIGINT])?
+            // As under a supervisor: a ^C is not meant for the background jobs of a script, nor
+            // for what they start.
+            let interrupt = (!is_ignored(SIGINT)).then_some(SIGINT);
+            Signals::new([SIGTERM].into_iter().chain(interrupt))?
         }
     };
     WATCHING.set(true);

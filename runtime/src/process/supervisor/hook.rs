@@ -23,7 +23,7 @@ impl Supervisor {
         let (status, signal) = death.parts();
         let pid = process.pid.as_raw().unsigned_abs();
         let told = WorkerExit { id, pid, status, signal };
-        match fork_worker(&mut self.lifeline, self.signals.mask_before()) {
+        match fork_worker(&mut self.lifeline, self.signals.unblocked()) {
             Ok(Forked::Worker) => {
                 let result = catch_unwind(AssertUnwindSafe(|| hook(&told)));
                 exit(i32::from(result.is_err()))

@@ -91,7 +91,7 @@ impl Supervisor {
         let (report, ready) = handover::pair()?;
         rustix::io::fcntl_setfd(&ready, FdFlags::empty())?;
         let plan = self.plan(role.clone(), Some(ready.as_raw_fd()));
-        let mask = self.signals.mask_before();
+        let mask = self.signals.unblocked();
         let pid = self.with_inheritable(|| self.image.spawn(&plan, &role, mask))?;
         Ok(Upgrade { pid, role, report: Some(report), started: Instant::now(), failed: None })
     }
