@@ -25,6 +25,7 @@ pub mod load;
 pub mod start;
 pub mod stop;
 pub mod supervised;
+pub mod suspended;
 pub mod upgraded;
 
 /// Serves in so many processes, at a port of the system's choice.

@@ -49,6 +49,8 @@ pub(super) fn enter(settings: &Settings) -> io::Result<()> {
         });
         for pid in others {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            // Somebody may have suspended it.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
         }
         give_signs_of_life().await;
     });

@@ -97,8 +97,7 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
 /// In which state the main thread is, what it waits for in the kernel, and in which system call.
 fn place_in_system(pid: u32) -> Option<String> {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
-    let stat = read("stat")?;
-    let state = match stat.rsplit_once(") ")?.1.chars().next()? {
+    let state = match state(pid)? {
         'R' => "running",
         'S' => "sleeping",
         'D' => "waiting for a device",
@@ -114,6 +113,18 @@ fn place_in_system(pid: u32) -> Option<String> {
         let _ = write!(text, ", system call {number}");
     }
     Some(text)
+}
+
+/// The letter of proc_pid_stat(5).
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether the process was suspended by a signal or a debugger. `false` where the system does not
+/// say.
+pub(super) fn is_stopped(pid: Pid) -> bool {
+    matches!(state(pid.as_raw().unsigned_abs()), Some('T' | 't'))
 }
 
 /// How many bytes of memory a process has that are not swapped out. `None` where the system does

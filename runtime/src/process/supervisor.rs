@@ -7,15 +7,17 @@
 //! - `ended`: what follows when one has ended; `hook`: and what the program does then.
 //! - `replace`: other workers for those there are, more of them or fewer.
 //! - `adopt`: who serves a slot whose worker cannot.
-//! - `watch`: who takes too long.
+//! - `watch`: who takes too long; `stall`: to take its turn; `excuse`: time that does not count.
 //! - `stop`: the end of all.
 //! - `upgrade`: handing over to a new program; `succeed`: being one.
 
 mod adopt;
 mod ended;
+mod excuse;
 mod hook;
 mod replace;
 mod slot;
+mod stall;
 mod stop;
 mod succeed;
 mod upgrade;
@@ -48,7 +50,9 @@ use super::stuck::OwnMemory;
 use super::wire::Wire;
 use super::{ForkOptions, Worker, enter_worker};
 
+use excuse::Nap;
 use slot::{Goal, Phase, Process, Slot};
+use stall::Stall;
 use stop::Stage;
 use upgrade::Upgrade;
 
@@ -223,13 +227,22 @@ impl Supervisor {
             && self.others.is_empty()
     }
 
-    fn await_event(&self) -> io::Result<Awaited> {
+    fn await_event(&mut self) -> io::Result<Awaited> {
+        let nap = Nap::new(Instant::now(), self.next_deadline());
+        let event = self.sleep(nap.until)?;
+        if let Some(pause) = nap.pause(Instant::now()) {
+            self.excuse(pause);
+        }
+        Ok(event)
+    }
+
+    fn sleep(&self, until: Option<Instant>) -> io::Result<Awaited> {
         let processes = self.slots.iter().flat_map(|slot| &slot.processes);
         let wires = processes.filter_map(|process| process.wire.as_ref()).map(AsFd::as_fd);
         let report = self.upgrade.as_ref().and_then(Upgrade::report);
         let claim = self.claim().filter(|_| self.is_announced).map(AsFd::as_fd);
         let wires: Vec<_> = wires.chain(report).chain(claim).collect();
-        self.signals.wait(self.next_deadline(), &wires)
+        self.signals.wait(until, &wires)
     }
 
     /// Starts a process in this slot. Returns in it with what it needs to be a worker.
@@ -252,7 +265,8 @@ impl Supervisor {
                     started: Instant::now(),
                     ready: None,
                     is_stalled: false,
-                    is_suspended: false,
+                    stall: Stall::default(),
+                    suspended: None,
                 });
                 Ok(None)
             }
@@ -330,12 +344,18 @@ impl Supervisor {
                 return;
             }
         }
+        if status.stopped() {
+            self.resume_others(pid);
+        }
         // Others are children the program had before, or, where this is the first process of a
         // container, orphans.
         let Some((id, index)) = self.find(|process| process.pid == pid) else { return };
-        if !is_over {
-            self.slots[id].processes[index].is_suspended = status.stopped();
-            return;
+        let process = &mut self.slots[id].processes[index];
+        if status.stopped() {
+            return process.was_suspended();
+        }
+        if status.continued() {
+            return process.was_continued();
         }
         let mut process = self.slots[id].processes.remove(index);
         process.note_what_was_not_heard();

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use super::super::restarts::EarlyDeaths;
 use super::super::scoreboard::{Scoreboard, SlotPage, State};
 use super::super::wire::{Heard, Wire};
+use super::stall::Stall;
 
 /// The place of one worker. For a while it has two: one that leaves, and the one that replaces
 /// it.
@@ -50,8 +51,10 @@ pub(super) struct Process {
     pub(super) ready: Option<Instant>,
     /// Its loop stands still, or the whole process does: others serve its listeners.
     pub(super) is_stalled: bool,
-    /// Somebody has suspended it.
-    pub(super) is_suspended: bool,
+    /// How long its loop has been in a turn.
+    pub(super) stall: Stall,
+    /// Since when it has been suspended by somebody.
+    pub(super) suspended: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -119,29 +122,32 @@ impl Slot {
 impl Process {
     /// Whether clients that are sent to it are accepted.
     pub(super) fn is_healthy(&self) -> bool {
-        self.phase == Phase::Ready && !self.is_stalled && !self.is_suspended
+        self.phase == Phase::Ready && !self.is_stalled && self.suspended.is_none()
     }
 
     /// Whether it serves those who wait at the listeners it is given, while all end.
     pub(super) fn can_serve_last(&self) -> bool {
-        self.ready.is_some() && !self.is_doomed() && !self.is_stalled && !self.is_suspended
+        self.ready.is_some() && !self.is_doomed() && !self.is_stalled && self.suspended.is_none()
     }
 
-    /// Asks it to end.
+    /// Asks it to end, once. One that somebody has suspended is continued, so that it can.
     pub(super) fn order_to_leave(&mut self) {
-        if self.is_ordered {
-            return;
+        if !self.is_ordered {
+            self.is_ordered = true;
+            if !self.is_doomed() {
+                self.phase = Phase::Leaving { since: Instant::now() };
+            }
+            self.page.set_ordered();
+            self.signal(Signal::SIGTERM);
         }
-        self.is_ordered = true;
-        if !self.is_doomed() {
-            self.phase = Phase::Leaving { since: Instant::now() };
-        }
-        self.page.set_ordered();
-        self.signal(Signal::SIGTERM);
-        // One that somebody has suspended could not act upon it.
+        self.resume();
+    }
+
+    /// Continues it if it is suspended.
+    pub(super) fn resume(&mut self) {
         self.signal(Signal::SIGCONT);
-        // Whether it does is seen later.
-        (self.is_suspended, self.is_stalled) = (false, false);
+        // Whether its loop turns is seen later.
+        (self.suspended, self.is_stalled) = (None, false);
     }
 
     /// Has it look at the scoreboard.
@@ -186,6 +192,7 @@ impl Process {
     pub(super) fn abort(&mut self) {
         self.phase = Phase::Aborted { since: Instant::now() };
         self.signal(Signal::SIGABRT);
+        self.signal(Signal::SIGCONT);
     }
 
     pub(super) fn kill(&mut self) {

@@ -91,6 +91,7 @@ impl Supervisor {
         if !self.others.is_empty() && self.others_dismissed.is_none() {
             self.others_dismissed = Some(Instant::now());
             self.signal_others(Signal::SIGTERM);
+            self.signal_others(Signal::SIGCONT);
         }
     }
 
@@ -111,6 +112,14 @@ impl Supervisor {
     pub(super) fn kill_others(&mut self) {
         self.others_dismissed = Some(Instant::now());
         self.signal_others(Signal::SIGKILL);
+    }
+
+    /// Continues a process of before that somebody has suspended, if it was told to end.
+    pub(super) fn resume_others(&self, pid: Pid) {
+        let is_leaving = self.others_dismissed.is_some() && self.others.contains(&pid);
+        if is_leaving || self.is_rejected(pid) {
+            let _ = kill(pid, Signal::SIGCONT);
+        }
     }
 
     fn signal_others(&self, signal: Signal) {

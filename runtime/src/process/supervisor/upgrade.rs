@@ -181,8 +181,22 @@ impl Supervisor {
         log::error(log::GENERAL, format_args!("the upgrade to process {pid} has failed: {reason}"));
         upgrade.failed = Some(Instant::now());
         self.presence.note_upgrade(true);
-        // It finishes what it has begun.
+        // It finishes what it has begun, also if somebody has suspended it.
         let _ = kill(pid, Signal::SIGTERM);
+        let _ = kill(pid, Signal::SIGCONT);
+    }
+
+    /// Whether this is a new program that was told to end.
+    pub(super) fn is_rejected(&self, pid: Pid) -> bool {
+        self.upgrade.as_ref().is_some_and(|one| one.pid == pid && one.failed.is_some())
+    }
+
+    /// Extends the limits of the new program.
+    pub(super) fn excuse_successor(&mut self, pause: Duration) {
+        if let Some(upgrade) = &mut self.upgrade {
+            upgrade.started += pause;
+            upgrade.failed.iter_mut().for_each(|since| *since += pause);
+        }
     }
 
     /// Whether it was the new program that has ended.

@@ -12,7 +12,7 @@ use super::stop::{Stage, each_process};
 
 /// How often to look whether somebody stands still. Whoever connects to such a worker is accepted
 /// within this and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
-const LOOK: Duration = Duration::from_millis(250);
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// How often to look how much memory the workers have.
 const MEASURE: Duration = Duration::from_secs(5);
@@ -40,6 +40,8 @@ impl Supervisor {
     /// When this process must have started, or ended.
     fn limit_of(&self, process: &Process) -> Option<Instant> {
         match process.phase {
+            // It cannot start.
+            Phase::Starting if process.suspended.is_some() => None,
             Phase::Starting => process.started.checked_add(self.options.start_limit()?),
             // Then all are stopped together.
             Phase::Leaving { .. } if !self.is_serving() => None,
@@ -80,10 +82,6 @@ impl Supervisor {
         }
         self.next_look = (!matches!(self.stage, Stage::Killing)).then(|| now + LOOK);
         let clock = SlotPage::now();
-        let stall = |process: &Process| {
-            let turn = process.page.turn().filter(|_| process.page.state() != State::Empty)?;
-            Some(Duration::from_millis(clock.saturating_sub(turn)))
-        };
         for slot in &mut self.slots {
             // One that takes its time to start may have begun to listen.
             let is_slow =
@@ -92,10 +90,16 @@ impl Supervisor {
         }
         let (describe, memory) = (self.options.describe, &self.memory);
         each_process(&mut self.slots, |id, process| {
-            let stall = stall(process).unwrap_or_default();
-            process.is_stalled = adopt_after.is_some_and(|limit| stall >= limit);
+            let turn = process.page.turn().filter(|_| process.page.state() != State::Empty);
+            let is_stopped =
+                turn.is_some() && (process.suspended.is_some() || stuck::is_stopped(process.pid));
+            if is_stopped {
+                process.stall.suspended();
+            }
+            let stall = process.stall.look(clock, turn);
+            process.is_stalled = adopt_after.is_some_and(|limit| is_stopped || stall >= limit);
             let is_over = timeout.is_some_and(|limit| stall >= limit);
-            if process.phase == Phase::Ready && is_over && !process.is_suspended {
+            if process.phase == Phase::Ready && is_over && !is_stopped {
                 let pid = process.pid;
                 let serving = describe.and_then(|describe| describe(&process.page));
                 let text = format_args!(
