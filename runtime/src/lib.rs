@@ -100,7 +100,7 @@
 //!
 //! From the bottom to the top; no module uses one that stands below it in this list.
 //!
-//! - [`log`], `slab`, `budget`: what all use. `pulse`: what a supervisor sees of the loop.
+//! - [`log`], `panic_hook`, `slab`, `budget`: what all use. `pulse`: what a supervisor sees of the loop.
 //! - `executor`: tasks and their queues, `executor/wake.rs` the protocol between threads; `timer`:
 //!   clock and wheel; `reactor`: descriptors and who waits for them. These three do not know each
 //!   other.
@@ -121,6 +121,7 @@ mod fd;
 mod file;
 mod io_loop;
 mod net;
+mod panic_hook;
 mod periodic;
 mod pulse;
 mod reactor;
@@ -138,6 +139,7 @@ pub use net::{
     Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets,
     TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
 };
+pub use panic_hook::panic_location;
 pub use periodic::PeriodicCallback;
 pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};

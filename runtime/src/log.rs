@@ -1,15 +1,21 @@
 //! What the loop and the server have to say, to whoever listens.
 //!
 //! With a `tracing` subscriber, lines are events of it. Without one, warnings and errors go to
-//! standard error, one line each, so that a newcomer's failing handler is never silent. Either way a line that cannot be written is dropped: logging never fails.
+//! standard error, one line each, so that a newcomer's failing handler is never silent.
+//!
+//! Without a subscriber, logging never waits and never fails: a line for which standard error has no
+//! room is dropped. A subscriber decides this for itself. Its writer runs on the thread of the loop and
+//! in the supervisor, so that it must not wait either: [`stderr`](stderr()) is one that does not.
 
 use std::fmt;
-use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, Level};
+
+mod stderr;
+
+pub use stderr::{Stderr, stderr};
+pub(crate) use stderr::{has_room, write};
 
 /// What the runtime and the server themselves report.
 pub const GENERAL: Target = Target::General;
@@ -106,38 +112,13 @@ pub fn is_access_enabled() -> bool {
 
 fn write_without_subscriber(level: Level, target: Target, message: fmt::Arguments<'_>) {
     if tracing::dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
-        write_to_stderr(&line(level, target, message));
+        write(line(level, target, message).as_bytes());
     }
 }
 
-/// A line longer than this is cut: what a pipe takes that has any room at all.
-const LONGEST_LINE: usize = 4096;
-
-/// Lines that found no room since the last one that did.
-static DROPPED: AtomicU64 = AtomicU64::new(0);
-
-/// Standard error may be closed, or a pipe that nobody reads: no reason to stop serving. What
-/// finds no room is counted.
-fn write_to_stderr(line: &str) {
-    let mut stderr = io::stderr();
-    if !has_room(&stderr) {
-        DROPPED.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
-    match DROPPED.swap(0, Ordering::Relaxed) {
-        0 => drop(stderr.write_all(line.as_bytes())),
-        dropped => {
-            let line = format!("({dropped} lines found no room) {line}");
-            drop(stderr.write_all(&line.as_bytes()[..line.len().min(LONGEST_LINE)]));
-        }
-    }
-}
-
-fn has_room(stderr: &io::Stderr) -> bool {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let ready = rustix::event::poll(&mut [PollFd::new(stderr, PollFlags::OUT)], Some(&at_once));
-    ready.is_ok_and(|count| count > 0)
-}
+/// A line longer than this is cut: together with the note that messages were dropped, it can still be
+/// written at once.
+const LONGEST_LINE: usize = stderr::LONGEST_WRITE - 80;
 
 /// One line, whatever the message holds, and one `write`, so that the lines of several workers
 /// do not mix.
@@ -150,11 +131,7 @@ fn line(level: Level, target: Target, message: fmt::Arguments<'_>) -> String {
             character => line.push(character),
         }
     }
-    let mut end = line.len().min(LONGEST_LINE - 1);
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    line.truncate(end);
+    line.truncate(line.floor_char_boundary(LONGEST_LINE - 1));
     line.push('\n');
     line
 }
@@ -167,5 +144,12 @@ mod tests {
     fn a_message_of_several_lines_is_written_as_one() {
         let line = line(Level::ERROR, GENERAL, format_args!("panicked:\nleft: 1\x1b[2J\n"));
         assert_eq!(line, "ERROR squall::general: panicked:\\nleft: 1\\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn a_line_that_is_cut_keeps_its_end() {
+        let line = line(Level::WARN, ACCESS, format_args!("{}", "\u{e9}".repeat(4000)));
+        assert!((LONGEST_LINE - 1..=LONGEST_LINE).contains(&line.len()), "{}", line.len());
+        assert!(line.ends_with("\u{e9}\n"));
     }
 }

@@ -26,6 +26,8 @@ pub mod start;
 pub mod stop;
 pub mod supervised;
 pub mod suspended;
+
+pub mod unread;
 pub mod upgraded;
 
 /// Serves in so many processes, at a port of the system's choice.

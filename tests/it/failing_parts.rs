@@ -98,7 +98,7 @@ fn the_parts_of_a_handler_are_called_as_far_as_it_gets() {
         if headers.contains("X-Panic") {
             let panics = logged(&server);
             let panic = headers.rsplit(": ").next().unwrap().trim_end();
-            let message = format!("panic: panic in {panic}");
+            let message = format!("panic: panic in {panic}, at {}:", file!());
             assert!(panics.last().unwrap().contains(&message), "{panics:?}");
         }
     }

@@ -9,7 +9,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// From the bottom up: a module may use those of its own row, of rows above it in this list,
 /// and nothing below. (`log` stands at the bottom; `lib.rs` sees everything.)
 const RUNTIME: &[&[&str]] = &[
-    &["log", "slab", "budget", "pulse"],
+    &["log", "panic_hook", "slab", "budget", "pulse"],
     &["executor", "reactor", "timer"],
     &["task", "io_loop", "fd"],
     &["net", "signal", "periodic", "blocking", "file"],

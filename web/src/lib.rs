@@ -117,12 +117,17 @@
 //! begin `main` with
 //!
 //! ```text
-//! tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+//! tracing_subscriber::fmt().with_writer(squall::log::stderr).init();
 //! ```
 //!
 //! ```text
 //! 2026-03-01T12:00:00.000000Z  INFO squall::access: 200 GET /greet/Ada (127.0.0.1) 0.31ms
 //! ```
+//!
+//! [`log::stderr`] drops lines for which there is no room. With [`std::io::stderr`], the worker would wait
+//! for the reader of a pipe that is full, and serve no request meanwhile. The same holds for every other
+//! writer that a subscriber has, and for a panic hook of the program's own. Without them, neither a log
+//! line nor a panic waits, on whatever thread it is. `eprintln!` does.
 //!
 //! A filter such as `squall=info,squall::access=warn` leaves some out, a layer sends them elsewhere or
 //! makes JSON of them. A subscriber with a thread of its own (the non-blocking one of

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::join_error::panic_message;
 use super::site;
-use crate::log;
+use crate::{log, panic_location};
 
 /// Calls user code, and logs its panic: "`who` panicked".
 pub(crate) fn caught(who: &str, call: impl FnOnce()) {
@@ -20,10 +20,11 @@ pub(crate) fn caught(who: &str, call: impl FnOnce()) {
 #[cold]
 pub(super) fn report(who: &str, payload: &(dyn Any + Send)) {
     let message = panic_message(payload);
+    let from = panic_location(payload).map_or_else(String::new, |place| format!(", at {place}"));
     let at = site().map_or_else(String::new, |site| format!(" spawned at {site}"));
     // The subscriber that takes the line is user code as well.
     let logged = catch_unwind(AssertUnwindSafe(|| {
-        log::error(log::APPLICATION, format_args!("{who}{at} panicked: {message}"));
+        log::error(log::APPLICATION, format_args!("{who}{at} panicked: {message}{from}"));
     }));
     std::mem::forget(logged);
 }

@@ -13,7 +13,7 @@ use super::{Core, polls};
 use crate::budget;
 use crate::executor::{self, Remote};
 use crate::reactor::{self, Asked};
-use crate::{pulse, timer};
+use crate::{panic_hook, pulse, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
@@ -144,6 +144,7 @@ impl Core {
 
     /// Opens the reactor and connects other threads with it.
     fn prepare(&self) -> io::Result<Asked> {
+        panic_hook::install();
         let (asked, bell) = reactor::prepare()?;
         if let Some(bell) = bell {
             self.remote.hang_bell(bell);

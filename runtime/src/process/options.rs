@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use crate::net::Slots;
+use crate::panic_hook;
 
 use super::image::Image;
 use super::presence::{self, Presence};
@@ -202,6 +203,7 @@ impl ForkOptions {
     /// ```
     pub fn fork_processes(&self) -> io::Result<usize> {
         guard::check()?;
+        panic_hook::install_in_server();
         let count = if self.workers == 0 { cpu_count() } else { self.workers };
         let most = self.max_workers.unwrap_or_else(|| count.saturating_mul(2)).max(count);
         let image = Image::current()?;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
-use squall_runtime::{IOLoop, log};
+use squall_runtime::{IOLoop, log, panic_location};
 
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
@@ -241,8 +241,9 @@ impl Context {
         if let Some(why) = Undelivered::of(error) {
             let level = if matches!(why, Undelivered::Gone(_)) { log::info } else { log::warn };
             level(log::GENERAL, format_args!("{request} is cut: {why}"));
-        } else if error.downcast_ref::<Panicked>().is_some() {
-            log::error(log::APPLICATION, format_args!("{request}: {error}"));
+        } else if let Some(panic) = error.downcast_ref::<Panicked>() {
+            let place = panic.place.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
+            log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));
         } else if is_of_server {
             log::error(log::APPLICATION, format_args!("{request}: {error}, at {location}"));
         } else {
@@ -307,16 +308,21 @@ impl Context {
 pub(crate) fn panic_error(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Panicked(text.unwrap_or("of unknown kind").to_owned()).into()
+    let message = text.unwrap_or("of unknown kind").to_owned();
+    Panicked { message, place: panic_location(panic) }.into()
 }
 
-/// What a handler panicked with. Where it did, the panic has said itself.
+/// The panic of a handler.
 #[derive(Debug)]
-struct Panicked(String);
+struct Panicked {
+    message: String,
+    /// Where it was raised, for the log only.
+    place: Option<String>,
+}
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "panic: {}", self.0)
+        write!(f, "panic: {}", self.message)
     }
 }
 

@@ -1,0 +1,141 @@
+//! The panic hook: reports a panic as the standard hook does, but never waits for the reader of
+//! standard error. It also notes where the panic came from, for the log.
+//!
+//! It is installed when a loop first runs, or before the process forks. A hook that the program has
+//! installed before is called in place of the report. One that is installed later takes the place
+//! of this one.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::cell::RefCell;
+use std::env;
+use std::fmt::Write as _;
+use std::panic::{self, PanicHookInfo};
+use std::process;
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::log;
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+/// This process belongs to a server. Others, such as a test harness, may have redirected what the
+/// standard hook writes, which only that hook heeds.
+static OWNS_PROCESS: AtomicBool = AtomicBool::new(false);
+
+/// The standard library aborts after these, and writes one more line before, which may wait. These are
+/// the messages of panics that it raises itself.
+const ABORTING: [&str; 2] =
+    ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
+
+thread_local! {
+    /// The message of the last panic of this thread, and where it came from.
+    static LAST: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+}
+
+/// Installs the hook where a loop runs: for the whole process if that is on its main thread.
+pub(crate) fn install() {
+    if thread::current().name() == Some("main") {
+        OWNS_PROCESS.store(true, Ordering::Relaxed);
+    }
+    install_once();
+}
+
+/// Installs the hook in a process that will be a supervisor, and in its workers.
+pub(crate) fn install_in_server() {
+    OWNS_PROCESS.store(true, Ordering::Relaxed);
+    install_once();
+}
+
+/// Returns where the panic with this payload came from, as `file:line:column`.
+///
+/// `None` if it was raised on another thread, if it was not the last one of this thread, or if the
+/// program has installed a hook of its own since the loop first ran.
+///
+/// # Examples
+///
+/// ```
+/// use std::panic::catch_unwind;
+///
+/// use squall_runtime::{IOLoop, panic_location};
+///
+/// IOLoop::current().run_sync(async {
+///     let panic = catch_unwind(|| panic!("no luck")).unwrap_err();
+///     assert!(panic_location(&*panic).is_some());
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use]
+pub fn panic_location(payload: &(dyn Any + Send)) -> Option<String> {
+    let text = message(payload)?;
+    let last = LAST.try_with(|last| last.borrow().clone()).ok().flatten();
+    last.filter(|(message, _)| *message == text).map(|(_, location)| location)
+}
+
+fn install_once() {
+    static INSTALLED: Once = Once::new();
+    // A thread that panics may not change the hook.
+    if thread::panicking() {
+        return;
+    }
+    INSTALLED.call_once(|| {
+        let installed = panic::take_hook();
+        // There is none of the program's any more: this is the standard one.
+        let standard = panic::take_hook();
+        let is_standard = is_same(&installed, &standard);
+        panic::set_hook(Box::new(move |info| {
+            note(info);
+            if !is_standard {
+                installed(info);
+            } else if OWNS_PROCESS.load(Ordering::Relaxed) || !log::has_room() {
+                report(info);
+            } else {
+                standard(info);
+            }
+        }));
+    });
+}
+
+/// Whether both are the same function. Neither holds anything, so that only the table of their
+/// methods tells them apart.
+fn is_same(one: &Hook, other: &Hook) -> bool {
+    size_of_val(&**one) == 0 && ptr::eq(&raw const **one, &raw const **other)
+}
+
+fn note(info: &PanicHookInfo<'_>) {
+    let (Some(message), Some(location)) = (message(info.payload()), info.location()) else {
+        return;
+    };
+    let last = (message.to_owned(), location.to_string());
+    let _ = LAST.try_with(|place| place.replace(Some(last)));
+}
+
+fn report(info: &PanicHookInfo<'_>) {
+    let text = message(info.payload()).unwrap_or("(its payload is not a string)");
+    // The name is gone while the thread's locals are destroyed.
+    let thread = LAST.try_with(|_| thread::current()).ok();
+    let name = thread.as_ref().and_then(|thread| thread.name());
+    let mut report = format!("thread '{}' panicked", name.unwrap_or("<unnamed>"));
+    if let Some(location) = info.location() {
+        let _ = write!(report, " at {location}");
+    }
+    let _ = writeln!(report, ":\n{text}");
+    if wants_backtrace() {
+        let _ = write!(report, "stack backtrace:\n{}", Backtrace::force_capture());
+    }
+    log::write(report.as_bytes());
+    if ABORTING.contains(&text) {
+        process::abort();
+    }
+}
+
+fn wants_backtrace() -> bool {
+    env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0")
+}
+
+fn message(payload: &dyn Any) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
