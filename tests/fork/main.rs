@@ -16,6 +16,7 @@ mod harness;
 #[path = "../support/http.rs"]
 mod http;
 mod inherited;
+mod passed_on;
 mod presence;
 #[path = "../support/program.rs"]
 mod program;
@@ -55,6 +56,8 @@ const CASES: &[harness::Row] = harness::rows![
     inherited::what_the_parent_has_blocked_stops_workers,
     inherited::what_the_parent_has_blocked_stops_workers_without_a_handler,
     inherited::what_the_parent_has_ignored_stops_workers_without_a_handler,
+    passed_on::an_order_to_stop_that_comes_just_after_an_upgrade_stops_the_new_program,
+    passed_on::an_order_to_stop_that_comes_long_after_an_upgrade_is_for_the_old_program,
     presence::a_pid_file_out_of_reach_is_emptied,
     presence::a_pinned_worker_has_one_processor,
     presence::each_process_is_called_what_it_is,

@@ -92,6 +92,8 @@ pub(super) struct Supervisor {
     last_tries: u32,
     /// Another process has the listeners, too, and goes on.
     has_handed_over: bool,
+    /// That process, and when it took over.
+    successor: Option<(Pid, Instant)>,
     /// Workers that were started before this many are to be replaced.
     reload_before: u64,
     /// All deaths that were not asked for.
@@ -155,6 +157,7 @@ impl Supervisor {
             has_drained: false,
             last_tries: 0,
             has_handed_over: false,
+            successor: None,
             reload_before: 0,
             restarts: Restarts::new(options.max_restarts, options.restart_window),
             failed_starts: Restarts::new(most, window),
@@ -197,7 +200,10 @@ impl Supervisor {
             }
             match self.await_event()? {
                 Awaited::Signal(Signal::SIGCHLD) => self.reap(),
-                Awaited::Signal(Signal::SIGQUIT) => self.kill_all(format_args!("SIGQUIT")),
+                Awaited::Signal(Signal::SIGQUIT) => {
+                    self.pass_on(Signal::SIGQUIT);
+                    self.kill_all(format_args!("SIGQUIT"));
+                }
                 Awaited::Signal(Signal::SIGHUP) => self.reload(),
                 Awaited::Signal(Signal::SIGTTIN) => self.one_more(),
                 Awaited::Signal(Signal::SIGTTOU) => self.one_fewer(),
@@ -340,6 +346,7 @@ impl Supervisor {
         if is_over {
             self.hooks.retain(|hook| hook.0 != pid);
             self.others.retain(|other| *other != pid);
+            self.successor.take_if(|successor| successor.0 == pid);
             if self.successor_ended(pid, Death(status)) {
                 return;
             }

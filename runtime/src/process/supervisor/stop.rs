@@ -28,6 +28,9 @@ pub(super) enum Stage {
 impl Supervisor {
     /// The first order asks the workers to end, the next one ends them.
     pub(super) fn stop_ordered(&mut self, order: Signal) {
+        if self.pass_on(order) {
+            return;
+        }
         match self.stage {
             Stage::Serving => {
                 let timeout = self.options.stop_limit();
@@ -86,6 +89,7 @@ impl Supervisor {
             log::warn(log::GENERAL, format_args!("{text}"));
         }
         self.presence.leave();
+        self.pass_on_pending();
         exit(self.status)
     }
 

@@ -25,8 +25,14 @@ use super::super::death::Death;
 use super::super::guard;
 use super::super::handover::{self, Report, Reported};
 use super::super::plan::{Group, Plan, Role};
+use super::super::signals::Awaited;
 use super::Supervisor;
 use super::slot::Process;
+
+/// For how long after it was replaced a supervisor passes on orders to stop. Somebody who reads
+/// the pid file, or a service manager that has not heard of the new process yet, may still
+/// signal the old one. Later ones are meant for the old one, to hurry it.
+const PASS_ON: Duration = Duration::from_secs(1);
 
 /// A new program that is being started.
 pub(super) struct Upgrade {
@@ -140,7 +146,34 @@ impl Supervisor {
         self.presence.hand_over(pid.as_raw().unsigned_abs(), has_pid_file);
         upgrade.report.iter().for_each(Report::grant);
         self.has_handed_over = true;
+        self.successor = Some((pid, Instant::now()));
         self.stop();
+    }
+
+    /// Sends an order to stop to the new server, if that has just taken over: it is meant for the
+    /// server, and came from somebody who could not know this. Returns whether it has.
+    pub(super) fn pass_on(&self, order: Signal) -> bool {
+        let Some((pid, since)) = self.successor else { return false };
+        if since.elapsed() >= PASS_ON {
+            return false;
+        }
+        let signal = if order == Signal::SIGQUIT { order } else { Signal::SIGTERM };
+        let is_sent = kill(pid, signal).is_ok();
+        if is_sent {
+            let text = format_args!("{order}: passed on to process {pid}, which has taken over");
+            log::warn(log::GENERAL, text);
+        }
+        is_sent
+    }
+
+    /// Passes on what has come since the last look, before this process ends. What comes later
+    /// finds no process that could do so.
+    pub(super) fn pass_on_pending(&self) {
+        while let Ok(Awaited::Signal(signal)) = self.signals.wait(Some(Instant::now()), &[]) {
+            if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) {
+                self.pass_on(signal);
+            }
+        }
     }
 
     /// The trial has shown that the new program starts.
