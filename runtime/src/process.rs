@@ -16,6 +16,10 @@
 //! is not ready within [`ForkOptions::upgrade_timeout`], it is stopped and the old one goes on. No
 //! connection is refused or reset on the way.
 //!
+//! An order to stop (`SIGTERM`, `SIGINT`, `SIGQUIT`) that reaches the old supervisor within a second
+//! after the new program has taken over is passed on to that: it was sent by somebody who could not
+//! know yet. Later ones are for what is left of the old server only.
+//!
 //! The first process of a container, whose end would be that of the container, starts the new
 //! program as a child; when that is ready, it executes the same in its own place, and sends
 //! `SIGTERM` to the child and to its old workers when it is ready itself.
@@ -50,7 +54,7 @@
 //! | `SIGUSR2` | a [new version](#a-new-version-of-the-program) takes over | 0 once that serves; goes on where it fails |
 //! | `SIGKILL`, or any other that ends it | the workers are killed by the system | the signal |
 //! | none: all workers have ended with 0 by themselves | | 0 |
-//! | none: too many workers have died | the others are told to end | 1 |
+//! | none: too many workers have died, or one [cannot start](give_up_start) when the server does | the others are told to end | 1 |
 //!
 //! `SIGINT` and `SIGQUIT` stay ignored if they were when the program began, as in the background jobs
 //! of a shell script (`server &`): there, `SIGTERM` is what ends it. `SIGTERM` ends it also if the
@@ -60,7 +64,7 @@
 //! |---|---|
 //! | `SIGTERM` | it ends gracefully, and *for good*: nobody replaces a worker that exits with 0. To have workers replaced, send `SIGHUP` to the supervisor |
 //! | `SIGINT`, `SIGQUIT`, `SIGHUP` | none |
-//! | `SIGSTOP` | it stands still until `SIGCONT`, and is not replaced; others serve who waits at its listeners, if they [adopt](crate::Sockets::adoptions) |
+//! | `SIGSTOP` | it stands still until `SIGCONT`, and is not replaced; others serve who waits at its listeners, if they [adopt](crate::Sockets::adoptions). One that was told to end is continued at once |
 //! | `SIGKILL`, `SIGABRT` and whatever else kills it | it is replaced |
 //!
 //! **The time that the end takes.** With an HTTP server, whose `start` sets the default of the
@@ -194,7 +198,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::net::Slots;
 
-pub use attendant::{begin_drain, is_stopping, want_replacement};
+pub use attendant::{begin_drain, give_up_start, is_stopping, want_replacement};
 pub use balance::is_crowded;
 pub use bind::bind_sockets;
 pub use cpu::cpu_count;

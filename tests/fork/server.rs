@@ -17,6 +17,7 @@ use crate::case::{SOON, announce};
 use crate::http::{Connection, Response};
 
 pub mod balance;
+pub mod built;
 pub mod controlled;
 pub mod counted;
 pub mod drain;

@@ -232,10 +232,11 @@ pub fn proxy_claims(
 ///
 /// # Panics
 ///
-/// If the loop of this thread cannot be made.
+/// If the loop of this thread cannot be made, or the application not be built.
 pub fn connect(server: &HTTPServer, capacity: usize) -> DuplexStream {
     IOLoop::current().use_virtual_time();
     let (stream, peer) = duplex(capacity);
-    server.service_without_signals().open(Stream::memory(peer, None));
+    let service = server.service_without_signals().expect("the application is built");
+    service.open(Stream::memory(peer, None));
     stream
 }

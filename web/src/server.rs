@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use squall_runtime::process::ForkOptions;
+use squall_runtime::process::{ForkOptions, give_up_start, task_id};
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
@@ -119,7 +119,8 @@ struct Accepting {
     is_held_off: Option<bool>,
 }
 
-type Build = Box<dyn FnOnce() -> Application>;
+/// The error is what was printed of the builder's.
+type Build = Box<dyn FnOnce() -> Result<Application, String>>;
 
 impl HTTPServer {
     /// A server for `app`, not listening yet.
@@ -145,8 +146,53 @@ impl HTTPServer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn with(build: impl FnOnce() -> Application + 'static) -> Self {
+        Self::built_by(Box::new(move || Ok(build())))
+    }
+
+    /// Like [`with`](Self::with), but for an application that may fail to build, such as one whose
+    /// database cannot be opened.
+    ///
+    /// A worker whose builder fails logs one line with the error, and ends. What follows depends on
+    /// when that is:
+    ///
+    /// | when | what follows |
+    /// |---|---|
+    /// | at the start of the server | the server gives up: it stops the other workers, and exits with status 1 |
+    /// | after `SIGHUP` | the workers that are there go on, and none of the others is replaced |
+    /// | a worker takes the place of one that has died | it is tried again, with longer and longer times in between, up to a minute while other workers serve |
+    ///
+    /// In a process without workers, [`start`](Self::start) returns the error.
+    ///
+    /// The error may be any that can be printed. With [`squall::Result`](crate::Result), `?` takes
+    /// all standard errors, and the line has what caused them.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::fs;
+    ///
+    /// use squall::{Application, HTTPServer, IOLoop, Result, get, route};
+    ///
+    /// fn build() -> Result<Application> {
+    ///     let greeting = fs::read_to_string("/etc/greeting")?;
+    ///     Ok(Application::new([route("/", get(async move || greeting.clone()))]))
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     HTTPServer::try_with(build).bind(8000)?.start(0)?;
+    ///     IOLoop::current().start()
+    /// }
+    /// ```
+    pub fn try_with<E: fmt::Display>(
+        build: impl FnOnce() -> Result<Application, E> + 'static,
+    ) -> Self {
+        // The alternate form: `anyhow` then prints the chain of causes.
+        Self::built_by(Box::new(move || build().map_err(|error| format!("{error:#}"))))
+    }
+
+    fn built_by(build: Build) -> Self {
         let shared = Shared {
-            application: RefCell::new(Some(Box::new(build))),
+            application: RefCell::new(Some(build)),
             settings: RefCell::default(),
             bound: RefCell::default(),
             started: Cell::new(false),
@@ -278,34 +324,46 @@ impl HTTPServer {
         self.shared.bound.borrow_mut().push(sockets);
     }
 
-    /// The application in this process, built when it is first needed.
+    /// The application in this process, built when it is first needed. A worker that cannot build it
+    /// ends here.
     fn service(&self) -> io::Result<Rc<Service>> {
         let handle_signals = self.shared.settings.borrow().handle_signals;
         if let Some(service) = self.shared.service.get() {
             return Ok(Rc::clone(service));
         }
         ForkOptions::new().page_words(PAGE_WORDS).stay()?;
-        if handle_signals {
+        // A worker that is told to end before it serves has nothing to finish, and ends at once.
+        if handle_signals && task_id().is_none() {
             shutdown::watch_signals()?;
         }
-        let service = self.service_without_signals();
+        let service = match self.service_without_signals() {
+            Ok(service) => service,
+            Err(error) if task_id().is_some() => give_up_start(error),
+            Err(error) => return Err(error),
+        };
         if handle_signals {
+            shutdown::watch_signals()?;
             shutdown::add(self.clone(), Rc::clone(&service.worker));
         }
         Ok(service)
     }
 
-    /// The same, which no signal ends.
-    pub(crate) fn service_without_signals(&self) -> Rc<Service> {
-        let make = || {
-            if let Some(threshold) = self.shared.settings.borrow().slow_callback {
-                IOLoop::current().slow_callback(threshold);
-            }
-            let build = self.shared.application.take();
-            let application = build.map_or_else(|| Application::new([]), |build| build());
-            Rc::new(Service::new(application, self.shared.settings.borrow().clone()))
-        };
-        Rc::clone(self.shared.service.get_or_init(make))
+    /// Like [`service`](Self::service), but no signal ends it, and the process goes on if the
+    /// application cannot be built.
+    pub(crate) fn service_without_signals(&self) -> io::Result<Rc<Service>> {
+        if let Some(service) = self.shared.service.get() {
+            return Ok(Rc::clone(service));
+        }
+        if let Some(threshold) = self.shared.settings.borrow().slow_callback {
+            IOLoop::current().slow_callback(threshold);
+        }
+        let build = self.shared.application.take();
+        let application =
+            build.map_or_else(|| Err("this was tried before".to_owned()), |build| build());
+        let application = application
+            .map_err(|cause| io::Error::other(format!("cannot build the application: {cause}")))?;
+        let service = Service::new(application, self.shared.settings.borrow().clone());
+        Ok(Rc::clone(self.shared.service.get_or_init(|| Rc::new(service))))
     }
 }
 

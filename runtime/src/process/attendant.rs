@@ -1,12 +1,13 @@
 //! The worker's side of its supervision: says what it is doing, and serves whom it is told to.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 
 use crate::fd::AsyncFd;
 use crate::net::{serves_adopted, set_adopted, sockets_taken};
-use crate::{IOLoop, yield_now};
+use crate::{IOLoop, log, yield_now};
 
 use super::scoreboard::{Scoreboard, SlotPage, State};
 use super::wire::{Heard, Wire};
@@ -109,6 +110,45 @@ pub fn want_replacement() {
         }
     });
     tell();
+}
+
+/// Ends this process, a worker that cannot start, and logs the `cause` in one line. For a fault
+/// that another worker would find as well, such as a database that is not there.
+///
+/// A server whose workers were not all *ready* yet gives up at once: the supervisor stops the other
+/// workers and exits with status 1. After that, the server goes on with the workers that it has. A
+/// `SIGHUP` is over with the first worker that cannot start. A worker that is to replace one that
+/// has died is tried again, with up to a minute in between.
+///
+/// Without a supervisor, the process exits with status 1.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::fs;
+///
+/// use squall_runtime::process::{fork_processes, give_up_start};
+///
+/// let id = fork_processes(4)?;
+/// let Ok(settings) = fs::read_to_string("/etc/shop.toml") else {
+///     give_up_start("there is no /etc/shop.toml")
+/// };
+/// println!("worker {id} begins with {settings}");
+/// # std::io::Result::Ok(())
+/// ```
+#[expect(clippy::exit, reason = "a worker that cannot start has nothing to finish")]
+pub fn give_up_start(cause: impl fmt::Display) -> ! {
+    match super::task_id() {
+        Some(id) => {
+            let text = format_args!("worker {id} cannot start: {cause}");
+            log::error(log::APPLICATION, text);
+        }
+        None => log::error(log::APPLICATION, format_args!("cannot start: {cause}")),
+    }
+    if let Some(page) = Scoreboard::own_page() {
+        page.set_cannot_start();
+    }
+    std::process::exit(1)
 }
 
 /// Has the supervisor look at the page.

@@ -137,7 +137,8 @@ impl ForkOptions {
     /// supervisor exits with status 0. If too many must be replaced in too short a time, it stops
     /// the others and exits with status 1. A worker that dies while the one it was to replace
     /// goes on serving is no reason to: the next one waits for up to a minute, or, after
-    /// `SIGHUP` and three of them, the workers that are there are kept.
+    /// `SIGHUP` and three of them, the workers that are there are kept. A worker that says that it
+    /// [cannot start](super::give_up_start) keeps the whole server from starting.
     ///
     /// **What waits.** Connections that wait at the listener of a worker that has died, stands
     /// still or was suspended are accepted by another one, if the workers ask for what they

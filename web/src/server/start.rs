@@ -76,6 +76,7 @@ impl HTTPServer {
     ///
     /// If workers were asked for and this process cannot fork safely: it has other threads or
     /// an [`IOLoop`], which the error names. If nothing is bound, or nothing since it was started.
+    /// If there are no workers and the application [cannot be built](Self::try_with).
     pub fn start(&self, options: impl Into<StartOptions>) -> io::Result<()> {
         if self.shared.bound.borrow().is_empty() {
             let message = match self.shared.started.get() {

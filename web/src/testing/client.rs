@@ -67,11 +67,15 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If the loop of this thread cannot be made.
+    /// If the loop of this thread cannot be made, or the application
+    /// [cannot be built](HTTPServer::try_with).
     #[track_caller]
     pub fn of(server: &HTTPServer) -> Self {
         IOLoop::current().use_virtual_time();
-        Self { service: server.service_without_signals(), peer: None }
+        match server.service_without_signals() {
+            Ok(service) => Self { service, peer: None },
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Has the connections come from `address`, as far as the server can tell; by default they come

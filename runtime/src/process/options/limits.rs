@@ -135,7 +135,10 @@ impl ForkOptions {
 
     /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
     /// worker is replaced, and the log says what it was doing. Default 30 seconds; `None` lets it
-    /// hang. A process in a debugger hangs too.
+    /// hang.
+    ///
+    /// Time in which the worker could not run does not count: while it is suspended by a signal or a
+    /// debugger, or while the supervisor cannot run either, as in a container that is paused.
     ///
     /// It does not apply to a worker that was told to stop, which has its
     /// [`stop_timeout`](Self::stop_timeout), nor to one that was suspended by `SIGSTOP`: that is not

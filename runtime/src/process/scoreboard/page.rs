@@ -29,6 +29,7 @@ mod word {
     pub(super) const ADOPTS: usize = 12;
     pub(super) const RECYCLE: usize = 13;
     pub(super) const LAST: usize = 14;
+    pub(super) const CANNOT_START: usize = 15;
 }
 
 /// What a worker is doing.
@@ -247,6 +248,7 @@ impl SlotPage {
         self.store(word::ADOPTS, 0);
         self.store(word::RECYCLE, 0);
         self.store(word::LAST, 0);
+        self.store(word::CANNOT_START, 0);
         self.set_state(State::Starting);
     }
 
@@ -299,6 +301,15 @@ impl SlotPage {
 
     pub(in crate::process) fn wants_replacement(&self) -> bool {
         self.load(word::RECYCLE) != 0
+    }
+
+    /// The worker ends because it cannot start, and neither could another one at this time.
+    pub(in crate::process) fn set_cannot_start(&self) {
+        self.store(word::CANNOT_START, 1);
+    }
+
+    pub(in crate::process) fn cannot_start(&self) -> bool {
+        self.load(word::CANNOT_START) != 0
     }
 
     /// It accepts no more connections, but for those that wait if `is_last`: nobody else will.

@@ -10,7 +10,7 @@ use crate::log;
 use super::super::death::Death;
 use super::super::restarts::{LONGEST_DELAY, LONGEST_PATIENCE, delay};
 use super::Supervisor;
-use super::slot::{Goal, Phase, Process};
+use super::slot::{Goal, Phase, Process, Slot};
 use super::stop::Stage;
 
 /// How many replacements may fail before the workers that are there are kept as they are.
@@ -33,6 +33,9 @@ impl Supervisor {
             log::info(log::GENERAL, format_args!("{end}"));
         } else if is_expected {
             self.is_done(id, &end);
+        } else if !self.is_serving() && process.page.cannot_start() {
+            // It has told so itself.
+            log::info(log::GENERAL, format_args!("{end}"));
         } else if !self.is_serving() || self.slots[id].goal != Goal::Served || process.is_ordered {
             log::warn(log::GENERAL, format_args!("{end}"));
         } else {
@@ -67,6 +70,7 @@ impl Supervisor {
     /// A worker has ended that should not have.
     fn died(&mut self, id: usize, end: &End<'_>) {
         let now = Instant::now();
+        let chance = self.random.next_fraction();
         let served = end.process.ready.map(|ready| now - ready);
         let slot = &mut self.slots[id];
         let others = slot.processes.iter().filter_map(|other| other.ready);
@@ -74,6 +78,14 @@ impl Supervisor {
         // What it was to replace goes on, and so does the server.
         if slot.serving().is_some() {
             return self.replacement_died(id, end, early);
+        }
+        let cannot_start = end.process.page.cannot_start();
+        if cannot_start && !self.is_announced && self.others.is_empty() {
+            return self.give_up(end, format_args!("the server cannot start"));
+        }
+        if cannot_start && self.slots.iter().any(Slot::is_served) {
+            // The server goes on, however often this fails.
+            return self.restart(id, end, delay(early, LONGEST_PATIENCE, chance));
         }
         let (most, window) = (self.options.max_restarts, self.options.restart_window);
         if !self.restarts.allow(now) {
@@ -83,17 +95,22 @@ impl Supervisor {
             let reason = "too many workers have failed to start";
             return self.give_up(end, format_args!("{reason}"));
         }
-        let delay = delay(early, LONGEST_DELAY, self.random.next_fraction());
-        // What replaces it may be starting already.
-        if !self.slots[id].processes.iter().any(|process| process.phase == Phase::Starting) {
-            self.slots[id].due = Some(now + delay);
+        self.restart(id, end, delay(early, LONGEST_DELAY, chance));
+    }
+
+    /// Starts another worker after `delay`, unless one is starting already.
+    fn restart(&mut self, id: usize, end: &End<'_>, delay: Duration) {
+        let slot = &mut self.slots[id];
+        if !slot.processes.iter().any(|process| process.phase == Phase::Starting) {
+            slot.due = Some(Instant::now() + delay);
         }
         log::warn(log::GENERAL, format_args!("{end}, restarting{}", In(delay)));
     }
 
     /// A worker has ended that was to replace one that serves.
     fn replacement_died(&mut self, id: usize, end: &End<'_>, early: u32) {
-        if early >= RELOAD_TRIES && self.reload_before > 0 {
+        let is_hopeless = early >= RELOAD_TRIES || end.process.page.cannot_start();
+        if is_hopeless && self.reload_before > 0 {
             self.reload_before = 0;
             let text = "the workers that are there are kept: their replacement fails";
             return log::error(log::GENERAL, format_args!("{end}; {text}"));
