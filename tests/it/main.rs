@@ -82,6 +82,8 @@ mod redirects;
 mod response_framing;
 /// Which headers a response has, and what may stand in them.
 mod response_headers;
+/// Rows for the same paths: merged, or refused.
+mod route_tables;
 /// A loop on a thread of its own, for servers that listen in other ways.
 mod running;
 /// Requests of all kinds one after the other.

@@ -19,6 +19,7 @@ mod table;
 
 use contained::TimeLimit;
 use known::KnownMethods;
+use table::Table;
 
 pub use around::{Around, Next};
 pub use table::{ReverseUrlError, TableError};
@@ -57,11 +58,22 @@ type ErrorHook = dyn Fn(&mut Context, &Error) -> Result;
 impl Application {
     /// An application of `routes`; the first that matches a path answers.
     ///
+    /// Rows of functions that have the same pattern and the same options count as one row, where the
+    /// first of them stands: `route("/a", get(list)), route("/a", post(create))`. Each may have a name.
+    ///
     /// # Panics
     ///
-    /// If the table is not sound: a pattern that is none, more arguments in a function than
-    /// in its pattern, a name given twice. The message names the row.
-    /// [`try_new`](Self::try_new) returns it instead.
+    /// Panics if the table is not sound. The message names the row, and the other one if two rows do
+    /// not go together. [`try_new`](Self::try_new) returns it instead. A table is not sound if
+    ///
+    /// - a pattern cannot be read;
+    /// - a function takes more arguments than its pattern has;
+    /// - two rows for different paths have the same name;
+    /// - there are two functions for one method and the same paths;
+    /// - rows with the same pattern have different options, or one of them is a
+    ///   [`RequestHandler`](crate::RequestHandler) or an [`Endpoint`] of the user;
+    /// - an earlier row matches every path that a row without a regular expression does: `/{name}`
+    ///   before `/about`, or before `/{id}`.
     #[track_caller]
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
         match Self::try_new(routes) {
@@ -85,8 +97,7 @@ impl Application {
     /// assert!(error.unwrap_err().to_string().starts_with("route 2, \"/{\":"));
     /// ```
     pub fn try_new(routes: impl IntoIterator<Item = Route>) -> Result<Self, TableError> {
-        let routes: Vec<Route> = routes.into_iter().collect();
-        let names = table::check(&routes)?;
+        let Table { routes, names, .. } = Table::new(routes)?;
         let index = Index::new(routes.iter().filter_map(|route| route.pattern.as_deref().ok()));
         let known = routes.iter().map(|_| KnownMethods::default()).collect();
         Ok(Self { routes, names, index, known, around: Vec::new(), on_error: None })

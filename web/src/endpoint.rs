@@ -1,6 +1,8 @@
 //! What may stand in a route, its type erased: the one seam between the table and the code
 //! of its user.
 
+use std::any::Any;
+
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -68,6 +70,12 @@ pub trait Endpoint {
     fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
         let _ = cx;
         Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Itself, if it can be merged with the endpoint of another row.
+    #[doc(hidden)]
+    fn mergeable(&mut self) -> Option<&mut dyn Any> {
+        None
     }
 
     /// Answers a request for which nothing but this endpoint is to be asked, without allocating.

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 
 use crate::answer::Answer;
@@ -153,8 +154,8 @@ impl Functions {
         self.on(Method::DELETE, function)
     }
 
-    /// Answers `method`, which may be one of the user's own, with `function` as well. Of two
-    /// functions for one method the later counts.
+    /// Answers `method`, which may be one of the user's own, with `function` as well.
+    /// [`Application::new`](crate::Application::new) refuses two functions for one method.
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -176,13 +177,27 @@ impl Functions {
         A: PathArgs<K>,
         K: 'static,
     {
-        self.functions.retain(|(name, _)| *name != method);
         self.functions.push((method, typed::erased(function)));
-        self.allowed = self.functions.iter().map(|(method, _)| method.clone()).collect();
+        self.allow();
+        self
+    }
+
+    /// Adds the functions of `other`, none of which may have a method that this has.
+    pub(crate) fn merge(&mut self, other: &mut Self) {
+        self.functions.append(&mut other.functions);
+        self.allow();
+    }
+
+    /// The methods that there are functions for, in the order in which they were added.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &Method> {
+        self.functions.iter().map(|(method, _)| method)
+    }
+
+    fn allow(&mut self) {
+        self.allowed = self.methods().cloned().collect();
         if self.allowed.contains(&Method::GET) && !self.allowed.contains(&Method::HEAD) {
             self.allowed.push(Method::HEAD);
         }
-        self
     }
 
     fn find(&self, method: &Method) -> Option<&dyn Call> {
@@ -204,6 +219,10 @@ impl fmt::Debug for Functions {
 impl Endpoint for Functions {
     fn allowed(&self, _: &mut Context) -> &[Method] {
         &self.allowed
+    }
+
+    fn mergeable(&mut self) -> Option<&mut dyn Any> {
+        Some(self)
     }
 
     fn path_arguments(&self) -> usize {

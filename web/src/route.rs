@@ -33,7 +33,8 @@ pub struct Route {
 ///
 /// `{name}` matches one segment, of at least one byte, and becomes the path argument `name`;
 /// `{*name}` at the end matches the rest of the path. Everything else stands for itself.
-/// The first row of the table that matches wins.
+/// The first row of the table that matches wins. Rows of functions with the same pattern are
+/// [merged](crate::Application::new).
 ///
 /// A pattern that is no pattern is told of by [`Application::new`](crate::Application::new).
 ///

@@ -21,9 +21,11 @@
 //! - [`index`]: from a path to the row; [`edges`], its hash table; [`slashes`], which splits
 //!   paths;
 //! - [`arguments`]: where in the path a row's arguments are;
+//! - [`cover`]: whether a row leaves paths for a later one;
 //! - [`escape`]: percent escapes in paths.
 
 mod arguments;
+mod cover;
 mod edges;
 mod escape;
 mod index;

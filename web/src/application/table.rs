@@ -1,83 +1,151 @@
-//! What makes a route table sound.
+//! From the rows that the user wrote to a sound route table: rows of functions for the same paths
+//! are merged, and a row that no request could reach is refused.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::function::Functions;
 use crate::http::{HeaderValue, Method};
 use crate::route::Route;
-use crate::routing::{PatternError, ReverseError};
+use crate::routing::{Pattern, ReverseError};
 
-/// Why a route table is not sound.
-#[derive(Debug)]
-pub struct TableError {
-    row: usize,
-    pattern: String,
-    location: &'static std::panic::Location<'static>,
-    fault: Fault,
+mod error;
+
+pub use error::TableError;
+
+use error::{Fault, RowAt};
+
+/// The rows that were added, as long as they are sound.
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) routes: Vec<Route>,
+    /// Which of them has a name. A merged row may have several.
+    pub(super) names: HashMap<String, usize>,
+    /// Where each of them was written first.
+    places: Vec<RowAt>,
+    /// Where the function for a method of a row was written.
+    functions: HashMap<(usize, Method), RowAt>,
+    /// The rows whose pattern is one path, by that path.
+    paths: HashMap<String, usize>,
+    /// The other rows.
+    patterns: Vec<usize>,
 }
 
-#[derive(Debug)]
-enum Fault {
-    Pattern(PatternError),
-    Arguments { function: usize, pattern: usize },
-    Name { name: String, other: usize },
-}
-
-impl TableError {
-    /// Which row it is, counted from 1.
-    pub fn row(&self) -> usize {
-        self.row
-    }
-}
-
-impl fmt::Display for TableError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "route {}, {:?}: ", self.row, self.pattern)?;
-        match &self.fault {
-            Fault::Pattern(error) => write!(f, "{error}")?,
-            Fault::Arguments { function, pattern } => {
-                write!(
-                    f,
-                    "its function takes {function} path arguments, the pattern has {pattern}"
-                )?;
-            }
-            Fault::Name { name, other } => {
-                write!(f, "the name {name:?} is that of route {other} already")?;
+impl Table {
+    pub(super) fn new(rows: impl IntoIterator<Item = Route>) -> Result<Self, TableError> {
+        let mut table = Self::default();
+        for (number, route) in (1..).zip(rows) {
+            let place = RowAt { number, pattern: route.text.clone(), location: route.location };
+            if let Err(fault) = table.add(route, &place) {
+                return Err(TableError { place, fault });
             }
         }
-        write!(f, " (at {})", self.location)
+        Ok(table)
+    }
+
+    fn add(&mut self, mut route: Route, place: &RowAt) -> Result<(), Fault> {
+        let pattern = route.pattern.clone().map_err(Fault::Pattern)?;
+        check_arguments(&route, &pattern)?;
+        let methods = methods(&mut route)?;
+        let name = route.name.clone();
+        let row = match self.earlier(&pattern) {
+            None => self.push(route, &pattern, place),
+            Some((row, Earlier::Same)) => self.merge(row, route, &methods)?,
+            Some((row, Earlier::Covers)) => return Err(Fault::Covered(self.places[row].clone())),
+        };
+        self.functions.extend(methods.into_iter().map(|method| ((row, method), place.clone())));
+        self.add_name(name, row)
+    }
+
+    /// The first row that leaves no path for a row of `pattern`.
+    fn earlier(&self, pattern: &Pattern) -> Option<(usize, Earlier)> {
+        let path = pattern.literal();
+        if let Some(row) = path.and_then(|path| self.paths.get(&path)) {
+            return Some((*row, Earlier::Same));
+        }
+        self.patterns.iter().find_map(|&row| {
+            let other = self.routes[row].pattern.as_ref().ok()?;
+            if other.is_same(pattern) {
+                return Some((row, Earlier::Same));
+            }
+            other.covers(pattern).then_some((row, Earlier::Covers))
+        })
+    }
+
+    fn push(&mut self, route: Route, pattern: &Pattern, place: &RowAt) -> usize {
+        let row = self.routes.len();
+        match pattern.literal() {
+            Some(path) => drop(self.paths.insert(path, row)),
+            None => self.patterns.push(row),
+        }
+        self.routes.push(route);
+        self.places.push(place.clone());
+        row
+    }
+
+    /// Adds the functions of `route`, which are for `methods`, to those of `row`.
+    fn merge(&mut self, row: usize, mut route: Route, methods: &[Method]) -> Result<usize, Fault> {
+        let first = &mut self.routes[row];
+        if first.options != route.options {
+            return Err(Fault::Options(self.places[row].clone()));
+        }
+        let (Some(functions), Some(others)) = (functions(first), functions(&mut route)) else {
+            return Err(Fault::Handler(self.places[row].clone()));
+        };
+        for method in methods {
+            if let Some(other) = self.functions.get(&(row, method.clone())) {
+                return Err(Fault::Function { method: method.clone(), other: other.clone() });
+            }
+        }
+        functions.merge(others);
+        Ok(row)
+    }
+
+    fn add_name(&mut self, name: Option<String>, row: usize) -> Result<(), Fault> {
+        let Some(name) = name else { return Ok(()) };
+        match self.names.get(&name) {
+            Some(other) if *other != row => {
+                Err(Fault::Name { name, other: self.places[*other].clone() })
+            }
+            _ => {
+                self.names.insert(name, row);
+                Ok(())
+            }
+        }
     }
 }
 
-impl StdError for TableError {}
-
-/// Checks each row; returns the rows by name.
-pub(super) fn check(routes: &[Route]) -> Result<HashMap<String, usize>, TableError> {
-    let mut names = HashMap::new();
-    for (row, route) in routes.iter().enumerate() {
-        check_row(row, route, &mut names).map_err(|fault| TableError {
-            row: row + 1,
-            pattern: route.text.clone(),
-            location: route.location,
-            fault,
-        })?;
-    }
-    Ok(names)
+/// How an earlier row leaves no path for a later one.
+enum Earlier {
+    /// It has the same pattern.
+    Same,
+    /// Its pattern matches all paths of the later row, and maybe others.
+    Covers,
 }
 
-fn check_row(row: usize, route: &Route, names: &mut HashMap<String, usize>) -> Result<(), Fault> {
-    let pattern = route.pattern.as_ref().map_err(|error| Fault::Pattern(error.clone()))?;
+fn functions(route: &mut Route) -> Option<&mut Functions> {
+    route.endpoint.mergeable()?.downcast_mut()
+}
+
+/// The methods that the functions of `route` are for; none for a handler.
+fn methods(route: &mut Route) -> Result<Vec<Method>, Fault> {
+    let mut found = Vec::new();
+    for method in functions(route).iter().flat_map(|functions| functions.methods()) {
+        if found.contains(method) {
+            return Err(Fault::Repeated(method.clone()));
+        }
+        found.push(method.clone());
+    }
+    Ok(found)
+}
+
+fn check_arguments(route: &Route, pattern: &Pattern) -> Result<(), Fault> {
     let (function, pattern) = (route.endpoint.path_arguments(), pattern.argument_count());
-    if function > pattern {
-        return Err(Fault::Arguments { function, pattern });
+    match function > pattern {
+        true => Err(Fault::Arguments { function, pattern }),
+        false => Ok(()),
     }
-    if let Some(name) = &route.name
-        && let Some(other) = names.insert(name.clone(), row)
-    {
-        return Err(Fault::Name { name: name.clone(), other: other + 1 });
-    }
-    Ok(())
 }
 
 /// Why a route's path could not be told.

@@ -51,6 +51,10 @@ impl RegexPattern {
         &self.names
     }
 
+    pub(super) fn is_match(&self, path: &[u8]) -> bool {
+        self.regex.is_match(path)
+    }
+
     /// Returns what matches paths by this pattern.
     pub(super) fn matcher(&self) -> Matcher {
         let prefix = self.outline.as_ref().map_or("", Outline::prefix);

@@ -266,6 +266,26 @@ proptest! {
     }
 
     #[test]
+    fn a_pattern_that_is_covered_matches_no_path_first(
+        table in prop::collection::vec(row(), 2..12),
+        arguments in prop::collection::vec(prop::sample::select(vec!["a", "ab", "%", "F", "2F"]), 1..3),
+        paths in prop::collection::vec(path(), 1..8),
+    ) {
+        let patterns: Vec<_> = table.iter().map(Row::pattern).collect();
+        let arguments: Vec<_> = arguments.into_iter().map(str::to_owned).collect();
+        for (at, later) in table.iter().enumerate().filter(|(_, row)| matches!(row, Row::Segments(_))) {
+            let paths = paths.iter().cloned().chain([path_for(later, &arguments)]);
+            for path in paths.filter(|path| later.matches(&tokens(path)).is_some()) {
+                for (earlier, pattern) in table.iter().zip(&patterns) {
+                    let shown = String::from_utf8_lossy(&path).into_owned();
+                    let matches = earlier.matches(&tokens(&path)).is_some();
+                    prop_assert!(matches || !pattern.covers(&patterns[at]), "{}", shown);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_reversed_pattern_leads_back_to_its_row_and_arguments(
         row in row().prop_filter("segments", |row| matches!(row, Row::Segments(_))),
         arguments in prop::collection::vec("\\PC{1,6}", 5),

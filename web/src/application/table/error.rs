@@ -1,0 +1,97 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+
+use crate::http::Method;
+use crate::routing::PatternError;
+
+/// Why a route table is not sound.
+#[derive(Debug)]
+pub struct TableError {
+    pub(super) place: RowAt,
+    pub(super) fault: Fault,
+}
+
+/// A row as its user knows it.
+#[derive(Clone, Debug)]
+pub(super) struct RowAt {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) pattern: String,
+    pub(super) location: &'static Location<'static>,
+}
+
+#[derive(Debug)]
+pub(super) enum Fault {
+    Pattern(PatternError),
+    Arguments {
+        function: usize,
+        pattern: usize,
+    },
+    Name {
+        name: String,
+        other: RowAt,
+    },
+    /// The row has two functions for this method.
+    Repeated(Method),
+    /// Another row for the same paths has a function for this method as well.
+    Function {
+        method: Method,
+        other: RowAt,
+    },
+    /// Another row for the same paths has other options.
+    Options(RowAt),
+    /// Another row has the same paths, and one of both is a handler.
+    Handler(RowAt),
+    /// An earlier row matches all paths that this one does.
+    Covered(RowAt),
+}
+
+impl TableError {
+    /// Which row it is, counted from 1.
+    pub fn row(&self) -> usize {
+        self.place.number
+    }
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RowAt { number, pattern, location } = &self.place;
+        write!(f, "route {number}, {pattern:?}: {} (at {location})", self.fault)
+    }
+}
+
+impl StdError for TableError {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pattern(error) => write!(f, "{error}"),
+            Self::Arguments { function, pattern } => {
+                write!(f, "its function takes {function} path arguments, the pattern has {pattern}")
+            }
+            Self::Name { name, other } => write!(f, "{other} already has the name {name:?}"),
+            Self::Repeated(method) => write!(f, "it has two functions for {method}"),
+            Self::Function { method, other } => {
+                write!(f, "{other} already has a function for {method} and the same paths")
+            }
+            Self::Options(other) => {
+                write!(f, "{other} has the same pattern and other options")
+            }
+            Self::Handler(other) => write!(
+                f,
+                "{other} has the same pattern, and only functions of two rows can be merged"
+            ),
+            Self::Covered(other) => write!(
+                f,
+                "no request can reach it, because {other} comes first and matches the same paths"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for RowAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "route {}, {:?} (at {}),", self.number, self.pattern, self.location)
+    }
+}
