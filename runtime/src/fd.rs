@@ -12,6 +12,7 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::RecvFlags;
 
 use crate::budget;
+use crate::executor::Waiter;
 use crate::io_loop;
 use crate::reactor::{self, Chunk, Direction, Ready, Source, Trigger};
 
@@ -261,12 +262,13 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Reads by `operation`. If it would block, the task waits until it would not.
     ///
-    /// `drained` is told the result and says whether this was all that had arrived, which is so if
-    /// a stream's read did not fill its buffer. Then the next attempt does not even ask the
-    /// system before it waits. If in doubt, `|_| false` costs no more than that one call. For a
-    /// descriptor made by [`level`](Self::level), `|_| true` is always right.
+    /// `drained` gets the result and says whether this was all that had arrived. Then the next
+    /// attempt waits without asking the system. A read of a TCP stream or a pipe that did not fill its
+    /// buffer has taken all. A read of a Unix socket may end early, where a descriptor was sent
+    /// along. If in doubt, `|_| false` costs one more call. For a descriptor made by
+    /// [`level`](Self::level), `|_| true` is always right.
     ///
-    /// After many operations at one go this returns `Pending` although the descriptor is ready,
+    /// After 128 operations on one turn this returns `Pending` although the descriptor is ready,
     /// so that a busy peer does not keep the other tasks from running.
     ///
     /// ```
@@ -300,8 +302,7 @@ impl<T: AsFd> AsyncFd<T> {
     ) -> Poll<io::Result<R>> {
         let source = self.source();
         let result = ready!(self.poll_with(cx, Direction::Read, operation))?;
-        // Behind the end of the stream no event would follow: it has to be read.
-        if drained(&result) && !source.ready().contains(Ready::FINISHED) {
+        if drained(&result) && source.tells_of_more() {
             source.believe_blocked(Direction::Read);
         }
         Poll::Ready(Ok(result))
@@ -309,8 +310,8 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Writes by `operation`. If it would block, the task waits until it would not.
     ///
-    /// After many operations at one go this returns `Pending` although the descriptor is ready,
-    /// so that a greedy peer does not keep the other tasks from running.
+    /// After 128 operations on one turn this returns `Pending` although the descriptor is ready,
+    /// so that a busy peer does not keep the other tasks from running.
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -396,7 +397,7 @@ impl<T: AsFd> AsyncFd<T> {
         direction: Direction,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        ready!(budget::poll_left(cx));
+        ready!(self.poll_budget(cx, direction));
         ready!(self.poll_event(cx, direction))?;
         match operation(self.get_ref()) {
             Ok(result) => {
@@ -434,7 +435,7 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
-        ready!(budget::poll_left(cx));
+        ready!(self.poll_budget(cx, direction));
         loop {
             ready!(self.poll_event_again(cx, direction))?;
             if self.is_ready_now(direction)? {
@@ -443,6 +444,26 @@ impl<T: AsFd> AsyncFd<T> {
             }
             self.source().believe_blocked(direction);
         }
+    }
+
+    /// Is ready if the task may do another operation on this turn.
+    #[inline(always)]
+    fn poll_budget(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<()> {
+        if budget::is_left() { Poll::Ready(()) } else { self.poll_refused(cx, direction) }
+    }
+
+    /// Refuses an operation, unless it was refused before.
+    #[cold]
+    fn poll_refused(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<()> {
+        if !self.source().toggle_refused(direction) {
+            budget::refuse(cx);
+            return Poll::Pending;
+        }
+        if Waiter::of_running(cx.waker()).is_none() {
+            // An executor inside the task has begun a turn of its own, of which the loop knows nothing.
+            budget::refill();
+        }
+        Poll::Ready(())
     }
 
     /// Is ready if an attempt is worth while. If not, the task is woken by the next event.

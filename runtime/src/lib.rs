@@ -51,9 +51,10 @@
 //!
 //! # One turn of the loop
 //!
-//! 1. Each task that is ready runs once. What it wakes runs in the next turn, so that tasks that
+//! 1. Each task that is ready runs once. A task that it wakes runs in the next turn, so that tasks that
 //!    keep each other busy do not keep the loop from its sockets. A task that finds its sockets
-//!    always ready is made to wait after 128 operations.
+//!    always ready has to wait after 128 operations. At most 256 callbacks and wakes of other threads
+//!    are taken in one turn.
 //! 2. The system is asked which descriptors are ready: for as long as it takes until the next timer,
 //!    or without waiting, if tasks are ready.
 //! 3. The clock is read. All of the next turn happens at that [time](IOLoop::time).
@@ -66,7 +67,7 @@
 //! | | system calls | why so few |
 //! |---|---|---|
 //! | a turn | 1, `epoll_wait` | it is asked directly: `polling`, which owns the epoll instance, would make 5 |
-//! | reading or writing | 1 each | it is tried at once. A read that does not fill its buffer has taken all there was, and is not tried again before an event |
+//! | reading or writing | 1 each | it is tried at once. A TCP read that does not fill its buffer has taken all there was, and is not tried again before an event. On a Unix socket one more read finds nothing |
 //! | waiting to read, for the first time | 1, `epoll_ctl` | edge-triggered: once in the life of a socket; a second one when a write must wait first |
 //! | waiting again, and closing | 0 | nothing is armed anew, and what is closed leaves epoll by itself |
 //! | a timer, set, moved or cancelled | 0 | it lies in a wheel; the wait of the turn ends in time for it. It has the precision of a millisecond and is never early |

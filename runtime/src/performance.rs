@@ -61,6 +61,8 @@
 //! its buffer has taken all there was, and need not be tried again until `EAGAIN`. Without
 //! `EPOLLRDHUP` that would lose the end of a stream that arrives with the last data: one edge would
 //! stand for both. While the peer is known to have finished, a short read counts for nothing.
+//! Nor does it after urgent data (`EPOLLPRI`), where a read ends early. A Unix socket has no event that
+//! tells of a descriptor sent along, so it is read until `EAGAIN`.
 //!
 //! **Registered late.** An operation is tried before its descriptor is registered, and nothing is
 //! removed from epoll before it is closed. A connection with one request may never be in epoll.
@@ -81,7 +83,10 @@
 //! 50 instructions more for a request.
 //!
 //! **Nothing is divided.** Timers are due at a nanosecond. What a tick is, is asked when a timer is put into
-//! the wheel; how long to sleep is counted in seconds of 2³⁰ ns.
+//! the wheel.
+//!
+//! **The clock is read before the loop sleeps**, which takes about 40 instructions. The time of the turn
+//! may be old by as long as a task has kept the loop, and a timer would be late by as much.
 //!
 //! **A task is an `async_task` task**, because another thread may wake it at any time, and that
 //! protocol is easy to get wrong. Its atomic operations cost about 11 ns per wake. An executor of our

@@ -23,17 +23,8 @@ mod moment;
 mod sleep;
 mod wheel;
 
-/// From here on it does not matter that the time known last is some microseconds old when the
-/// loop falls asleep, and the clock need not be read for it. These nanoseconds are a little more than a
-/// second, and counted by a shift.
-const LONG: u64 = 1 << LONG_BITS;
-const LONG_BITS: u32 = 30;
-
-/// The loop does not sleep longer than this, in seconds, because not all kernels know longer waits.
-const LONGEST: u64 = 24 * 60 * 60;
-
-/// As long as it may sleep if there is no timer.
-pub(crate) const FOREVER: Duration = Duration::from_secs(LONGEST);
+/// The loop does not sleep longer than this, because not all kernels know longer waits.
+pub(crate) const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 thread_local! {
     // Never destroyed, which each access would have to ask for; `shut_down` empties it.
@@ -135,21 +126,14 @@ fn wake_expired(timers: &Timers) {
     }
 }
 
-/// How long the loop may sleep: at most until the next timer, and a day. A long sleep takes whole
-/// seconds, of which this is the number, and what is left of it is slept after that. `latest` is the
-/// last time that is known, which may be later than that of the turn, if a task has kept the loop.
+/// How long the loop may sleep: at most until the next timer, and a day. This reads the clock, because
+/// a task may have kept the loop since that was last done.
 #[inline]
-pub(crate) fn patience(latest: u64) -> Result<u64, Duration> {
+pub(crate) fn patience() -> Duration {
     TIMERS.with(|timers| {
-        let left = timers.next.get().saturating_sub(latest);
-        if left < LONG { Err(short_patience(timers)) } else { Ok((left >> LONG_BITS).min(LONGEST)) }
+        let left = timers.next.get().saturating_sub(timers.clock.present());
+        Duration::from_nanos(left).min(FOREVER)
     })
-}
-
-#[cold]
-fn short_patience(timers: &Timers) -> Duration {
-    timers.clock.read();
-    Duration::from_nanos(timers.clock.until(timers.next.get()))
 }
 
 /// Moves a virtual clock to the next timer; false if there is none.

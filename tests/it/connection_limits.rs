@@ -1,10 +1,10 @@
-use std::io::ErrorKind;
-use std::time::Duration;
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
 
 use squall::testing::{TestClient, TestConnection};
 use squall::{Application, Context, HTTPServer, IOLoop, get, post, route, sleep};
 
-use crate::wire::Server;
+use crate::wire::{DEADLINE, Server};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -107,6 +107,29 @@ fn a_response_that_has_begun_is_cut_when_its_handler_takes_too_long() {
     let client = TestClient::of(&HTTPServer::new(app).handler_timeout(Duration::from_secs(3)));
     let response = client.get("/").send();
     assert_eq!((response.status().as_u16(), response.is_complete()), (200, false));
+}
+
+#[test]
+fn a_handler_that_never_has_to_wait_is_ended_by_its_limit() {
+    async fn endless(cx: &mut Context) -> squall::Result {
+        let piece = "x".repeat(100);
+        loop {
+            cx.write(piece.clone())?;
+            cx.flush().await?;
+        }
+    }
+    let server = Server::with(|| {
+        let app = Application::new([route("/", get(endless))]);
+        HTTPServer::new(app).handler_timeout(Duration::from_millis(100))
+    });
+    let mut client = server.connect();
+    client.send(REQUEST);
+    assert!(client.until("\r\n\r\n").starts_with(b"HTTP/1.1 200 OK\r\n"));
+    let (mut socket, mut buffer) = (client.socket(), vec![0; 64 * 1024]);
+    let begin = Instant::now();
+    while socket.read(&mut buffer).is_ok_and(|received| received > 0) {
+        assert!(begin.elapsed() < DEADLINE, "it writes on");
+    }
 }
 
 #[test]

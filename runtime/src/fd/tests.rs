@@ -11,8 +11,10 @@ use std::time::Duration;
 use futures_lite::future::poll_once;
 
 use super::*;
-use crate::testing::{connect, on_both_systems, on_fast_system};
+use crate::testing::{connect, on_both_systems, on_fast_system, on_thread};
 use crate::{IOLoop, Task, timeout, yield_now};
+
+mod budget;
 
 fn pipe() -> (AsyncFd<PipeReader>, PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();

@@ -164,12 +164,6 @@ pub(super) fn begin(nanos: u64) {
     POLLS.with(|polls| polls.begun.set(nanos));
 }
 
-/// The time at which the turn began, or the last task whose time was taken gave the loop back.
-#[inline]
-pub(super) fn latest() -> u64 {
-    POLLS.with(|polls| polls.begun.get())
-}
-
 /// A task gives the loop back, or what was spawned at `site` and is none.
 #[inline]
 pub(super) fn ended(site: Option<&'static Location<'static>>) {
@@ -266,19 +260,6 @@ mod tests {
         io_loop.use_virtual_time();
         io_loop.add_callback(|| IOLoop::current().advance(Duration::from_secs(1)));
         assert!(!is_slow(Duration::ZERO));
-    }
-
-    #[test]
-    fn the_time_known_last_is_the_end_of_a_task() {
-        let io_loop = IOLoop::current();
-        io_loop.use_virtual_time();
-        let task = io_loop.spawn(async {
-            IOLoop::current().advance(Duration::from_secs(1));
-            IOLoop::nanos()
-        });
-        let seen = io_loop.spawn(async { latest() });
-        let end = io_loop.run_sync(task).unwrap().unwrap();
-        assert_eq!(io_loop.run_sync(seen).unwrap().unwrap(), end);
     }
 
     #[test]

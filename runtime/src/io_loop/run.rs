@@ -99,10 +99,7 @@ impl Core {
         if !self.park(is_ready) {
             return asked.wait_by_call(Duration::ZERO).map(drop);
         }
-        let events = match timer::patience(polls::latest()) {
-            Ok(seconds) => asked.wait(Duration::from_secs(seconds)),
-            Err(short) => asked.wait_by_call(short),
-        };
+        let events = asked.wait(timer::patience());
         executor::unpark(&self.remote);
         events.map(drop)
     }
@@ -175,6 +172,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
         executor::leave();
+        budget::lift();
         pulse::rest();
     }
 }

@@ -16,11 +16,27 @@ use crate::fd::{AsyncFd, PeerClosed};
 /// The system refuses to take more buffers in one call (`IOV_MAX`).
 const MOST_BUFFERS: usize = 1024;
 
+/// A connected socket of the standard library.
+pub(super) trait Stream: AsFd {
+    /// Whether a read that does not fill its buffer has taken all that had arrived, but for what
+    /// the reactor knows of the socket.
+    const SHORT_READ_IS_LAST: bool;
+}
+
+impl Stream for std::net::TcpStream {
+    const SHORT_READ_IS_LAST: bool = true;
+}
+
+impl Stream for std::os::unix::net::UnixStream {
+    /// A read ends where the peer has sent a descriptor or credentials along.
+    const SHORT_READ_IS_LAST: bool = false;
+}
+
 /// A connected socket, non-blocking and closed on exec; `S` is the standard library's type.
 #[derive(Debug)]
 pub(super) struct Socket<S: AsFd>(AsyncFd<S>);
 
-impl<S: AsFd> Socket<S> {
+impl<S: Stream> Socket<S> {
     /// The socket must be non-blocking.
     pub(super) fn new(socket: S) -> Self {
         Self(AsyncFd::owning(socket))
@@ -68,8 +84,7 @@ impl<S: AsFd> Socket<S> {
         self.0.poll_read_with(
             cx,
             |socket| Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.1),
-            // There was less than asked for, so the next call would find nothing.
-            |received| *received < room,
+            |received| S::SHORT_READ_IS_LAST && *received < room,
         )
     }
 
@@ -83,7 +98,7 @@ impl<S: AsFd> Socket<S> {
         self.0.poll_read_with(
             cx,
             |socket| Ok(rustix::net::recv(socket, spare_capacity(buffer), RecvFlags::empty())?.0),
-            |received| *received < room,
+            |received| S::SHORT_READ_IS_LAST && *received < room,
         )
     }
 

@@ -21,9 +21,11 @@ use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
 /// Events taken by one wait. What is left comes with the next one.
 const EVENTS: usize = 1024;
 
-/// What an edge-triggered descriptor is asked for. With the end of the stream told apart from
-/// data, a short read may count as the last one: see [`Ready::FINISHED`].
-const EDGE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
+/// What an edge-triggered descriptor is asked for. The end of the stream and urgent data are told
+/// apart from other data, so that a short read may count as the last one: see [`Ready::FINISHED`] and
+/// [`Ready::URGENT`].
+const EDGE: EventFlags =
+    EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::PRI).union(EventFlags::ET);
 
 pub(super) struct Native {
     poller: Poller,
@@ -151,6 +153,9 @@ fn ready(flags: EventFlags) -> Ready {
     let mut ready = Ready::NOTHING;
     if flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
         ready |= Ready::READ;
+    }
+    if flags.contains(EventFlags::PRI) {
+        ready |= Ready::READ | Ready::URGENT;
     }
     if flags.contains(EventFlags::OUT) {
         ready |= Ready::WRITE;

@@ -54,6 +54,25 @@ impl Source {
         self.ready.set(self.ready.get().without(direction.ready()));
     }
 
+    /// Says whether a read that did not fill its buffer has taken all there was. The end of the stream
+    /// and bytes behind urgent data have to be read, because no other event tells of them.
+    #[inline(always)]
+    pub(crate) fn tells_of_more(&self) -> bool {
+        self.ready.get().0 & Ready::SHORT_READS.0 == 0
+    }
+
+    /// Notes that an operation was refused, or is not refused again. Returns whether it was refused
+    /// before.
+    pub(crate) fn toggle_refused(&self, direction: Direction) -> bool {
+        let refused = match direction {
+            Direction::Read => Ready::READ_REFUSED,
+            Direction::Write => Ready::WRITE_REFUSED,
+        };
+        let before = self.ready.get();
+        self.ready.set(Ready(before.0 ^ refused.0));
+        before.contains(refused)
+    }
+
     /// Has the next event in this direction wake `waker`, and nobody else. Says whether the system
     /// tells of it: else that is to be [asked for](super::arm).
     #[inline(always)]
@@ -166,6 +185,14 @@ impl Ready {
     pub(crate) const FINISHED: Self = Self(4);
     /// The connection has failed. Stays.
     pub(crate) const FAILED: Self = Self(8);
+    /// The peer has sent urgent data. Stays, and keeps a short read from being taken for the last
+    /// one: a read ends before the urgent byte, and no other edge tells of the bytes behind it.
+    pub(crate) const URGENT: Self = Self(16);
+    /// An operation in this direction was refused, because its task had spent its budget.
+    const READ_REFUSED: Self = Self(32);
+    const WRITE_REFUSED: Self = Self(64);
+    /// Each of these makes a short read say nothing about whether there is more.
+    const SHORT_READS: Self = Self(Self::FINISHED.0 | Self::URGENT.0);
 
     #[inline]
     pub(crate) fn contains(self, other: Self) -> bool {

@@ -125,12 +125,6 @@ impl Clock {
         self.nanos().checked_add(nanos(duration)).unwrap_or(LAST)
     }
 
-    /// The nanoseconds from the time of this turn until that; 0 if it is past.
-    #[inline]
-    pub(super) fn until(&self, nanos: u64) -> u64 {
-        nanos.saturating_sub(self.nanos.get())
-    }
-
     /// Makes the clock stand still, at the begin of a tick.
     pub(super) fn stop(&self) {
         self.read();

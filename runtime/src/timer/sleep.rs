@@ -30,6 +30,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep {
         due: TIMERS.with(|timers| at_tick(timers.clock.nanos_after(duration).get())),
         deadline: Deadline::new(),
+        has_waited: false,
     }
 }
 
@@ -48,6 +49,7 @@ pub fn sleep_until(time: Instant) -> Sleep {
     Sleep {
         due: TIMERS.with(|timers| at_tick(timers.clock.nanos_at(time))),
         deadline: Deadline::new(),
+        has_waited: false,
     }
 }
 
@@ -64,15 +66,24 @@ pub struct Sleep {
     /// The nanosecond at which it ends.
     due: u64,
     deadline: Deadline,
+    /// It has been polled, and the task had to wait.
+    has_waited: bool,
 }
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let has_waited = std::mem::replace(&mut self.has_waited, true);
         if TIMERS.with(|timers| timers.clock.has_reached(self.due)) {
-            // So that `loop { sleep(Duration::ZERO).await }` lets the others run.
-            return budget::poll_spend(cx);
+            // One that is due at once spends a unit, so that `loop { sleep(Duration::ZERO).await }`
+            // lets the others run. One that has waited is due, whatever its task has spent.
+            if has_waited || budget::is_left() {
+                budget::spend();
+                return Poll::Ready(());
+            }
+            budget::refuse(cx);
+            return Poll::Pending;
         }
         if !self.deadline.is_set() {
             self.deadline.set_nanos(self.due);

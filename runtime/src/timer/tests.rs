@@ -45,7 +45,7 @@ fn a_long_turn_does_not_make_a_timer_late_by_as_much() {
     let begin = now();
     deadline.set(begin + Duration::from_millis(60));
     while begin.elapsed() < Duration::from_millis(40) {}
-    assert!(patience(nanos()).unwrap_err() < Duration::from_millis(22));
+    assert!(patience() < Duration::from_millis(22));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_dropped_deadline_wakes_nobody_and_leaves_no_timer() {
             }
         }
         TIMERS.with(|timers| assert_eq!(timers.wheel.borrow().end(), 1000));
-        assert_eq!(patience(nanos()), Ok(LONGEST));
+        assert_eq!(patience(), FOREVER);
     });
 }
 
@@ -341,17 +341,16 @@ fn a_moment_comes_with_the_deadline_that_is_set_to_it() {
 }
 
 #[test]
-fn patience_counts_from_the_time_that_is_known_last() {
+fn a_long_sleep_ends_in_time_although_nothing_has_measured_what_kept_the_loop_before() {
     on_thread("loop", || {
-        let _io_loop = IOLoop::current();
+        IOLoop::current().slow_callback(None);
         let deadline = Deadline::new();
-        deadline.set_after(60 * SECOND);
-        let next = TIMERS.with(|timers| timers.next.get());
-        assert_eq!(patience(next - 3 * LONG), Ok(3));
-        assert_eq!(patience(next - LONG), Ok(1));
-        // The turn has taken long, by the loop's last look at the clock: now it is read.
-        assert!(patience(next - LONG + 1).is_err());
-        assert!(patience(next + LONG).is_err());
+        read_clock();
+        let begin = now();
+        deadline.set(begin + 60 * SECOND);
+        while begin.elapsed() < Duration::from_millis(40) {}
+        let left = 60 * SECOND - Duration::from_millis(40);
+        assert!(patience() <= left, "{:?}", patience());
     });
 }
 

@@ -114,3 +114,64 @@ fn dropping_a_stream_in_use_by_nobody_frees_its_descriptor_for_the_next() {
         }
     });
 }
+
+/// What a server receives that waits to read while `send` sends.
+async fn receive_behind_short_reads<S>(
+    mut server: S,
+    expected: &[u8],
+    send: impl FnOnce(),
+) -> Vec<u8>
+where
+    S: futures_lite::AsyncRead + Unpin,
+{
+    let mut buffer = [0; 64];
+    // It is registered from here on, and hears of events only.
+    assert!(poll_once(server.read(&mut buffer)).await.is_none());
+    send();
+    let mut received = Vec::new();
+    let all = async {
+        while received.len() < expected.len() {
+            let count = server.read(&mut buffer).await.unwrap();
+            received.extend_from_slice(&buffer[..count]);
+        }
+    };
+    crate::timeout(Duration::from_secs(20), all).await.expect("the rest is received");
+    received
+}
+
+#[test]
+fn bytes_behind_urgent_data_are_received() {
+    on_both_systems(async || {
+        let (client, server) = tcp_pair().await;
+        let expected = b"before, behind";
+        let received = receive_behind_short_reads(server, expected, || {
+            (&client).write_all(b"before,").unwrap();
+            rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
+            (&client).write_all(b" behind").unwrap();
+        });
+        assert_eq!(received.await, expected);
+    });
+}
+
+#[test]
+fn bytes_behind_a_descriptor_that_was_sent_along_are_received() {
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsFd;
+
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+
+    on_both_systems(async || {
+        let (client, server) = unix_pair().await;
+        let expected = b"before, behind";
+        let received = receive_behind_short_reads(server, expected, || {
+            let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut along = SendAncillaryBuffer::new(&mut room);
+            let descriptors = [client.as_fd()];
+            assert!(along.push(SendAncillaryMessage::ScmRights(&descriptors)));
+            let before = [IoSlice::new(b"before,")];
+            rustix::net::sendmsg(&client, &before, &mut along, SendFlags::empty()).unwrap();
+            (&client).write_all(b" behind").unwrap();
+        });
+        assert_eq!(received.await, expected);
+    });
+}
