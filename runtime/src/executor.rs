@@ -6,7 +6,7 @@
 //! knows what the loop sleeps on.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, pending};
 use std::mem::{self, ManuallyDrop};
 use std::panic::Location;
 use std::sync::Arc;
@@ -18,15 +18,17 @@ use crate::{budget, pulse};
 
 pub(crate) use caught::caught;
 pub use join_error::JoinError;
+pub(crate) use late::drop_late;
 pub(crate) use remote::{Message, Remote};
 use sites::{Site, Sites};
-use spawned::Spawned;
 pub(crate) use spawned::TaskHandle;
+use spawned::{Ended, Spawned};
 use waiter::Running;
 pub(crate) use waiter::Waiter;
 
 mod caught;
 mod join_error;
+mod late;
 mod remote;
 mod sites;
 mod spawned;
@@ -59,7 +61,7 @@ struct Local {
     sites: RefCell<Sites>,
     /// The wakers that do not belong to tasks, for as long as a [`Waiter`] refers to them.
     foreign: RefCell<Slab<Waker>>,
-    /// The thread is about to end: a task that is spawned now is dropped.
+    /// The thread is about to end: a future that is spawned now is dropped.
     closing: Cell<bool>,
 }
 
@@ -97,21 +99,35 @@ where
     F::Output: 'static,
 {
     LOCAL.with(|local| {
+        if local.closing.get() {
+            drop_late(future);
+            return cancelled(remote);
+        }
         let site = local.sites.borrow_mut().number(spawned_at);
         let index = local.tasks.borrow_mut().insert(Waker::noop().clone());
         let spawned = Spawned::new(index, site, future);
         let builder = async_task::Builder::new().metadata(Arc::clone(remote));
         let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
-        if local.closing.get() {
-            drop(runnable);
-            return TaskHandle::new(task);
-        }
         if let Some(waker) = local.tasks.borrow_mut().at_mut(index) {
             *waker = runnable.waker();
         }
         local.ready.borrow_mut().push(runnable);
         TaskHandle::new(task)
     })
+}
+
+/// The handle of a task that was never run.
+#[cold]
+fn cancelled<T: 'static>(remote: &Arc<Remote>) -> TaskHandle<T> {
+    let builder = async_task::Builder::new().metadata(Arc::clone(remote));
+    let (runnable, task) = builder.spawn_local(|_| pending::<Ended<T>>(), schedule);
+    drop(runnable);
+    TaskHandle::new(task)
+}
+
+/// Says whether the thread ends, and its loop with it.
+pub(crate) fn is_closing() -> bool {
+    LOCAL.with(|local| local.closing.get())
 }
 
 /// Puts a task that was woken or cancelled into the queue of its loop.
@@ -179,17 +195,22 @@ pub(crate) fn is_ready() -> bool {
     LOCAL.with(|local| !local.ready.borrow().is_empty())
 }
 
-/// Receives what other threads have sent.
+/// Messages of other threads that are received on one turn. A thread that sends them faster than the
+/// loop deals with them must not keep it from its timers and descriptors.
+const MESSAGES: u32 = 256;
+
+/// Receives what other threads have sent. What is left comes on the next turn.
 #[inline]
 pub(crate) fn receive(remote: &Arc<Remote>) {
     if remote.signal.take() {
-        receive_all(remote);
+        receive_some(remote);
     }
 }
 
 #[cold]
-fn receive_all(remote: &Arc<Remote>) {
-    while let Some(message) = remote.receive() {
+fn receive_some(remote: &Arc<Remote>) {
+    for _ in 0..MESSAGES {
+        let Some(message) = remote.receive() else { return };
         match message {
             Message::Run(runnable) => {
                 LOCAL.with(|local| local.ready.borrow_mut().push(runnable));
@@ -197,6 +218,7 @@ fn receive_all(remote: &Arc<Remote>) {
             Message::Call(callback, site) => spawn(remote, site, async { callback() }).detach(),
         }
     }
+    remote.signal.leave_pending();
 }
 
 /// Prepares to sleep. If this returns false, another thread has sent something, and the loop must
@@ -220,6 +242,7 @@ pub(crate) fn unpark(remote: &Remote) {
 pub(crate) fn shut_down(remote: &Remote) {
     LOCAL.with(|local| {
         local.closing.set(true);
+        remote.refuse_callbacks();
         loop {
             wake_all(local);
             drop_ready(local, remote);
@@ -254,7 +277,7 @@ fn drop_ready(local: &Local, remote: &Remote) {
         let ready = local.ready.take();
         if ready.is_empty() {
             match remote.receive() {
-                Some(message) => drop(message),
+                Some(message) => drop_late(message),
                 None => return,
             }
         }
@@ -265,7 +288,8 @@ fn drop_ready(local: &Local, remote: &Remote) {
 /// Gives back the memory that is left, once nothing waits for an event any more.
 pub(crate) fn release() {
     LOCAL.with(|local| {
-        drop(local.foreign.replace(Slab::new()));
+        let mut foreign = local.foreign.replace(Slab::new());
+        (0..foreign.end()).for_each(|index| drop_late(foreign.remove(index)));
         drop(local.sites.replace(Sites::new()));
     });
 }

@@ -115,7 +115,8 @@ impl IOLoop {
     ///
     /// # Errors
     ///
-    /// Fails if the system refuses the loop its descriptors, or waiting on them fails.
+    /// Fails if the system refuses the loop its descriptors, or waiting on them fails. Also fails in
+    /// a destructor that is called because the thread ends: the loop's tasks are dropped then.
     ///
     /// # Panics
     ///

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
@@ -45,31 +46,42 @@ impl Remote {
         }
     }
 
-    /// Receives messages as the loop does, until there were `count`. Sleeps in between; loom
-    /// reports a deadlock if nobody rings.
-    fn receive(&self, count: usize) -> Vec<u32> {
+    /// Receives messages as the loop does, until there were `count`: at most `most` on each turn.
+    /// Sleeps in between; loom reports a deadlock if nobody rings.
+    fn receive(&self, count: usize, most: usize) -> Vec<u32> {
+        let mut received = self.take(most);
+        while received.len() < count {
+            self.sleep();
+            received.append(&mut self.take(most));
+        }
+        received
+    }
+
+    /// Receives at most so many messages.
+    fn take(&self, most: usize) -> Vec<u32> {
         let mut received = Vec::new();
-        loop {
-            if self.signal.take() {
-                loop {
-                    let next = self.queue.lock().unwrap().pop_front();
-                    let Some(message) = next else { break };
-                    received.push(message);
-                }
+        if !self.signal.take() {
+            return received;
+        }
+        while received.len() < most {
+            let Some(message) = self.queue.lock().unwrap().pop_front() else { return received };
+            received.push(message);
+        }
+        self.signal.leave_pending();
+        received
+    }
+
+    /// Sleeps until the bell rings, unless there is a message.
+    fn sleep(&self) {
+        if self.signal.park() {
+            let mut rung = self.rung.lock().unwrap();
+            while !*rung {
+                rung = self.bell.wait(rung).unwrap();
             }
-            if received.len() == count {
-                return received;
-            }
-            if self.signal.park() {
-                let mut rung = self.rung.lock().unwrap();
-                while !*rung {
-                    rung = self.bell.wait(rung).unwrap();
-                }
-                // An eventfd that tells of each write once.
-                *rung = false;
-                drop(rung);
-                self.signal.unpark();
-            }
+            // An eventfd that tells of each write once.
+            *rung = false;
+            drop(rung);
+            self.signal.unpark();
         }
     }
 }
@@ -87,7 +99,7 @@ mod loom_model {
                 sender.send(1);
                 sender.send(2);
             });
-            assert_eq!(remote.receive(2), [1, 2]);
+            assert_eq!(remote.receive(2, 1), [1, 2]);
             thread.join().unwrap();
         });
     }
@@ -100,12 +112,38 @@ mod loom_model {
                 let sender = Arc::clone(&remote);
                 thread::spawn(move || sender.send(message))
             });
-            let mut received = remote.receive(2);
+            let mut received = remote.receive(2, usize::MAX);
             received.sort_unstable();
             assert_eq!(received, [1, 2]);
             for thread in threads {
                 thread.join().unwrap();
             }
+        });
+    }
+
+    /// What wakes the future of `run_sync`: a flag beside the queue, which the loop looks at after
+    /// it has taken the signal.
+    #[test]
+    fn a_flag_that_is_set_before_an_announcement_is_seen_though_messages_were_left() {
+        loom::model(|| {
+            let remote = Arc::new(Remote::new());
+            let woken = Arc::new(AtomicBool::new(false));
+            remote.queue.lock().unwrap().extend([1, 2]);
+            assert!(!remote.signal.announce());
+            let (sender, flag) = (Arc::clone(&remote), Arc::clone(&woken));
+            let thread = thread::spawn(move || {
+                flag.store(true, Ordering::Relaxed);
+                if sender.signal.announce() {
+                    *sender.rung.lock().unwrap() = true;
+                    sender.bell.notify_one();
+                }
+            });
+            assert_eq!(remote.receive(2, 1), [1, 2]);
+            while !woken.load(Ordering::Relaxed) {
+                remote.sleep();
+                remote.take(1);
+            }
+            thread.join().unwrap();
         });
     }
 
@@ -116,7 +154,7 @@ mod loom_model {
             *remote.rung.lock().unwrap() = true;
             let sender = Arc::clone(&remote);
             let thread = thread::spawn(move || sender.send(1));
-            assert_eq!(remote.receive(1), [1]);
+            assert_eq!(remote.receive(1, usize::MAX), [1]);
             thread.join().unwrap();
         });
     }

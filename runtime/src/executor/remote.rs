@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::SegQueue;
 
 use super::Runnable;
+use super::late::drop_late;
 use super::wake::Signal;
 
 /// The part of a loop that other threads hold on to. It may outlive the loop.
@@ -17,7 +18,9 @@ pub(crate) struct Remote {
     pub(super) signal: Signal,
     /// Written to when the loop sleeps. Empty until the loop first has something to sleep on.
     bell: OnceLock<OwnedFd>,
-    /// The loop is gone; no more callbacks are taken.
+    /// The loop is about to end: no more callbacks are taken.
+    refuses_callbacks: AtomicBool,
+    /// The loop has ended, and receives nothing.
     closed: AtomicBool,
 }
 
@@ -33,6 +36,7 @@ impl Remote {
             queue: SegQueue::new(),
             signal: Signal::new(),
             bell: OnceLock::new(),
+            refuses_callbacks: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -49,7 +53,7 @@ impl Remote {
     /// Drops what nobody will receive any more. A message may own what owns this queue.
     pub(crate) fn clear(&self) {
         while let Some(message) = self.receive() {
-            drop(message);
+            drop_late(message);
         }
     }
 
@@ -69,11 +73,19 @@ impl Remote {
         drop(self.bell.set(bell));
     }
 
+    pub(crate) fn refuse_callbacks(&self) {
+        self.refuses_callbacks.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn refuses_callbacks(&self) -> bool {
+        self.refuses_callbacks.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 

@@ -601,3 +601,123 @@ async fn yield_and_end() {
     })
     .await;
 }
+
+#[test]
+fn callbacks_of_other_threads_are_called_in_batches_with_timers_and_tasks_in_between() {
+    const CALLBACKS: usize = 20 * MESSAGES as usize;
+    on_thread("loop", || {
+        let called = Arc::new(AtomicUsize::new(0));
+        let (count, handle) = (Arc::clone(&called), IOLoop::current().handle());
+        thread::spawn(move || {
+            for _ in 0..CALLBACKS {
+                let count = Arc::clone(&count);
+                handle.add_callback(move || _ = count.fetch_add(1, Ordering::SeqCst)).unwrap();
+            }
+        })
+        .join()
+        .unwrap();
+        run(async {
+            let mut turns = 0;
+            let mut before = 0;
+            while before < CALLBACKS {
+                yield_now().await;
+                turns += 1;
+                let now = called.load(Ordering::SeqCst);
+                assert!(now - before <= 2 * MESSAGES as usize, "{} at once", now - before);
+                before = now;
+            }
+            assert!(turns >= 10, "{turns} turns");
+        });
+    });
+}
+
+/// What a thread that ends still does: `at_the_end` is called by the destructor of a task.
+fn at_the_end_of_a_thread(at_the_end: impl FnOnce() + Send + 'static) {
+    struct CallsWhenDropped<F: FnOnce()>(Option<F>);
+
+    impl<F: FnOnce()> Drop for CallsWhenDropped<F> {
+        fn drop(&mut self) {
+            self.0.take().into_iter().for_each(|call| call());
+        }
+    }
+
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || {
+        // Told when all destructors of this thread are through, or have never come back.
+        let told = CallsWhenDropped(Some(move || ended.send(()).unwrap()));
+        let (task, _wakers) = spawn_pending((CallsWhenDropped(Some(at_the_end)), told));
+        task.detach();
+        run(yield_now());
+    });
+    end.recv_timeout(Duration::from_secs(60)).expect("the thread ends");
+}
+
+#[test]
+fn a_loop_that_ends_does_not_run_once_more_in_a_destructor() {
+    let (sender, results) = mpsc::channel();
+    at_the_end_of_a_thread(move || {
+        let io_loop = IOLoop::current();
+        let job = io_loop.run_in_executor(|| 1);
+        sender.send(io_loop.run_sync(job).map(drop)).unwrap();
+        sender.send(io_loop.run_sync(yield_now())).unwrap();
+        sender.send(io_loop.start()).unwrap();
+    });
+    for result in results {
+        let error = result.unwrap_err();
+        assert!(error.to_string().contains("ends with its thread"), "{error}");
+    }
+}
+
+#[test]
+fn a_destructor_may_hand_over_something_of_its_own_kind_at_the_end_of_a_thread() {
+    /// Each spawns another, in so many ways.
+    struct Spawns(fn(&IOLoop, Self), Arc<AtomicUsize>);
+
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            let io_loop = IOLoop::current();
+            for _ in 0..3 {
+                (self.0)(&io_loop, Self(self.0, Arc::clone(&self.1)));
+            }
+        }
+    }
+
+    let ways: [fn(&IOLoop, Spawns); 4] = [
+        |io_loop, spawns| io_loop.spawn(async move { drop(spawns) }).detach(),
+        |io_loop, spawns| io_loop.add_callback(move || drop(spawns)),
+        |io_loop, spawns| {
+            let handle = io_loop.handle();
+            let _closed = handle.add_callback(move || drop(spawns));
+        },
+        |io_loop, spawns| drop(io_loop.call_later(Duration::ZERO, move || drop(spawns))),
+    ];
+    for way in ways {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&drops);
+        at_the_end_of_a_thread(move || drop(Spawns(way, count)));
+        let drops = drops.load(Ordering::SeqCst);
+        assert!((10..10_000).contains(&drops), "{drops}");
+    }
+}
+
+#[test]
+fn a_panic_in_the_destructor_of_a_callback_does_not_keep_a_thread_from_ending() {
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("in the destructor of a callback");
+        }
+    }
+
+    let (sender, handles) = mpsc::channel();
+    on_thread("loop", || {
+        let io_loop = IOLoop::current();
+        let guard = PanicsWhenDropped;
+        io_loop.handle().add_callback(move || drop(guard)).unwrap();
+        sender.send(io_loop.handle()).unwrap();
+    });
+    let guard = PanicsWhenDropped;
+    assert!(handles.recv().unwrap().add_callback(move || drop(guard)).is_err());
+}

@@ -53,6 +53,12 @@ impl Signal {
         self.is_pending() && self.0.swap(AWAKE, Ordering::AcqRel) == PENDING
     }
 
+    /// Called by the loop if it leaves messages in the queue.
+    pub(crate) fn leave_pending(&self) {
+        // An exchange and no store, which would hide what an announcement has told before.
+        self.0.swap(PENDING, Ordering::AcqRel);
+    }
+
     /// Whether [`take`](Self::take) would return true.
     pub(crate) fn is_pending(&self) -> bool {
         self.0.load(Ordering::Relaxed) == PENDING

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::executor::{Message, Remote};
+use crate::executor::{self, Message, Remote};
 
 /// A loop to which callbacks can be sent from any thread.
 ///
@@ -39,11 +39,12 @@ impl IOLoopHandle {
     ///
     /// # Errors
     ///
-    /// Fails if the loop's thread has ended. A callback that comes while it ends may be dropped
+    /// Fails if the loop's thread has ended, or is about to. A callback that comes while it ends may be dropped
     /// without this error.
     #[track_caller]
     pub fn add_callback(&self, callback: impl FnOnce() + Send + 'static) -> Result<(), LoopClosed> {
-        if self.remote.is_closed() {
+        if self.remote.refuses_callbacks() {
+            executor::drop_late(callback);
             return Err(LoopClosed(()));
         }
         self.remote.send(Message::Call(Box::new(callback), Location::caller()));

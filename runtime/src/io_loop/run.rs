@@ -141,6 +141,10 @@ impl Core {
 
     /// Opens the reactor and connects other threads with it.
     fn prepare(&self) -> io::Result<Asked> {
+        if executor::is_closing() {
+            let text = "the event loop ends with its thread, and cannot run any more";
+            return Err(io::Error::other(text));
+        }
         panic_hook::install();
         let (asked, bell) = reactor::prepare()?;
         if let Some(bell) = bell {
