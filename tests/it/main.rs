@@ -44,6 +44,8 @@ mod smuggling;
 mod back_pressure;
 /// Statuses whose responses have no body.
 mod bodiless;
+/// Clients that do not wait for the response, in the log, the metrics and to handlers.
+mod disconnected;
 /// What the framework refuses for endpoints of the user.
 mod endpoints;
 /// What becomes of errors and panics.

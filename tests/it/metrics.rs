@@ -110,7 +110,7 @@ fn each_of_a_pipeline_is_counted() {
 }
 
 #[test]
-fn what_is_not_answered_to_the_end_is_incomplete() {
+fn what_is_not_answered_to_the_end_is_499_or_incomplete() {
     let (teller, events) = events();
     let gate = Gate::default();
     let held = gate.clone();
@@ -146,8 +146,10 @@ fn what_is_not_answered_to_the_end_is_incomplete() {
 
     let page = scrape(&mut client);
     assert_eq!(page.value("http_requests_in_flight"), 1.0);
-    for (method, route) in [("GET", "/wait"), ("POST", "/wait"), ("GET", "/breaks")] {
-        assert_eq!(page.value(&requests(method, route, "incomplete")), 1.0, "{method} {route}");
+    for (method, route, status) in
+        [("GET", "/wait", "499"), ("POST", "/wait", "499"), ("GET", "/breaks", "incomplete")]
+    {
+        assert_eq!(page.value(&requests(method, route, status)), 1.0, "{method} {route}");
     }
 }
 
@@ -176,7 +178,7 @@ fn what_panics_when_its_handler_is_dropped_leaves_nothing_in_flight() {
 
     let page = scrape(&mut server.connect());
     assert_eq!(page.value("http_requests_in_flight"), 1.0);
-    assert_eq!(page.value(&requests("GET", "/wait", "incomplete")), 1.0);
+    assert_eq!(page.value(&requests("GET", "/wait", "499")), 1.0);
 }
 
 #[test]

@@ -20,7 +20,10 @@ fn bodies(responses: &[Response]) -> Vec<(u16, &str)> {
 
 /// What the server has logged, except for requests that were served.
 fn complaints(server: &Server) -> Vec<String> {
-    server.log().into_iter().filter(|line| !line.starts_with("INFO squall::access")).collect()
+    let is_usual = |line: &String| {
+        line.starts_with("INFO squall::access") || line.starts_with("WARN squall::access: 499 ")
+    };
+    server.log().into_iter().filter(|line| !is_usual(line)).collect()
 }
 
 const NOT_FOUND: &str = "<html><title>404: Not Found</title><body>404: Not Found</body></html>";

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::connection::Connection;
 use crate::connection::request_body::BodyFailure;
 use crate::content::Content;
+use crate::error::undelivered::Undelivered;
 use crate::error::{Result, bad_request};
 use crate::urlencoded::check_fields;
 
@@ -187,7 +188,10 @@ impl Body {
     fn fail(&self, failure: BodyFailure) -> crate::Error {
         self.connection.with(|buffers| buffers.body.fail(failure));
         self.connection.set_linger();
-        failure.error().into()
+        match failure {
+            BodyFailure::Gone => Undelivered::disconnected().into(),
+            failure => failure.error().into(),
+        }
     }
 }
 

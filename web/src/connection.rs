@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     request: Cell<u32>,
     /// Its place in the worker's list of connections.
     key: Cell<u32>,
+    /// Set while the handler is polled for the last time.
+    cancellation: Cell<Option<watch::Cancellation>>,
 }
 
 impl Connection {
@@ -72,6 +74,7 @@ impl Connection {
             flags: Cell::default(),
             request: Cell::new(0),
             key: Cell::new(u32::MAX),
+            cancellation: Cell::new(None),
         });
         connection.key.set(worker.remember(&connection));
         connection

@@ -11,6 +11,7 @@ mod appended;
 mod arguments;
 mod client;
 pub(crate) mod conclude;
+mod disconnected;
 mod dispatch;
 mod draining;
 mod encoding;

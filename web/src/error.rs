@@ -39,9 +39,9 @@ struct Raised {
 }
 
 impl Error {
-    /// The status that answers this error. Nobody is answered any more if it is that a
-    /// [`flush`](crate::Context::flush) could not be delivered, because the client has gone or takes
-    /// too long: that is 499, as nginx has it, and no error of the server.
+    /// The status that answers this error. It is 499, which is never sent, if the client has
+    /// disconnected or takes its response too slowly: see
+    /// [`Context::status`](crate::Context::status).
     pub fn status(&self) -> StatusCode {
         match self.http() {
             Some(error) => error.status(),
@@ -75,8 +75,9 @@ impl Error {
     }
 }
 
+/// The status of a request whose client did not wait for the response, as nginx has it.
 #[cold]
-fn client_closed_request() -> StatusCode {
+pub(crate) fn client_closed_request() -> StatusCode {
     StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 

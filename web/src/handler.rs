@@ -1,8 +1,9 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use crate::answer::{Answer, Answered, Spare, drive, guard};
+use crate::answer::{Answer, Answered, Spare, cancellable, drive, guard};
 use crate::context::Context;
+use crate::context::conclude::panic_error;
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::{Error, HTTPError, Result};
 use crate::http::Method;
@@ -58,8 +59,8 @@ use crate::local_future::LocalBoxFuture;
 ///
 /// # Cancellation
 ///
-/// When the client leaves while a method waits, the method is dropped at its `await`, and
-/// `on_finish` is not called; clean up in `Drop`. Work that must go on belongs into
+/// When the client disconnects while a method waits, the method is dropped at its `await`. Then
+/// [`on_finish`](Self::on_finish) is called. Work that must go on belongs into
 /// [`IOLoop::spawn_callback`](crate::IOLoop::spawn_callback).
 pub trait RequestHandler: Clone {
     /// Answers `GET`.
@@ -139,7 +140,8 @@ pub trait RequestHandler: Clone {
     /// error. The default writes a small HTML page that names the status.
     ///
     /// It is not called if the head of the response had been [flushed](Context::flush): then
-    /// the connection is cut, which is all that can still tell the client.
+    /// the connection is cut, which is all that can still tell the client. Nor is it called if the
+    /// client has disconnected.
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -170,7 +172,11 @@ pub trait RequestHandler: Clone {
         cx.write_error_page()
     }
 
-    /// Runs last, after the response is complete.
+    /// Runs last, after the response is complete. It is always called, also if the handler has failed
+    /// or panicked, was cancelled, or did not run because the request was refused.
+    ///
+    /// [`Context::status`] tells how the request has ended. It is 499 if the client did not wait for
+    /// the response.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -209,10 +215,11 @@ pub trait RequestHandler: Clone {
 ///
 /// Each of its two callers has one of its own, so that it can become a part of it.
 async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut Context) -> Result {
-    let answered = match handler.prepare(cx).await {
-        Err(error) => Err(error),
-        Ok(()) if cx.is_finished() => Ok(()),
-        Ok(()) => match *cx.method() {
+    let connection = cx.connection();
+    let answered = cancellable(connection, async {
+        handler.prepare(cx).await?;
+        match *cx.method() {
+            _ if cx.is_finished() => Ok(()),
             Method::GET => handler.get(cx).await,
             Method::HEAD => handler.head(cx).await,
             Method::POST => handler.post(cx).await,
@@ -221,8 +228,9 @@ async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut 
             Method::PUT => handler.put(cx).await,
             Method::OPTIONS => handler.options(cx).await,
             _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
-        },
-    };
+        }
+    });
+    let answered = answered.await.unwrap_or_else(|cancellation| Err(cx.cancelled(cancellation)));
     if let Err(error) = answered.and_then(|()| cx.complete()) {
         answer_error(&mut handler, cx, &error);
     }
@@ -238,10 +246,13 @@ async fn refuse<H: RequestHandler>(mut handler: H, cx: &mut Context, error: Erro
 }
 
 fn answer_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, error: &Error) {
-    if cx.begin_error(error)
-        && let Err(error) = handler.write_error(cx, error).and_then(|()| cx.complete())
-    {
-        cx.answer_failure(&error);
+    if !cx.begin_error(error) {
+        return;
+    }
+    match guard(|| handler.write_error(cx, error).and_then(|()| cx.complete())) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => cx.answer_failure(&error),
+        Err(panic) => cx.answer_error(&panic_error(&*panic)),
     }
 }
 

@@ -111,6 +111,10 @@
 //! `INFO`, then `WARN`, from 500 on `ERROR`); `squall::application`, what goes wrong in handlers and is no fault of the client's;
 //! `squall::general`, the rest.
 //!
+//! A client that does not wait for its response is in the access log with status 499 and the time that it
+//! has waited: it has disconnected, aborted an upload or closed an event stream. See
+//! [`Context::status`].
+//!
 //! A program without a subscriber prints warnings and errors to standard error, so that nothing that
 //! fails is silent, and no line for what succeeds: that would be one system call more for each request,
 //! where there are about three. **For an access log**, add `tracing-subscriber` to the program's dependencies, and

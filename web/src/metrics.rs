@@ -62,8 +62,9 @@
 //! - `route` is the pattern as it stands in the route table; it is empty where no route has
 //!   matched. After 511 pairs of method and pattern, further ones are counted together, as
 //!   `(other routes)`.
-//! - `status` is `1xx` to `5xx`, or `incomplete`: the client left before it was answered, or the
-//!   response was cut short.
+//! - `status` is `1xx` to `5xx`; `499` if the client did not wait for the response (see
+//!   [`Context::status`](crate::Context::status)), which is not counted as `4xx`; or `incomplete` if the
+//!   server has cut the response short.
 //!
 //! **A request takes** from the begin of the turn of the loop in which its head was complete to the
 //! moment when its response is complete and about to be handed to the system. So the time includes

@@ -163,6 +163,8 @@ impl Page {
 impl Ending {
     /// Not answered, or not to the end.
     pub(crate) const INCOMPLETE: Self = Self(0);
+    /// The client did not wait for the answer.
+    pub(crate) const DISCONNECTED: Self = Self((HUNDREDS - 1) as u8);
 
     #[inline]
     pub(crate) fn of(status: StatusCode) -> Self {

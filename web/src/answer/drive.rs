@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 
 use super::guard;
 use crate::connection::Connection;
-use crate::connection::watch::Departure;
+use crate::connection::watch::Cancellation;
 use crate::context::conclude::Outcome;
 use crate::error::Result;
 use crate::scoreboard::served::Served;
@@ -50,9 +50,8 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
             Ok(Poll::Pending) => {
-                let left = ready!(poll_meanwhile(connection, task));
-                cancel(this.handler);
-                Poll::Ready(left)
+                let cancellation = ready!(poll_meanwhile(connection, task));
+                Poll::Ready(cancel(this.handler, cancellation, connection, *served, task))
             }
             Err(panic) => Poll::Ready(Outcome::Panicked(Box::new(panic))),
         }
@@ -61,18 +60,38 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
 
 /// While the handler waits.
 #[inline(never)]
-fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<Outcome> {
+fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<Cancellation> {
     if connection.worker.is_aborting() {
-        return Poll::Ready(Outcome::Left(Departure::Finished));
+        return Poll::Ready(Cancellation::ServerEnds);
     }
     connection.worker.recorder.wait();
-    connection.poll_meanwhile(task).map(Outcome::Left)
+    connection.poll_meanwhile(task).map(Cancellation::ClientGone)
 }
 
-/// Drops the handler where it waits. What it holds is the user's, and if dropping that panics, the
-/// request has still to be concluded and counted.
+/// Polls the handler once more, so that it ends what the user has begun: the innermost part that
+/// waits is dropped, and those around it (`on_finish`, middleware) run until they wait as well.
+///
+/// Then drops the rest. It holds what is the user's, and if dropping that panics, the request has
+/// still to be concluded and counted.
 #[cold]
-fn cancel<F>(mut handler: Pin<&mut Option<F>>) {
-    // The panic has said itself what it has to say.
+fn cancel<F: Future<Output = Result>>(
+    mut handler: Pin<&mut Option<F>>,
+    cancellation: Cancellation,
+    connection: &Connection,
+    served: Served,
+    task: &mut TaskContext<'_>,
+) -> Outcome {
+    let recorder = &connection.worker.recorder;
+    connection.cancel_handler(cancellation);
+    recorder.run(served);
+    let polled = guard(|| handler.as_mut().as_pin_mut().map(|handler| handler.poll(task)));
+    // The panic hook has reported a panic here.
     let _ = guard(|| handler.set(None));
+    recorder.pause();
+    connection.take_cancellation();
+    match polled {
+        Ok(Some(Poll::Ready(result))) => Outcome::Returned(result),
+        Ok(_) => Outcome::Cancelled(cancellation),
+        Err(panic) => Outcome::Panicked(Box::new(panic)),
+    }
 }

@@ -66,11 +66,16 @@ impl<'a> Next<'a> {
     ///   sent as it is (a body with status 204);
     /// - 503 when the [`handler_timeout`](crate::HTTPServer::handler_timeout) is over, or the server
     ///   ends and waits no longer. The handler was dropped where it waited;
+    /// - 499 when the client did not wait for the response: see [`Context::status`]. The middleware
+    ///   around the part that was dropped then runs on, but only until it waits itself;
     /// - a request that the framework refuses: 404 if no route matches, and, where functions or an
     ///   [`Endpoint`] of the user would answer, 405, 413 and 417.
     pub async fn run(self, cx: &mut Context) -> Result {
-        let (limit, worker) = (self.limit, cx.worker());
-        contained(limit, worker, || self.call(cx)).await?;
+        let (limit, connection) = (self.limit, cx.connection());
+        match contained(limit, connection, || self.call(cx)).await {
+            Ok(result) => result?,
+            Err(cancellation) => return Err(cx.cancelled(cancellation)),
+        }
         cx.check_whole()
     }
 

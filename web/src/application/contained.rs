@@ -9,27 +9,47 @@ use std::time::Duration;
 use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::answer::guard;
-use crate::connection::worker::Worker;
+use crate::connection::Connection;
+use crate::connection::watch::Cancellation;
 use crate::context::conclude::panic_error;
-use crate::error::{Error, HTTPError, Result};
+use crate::error::Result;
 use crate::local_future::LocalBoxFuture;
 
 /// Runs a handler, or a piece of middleware and all inside it.
 ///
-/// Three things that would end it without a result become errors, so that the middleware around it
-/// sees them: a panic, the time limit, and a server that ends and waits no longer. What did not end
-/// by itself is dropped where it waits.
+/// A panic becomes an error, so that the middleware around it sees it. If the time limit is over, the
+/// server ends and waits no longer, or the client has disconnected, the innermost part that waits is
+/// dropped there, and this returns why.
 pub(super) async fn contained<'a>(
     limit: &TimeLimit,
-    worker: Rc<Worker>,
+    connection: Rc<Connection>,
     begin: impl FnOnce() -> LocalBoxFuture<'a, Result>,
-) -> Result {
-    let mut answer = guard(begin).map_err(|panic| panic_error(&*panic))?;
-    let result = poll_fn(|task| match guard(|| answer.as_mut().poll(task)) {
-        Ok(Poll::Ready(result)) => Poll::Ready(result),
-        Ok(Poll::Pending) if worker.is_aborting() => Poll::Ready(Err(server_ends())),
-        Ok(Poll::Pending) => limit.poll_reached(task).map(Err),
-        Err(panic) => Poll::Ready(Err(panic_error(&*panic))),
+) -> Result<Result, Cancellation> {
+    let mut answer = match guard(begin) {
+        Ok(answer) => answer,
+        Err(panic) => return Ok(Err(panic_error(&*panic))),
+    };
+    let result = poll_fn(|task| {
+        let mut poll = |task: &mut TaskContext<'_>| match guard(|| answer.as_mut().poll(task)) {
+            Ok(polled) => polled,
+            Err(panic) => Poll::Ready(Err(panic_error(&*panic))),
+        };
+        let mut polled = poll(task);
+        if polled.is_pending()
+            && !connection.is_handler_cancelled()
+            && let Some(cancellation) = due(limit, &connection, task)
+        {
+            connection.cancel_handler(cancellation);
+            polled = poll(task);
+        }
+        match polled {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            // Unless a part inside has taken it.
+            Poll::Pending => match connection.take_cancellation() {
+                Some(cancellation) => Poll::Ready(Err(cancellation)),
+                None => Poll::Pending,
+            },
+        }
     })
     .await;
     // A panic here is in the log already. The request has its result.
@@ -37,10 +57,16 @@ pub(super) async fn contained<'a>(
     result
 }
 
-#[cold]
-fn server_ends() -> Error {
-    let message = "the server ends before the handler has answered";
-    HTTPError::SERVICE_UNAVAILABLE.with_log_message(message).into()
+/// Why what waits is not waited for any longer, if it is so.
+fn due(
+    limit: &TimeLimit,
+    connection: &Connection,
+    task: &mut TaskContext<'_>,
+) -> Option<Cancellation> {
+    if connection.worker.is_aborting() {
+        return Some(Cancellation::ServerEnds);
+    }
+    limit.poll_reached(task).is_ready().then_some(Cancellation::TimeLimit)
 }
 
 /// How long a handler may take, its middleware included.
@@ -62,14 +88,12 @@ impl TimeLimit {
 
     /// Is ready when the time is over. Costs none of the task's budget, which a handler that never
     /// waits would have spent.
-    fn poll_reached(&self, task: &mut TaskContext<'_>) -> Poll<Error> {
+    fn poll_reached(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let (Some(limit), Some(until)) = (self.limit, self.until.get()) else {
             return Poll::Pending;
         };
         self.deadline.poll_until(task, until).map(|()| {
             self.until.set(Some(from_now(limit)));
-            let message = format!("the handler took longer than {limit:?}");
-            HTTPError::SERVICE_UNAVAILABLE.with_log_message(message).into()
         })
     }
 }

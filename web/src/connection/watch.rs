@@ -15,7 +15,31 @@ pub(crate) enum Departure {
     Broken,
 }
 
+/// Why a handler is not waited for any longer: it is dropped at its `await`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cancellation {
+    ClientGone(Departure),
+    /// The server ends, and waits no longer.
+    ServerEnds,
+    /// The time limit of the handler is over.
+    TimeLimit,
+}
+
 impl Connection {
+    /// Cancels the handler of the request that is being served. It notices when it is polled next.
+    pub(crate) fn cancel_handler(&self, cancellation: Cancellation) {
+        self.cancellation.set(Some(cancellation));
+    }
+
+    pub(crate) fn is_handler_cancelled(&self) -> bool {
+        self.cancellation.get().is_some()
+    }
+
+    /// Takes the cancellation: the caller ends what it runs, and those around it are not cancelled.
+    pub(crate) fn take_cancellation(&self) -> Option<Cancellation> {
+        self.cancellation.take()
+    }
+
     /// Has the task of a handler that waits for nothing of the client look what has become of the
     /// server: the one event that it watches for is that the client ends its side.
     pub(super) fn wake_waiting_handler(&self) -> bool {

@@ -7,7 +7,7 @@ use std::fmt;
 use squall_runtime::{IOLoop, log, panic_location};
 
 use crate::connection::upgrade::Serve;
-use crate::connection::watch::Departure;
+use crate::connection::watch::{Cancellation, Departure};
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::error::undelivered::Undelivered;
@@ -19,8 +19,8 @@ pub(crate) enum Outcome {
     Returned(Result),
     // Boxed twice, so that all others are shorter.
     Panicked(Box<Box<dyn Any + Send>>),
-    /// It did not: the client left, and the handler was dropped where it waited.
-    Left(Departure),
+    /// It did not: it was dropped where it waited.
+    Cancelled(Cancellation),
 }
 
 /// What becomes of the connection after a response.
@@ -61,8 +61,14 @@ impl Context {
             Outcome::Returned(Ok(())) => {}
             Outcome::Returned(Err(error)) => self.answer_error(&error),
             Outcome::Panicked(panic) => self.answer_error(&panic_error(&**panic)),
-            Outcome::Left(_) if self.is_refused() => self.answer_cut(),
-            Outcome::Left(departure) => return self.conclude_left(departure),
+            Outcome::Cancelled(Cancellation::ClientGone(departure)) => {
+                self.mark_disconnected(departure);
+            }
+            Outcome::Cancelled(_) if self.is_refused() => self.answer_cut(),
+            Outcome::Cancelled(_) => return self.conclude_left(Departure::Finished),
+        }
+        if let Some(departure) = self.departure() {
+            return self.conclude_left(departure);
         }
         // Middleware may have changed what the handler had completed.
         if !self.is_checked()
@@ -88,8 +94,8 @@ impl Context {
 
     /// The client takes what was finished before it left, but nothing else.
     fn conclude_left(&self, departure: Departure) -> Conclusion {
+        self.log_access();
         if self.exchange.response.progress == Progress::Finished {
-            self.log_access();
             return Conclusion::Close;
         }
         match departure {
@@ -172,7 +178,7 @@ impl Context {
     }
 
     /// Writes the standard page of `error`, if it is not too late for it.
-    pub(super) fn answer_error(&mut self, error: &Error) {
+    pub(crate) fn answer_error(&mut self, error: &Error) {
         if !self.begin_error(error) {
             return;
         }
@@ -207,6 +213,12 @@ impl Context {
 
     fn put_error(&mut self, error: &Error) -> bool {
         self.take_upgrade();
+        if let Some(why) = Undelivered::of(error) {
+            self.mark_disconnected(why.departure());
+        }
+        if self.departure().is_some() {
+            return false;
+        }
         if self.is_head_sent() {
             if self.exchange.response.progress != Progress::Finished {
                 self.exchange.response.progress = Progress::Broken;
@@ -228,7 +240,12 @@ impl Context {
 
     /// Errors that are the server's, and what an error says for the log.
     fn log_error(&self, error: &Error) {
+        // The line about the request that is cut says it.
         let is_for_log = error.http().is_none_or(|error| error.log_message().is_some());
+        let is_cut = error.status() == StatusCode::SERVICE_UNAVAILABLE && !is_for_log;
+        if is_cut && self.connection.worker.is_aborting() {
+            return;
+        }
         let is_of_server = error.status().is_server_error();
         if is_for_log || is_of_server {
             self.write_error_line(error, is_of_server);
@@ -239,8 +256,10 @@ impl Context {
     fn write_error_line(&self, error: &Error, is_of_server: bool) {
         let (request, location) = (self.request_for_log(), error.location());
         if let Some(why) = Undelivered::of(error) {
-            let level = if matches!(why, Undelivered::Gone(_)) { log::info } else { log::warn };
-            level(log::GENERAL, format_args!("{request} is cut: {why}"));
+            // That the client has gone is in the line of the access log.
+            if matches!(why, Undelivered::TooSlow { .. }) {
+                log::warn(log::GENERAL, format_args!("{request} is cut: {why}"));
+            }
         } else if let Some(panic) = error.downcast_ref::<Panicked>() {
             let place = panic.place.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
             log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));

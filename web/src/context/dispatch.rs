@@ -1,11 +1,9 @@
 //! What the application and the endpoints ask of a context.
 
 use std::future::{Ready, ready};
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connection::request_body::BodyFailure;
-use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::target::Target;
 use crate::error::{Error, HTTPError, Result};
@@ -112,10 +110,6 @@ impl Context {
     /// Why the request is refused, if it is.
     pub(crate) fn take_refusal(&mut self) -> Option<Error> {
         self.exchange.seldom_mut()?.refusal.take()
-    }
-
-    pub(crate) fn worker(&self) -> Rc<Worker> {
-        Rc::clone(&self.connection.worker)
     }
 
     /// Answers for a method that a handler leaves out.

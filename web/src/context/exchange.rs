@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
+use crate::connection::watch::Departure;
 use crate::context::client::Client;
 use crate::context::policy::{Policies, Policy};
 use crate::context::target::Target;
@@ -49,6 +50,8 @@ pub(crate) struct Seldom {
     /// A method of a handler was called that it does not have.
     pub(crate) method_refused: bool,
     pub(crate) upgrade: Option<Serve>,
+    /// How the client has left before the request was answered.
+    pub(crate) departure: Option<Departure>,
     /// Its status is what was asked for, and no error.
     pub(crate) answers_probe: bool,
     pub(crate) cache: Cache,

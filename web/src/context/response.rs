@@ -9,7 +9,7 @@ use crate::chunk::IntoChunk;
 use crate::context::Context;
 use crate::context::appended::{append_json, append_text};
 use crate::context::exchange::Progress;
-use crate::error::Result;
+use crate::error::{Result, client_closed_request};
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::field::is_reason_phrase;
 
@@ -145,9 +145,31 @@ impl Context {
         self.exchange.response.reason = Some(reason);
     }
 
-    /// The status of the response as it stands.
+    /// The status of the response as it is at the moment.
+    ///
+    /// It is 499 if the client did not wait for the response: it has disconnected before the response
+    /// was finished, or takes it too slowly. Middleware after [`next`](crate::Next::run) and
+    /// [`on_finish`](crate::RequestHandler::on_finish) see it, the access log and the
+    /// [metrics](crate::metrics) have it as well, and it cannot be changed. It is never sent.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use squall::{Context, Next, Result, log};
+    ///
+    /// async fn watch(cx: &mut Context, next: Next<'_>) -> Result {
+    ///     let result = next.run(cx).await;
+    ///     if cx.status().as_u16() == 499 {
+    ///         log::info(log::APPLICATION, format_args!("{} was not waited for", cx.path()));
+    ///     }
+    ///     result
+    /// }
+    /// ```
     pub fn status(&self) -> StatusCode {
-        self.exchange.response.status
+        match self.is_disconnected() {
+            true => client_closed_request(),
+            false => self.exchange.response.status,
+        }
     }
 
     /// Sets the header `name` to `value`, in place of what it was.

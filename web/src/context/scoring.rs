@@ -35,6 +35,7 @@ impl Context {
     pub(crate) fn ending(&self) -> Ending {
         match self.exchange.response.progress {
             Progress::Finished => Ending::of(self.status()),
+            _ if self.is_disconnected() => Ending::DISCONNECTED,
             Progress::Open | Progress::Complete | Progress::Streaming | Progress::Broken => {
                 Ending::INCOMPLETE
             }

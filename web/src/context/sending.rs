@@ -4,6 +4,7 @@ use crate::connection::upgrade::Upgraded;
 use crate::context::Context;
 use crate::context::exchange::Progress;
 use crate::context::response::ResponseError;
+use crate::error::undelivered::Undelivered;
 use crate::error::{Error, Result};
 
 impl Context {
@@ -76,8 +77,11 @@ impl Context {
     /// [`finish`](Self::finish), for what makes the response impossible to send.
     pub async fn flush(&mut self) -> Result {
         self.send_written()?;
-        self.connection.flush().await?;
-        Ok(())
+        let flushed: Result = self.connection.flush().await.map_err(Error::from);
+        if let Some(why) = flushed.as_ref().err().and_then(Undelivered::of) {
+            self.mark_disconnected(why.departure());
+        }
+        flushed
     }
 
     /// Leaves HTTP: answers `101 Switching Protocols`, then gives the stream to `serve`.

@@ -90,19 +90,19 @@ fn workers(html: &mut String, workers: &[Worker]) {
 fn routes(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
     html.push_str(
         "<table><tr><th class=t>method<th class=t>route<th>requests<th>per second<th>4xx<th>5xx\
-         <th>incomplete<th>mean<th>p50<th>p99<th>longest</tr>\n",
+         <th>499<th>incomplete<th>mean<th>p50<th>p99<th>longest</tr>\n",
     );
     let mut routes: Vec<_> = summary.routes.iter().filter(|(_, all)| all.count() > 0).collect();
     routes.sort_by_key(|(_, all)| std::cmp::Reverse(all.times.sum_nanos));
     for (name, all) in routes.into_iter().take(ROUTES) {
         let recent = since.map(|since| since.of_route(name, all.count()));
-        let [incomplete, _, _, _, client, server] = all.classes;
+        let [incomplete, _, _, _, client, server, disconnected] = all.classes;
         let quantile = |share| all.times.quantile(share);
         let longest = all.times.mean().and(Some(Duration::from_nanos(all.times.max_nanos)));
         let _ = writeln!(
             html,
-            "<tr><td class=t>{}<td class=t>{}<td>{}<td>{}<td>{client}<td{}>{server}<td>{incomplete}\
-             <td>{}<td>{}<td>{}<td>{}</tr>",
+            "<tr><td class=t>{}<td class=t>{}<td>{}<td>{}<td>{client}<td{}>{server}<td>{disconnected}\
+             <td>{incomplete}<td>{}<td>{}<td>{}<td>{}</tr>",
             name.method,
             escape(if name.route.is_empty() { "(no route)" } else { &name.route }),
             all.count(),

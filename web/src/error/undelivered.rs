@@ -10,14 +10,24 @@ use super::Error;
 /// How a client has not taken what was sent to it: no fault of the application.
 #[derive(Debug)]
 pub(crate) enum Undelivered {
-    TooSlow { timeout: Duration, rate: u64 },
+    TooSlow {
+        timeout: Duration,
+        rate: u64,
+    },
     Gone(io::Error),
+    /// It disconnected before anything was sent, or while nothing was.
+    Disconnected,
 }
 
 impl Undelivered {
     /// What has ended a handler, if it is this.
     pub(crate) fn of(error: &Error) -> Option<&Self> {
         error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+    }
+
+    /// The error of a client that has disconnected.
+    pub(crate) fn disconnected() -> io::Error {
+        io::Error::new(io::ErrorKind::ConnectionAborted, Self::Disconnected)
     }
 }
 
@@ -29,7 +39,8 @@ impl fmt::Display for Undelivered {
                 "the client takes its response too slowly (write_timeout {timeout:?}, \
                  min_write_rate {rate} bytes/s)"
             ),
-            Self::Gone(error) => write!(f, "the client is gone: {error}"),
+            Self::Gone(error) => write!(f, "the client has disconnected: {error}"),
+            Self::Disconnected => f.write_str("the client has disconnected"),
         }
     }
 }

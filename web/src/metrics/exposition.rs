@@ -11,7 +11,7 @@ use crate::scoreboard::series::family;
 use crate::scoreboard::summary::{Summary, Worker};
 
 /// The label of each class of status.
-pub(crate) const STATUSES: [&str; 6] = ["incomplete", "1xx", "2xx", "3xx", "4xx", "5xx"];
+pub(crate) const STATUSES: [&str; 7] = ["incomplete", "1xx", "2xx", "3xx", "4xx", "5xx", "499"];
 
 /// Which of the bounds between buckets are told: powers of two of microseconds, from 64 µs to
 /// 67 s.

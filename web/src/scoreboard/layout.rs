@@ -56,9 +56,12 @@ pub(super) const ROWS: Range<usize> = area(VALUE_WORDS.end, MAX_ROUTES * ROW_WOR
 
 /// A row: requests by the hundreds of their status, and how long they took.
 pub(super) const ROW_WORDS: usize = 128;
-pub(super) const HUNDREDS: usize = 10;
-/// As they are read: what is beyond all classes that there are is the server's.
-pub(crate) const CLASSES: usize = 6;
+///
+/// The last of these is for clients that did not wait.
+pub(super) const HUNDREDS: usize = 11;
+/// As they are read: 6xx to 9xx count as the server's, and the last class is for clients that did not
+/// wait.
+pub(crate) const CLASSES: usize = 7;
 
 /// A histogram: the buckets, the sum, the longest.
 pub(super) const HISTOGRAM_WORDS: usize = BUCKETS + 2;

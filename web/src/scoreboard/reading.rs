@@ -122,7 +122,10 @@ impl Page {
         let row = self.row(row);
         let mut classes = [0_u64; CLASSES];
         for (hundreds, count) in row[..HUNDREDS].iter().enumerate() {
-            let class = &mut classes[hundreds.min(CLASSES - 1)];
+            let class = &mut classes[match hundreds == HUNDREDS - 1 {
+                true => CLASSES - 1,
+                false => hundreds.min(CLASSES - 2),
+            }];
             *class = class.wrapping_add(count.load(Relaxed));
         }
         RouteReading { name, classes, times: read_histogram(times(row)) }

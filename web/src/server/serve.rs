@@ -27,11 +27,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
         if cx.wants_whole_body() {
             match connection.collect_body().await {
                 Ok(()) => cx.has_whole_body(),
-                // Nobody waits for this answer. Those before it may not have left yet.
-                Err(BodyFailure::Gone) => {
-                    service.end_unserved(cx);
-                    break;
-                }
+                Err(BodyFailure::Gone) => cx.refuse_disconnected(),
                 Err(failure) => cx.refuse_body(failure),
             }
         }

@@ -120,15 +120,6 @@ impl Service {
         conclusion
     }
 
-    /// It is over, and no handler was asked.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn end_unserved(&self, cx: Context) {
-        self.worker.recorder.run(cx.served());
-        self.worker.recorder.pause();
-        self.end(cx);
-    }
-
     #[inline(always)]
     fn end(&self, cx: Context) {
         self.worker.count_request();
