@@ -1,4 +1,8 @@
-use squall::{Application, Context, HTTPServer, RequestHandler, Result, get, post, route};
+use std::fs::{self, File};
+
+use squall::{
+    Application, Context, HTTPServer, OpenFile, RequestHandler, Result, get, post, route,
+};
 
 use crate::events::{Events, Gate, Teller, events};
 use crate::wire::{Client, Server};
@@ -325,27 +329,173 @@ fn a_handler_is_cancelled_while_it_waits_in_flush() {
         };
         Application::new([route("/", get(endless))])
     });
-    let leave: [fn(Client) -> Option<Client>; 3] = [
-        |client| {
-            drop(client);
-            None
-        },
-        |client| {
-            client.reset();
-            None
-        },
-        |mut client| {
-            client.finish();
-            Some(client)
-        },
-    ];
-    for leave in leave {
+    for leave in [drop, Client::reset] {
         let mut client = server.connect();
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         events.expect("begins");
         client.let_server_run();
-        let _left = leave(client);
+        leave(client);
         events.expect("dropped");
+    }
+}
+
+/// When the client ends its side: right behind the request, or when the server had time to begin.
+const WHEN: [fn(&Client); 2] = [|_| (), Client::let_server_run];
+
+#[test]
+fn a_client_that_finishes_is_sent_files_whenever_it_does() {
+    /// As many as make it unlikely that none comes at a bad time.
+    const TIMES: usize = 24;
+    let folder = std::env::temp_dir().join(format!("squall-half-close-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let sizes = [0, 1000, 100_000, 4_000_000];
+    let files = sizes.map(|size| {
+        let file = folder.join(size.to_string());
+        fs::write(&file, vec![b'f'; size]).unwrap();
+        file
+    });
+    let served = folder.clone();
+    let server = Server::start(move || {
+        let [by_path, open, std, flushed] = [(); 4].map(|()| served.clone());
+        let by_path =
+            async move |cx: &mut Context, name: String| cx.send_file(by_path.join(name)).await;
+        let open = async move |cx: &mut Context, name: String| -> Result {
+            let file = OpenFile::open(open.join(name)).await?;
+            cx.send_file(file).await
+        };
+        let std = async move |cx: &mut Context, name: String| -> Result {
+            let file = OpenFile::from_std(File::open(std.join(name))?).await?;
+            cx.send_file(&file).await
+        };
+        let flushed = async move |cx: &mut Context, name: String| -> Result {
+            cx.send_file(flushed.join(name)).await?;
+            cx.flush().await
+        };
+        Application::new([
+            route("/path/{name}", get(by_path)),
+            route("/open/{name}", get(open)),
+            route("/std/{name}", get(std)),
+            route("/flushed/{name}", get(flushed)),
+        ])
+    });
+    for (kind, size) in
+        ["path", "open", "std", "flushed"].iter().flat_map(|k| sizes.map(|s| (k, s)))
+    {
+        for when in WHEN.iter().cycle().take(if size < 1_000_000 { TIMES } else { 4 }) {
+            let mut client = server.connect();
+            client.send(format!("GET /{kind}/{size} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            when(&client);
+            client.finish();
+            let responses = client.responses();
+            assert_eq!(responses.len(), 1, "{kind} {size}");
+            assert_eq!(
+                (responses[0].status, responses[0].body.len()),
+                (200, size),
+                "{kind} {size}"
+            );
+        }
+    }
+    files.iter().for_each(|file| fs::remove_file(file).unwrap());
+    fs::remove_dir(folder).unwrap();
+}
+
+#[test]
+fn a_client_that_finishes_is_sent_what_a_handler_flushes() {
+    const PIECES: usize = 64;
+    const PIECE: usize = 256 * 1024;
+    let (teller, events) = events();
+    let server = Server::start(|| {
+        let flushing = async move |cx: &mut Context| -> Result {
+            teller.tell("begins");
+            for _ in 0..PIECES {
+                cx.write(vec![b'f'; PIECE])?;
+                cx.flush().await?;
+            }
+            Ok(())
+        };
+        Application::new([route("/", get(flushing))])
+    });
+    for when in WHEN {
+        let mut client = server.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        events.expect("begins");
+        when(&client);
+        client.finish();
+        // It is a while before the client takes anything.
+        client.let_server_run();
+        let responses = client.responses();
+        assert_eq!(responses.len(), 1);
+        assert_eq!(responses[0].body.len(), PIECES * PIECE);
+    }
+}
+
+#[test]
+fn a_client_that_finishes_behind_its_body_is_answered_by_who_reads_it() {
+    let server = Server::start(|| {
+        let whole = async |cx: &mut Context| cx.write(cx.body().await?);
+        let pieces = async |cx: &mut Context| -> Result {
+            let mut body = cx.body();
+            while let Some(piece) = body.next().await {
+                cx.write(piece?)?;
+            }
+            Ok(())
+        };
+        Application::new([
+            route("/collected", post(whole)),
+            route("/streamed", post(whole)).stream_request_body(),
+            route("/pieces", post(pieces)).stream_request_body(),
+        ])
+    });
+    for path in ["/collected", "/streamed", "/pieces"] {
+        for when in WHEN {
+            let mut client = server.connect();
+            client
+                .send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nhalf"));
+            when(&client);
+            client.send(" and");
+            client.finish();
+            let responses = client.responses();
+            assert_eq!((responses.len(), responses[0].text()), (1, "half and"), "{path}");
+        }
+    }
+}
+
+/// That the client has finished is not forgotten while the handler may not be cancelled.
+#[test]
+fn a_handler_is_cancelled_at_its_own_wait_whenever_the_client_has_finished() {
+    let (teller, events) = events();
+    let server = Server::start(|| {
+        let flushing = teller.clone();
+        let flushing = async move |cx: &mut Context| -> Result {
+            let _dropped = flushing.at_drop("dropped");
+            flushing.tell("begins");
+            cx.write(vec![b'f'; 8 << 20])?;
+            cx.flush().await?;
+            flushing.tell("flushed");
+            std::future::pending().await
+        };
+        let opening = async move |_: &mut Context| -> Result {
+            let _dropped = teller.at_drop("dropped");
+            teller.tell("begins");
+            OpenFile::open("/proc/self/exe").await?;
+            teller.tell("opened");
+            std::future::pending().await
+        };
+        Application::new([route("/flushing", get(flushing)), route("/opening", get(opening))])
+    });
+    for (path, then) in [("/flushing", "flushed"), ("/opening", "opened")] {
+        for when in WHEN {
+            let mut client = server.connect();
+            client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            when(&client);
+            client.finish();
+            events.expect("begins");
+            let (bytes, _) = client.rest_and_ending();
+            assert_eq!(bytes.is_empty(), path == "/opening");
+            for event in [then, "dropped"] {
+                events.expect(event);
+            }
+        }
     }
 }
 

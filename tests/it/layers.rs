@@ -18,7 +18,7 @@ const RUNTIME: &[&[&str]] = &[
 ];
 
 const WEB: &[&[&str]] = &[
-    &["http", "text", "content", "pool", "local_future"],
+    &["http", "text", "content", "pool", "local_future", "shield"],
     &["http1", "routing", "chunk"],
     &["proxy"],
     &["error", "settings", "file"],

@@ -10,6 +10,7 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::http1::head::{Head, HeadError};
+use crate::shield;
 
 pub(crate) mod buffers;
 pub(crate) mod close;
@@ -118,6 +119,12 @@ impl Connection {
             self.worker.release_buffers(buffers);
         }
         self.worker.forget(self.key.replace(u32::MAX));
+    }
+
+    /// What futures without a reference to the connection know it by.
+    #[inline]
+    pub(crate) fn id(&self) -> shield::Id {
+        std::ptr::from_ref(self).addr()
     }
 
     /// Which of the connection's requests is being served.

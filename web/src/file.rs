@@ -13,6 +13,7 @@ use squall_runtime::{IOLoop, RegularFile};
 
 use crate::error::HTTPError;
 use crate::http::{HeaderValue, StatusCode, header};
+use crate::shield::shielded;
 
 /// A file of at most this size is read, and leaves with the head in one piece.
 const WHOLE_LIMIT: u64 = 64 * 1024;
@@ -67,7 +68,7 @@ impl OpenFile {
     /// ```
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
-        match RegularFile::open(path.clone()).await {
+        match shielded(RegularFile::open(path.clone())).await {
             Ok(file) => Ok(Self::whole(file)),
             Err(error) => Err(FileError::new(Some(path), error)),
         }
@@ -79,7 +80,7 @@ impl OpenFile {
     ///
     /// As [`open`](Self::open).
     pub async fn from_std(file: File) -> Result<Self, FileError> {
-        let file = RegularFile::from_std(file).await;
+        let file = shielded(RegularFile::from_std(file)).await;
         file.map(Self::whole).map_err(|error| FileError::new(None, error))
     }
 

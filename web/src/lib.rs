@@ -89,7 +89,9 @@
 //!
 //! **Cancellation is drop.** When the client leaves, its handler is dropped at the `await` where it
 //! is, and what comes after never runs: clean up in `Drop`, and give what must be done to
-//! [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled.
+//! [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled. A client that has only
+//! ended its side ([`half_close`](HTTPServer::half_close)) cancels a handler that waits for something
+//! of its own, and none that waits for a file, a flush or the body.
 //!
 //! **A handler is a prototype.** The value in the table serves no request; its clones do. A field
 //! is shared by them if it is an `Rc`, and otherwise begins each request anew. A `Vec` is copied for
@@ -193,6 +195,7 @@ mod routing;
 mod scoreboard;
 mod server;
 mod settings;
+mod shield;
 pub mod testing;
 mod text;
 mod urlencoded;

@@ -11,6 +11,7 @@ use crate::connection::watch::Cancellation;
 use crate::context::conclude::Outcome;
 use crate::error::Result;
 use crate::scoreboard::served::Served;
+use crate::shield;
 
 /// Runs a handler to its end.
 ///
@@ -45,7 +46,9 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
         let Some(handler) = this.handler.as_mut().as_pin_mut() else { return Poll::Pending };
         let recorder = &connection.worker.recorder;
         recorder.run(*served);
-        let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(task)));
+        let polled = shield::poll_for(connection.id(), || {
+            catch_unwind(AssertUnwindSafe(|| handler.poll(task)))
+        });
         recorder.pause();
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),

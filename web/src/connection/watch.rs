@@ -5,6 +5,7 @@ use squall_runtime::PeerClosed;
 
 use super::Connection;
 use super::patience::Phase;
+use crate::shield;
 
 /// Why there is nobody to answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,9 +60,16 @@ impl Connection {
         self.enter(Phase::Handler);
         self.save_memory();
         match ready!(self.stream.poll_peer_closed(task)) {
-            PeerClosed::Finished if self.allows_half_close() => Poll::Pending,
+            PeerClosed::Finished if self.is_answered_after_finish() => Poll::Pending,
             PeerClosed::Finished => Poll::Ready(Departure::Finished),
             PeerClosed::Reset => Poll::Ready(Departure::Broken),
         }
+    }
+
+    /// Whether the handler goes on although its client sends no more. Only one that waits for
+    /// something of its own is cancelled: if it waits for the framework, the outcome would depend
+    /// on whether the FIN came in time.
+    fn is_answered_after_finish(&self) -> bool {
+        self.allows_half_close() || self.is_flushing() || shield::is_up(self.id())
     }
 }

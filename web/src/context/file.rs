@@ -11,6 +11,7 @@ use crate::context::response::ResponseError;
 use crate::error::{Error, Result};
 use crate::file::{Content, IntoFileSource, Loaded};
 use crate::http::{HeaderValue, Method, header};
+use crate::shield::shielded;
 
 impl Context {
     /// Appends a file to the body of the response, which as a rule it is all of.
@@ -96,7 +97,7 @@ impl Context {
                 return Err(Error::at(location, ResponseError::Finished));
             }
             let wanted = *self.method() != Method::HEAD;
-            let loaded = source.load(wanted).await;
+            let loaded = shielded(source.load(wanted)).await;
             self.append_file(loaded.map_err(|error| Error::at(location, error))?)
         }
     }

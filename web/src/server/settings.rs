@@ -215,8 +215,13 @@ impl HTTPServer {
     /// Whether a handler goes on when the client has ended its side of the connection.
     ///
     /// A client that has closed the connection altogether looks the same until the response
-    /// is sent, so by default the handler is cancelled at its `await`. One that is ready
-    /// without waiting is answered in either case. Default: `false`.
+    /// is sent, so by default the handler is cancelled, if it waits at an `await` of its own: for
+    /// a timer, a database, a job in the pool. Default: `false`.
+    ///
+    /// The end of the client's side never cancels a handler that does not wait, or that waits only
+    /// for the framework: for [`OpenFile::open`](crate::OpenFile::open),
+    /// [`send_file`](crate::Context::send_file), [`flush`](crate::Context::flush) or the
+    /// [body](crate::Context::body). Such a request is answered whether its FIN comes early or late.
     #[must_use]
     pub fn half_close(self, half_close: bool) -> Self {
         self.set(|settings| settings.half_close = half_close)

@@ -1,0 +1,107 @@
+//! Waits that a client does not cancel by ending its side of the connection.
+//!
+//! A client that has sent its whole request may send its FIN at any time: right behind the request, or
+//! while the handler waits. A handler that only waits for the framework must be answered in either
+//! case. So the futures of the framework that know no connection, such as the opening of a file, note
+//! here for whom they wait.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+/// A connection, known by its address for as long as it lives.
+pub(crate) type Id = usize;
+
+const NOBODY: Id = 0;
+
+thread_local! {
+    /// The connection whose handler is being polled.
+    static POLLED: Cell<Id> = const { Cell::new(NOBODY) };
+    /// How many shielded futures the handler of a connection waits for.
+    static WAITS: RefCell<BTreeMap<Id, usize>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Polls the handler of a connection. `poll` must not panic.
+#[inline]
+pub(crate) fn poll_for<R>(connection: Id, poll: impl FnOnce() -> R) -> R {
+    POLLED.set(connection);
+    let polled = poll();
+    POLLED.set(NOBODY);
+    polled
+}
+
+/// Runs `future`. A handler that waits for it goes on when its client ends its side.
+pub(crate) async fn shielded<F: Future>(future: F) -> F::Output {
+    let _wait = Wait::begin();
+    future.await
+}
+
+/// Whether the handler of `connection` waits for a shielded future.
+pub(crate) fn is_up(connection: Id) -> bool {
+    WAITS.with_borrow(|waits| waits.contains_key(&connection))
+}
+
+/// A shielded future, from its first poll to its end.
+struct Wait(Id);
+
+impl Wait {
+    fn begin() -> Self {
+        let connection = POLLED.get();
+        if connection != NOBODY {
+            WAITS.with_borrow_mut(|waits| *waits.entry(connection).or_default() += 1);
+        }
+        Self(connection)
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        // It fails where the thread ends and has dropped them.
+        let _ = WAITS.try_with(|waits| {
+            let mut waits = waits.borrow_mut();
+            if let Some(count) = waits.get_mut(&self.0) {
+                *count -= 1;
+                if *count == 0 {
+                    waits.remove(&self.0);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_wait_counts_for_the_connection_in_whose_handler_it_began() {
+        let task = &mut Context::from_waker(Waker::noop());
+        {
+            let mut first = pin!(shielded(pending::<()>()));
+            let mut second = pin!(shielded(pending::<()>()));
+            let mut other = Box::pin(shielded(pending::<()>()));
+            assert!(!is_up(1), "nothing was polled");
+            poll_for(1, || assert!(first.as_mut().poll(task).is_pending()));
+            poll_for(1, || assert!(second.as_mut().poll(task).is_pending()));
+            poll_for(2, || assert!(other.as_mut().poll(task).is_pending()));
+            assert!(is_up(1) && is_up(2) && !is_up(3));
+            poll_for(1, || drop(other));
+            assert!(is_up(1) && !is_up(2), "whoever drops it");
+        }
+        assert!(!is_up(1));
+    }
+
+    #[test]
+    fn a_wait_outside_of_handlers_counts_for_nobody() {
+        let task = &mut Context::from_waker(Waker::noop());
+        let mut wait = pin!(shielded(pending::<()>()));
+        assert!(wait.as_mut().poll(task).is_pending());
+        assert!(WAITS.with_borrow(BTreeMap::is_empty));
+        let mut ready = pin!(shielded(std::future::ready(7)));
+        poll_for(1, || assert!(ready.as_mut().poll(task).is_ready()));
+        assert!(!is_up(1));
+    }
+}
