@@ -74,7 +74,7 @@ impl RegularFile {
     /// ```
     pub async fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        IOLoop::current().run_in_executor(move || Self::open_blocking(path)).await
+        IOLoop::current().run_in_executor(move || Self::open_blocking(path)).await?
     }
 
     /// Opens the file at `path` on this thread: for a job that goes on with it.
@@ -95,7 +95,7 @@ impl RegularFile {
     /// };
     /// let text = IOLoop::current().run_sync(async {
     ///     IOLoop::current().run_in_executor(job).await
-    /// })??;
+    /// })???;
     /// assert!(text.starts_with(b"[package]"));
     /// # std::io::Result::Ok(())
     /// ```
@@ -127,7 +127,7 @@ impl RegularFile {
     /// # std::io::Result::Ok(())
     /// ```
     pub async fn from_std(file: File) -> io::Result<Self> {
-        IOLoop::current().run_in_executor(move || Self::from_std_blocking(file)).await
+        IOLoop::current().run_in_executor(move || Self::from_std_blocking(file)).await?
     }
 
     /// As [`from_std`](Self::from_std), on this thread.
@@ -192,7 +192,7 @@ impl RegularFile {
             return Ok(bytes);
         }
         let file = self.clone();
-        IOLoop::current().run_in_executor(move || file.read_blocking(offset, length)).await
+        IOLoop::current().run_in_executor(move || file.read_blocking(offset, length)).await?
     }
 
     /// As [`read`](Self::read), on this thread.

@@ -1,6 +1,6 @@
 //! The event loop of a thread: what users call.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -11,15 +11,20 @@ use std::time::{Duration, Instant};
 
 use crate::executor::{self, Remote};
 use crate::task::Task;
+use crate::thread_pool::ThreadPool;
 use crate::timer::sleep_until;
 use crate::{reactor, timer};
 
 pub use handle::{IOLoopHandle, LoopClosed};
+pub(crate) use jobs::drop_in_executor;
 pub use polls::{AfterPoll, Polled};
+use virtual_time::ClockHolds;
 
 mod handle;
+mod jobs;
 mod polls;
 mod run;
+mod virtual_time;
 
 /// The event loop of the current thread.
 ///
@@ -49,7 +54,9 @@ struct Core {
     running: Cell<bool>,
     stopping: Cell<bool>,
     /// How many jobs run on other threads that a virtual clock must wait for.
-    clock_holds: Cell<usize>,
+    clock_holds: Arc<ClockHolds>,
+    /// The pool of `run_in_executor`.
+    pool: RefCell<ThreadPool>,
 }
 
 thread_local! {
@@ -91,7 +98,8 @@ impl IOLoop {
             made_at,
             running: Cell::new(false),
             stopping: Cell::new(false),
-            clock_holds: Cell::new(0),
+            clock_holds: Arc::default(),
+            pool: RefCell::default(),
         };
         let io_loop = Self(Rc::new(core));
         timer::settle();
@@ -311,53 +319,6 @@ impl IOLoop {
     pub fn handle(&self) -> IOLoopHandle {
         IOLoopHandle { remote: Arc::clone(&self.0.remote) }
     }
-
-    /// Makes this loop's clock stand still, for tests: when nothing is ready, it jumps to the next
-    /// timer instead of waiting for it. A job of `run_in_executor` that is not done holds the
-    /// clock. The real clock does not come back.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use squall_runtime::{IOLoop, sleep};
-    ///
-    /// let io_loop = IOLoop::current();
-    /// io_loop.use_virtual_time();
-    /// let begin = io_loop.time();
-    /// io_loop.run_sync(sleep(Duration::from_secs(3600)))?;
-    /// assert_eq!(io_loop.time() - begin, Duration::from_secs(3600));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn use_virtual_time(&self) {
-        timer::use_virtual_time();
-    }
-
-    /// Moves a virtual clock, as if a callback had taken that long. Timers that become due by
-    /// this are dealt with on the next turn.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// io_loop.use_virtual_time();
-    /// let begin = io_loop.time();
-    /// io_loop.advance(Duration::from_millis(300));
-    /// assert_eq!(io_loop.time() - begin, Duration::from_millis(300));
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// Panics if the loop does not use virtual time.
-    #[track_caller]
-    pub fn advance(&self, by: Duration) {
-        assert!(timer::advance(by), "`IOLoop::advance` needs `IOLoop::use_virtual_time`");
-    }
-
-    /// Keeps a virtual clock from jumping as long as what this returns lives.
-    pub(crate) fn hold_clock(&self) -> ClockHold {
-        self.0.clock_holds.update(|holds| holds + 1);
-        ClockHold(Rc::clone(&self.0))
-    }
 }
 
 impl fmt::Debug for IOLoop {
@@ -404,15 +365,6 @@ impl Drop for TimeoutHandle {
         if let Some(task) = self.task.take() {
             task.detach();
         }
-    }
-}
-
-/// Holds a virtual clock: a job on another thread is not done yet.
-pub(crate) struct ClockHold(Rc<Core>);
-
-impl Drop for ClockHold {
-    fn drop(&mut self) {
-        self.0.clock_holds.update(|holds| holds - 1);
     }
 }
 

@@ -43,7 +43,7 @@
 //! | speak with others | [`TcpStream`], [`TcpListener`], [`UnixStream`], [`UnixListener`], [`resolve`] |
 //! | wait for any descriptor | [`AsyncFd`] |
 //! | read and send files | [`RegularFile`], [`FilePart`] |
-//! | do what blocks | [`IOLoop::run_in_executor`] |
+//! | do what blocks | [`IOLoop::run_in_executor`], [`ThreadPool`] |
 //! | come from another thread | [`IOLoop::handle`] |
 //! | hear signals | [`signal`] |
 //! | use all cores | [`process`], [`bind_sockets`] |
@@ -105,9 +105,10 @@
 //! - `executor`: tasks and their queues, `executor/wake.rs` the protocol between threads; `timer`:
 //!   clock and wheel; `reactor`: descriptors and who waits for them. These three do not know each
 //!   other.
+//! - `thread_pool`: threads for jobs that block.
 //! - `io_loop`: brings them together; `io_loop/run.rs` is the turn. `task`, and `fd`, any descriptor
 //!   on the loop.
-//! - `net`, [`signal`], `periodic`, `blocking`, `file`: what is built of these.
+//! - `net`, [`signal`], `periodic`, `file`: what is built of these.
 //! - [`process`]: workers and their supervisor.
 
 pub mod log;
@@ -115,7 +116,6 @@ pub mod performance;
 pub mod process;
 pub mod signal;
 
-mod blocking;
 mod budget;
 mod executor;
 mod fd;
@@ -130,6 +130,7 @@ mod slab;
 mod task;
 #[cfg(test)]
 mod testing;
+mod thread_pool;
 mod timer;
 
 // The public interface is:
@@ -144,6 +145,7 @@ pub use panic_hook::panic_location;
 pub use periodic::PeriodicCallback;
 pub use process::bind_sockets;
 pub use task::{JoinError, Task, yield_now};
+pub use thread_pool::{ThreadPool, ThreadPoolError};
 pub use timer::{Deadline, Moment, Sleep, TimedOut, Timeout, sleep, sleep_until, timeout};
 
 // Its examples run as documentation tests.

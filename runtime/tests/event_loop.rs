@@ -488,7 +488,7 @@ mod executor {
         run(async {
             let here = thread::current().id();
             let not_send = Rc::new(());
-            let there = IOLoop::current().run_in_executor(|| thread::current().id()).await;
+            let there = IOLoop::current().run_in_executor(|| thread::current().id()).await.unwrap();
             assert_ne!(there, here);
             assert_eq!(thread::current().id(), here);
             drop(not_send);
@@ -499,7 +499,7 @@ mod executor {
     fn a_panic_goes_on_where_the_result_is_awaited() {
         run(async {
             let task = IOLoop::current().spawn(async {
-                IOLoop::current().run_in_executor(|| panic!("of the job")).await;
+                let _ = IOLoop::current().run_in_executor(|| panic!("of the job")).await;
             });
             let panic = task.await.unwrap_err().into_panic();
             assert_eq!(panic.downcast_ref::<&str>(), Some(&"of the job"));
@@ -524,7 +524,7 @@ mod executor {
             IOLoop::current().remove_timeout(timer);
             result
         });
-        assert_eq!(result.unwrap(), "done");
+        assert_eq!(result.unwrap().unwrap(), "done");
         assert_eq!(io_loop.time(), begin);
 
         // Also one that nobody awaits yet lets the clock go on when it is done.
@@ -533,6 +533,6 @@ mod executor {
             sleep(Duration::from_secs(1)).await;
             job.await
         };
-        assert_eq!(io_loop.run_sync(awaited_late).unwrap(), "later");
+        assert_eq!(io_loop.run_sync(awaited_late).unwrap().unwrap(), "later");
     }
 }

@@ -62,7 +62,7 @@ fn a_panic_is_logged_once_wherever_it_comes_from_and_the_loop_lives() {
         }),
         ("a job that blocks", |io_loop| {
             io_loop.spawn_callback(async {
-                IOLoop::current().run_in_executor(|| panic!("of a job that blocks")).await;
+                let _ = IOLoop::current().run_in_executor(|| panic!("of a job that blocks")).await;
             });
         }),
         ("a periodic callback", |_io_loop| {

@@ -10,9 +10,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// and nothing below. (`log` stands at the bottom; `lib.rs` sees everything.)
 const RUNTIME: &[&[&str]] = &[
     &["log", "panic_hook", "slab", "budget", "pulse"],
-    &["executor", "reactor", "timer"],
+    &["executor", "reactor", "timer", "thread_pool"],
     &["task", "io_loop", "fd"],
-    &["net", "signal", "periodic", "blocking", "file"],
+    &["net", "signal", "periodic", "file"],
     &["process"],
     &["testing", "performance"],
 ];

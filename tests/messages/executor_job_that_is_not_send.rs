@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 async fn show(cx: &mut Context) -> Result {
     let shared = Rc::new(7);
-    let answer = IOLoop::current().run_in_executor(move || *shared * 6).await;
+    let answer = IOLoop::current().run_in_executor(move || *shared * 6).await?;
     cx.write(answer.to_string())
 }
 

@@ -26,7 +26,7 @@ use bytes::Bytes;
 ///     }
 ///     let bytes = Bytes::from(body);
 ///     let sum = move || bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
-///     let sum = IOLoop::current().run_in_executor(sum).await;
+///     let sum = IOLoop::current().run_in_executor(sum).await?;
 ///     cx.write(sum.to_string())
 /// }
 ///

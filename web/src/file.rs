@@ -223,13 +223,16 @@ impl FileSource {
             }
             Source::Open(file) => Ok(Loaded::part(&file)),
             Source::Path(path) => {
+                let named = path.clone();
                 let open =
                     move || open_and_read(RegularFile::open_blocking(&path), read, Some(path));
-                IOLoop::current().run_in_executor(open).await
+                let loaded = IOLoop::current().run_in_executor(open).await;
+                loaded.map_err(|error| FileError::new(Some(named), error.into()))?
             }
             Source::File(file) => {
                 let open = move || open_and_read(RegularFile::from_std_blocking(file), read, None);
-                IOLoop::current().run_in_executor(open).await
+                let loaded = IOLoop::current().run_in_executor(open).await;
+                loaded.map_err(|error| FileError::new(None, error.into()))?
             }
         }
     }

@@ -229,8 +229,8 @@ pub use text::Text;
 
 // What users need of the runtime:
 pub use squall_runtime::{
-    BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, TimedOut,
-    bind_sockets, log, process, sleep, timeout,
+    BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, ThreadPool,
+    ThreadPoolError, TimedOut, bind_sockets, log, process, sleep, timeout,
 };
 
 // Its examples run as documentation tests.

@@ -114,23 +114,8 @@ impl Core {
         is_idle
     }
 
-    /// The same where the clock stands still: instead of sleeping until the next timer, it moves
-    /// the clock there.
-    #[cold]
-    fn sleep_virtually(&self, asked: &mut Asked) -> io::Result<()> {
-        let events = self.sleep_for(asked, Duration::ZERO)?;
-        let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
-        if !is_idle || executor::is_pending(&self.remote) {
-            return Ok(());
-        }
-        if self.clock_holds.get() == 0 && timer::jump() {
-            return Ok(());
-        }
-        self.sleep_for(asked, timer::FOREVER).map(drop)
-    }
-
     /// Sleeps so long, if nothing is left to be done. Returns the number of events.
-    fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
+    pub(super) fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
         if !self.park(executor::is_ready()) {
             return asked.wait_by_call(Duration::ZERO);
         }

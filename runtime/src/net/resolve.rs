@@ -29,5 +29,5 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
     let host = host.to_owned();
     let lookup = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-    IOLoop::current().run_in_executor(lookup).await
+    IOLoop::current().run_in_executor(lookup).await?
 }

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use crate::IOLoop;
 use crate::fd::AsyncFd;
 use crate::file::{RegularFile, shorter};
+use crate::io_loop::drop_in_executor;
+use crate::thread_pool::ThreadPoolError;
 
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sendfile/none.rs")]
 mod system;
@@ -76,7 +78,7 @@ enum State {
     Failed(io::ErrorKind),
 }
 
-type Job<T> = Pin<Box<dyn Future<Output = T>>>;
+type Job<T> = Pin<Box<dyn Future<Output = Result<T, ThreadPoolError>>>>;
 
 /// What came of a job.
 #[derive(Debug)]
@@ -226,10 +228,12 @@ impl FilePart {
                     }
                     return Poll::Ready(Ok(self.advance(count as u64)));
                 }
-                State::Reading(job) => match ready!(job.as_mut().poll(cx)) {
-                    Ok(bytes) => self.state = State::Read(bytes, 0),
-                    Err(error) => return Poll::Ready(Err(self.fail(error))),
-                },
+                State::Reading(job) => {
+                    match ready!(job.as_mut().poll(cx)).unwrap_or_else(|error| Err(error.into())) {
+                        Ok(bytes) => self.state = State::Read(bytes, 0),
+                        Err(error) => return Poll::Ready(Err(self.fail(error))),
+                    }
+                }
                 State::Sending(_) => {
                     if let Some(result) = ready!(self.poll_sending(cx)) {
                         return Poll::Ready(result);
@@ -286,8 +290,12 @@ impl FilePart {
     /// Waits for the job that sends; `None`: it has sent nothing.
     fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<u64>>> {
         let State::Sending(job) = &mut self.state else { return Poll::Ready(None) };
-        let Sent { count, end } = ready!(job.as_mut().poll(cx));
+        let sent = ready!(job.as_mut().poll(cx));
         self.state = State::Idle;
+        let Sent { count, end } = match sent {
+            Ok(sent) => sent,
+            Err(error) => return Poll::Ready(Some(Err(self.fail(error.into())))),
+        };
         match end {
             End::Done => {}
             End::SocketFull => self.state = State::Full,
@@ -315,8 +323,10 @@ impl FilePart {
 /// that may take long.
 impl Drop for FilePart {
     fn drop(&mut self) {
+        // A job that no thread has begun holds the file as well.
+        self.state = State::Idle;
         if let Some(file) = self.file.take().filter(RegularFile::is_last) {
-            blocking::unblock(move || drop(file)).detach();
+            drop_in_executor(file);
         }
     }
 }

@@ -279,7 +279,7 @@ mod virtual_time {
                     std::thread::yield_now();
                 }
             };
-            io_loop.run_in_executor(job).await;
+            io_loop.run_in_executor(job).await.unwrap();
             let done = io_loop.time();
             nap.await.unwrap();
             done
