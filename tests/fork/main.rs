@@ -17,6 +17,7 @@ mod harness;
 mod http;
 mod inherited;
 mod passed_on;
+mod pool;
 mod presence;
 #[path = "../support/program.rs"]
 mod program;
@@ -58,6 +59,8 @@ const CASES: &[harness::Row] = harness::rows![
     inherited::what_the_parent_has_ignored_stops_workers_without_a_handler,
     passed_on::an_order_to_stop_that_comes_just_after_an_upgrade_stops_the_new_program,
     passed_on::an_order_to_stop_that_comes_long_after_an_upgrade_is_for_the_old_program,
+    pool::files_are_served_by_the_few_threads_that_the_system_allows,
+    pool::without_any_thread_jobs_fail_and_everything_else_is_served,
     presence::a_pid_file_out_of_reach_is_emptied,
     presence::a_pinned_worker_has_one_processor,
     presence::each_process_is_called_what_it_is,
