@@ -26,7 +26,7 @@ fn failing() -> Application {
         route(
             "/pool",
             get(async || -> String {
-                IOLoop::current().run_in_executor(|| panic!("no luck in the pool")).await
+                IOLoop::current().run_in_executor(|| panic!("no luck in the pool")).await.unwrap()
             }),
         ),
         route(
