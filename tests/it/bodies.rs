@@ -1,16 +1,20 @@
 use std::cell::RefCell;
+use std::io::Write;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use squall::testing::TestClient;
 use squall::{
     Application, Body, Content, Context, HTTPError, HTTPServer, IOLoop, Method, Result, StatusCode,
 };
 use squall::{get, post, route, sleep};
 
+use crate::events::Gate;
 use crate::wire::{DEADLINE, Server};
 
 async fn echo(cx: &mut Context) -> Result {
@@ -505,6 +509,136 @@ fn a_handler_that_does_not_read_holds_back_the_client() {
     assert_eq!(io_loop.time(), began + LATER, "much is taken when the handler takes it");
     assert!(connection.receive_until("1000000").ends_with("\r\n\r\n1000000"));
     assert_eq!(io_loop.time(), began + LATER);
+}
+
+/// `size` bytes are the most of each piece, and `1` byte to 16 MiB may be chosen.
+#[test]
+fn a_handler_chooses_how_large_the_pieces_of_a_body_are_at_most() {
+    async fn pieces(cx: &mut Context, size: usize) -> Result {
+        let mut body = cx.body().chunk_size(size);
+        while let Some(piece) = body.next().await {
+            let piece = piece?;
+            assert!((1..=size).contains(&piece.len()), "{} bytes", piece.len());
+            cx.write(piece)?;
+        }
+        assert!(body.next().await.is_none());
+        Ok(())
+    }
+    async fn whole(cx: &mut Context, size: usize) -> Result {
+        cx.write(cx.body().chunk_size(size).await?)
+    }
+    async fn two_bodies(cx: &mut Context, size: usize) -> Result {
+        let first = cx.body().chunk_size(size).next().await.transpose()?.unwrap_or_default();
+        cx.write(first)?;
+        cx.write(cx.body().await?)
+    }
+    let server = Server::start(|| {
+        Application::new([
+            route("/streamed/{size}", post(pieces)).stream_request_body(),
+            route("/buffered/{size}", post(pieces)),
+            route("/inflated/{size}", post(pieces)).stream_request_body().decompress_request(true),
+            route("/whole/{size}", post(whole)).stream_request_body(),
+            route("/two/{size}", post(two_bodies)).stream_request_body(),
+        ])
+    });
+    let cases = [
+        (0, 1),
+        (1, 1),
+        (1, 65_536),
+        (3000, 1),
+        (8193, 100),
+        (30_000, 8192),
+        (100_000, 10_000),
+        (200_000, 65_536),
+        (200_000, 1 << 20),
+    ];
+    for (length, size) in cases {
+        let body = body_of(length);
+        for kind in ["streamed", "buffered", "inflated", "whole", "two"] {
+            let path = format!("/{kind}/{size}");
+            let requests = [
+                with_length(&path, &body),
+                with_chunks(&path, &body, 11),
+                with_chunks(&path, &body, 70_000),
+            ];
+            for request in requests {
+                let response = server.serves(&path, request);
+                assert!(response.body == body, "{path}: {length} bytes");
+            }
+        }
+    }
+    for size in [0, (1 << 24) + 1, usize::MAX] {
+        let response = server.exchange(with_length(&format!("/streamed/{size}"), b"a"));
+        assert_eq!(response.statuses(), [500], "{size}");
+    }
+    let log = server.log().join("\n");
+    assert!(log.contains("the chunk_size of a body is 1 byte to 16 MiB, not 0 bytes"), "{log}");
+}
+
+#[test]
+fn an_inflated_body_comes_in_pieces_of_the_size_chosen() {
+    async fn pieces(cx: &mut Context, size: usize) -> Result {
+        let mut body = cx.body().chunk_size(size);
+        let (mut total, mut largest) = (0, 0);
+        while let Some(piece) = body.next().await.transpose()? {
+            total += piece.len();
+            largest = largest.max(piece.len());
+        }
+        write!(cx, "{total} {}", largest <= size.min(64 * 1024))
+    }
+    let server = Server::start(|| {
+        let row = route("/{size}", post(pieces));
+        Application::new([row.stream_request_body().decompress_request(true)])
+    });
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&body_of(300_000)).unwrap();
+    let compressed = gzip.finish().unwrap();
+    for size in [100, 10_000, 20_000, 100_000] {
+        let length = compressed.len();
+        let head = format!(
+            "POST /{size} HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let response = server.serves("gzip", [head.as_bytes(), &compressed].concat());
+        assert_eq!(response.text(), "300000 true", "{size}");
+    }
+}
+
+/// What lies in the socket is received at once.
+#[test]
+fn large_pieces_are_received_by_few_calls() {
+    const LENGTH: usize = 60_000;
+    async fn largest(cx: &mut Context, size: usize) -> Result {
+        let mut body = if size == 0 { cx.body() } else { cx.body().chunk_size(size) };
+        let mut largest = 0;
+        while let Some(piece) = body.next().await.transpose()? {
+            largest = largest.max(piece.len());
+        }
+        cx.write(largest.to_string())
+    }
+    let expected = [(0, 1..=8192), (1000, 1..=1000), (65_536, 32_768..=65_536)];
+    for (is_chunked, (size, range)) in [false, true]
+        .iter()
+        .flat_map(|chunked| expected.clone().map(|expected| (chunked, expected)))
+    {
+        let gate = Gate::default();
+        let closed = gate.clone();
+        let server = Server::start(move || {
+            let held = async move |cx: &mut Context, size: usize| -> Result {
+                closed.passed().await;
+                largest(cx, size).await
+            };
+            Application::new([route("/{size}", post(held)).stream_request_body()])
+        });
+        let (path, body) = (format!("/{size}"), body_of(LENGTH));
+        let mut client = server.connect();
+        match is_chunked {
+            false => client.send(with_length(&path, &body)),
+            true => client.send(with_chunks(&path, &body, LENGTH)),
+        }
+        gate.open();
+        let largest: usize = client.response().text().parse().unwrap();
+        assert!(range.contains(&largest), "{size}, chunked: {is_chunked}: {largest}");
+    }
 }
 
 /// One client's chunks are work without end; the others must not wait for their end.

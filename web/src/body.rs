@@ -62,13 +62,32 @@ pub struct Body {
     given: bool,
     /// Somebody may wait, or have waited, for it.
     is_polled: bool,
+    /// In a box, so that bodies whose handler does not choose are no larger.
+    pieces: Option<Box<Pieces>>,
 }
+
+/// How large the pieces of a body are, if its handler has chosen.
+struct Pieces {
+    /// The most bytes of a piece.
+    size: usize,
+    /// What is left of a body that was received before the handler was called.
+    rest: Bytes,
+}
+
+/// The largest piece that a handler can choose.
+const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Body {
     #[inline]
     pub(crate) fn new(connection: &Rc<Connection>) -> Self {
         let request = connection.request();
-        Self { connection: Rc::clone(connection), request, given: false, is_polled: false }
+        Self {
+            connection: Rc::clone(connection),
+            request,
+            given: false,
+            is_polled: false,
+            pieces: None,
+        }
     }
 
     /// The next piece; `None` at the end.
@@ -80,6 +99,45 @@ impl Body {
         let connection = Rc::clone(&self.connection);
         let _stop = StopReceiving { connection: &connection, request: self.request };
         std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
+    }
+
+    /// Makes the pieces that [`next`](Self::next) gives have at most `bytes` bytes, and makes room for
+    /// as many to be received at once. The default is 8 KiB at most.
+    ///
+    /// Larger pieces take fewer system calls, and more memory for as long as the body is read: choose
+    /// 64 KiB for large uploads. A piece is still what has come, and may be shorter. Pieces of a body
+    /// that is [decompressed](crate::Route::decompress_request) have 64 KiB at most, whatever is
+    /// chosen. On a route that does not [stream](crate::Route::stream_request_body) the body, all of
+    /// it has been received, and is only divided.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, Result, post, route};
+    ///
+    /// async fn store(cx: &mut Context) -> Result {
+    ///     let mut body = cx.body().chunk_size(64 * 1024);
+    ///     let mut total = 0;
+    ///     while let Some(piece) = body.next().await {
+    ///         total += piece?.len();
+    ///     }
+    ///     write!(cx, "{total}")
+    /// }
+    ///
+    /// let app = Application::new([route("/", post(store)).stream_request_body()]);
+    /// assert_eq!(TestClient::new(app).post("/").body(vec![7; 200_000]).send().text(), "200000");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` is 0 or more than 16 MiB.
+    #[track_caller]
+    pub fn chunk_size(mut self, bytes: usize) -> Self {
+        assert!(
+            (1..=MAX_CHUNK_SIZE).contains(&bytes),
+            "the chunk_size of a body is 1 byte to 16 MiB, not {bytes} bytes"
+        );
+        self.pieces = Some(Box::new(Pieces { size: bytes, rest: Bytes::new() }));
+        self
     }
 
     /// All of it, as JSON in the form of a `T`.
@@ -154,6 +212,9 @@ impl Body {
     }
 
     fn poll_piece(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
+        if let Some(piece) = self.next_of_whole() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
         if self.given {
             return Poll::Ready(None);
         }
@@ -163,10 +224,16 @@ impl Body {
         }
         if let Some(whole) = self.connection.with(|buffers| buffers.body.whole(&buffers.input)) {
             self.given = true;
-            return Poll::Ready((!whole.is_empty()).then_some(Ok(whole.into())));
+            return Poll::Ready(self.first_of_whole(whole.into()).map(Ok));
+        }
+        let mut limit = usize::MAX;
+        if let Some(pieces) = &self.pieces {
+            limit = pieces.size;
+            self.connection.with(|buffers| buffers.make_room_for_body(limit));
         }
         let mut piece = Vec::new();
-        let read = self.connection.poll_body(task, &mut |data| piece.extend_from_slice(data));
+        let read =
+            self.connection.poll_body(task, limit, &mut |data| piece.extend_from_slice(data));
         match ready!(read) {
             Ok(true) => Poll::Ready(Some(Ok(piece.into()))),
             Ok(false) => {
@@ -178,6 +245,23 @@ impl Body {
                 Poll::Ready(Some(Err(self.fail(failure))))
             }
         }
+    }
+
+    /// The first piece of a body that was received before it was asked for.
+    fn first_of_whole(&mut self, whole: Bytes) -> Option<Bytes> {
+        match &mut self.pieces {
+            None => Some(whole).filter(|whole| !whole.is_empty()),
+            Some(pieces) => {
+                pieces.rest = whole;
+                self.next_of_whole()
+            }
+        }
+    }
+
+    fn next_of_whole(&mut self) -> Option<Bytes> {
+        let Pieces { size, rest } = &mut **self.pieces.as_mut()?;
+        let piece = rest.split_to(rest.len().min(*size));
+        Some(piece).filter(|piece| !piece.is_empty())
     }
 
     /// Whether the request that this is the body of is being served.

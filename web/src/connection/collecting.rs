@@ -203,7 +203,7 @@ impl Connection {
     ) -> impl Future<Output = Result<(), BodyFailure>> {
         poll_fn(move |task| {
             loop {
-                match self.poll_body(task, &mut sink) {
+                match self.poll_body(task, usize::MAX, &mut sink) {
                     Poll::Ready(Ok(true)) => {}
                     Poll::Ready(end) => return Poll::Ready(end.map(|_| ())),
                     Poll::Pending => return self.poll_output_meanwhile(task),

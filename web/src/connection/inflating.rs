@@ -55,6 +55,7 @@ impl RequestBody {
     pub(super) fn read_inflated(
         &mut self,
         input: &mut Input,
+        limit: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Step, BodyFailure> {
         if let Some(inflating) = &mut self.inflating
@@ -65,8 +66,9 @@ impl RequestBody {
         }
         let mut output = [0; STEP];
         let mut piece = 0;
-        while piece < PIECE {
-            match self.step(input, &mut output, sink) {
+        let limit = limit.min(PIECE);
+        while piece < limit {
+            match self.step(input, &mut output[..STEP.min(limit - piece)], sink) {
                 Ok(Progress::Filled(filled)) => piece += filled,
                 Ok(Progress::Ended) if piece == 0 => return Ok(Step::End),
                 Ok(Progress::Starved) if piece == 0 => return Ok(Step::Starved),

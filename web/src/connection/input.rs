@@ -81,6 +81,14 @@ impl Input {
         Rc::get_mut(&mut self.buffer).and_then(|buffer| buffer.get_mut(end..)).unwrap_or_default()
     }
 
+    /// Makes [`space`](Self::space) have room for `size` bytes at least, if nothing is unread.
+    #[cold]
+    pub(crate) fn enlarge(&mut self, size: usize) {
+        if self.is_empty() && self.buffer.len() < size {
+            self.replace(Rc::from(vec![0; size]), 0);
+        }
+    }
+
     /// Counts `count` bytes as received into [`space`](Self::space).
     pub(crate) fn received(&mut self, count: usize) {
         self.end += count;
@@ -104,7 +112,12 @@ impl Input {
         let mut bytes = vec![0; BUFFER_SIZE.max(2 * unread.len())];
         bytes[..unread.len()].copy_from_slice(unread);
         let count = unread.len();
-        let old = std::mem::replace(&mut self.buffer, Rc::from(bytes));
+        self.replace(Rc::from(bytes), count);
+    }
+
+    /// Goes on with `buffer`, whose first `count` bytes are unread. The head stays where it is.
+    fn replace(&mut self, buffer: Rc<[u8]>, count: usize) {
+        let old = std::mem::replace(&mut self.buffer, buffer);
         if let HeadPlace::InBuffer(at) = self.head {
             self.head = HeadPlace::Moved(old, at);
         }

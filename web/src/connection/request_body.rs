@@ -196,22 +196,26 @@ impl RequestBody {
                 }
     }
 
-    /// Takes what there is of the body out of `input`: what came together is given out
-    /// together, however many chunks it is in.
+    /// Takes what there is of the body out of `input`, `limit` bytes at most: what came together is
+    /// given out together, however many chunks it is in.
     pub(crate) fn read(
         &mut self,
         input: &mut Input,
+        limit: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Step, BodyFailure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         if self.inflating.is_some() {
-            return self.read_inflated(input, sink);
+            return self.read_inflated(input, limit, sink);
         }
         let mut first = None;
+        let end = self.received.saturating_add(limit as u64);
         loop {
-            match self.read_chunk(input, sink) {
+            let left = usize::try_from(end - self.received).unwrap_or(usize::MAX);
+            match self.read_chunk(input, left, sink) {
+                Ok(Step::Data) if self.received == end => return Ok(Step::Data),
                 Ok(Step::Data) => first = Some(Step::Data),
                 Ok(step) => return Ok(first.unwrap_or(step)),
                 Err(failure) => {
@@ -234,10 +238,13 @@ impl RequestBody {
     fn read_chunk(
         &mut self,
         input: &mut Input,
+        limit: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Step, BodyFailure> {
         loop {
-            match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
+            let unread = input.unread();
+            let front = &unread[..unread.len().min(limit)];
+            match self.decoder.decode(front).map_err(BodyFailure::Malformed)? {
                 Decoded::Data { skip, len } => {
                     self.received += len as u64;
                     self.check_size()?;
@@ -260,16 +267,17 @@ impl RequestBody {
 }
 
 impl Connection {
-    /// Reads some of the body into `sink`; `false` at its end.
+    /// Reads some of the body into `sink`, `limit` bytes at most; `false` at its end.
     ///
     /// Sends nothing but `100 Continue` itself: whoever waits sees to the output.
     pub(crate) fn poll_body(
         &self,
         task: &mut TaskContext<'_>,
+        limit: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Poll<Result<bool, BodyFailure>> {
         loop {
-            match self.with(|buffers| buffers.body.read(&mut buffers.input, sink))? {
+            match self.with(|buffers| buffers.body.read(&mut buffers.input, limit, sink))? {
                 Step::Data => return Poll::Ready(Ok(true)),
                 Step::End => return Poll::Ready(Ok(false)),
                 Step::Yield => {
@@ -374,6 +382,15 @@ impl Connection {
 }
 
 impl Buffers {
+    /// Makes room for `size` bytes to be received at once, or for all that is left of the body.
+    pub(crate) fn make_room_for_body(&mut self, size: usize) {
+        let left = match self.body.decoder {
+            Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            Decoder::Chunked(_) => usize::MAX,
+        };
+        self.input.enlarge(size.min(left));
+    }
+
     /// Says `100 Continue` to a client that waits for it; whether it does.
     fn queue_continue(&mut self) -> bool {
         let continues = std::mem::take(&mut self.body.awaits_continue);
