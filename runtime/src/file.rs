@@ -7,11 +7,12 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::IOLoop;
+use crate::{IOLoop, sleep};
 
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "file/not_cached.rs")]
 mod cached;
@@ -20,6 +21,13 @@ mod cached;
 ///
 /// Copying as much takes some 10 µs, which is about what a trip to the pool costs.
 const CACHED_LIMIT: usize = 64 * 1024;
+
+/// The first pause before a file is opened again that another process holds a lease on. Each pause
+/// is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A regular file that is open for reading.
 ///
@@ -45,21 +53,30 @@ pub struct RegularFile(Arc<Opened>);
 struct Opened {
     file: File,
     metadata: Metadata,
+    /// When the kernel was asked for the metadata.
+    opened_at: SystemTime,
     path: Option<PathBuf>,
 }
 
 impl RegularFile {
     /// Opens the file at `path`, in the pool.
     ///
-    /// Links are followed. A FIFO, a device or a socket is refused without waiting for what is at
+    /// Links are followed. A FIFO, a device or a socket is refused without waiting for the process at
     /// its other end.
+    ///
+    /// Another process may hold a lease on the file, as Samba does. The kernel tells it to give the
+    /// lease up, and takes it away after `/proc/sys/fs/lease-break-time` seconds (45 by default). This
+    /// waits for either without keeping a thread of the pool.
     ///
     /// # Errors
     ///
-    /// [`IsADirectory`](io::ErrorKind::IsADirectory);
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for what is no regular file either, and for
-    /// a path with a NUL; and what the system says: [`NotFound`](io::ErrorKind::NotFound),
-    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied), too many open files.
+    /// - [`IsADirectory`](io::ErrorKind::IsADirectory);
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a FIFO, a device or a socket, and for a path
+    ///   with a NUL;
+    /// - [`NotFound`](io::ErrorKind::NotFound), also for a loop of symbolic links, and for a name that
+    ///   the file system cannot have;
+    /// - other errors of the kernel, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied) and
+    ///   too many open files.
     ///
     /// # Examples
     ///
@@ -73,15 +90,66 @@ impl RegularFile {
     /// # std::io::Result::Ok(())
     /// ```
     pub async fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
-        let path = path.into();
-        IOLoop::current().run_in_executor(move || Self::open_blocking(path)).await?
+        Self::open_then(path, |file| file).await
+    }
+
+    /// Opens the file at `path` in the pool, and calls `work` with it there: one trip to the pool
+    /// rather than two.
+    ///
+    /// It waits for a lease like [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// Like [`open`](Self::open); `work` is not called then.
+    ///
+    /// # Panics
+    ///
+    /// If `work` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::{IOLoop, RegularFile};
+    ///
+    /// let length = IOLoop::current().run_sync(async {
+    ///     RegularFile::open_then("Cargo.toml", |file| {
+    ///         file.read_blocking(0, 9).map(|beginning| beginning.len())
+    ///     })
+    ///     .await
+    /// })???;
+    /// assert_eq!(length, 9);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn open_then<T, F>(path: impl Into<PathBuf>, work: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> T + Send + 'static,
+    {
+        let (mut path, mut work, mut pause) = (path.into(), work, FIRST_PAUSE);
+        loop {
+            let job = move || match open_file(&path) {
+                Ok(file) => Self::check(file, Some(path)).map(work).map_err(Refused::Other),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Err(Refused::Leased(path, work))
+                }
+                Err(error) => Err(Refused::Other(error)),
+            };
+            match IOLoop::current().run_in_executor(job).await? {
+                Ok(done) => return Ok(done),
+                Err(Refused::Other(error)) => return Err(error),
+                Err(Refused::Leased(leased, unused)) => (path, work) = (leased, unused),
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(2 * pause);
+        }
     }
 
     /// Opens the file at `path` on this thread: for a job that goes on with it.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// Like [`open`](Self::open), and [`WouldBlock`](io::ErrorKind::WouldBlock) if another process
+    /// holds a lease on the file: it has been told to give it up.
     ///
     /// # Examples
     ///
@@ -101,13 +169,7 @@ impl RegularFile {
     /// ```
     pub fn open_blocking(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        // Without the flag, a FIFO is waited for until somebody writes to it.
-        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-        match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
-            // A socket, or a device without a driver.
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => Err(not_regular()),
-            file => Self::check(file?, Some(path)),
-        }
+        Self::check(open_file(&path)?, Some(path))
     }
 
     /// Takes a file that is open already; the pool looks what it is.
@@ -144,6 +206,8 @@ impl RegularFile {
     }
 
     fn check(file: File, path: Option<PathBuf>) -> io::Result<Self> {
+        // Before the metadata: a file that changes in between then looks younger than it is.
+        let opened_at = SystemTime::now();
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -151,7 +215,7 @@ impl RegularFile {
         if !metadata.is_file() {
             return Err(not_regular());
         }
-        Ok(Self(Arc::new(Opened { file, metadata, path })))
+        Ok(Self(Arc::new(Opened { file, metadata, opened_at, path })))
     }
 
     /// What the system said of the file when it was opened.
@@ -161,6 +225,24 @@ impl RegularFile {
     /// See [`from_std`](Self::from_std).
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
+    }
+
+    /// When the kernel was asked for the [metadata](Self::metadata).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use squall_runtime::{IOLoop, RegularFile};
+    ///
+    /// let before = SystemTime::now();
+    /// let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml"))??;
+    /// assert!((before..=SystemTime::now()).contains(&file.opened_at()));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn opened_at(&self) -> SystemTime {
+        self.0.opened_at
     }
 
     /// Where it was opened, if it was opened by its path.
@@ -212,6 +294,44 @@ impl RegularFile {
         }
     }
 
+    /// Reads the whole file on this thread, whatever length its metadata says: files of `/proc` and
+    /// some of `/sys` have content and a length of 0.
+    ///
+    /// # Errors
+    ///
+    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if there are more than `limit` bytes, and errors
+    /// of the file system.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use squall_runtime::RegularFile;
+    ///
+    /// let file = RegularFile::open_blocking("Cargo.toml")?;
+    /// let content = file.read_to_end_blocking(1 << 20)?;
+    /// assert_eq!(content.len() as u64, file.metadata().len());
+    /// assert_eq!(file.read_to_end_blocking(9).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn read_to_end_blocking(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            match self.0.file.read_at(&mut piece, content.len() as u64) {
+                Ok(0) => return Ok(content),
+                Ok(count) => content.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if content.len() > limit {
+                let error = format!("the file has more than {limit} bytes");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
+            }
+        }
+    }
+
     /// Whether nobody else has the descriptor.
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1
@@ -229,6 +349,26 @@ impl fmt::Debug for RegularFile {
             .field("len", &self.0.metadata.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Why a job has not opened a file.
+enum Refused<F> {
+    /// Another process holds a lease on it. The job gives back what it has not used.
+    Leased(PathBuf, F),
+    Other(io::Error),
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    // Without the flag, opening a FIFO waits for a process that writes to it.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    opened.map_err(|error| match Errno::from_io_error(&error) {
+        // A socket, or a device without a driver.
+        Some(Errno::NXIO | Errno::NODEV) => not_regular(),
+        // A loop of symbolic links, or a name that the file system cannot encode.
+        Some(Errno::LOOP | Errno::ILSEQ) => io::Error::new(io::ErrorKind::NotFound, error),
+        _ => error,
+    })
 }
 
 fn not_regular() -> io::Error {

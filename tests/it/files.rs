@@ -1,8 +1,9 @@
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -115,6 +116,9 @@ fn a_file_of_any_size_arrives_whole_by_whatever_it_is_named() {
     for size in SIZES {
         let content = bytes(size);
         let path = folder.file("a.bin", &content);
+        // A file that has just changed is said to be older than it is, for a second.
+        let earlier = SystemTime::now() - Duration::from_secs(60);
+        File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
         let server = Server::start(move || {
             let (by_path, by_file, opened) = (path.clone(), path.clone(), path);
             let by_path = async move |cx: &mut Context| cx.send_file(by_path.as_path()).await;
@@ -305,6 +309,171 @@ fn a_client_that_has_the_file_is_told_so() {
     }
 }
 
+/// A header says whole seconds. Each round is one second, or nearly always.
+#[test]
+fn a_file_that_changes_twice_in_a_second_is_sent_anew() {
+    let folder = Folder::new();
+    let path = folder.file("a.txt", b"");
+    let client = TestClient::new(sends(&path));
+    for round in 0..20 {
+        fs::write(&path, format!("first {round}")).unwrap();
+        let response = client.get("/").send();
+        assert_eq!(response.text(), format!("first {round}"));
+        let told = response.header("last-modified").unwrap().to_owned();
+        fs::write(&path, format!("second {round}")).unwrap();
+        for method in [squall::Method::GET, squall::Method::HEAD] {
+            let request = client.request(method, "/").header("If-Modified-Since", &told);
+            assert_eq!(request.send().status(), 200);
+        }
+        let response = client.get("/").header("If-Modified-Since", &told).send();
+        assert_eq!(response.text(), format!("second {round}"));
+    }
+    // What is known of it now holds for good.
+    let earlier = SystemTime::now() - Duration::from_secs(5);
+    File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
+    let told = client.get("/").send().header("last-modified").unwrap().to_owned();
+    assert_eq!(told, httpdate::fmt_http_date(earlier));
+    assert_eq!(client.get("/").header("If-Modified-Since", &told).send().status(), 304);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_says_it_is_empty_is_sent_with_its_content() {
+    async fn open(cx: &mut Context) -> Result {
+        cx.send_file(OpenFile::open("/proc/self/cmdline").await?).await
+    }
+    async fn part(cx: &mut Context) -> Result {
+        cx.send_file(OpenFile::open("/proc/self/cmdline").await?.range(0..0)?).await
+    }
+    async fn file(cx: &mut Context) -> Result {
+        cx.send_file(File::open("/proc/self/cmdline")?).await
+    }
+    let server = Server::start(|| {
+        let path = async |cx: &mut Context| cx.send_file("/proc/self/cmdline").await;
+        // Of the memory of a process there is more than may be sent.
+        let large = async |cx: &mut Context| cx.send_file("/proc/self/pagemap").await;
+        Application::new([
+            route("/path", get(path)),
+            route("/open", get(open)),
+            route("/part", get(part)),
+            route("/file", get(file)),
+            route("/large", get(large)),
+        ])
+    });
+    let expected = fs::read("/proc/self/cmdline").unwrap();
+    assert!(!expected.is_empty());
+    for target in ["/path", "/open", "/part", "/file"] {
+        let mut client = server.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let response = client.response();
+        assert_eq!((response.status, &response.body), (200, &expected), "{target}");
+        let length = expected.len().to_string();
+        assert_eq!(response.header("content-length"), Some(length.as_str()));
+        assert_eq!(response.header("last-modified"), None, "its time says nothing");
+        client.send(format!("HEAD {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let head = client.response_to_head();
+        assert_eq!(head.undated_headers(), response.undated_headers(), "{target}");
+    }
+    let mut client = server.connect();
+    client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 500);
+    client.let_server_run();
+    let log = complaints(&server).join("\n");
+    let expected =
+        "cannot send the file \"/proc/self/pagemap\": the file has more than 1048576 bytes";
+    assert!(log.contains(expected), "{log}");
+}
+
+/// Where a program of its own finds the file to take a lease on.
+#[cfg(target_os = "linux")]
+const LEASED: &str = "SQUALL_TEST_LEASED_FILE";
+
+/// The kernel is asked to do something with a descriptor, which must succeed.
+#[cfg(target_os = "linux")]
+fn control(file: &File, command: i32, argument: i32) -> i32 {
+    use std::os::fd::AsRawFd;
+    #[expect(unsafe_code, reason = "no crate has a safe call for leases")]
+    // SAFETY: the descriptor is open, and these commands take and return numbers only.
+    let result = unsafe { nix::libc::fcntl(file.as_raw_fd(), command, argument) };
+    assert!(result >= 0, "fcntl {command}: {}", std::io::Error::last_os_error());
+    result
+}
+
+/// The program that holds a lease until its input ends, and says when it is asked to give it up.
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "another test runs it"]
+#[expect(clippy::disallowed_methods, reason = "there is no loop in this program")]
+fn holds_a_lease() {
+    use nix::libc::{F_GETLEASE, F_SETLEASE, F_UNLCK, F_WRLCK, SIGWINCH};
+    /// As `fcntl.h` has it.
+    const F_SETSIG: i32 = 10;
+    let Some(path) = std::env::var_os(LEASED) else { return };
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    // It would be a signal that ends the process.
+    control(&file, F_SETSIG, SIGWINCH);
+    control(&file, F_SETLEASE, F_WRLCK);
+    println!("leased");
+    while control(&file, F_GETLEASE, 0) == F_WRLCK {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!("asked");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    control(&file, F_SETLEASE, F_UNLCK);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_another_process_has_leased_is_waited_for() {
+    let folder = Folder::new();
+    let path = folder.file("a.txt", b"content");
+    let at = path.clone();
+    let server = Server::start(move || {
+        let (path, opened) = (at.clone(), at);
+        let send = async move |cx: &mut Context| cx.send_file(&path).await;
+        let open = async move |cx: &mut Context| {
+            let file = OpenFile::open(&opened).await?;
+            cx.send_file(file).await
+        };
+        let hello = async || "hello";
+        Application::new([
+            route("/send", get(send)),
+            route("/open", get(open)),
+            route("/hello", get(hello)),
+        ])
+    });
+    for target in ["/send", "/open"] {
+        let mut holder = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "files::holds_a_lease", "--ignored", "--nocapture"])
+            .env(LEASED, &path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let mut expect = |word: &str| {
+            assert!(lines.any(|line| line.unwrap().ends_with(word)), "no {word:?}");
+        };
+        expect("leased");
+        // Many wait, and no thread with them.
+        let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        }
+        expect("asked");
+        let mut other = server.connect();
+        other.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(other.response().text(), "hello");
+        drop(holder.stdin.take());
+        for client in &mut clients {
+            let response = client.response();
+            assert_eq!((response.status, response.text()), (200, "content"));
+        }
+        assert!(holder.wait().unwrap().success());
+    }
+    assert_eq!(complaints(&server), Vec::<String>::new());
+}
+
 #[test]
 fn a_part_of_a_file_is_sent_alone() {
     let folder = Folder::new();
@@ -343,7 +512,14 @@ fn what_is_no_file_is_refused_at_once() {
     let file = folder.file("file", b"file");
     let dangling = folder.path("dangling");
     symlink("nowhere", &dangling).unwrap();
-    let cases: [(PathBuf, u16); 10] = [
+    let (circle, below) = (folder.path("circle"), folder.path("circle/below"));
+    symlink("circle", &circle).unwrap();
+    symlink("back", folder.path("forth")).unwrap();
+    symlink("forth", folder.path("back")).unwrap();
+    let cases: [(PathBuf, u16); 13] = [
+        (circle, 404),
+        (below, 404),
+        (folder.path("back"), 404),
         (folder.path("none"), 404),
         (dangling, 404),
         (file.join("below"), 404),

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use squall_runtime::{IOLoop, RegularFile};
 
@@ -17,6 +17,13 @@ use crate::shield::shielded;
 
 /// A file of at most this size is read, and leaves with the head in one piece.
 const WHOLE_LIMIT: u64 = 64 * 1024;
+
+/// Of a file that says it is empty, at most so many bytes are read and sent.
+const UNSIZED_LIMIT: usize = 1024 * 1024;
+
+/// A file that changed so shortly before it was opened may change again with the same time, as far as
+/// a header can say it: in whole seconds. The kernel's times may be some milliseconds old.
+const SETTLED_AFTER: Duration = Duration::from_millis(1020);
 
 const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
@@ -215,6 +222,10 @@ impl FileSource {
     /// trip at all.
     pub(crate) async fn load(self, read: bool) -> Result<Loaded, FileError> {
         match self.0 {
+            Source::Open(file) if file.is_empty() => {
+                let path = file.path().map(Path::to_owned);
+                in_pool(path, move || load_unsized(&file)).await
+            }
             Source::Open(file) if read && file.is_small() => {
                 let (offset, length) = file.place();
                 let bytes = file.file.read(offset, length as usize).await;
@@ -223,16 +234,15 @@ impl FileSource {
             }
             Source::Open(file) => Ok(Loaded::part(&file)),
             Source::Path(path) => {
-                let named = path.clone();
-                let open =
-                    move || open_and_read(RegularFile::open_blocking(&path), read, Some(path));
-                let loaded = IOLoop::current().run_in_executor(open).await;
-                loaded.map_err(|error| FileError::new(Some(named), error.into()))?
+                let opened = RegularFile::open_then(path.clone(), move |file| load(file, read));
+                opened.await.map_err(|error| FileError::new(Some(path), error))?
             }
             Source::File(file) => {
-                let open = move || open_and_read(RegularFile::from_std_blocking(file), read, None);
-                let loaded = IOLoop::current().run_in_executor(open).await;
-                loaded.map_err(|error| FileError::new(None, error.into()))?
+                let job = move || match RegularFile::from_std_blocking(file) {
+                    Ok(file) => load(file, read),
+                    Err(error) => Err(FileError::new(None, error)),
+                };
+                in_pool(None, job).await
             }
         }
     }
@@ -243,8 +253,36 @@ impl FileSource {
 pub(crate) struct Loaded {
     /// What the extension of the path tells, without a charset.
     pub(crate) content_type: HeaderValue,
-    pub(crate) modified: Option<SystemTime>,
+    pub(crate) modified: Option<Modified>,
     pub(crate) content: Content,
+}
+
+/// When a file was changed last, as it was known when the file was opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Modified {
+    at: SystemTime,
+    /// Whether it cannot change any more without a later second in its time.
+    pub(crate) is_settled: bool,
+}
+
+impl Modified {
+    fn new(at: SystemTime, opened_at: SystemTime) -> Self {
+        let settled_at = at.checked_add(SETTLED_AFTER);
+        Self { at, is_settled: settled_at.is_some_and(|settled_at| settled_at <= opened_at) }
+    }
+
+    /// The time for a `Last-Modified`. A file that is not settled is said to be a second older, so
+    /// that this time is never that of another version.
+    pub(crate) fn told(self) -> SystemTime {
+        match self.is_settled {
+            true => self.at,
+            false => {
+                // A clock that is wrong may have changed it in the future: not after now.
+                let at = self.at.min(SystemTime::now());
+                at.checked_sub(Duration::from_secs(1)).unwrap_or(at)
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -257,7 +295,9 @@ impl Loaded {
     fn new(file: &OpenFile, content: Content) -> Self {
         let guess = file.path().and_then(|path| mime_guess::from_path(path).first_raw());
         let content_type = guess.map_or(UNKNOWN_TYPE, HeaderValue::from_static);
-        Self { content_type, modified: file.modified(), content }
+        let opened_at = file.file.opened_at();
+        let modified = file.modified().map(|at| Modified::new(at, opened_at));
+        Self { content_type, modified, content }
     }
 
     fn part(file: &OpenFile) -> Self {
@@ -266,19 +306,41 @@ impl Loaded {
     }
 }
 
-/// A job in the pool, which also closes what is read to its end.
-fn open_and_read(
-    opened: io::Result<RegularFile>,
-    read: bool,
+/// Runs `job`, which deals with the file at `path`.
+async fn in_pool(
     path: Option<PathBuf>,
+    job: impl FnOnce() -> Result<Loaded, FileError> + Send + 'static,
 ) -> Result<Loaded, FileError> {
-    let file = OpenFile::whole(opened.map_err(|error| FileError::new(path, error))?);
+    let loaded = IOLoop::current().run_in_executor(job).await;
+    loaded.map_err(|error| FileError::new(path, error.into()))?
+}
+
+/// A job in the pool, which also closes the file if it has read all of it.
+fn load(file: RegularFile, read: bool) -> Result<Loaded, FileError> {
+    let file = OpenFile::whole(file);
+    if file.is_empty() {
+        return load_unsized(&file);
+    }
     if !read || !file.is_small() {
         return Ok(Loaded::part(&file));
     }
     let bytes = file.file.read_blocking(0, file.len() as usize);
     let bytes = bytes.map_err(|error| file.error(error))?;
     Ok(Loaded::new(&file, Content::Bytes(bytes)))
+}
+
+/// A job in the pool, for a file that says it is empty: those of `/proc` say so and are not. Only
+/// reading it tells its length, which the response to `HEAD` has as well.
+fn load_unsized(file: &OpenFile) -> Result<Loaded, FileError> {
+    let bytes = file.file.read_to_end_blocking(UNSIZED_LIMIT);
+    let bytes = bytes.map_err(|error| file.error(error))?;
+    let has_content = !bytes.is_empty();
+    let mut loaded = Loaded::new(file, Content::Bytes(bytes));
+    if has_content {
+        // Its content changes, and the time of its change does not.
+        loaded.modified = None;
+    }
+    Ok(loaded)
 }
 
 /// Why a file cannot be sent.
@@ -297,7 +359,7 @@ pub struct FileError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum FileErrorKind {
-    /// There is none at this path, or there can be none: 404.
+    /// There is none at this path, or there can be none, as behind a loop of links: 404.
     NotFound,
     /// The server may not read it: 403.
     PermissionDenied,
@@ -468,6 +530,32 @@ impl From<&OpenFile> for FileSource {
 mod tests {
     use super::*;
     use io::ErrorKind;
+
+    #[test]
+    fn a_file_is_settled_a_second_after_its_change() {
+        let second = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let after = |milliseconds| second + Duration::from_millis(milliseconds);
+        let cases = [
+            (after(0), after(0), false),
+            (after(200), after(300), false),
+            (after(200), after(999), false),
+            (after(200), after(1001), false),
+            (after(999), after(1998), false),
+            (after(0), after(1001), false),
+            (after(0), after(1020), true),
+            (after(200), after(1220), true),
+            (after(5000), after(0), false),
+            (SystemTime::UNIX_EPOCH, after(0), true),
+        ];
+        for (at, opened_at, is_settled) in cases {
+            let modified = Modified::new(at, opened_at);
+            assert_eq!(modified.is_settled, is_settled, "{at:?} {opened_at:?}");
+            let told = if is_settled { at } else { at - Duration::from_secs(1) };
+            assert_eq!(modified.told(), told);
+        }
+        let future = SystemTime::now() + Duration::from_secs(1000);
+        assert!(Modified::new(future, SystemTime::now()).told() < SystemTime::now());
+    }
 
     #[test]
     fn errors_of_the_system_have_the_status_that_a_client_should_see() {

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -21,7 +22,10 @@ fn only_regular_files_are_opened_and_nothing_is_waited_for() {
         (PathBuf::from("/dev/null"), ErrorKind::InvalidInput),
         (PathBuf::from("a\0b"), ErrorKind::InvalidInput),
         (folder.join("none"), ErrorKind::NotFound),
+        (folder.join("loop"), ErrorKind::NotFound),
+        (folder.join("loop/below"), ErrorKind::NotFound),
     ];
+    symlink("loop", folder.join("loop")).unwrap();
     for (path, kind) in cases {
         let error = run(RegularFile::open(&path)).unwrap_err();
         assert_eq!(error.kind(), kind, "{path:?}");
@@ -59,4 +63,15 @@ fn what_was_just_written_is_read_without_a_trip() {
     assert!(read.is_none_or(|bytes| bytes == b"resh"));
     assert_eq!(cached::read(file.as_file(), 1, 5), None, "there is less");
     fs::remove_file(&path).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_says_it_is_empty_is_read_to_its_end() {
+    let file = RegularFile::open_blocking("/proc/self/smaps").unwrap();
+    assert_eq!(file.metadata().len(), 0);
+    let content = file.read_to_end_blocking(1 << 20).unwrap();
+    assert!(content.len() > 4096 && content.ends_with(b"\n"));
+    let error = file.read_to_end_blocking(1000).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FileTooLarge);
 }

@@ -2,7 +2,6 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
@@ -11,6 +10,7 @@ use crate::context::client::Client;
 use crate::context::policy::{Policies, Policy};
 use crate::context::target::Target;
 use crate::error::Error;
+use crate::file::Modified;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
@@ -97,7 +97,7 @@ pub(crate) struct Response {
 pub(crate) struct FileInBody {
     /// The length of the body if the file is all of it.
     pub(crate) length: Option<u64>,
-    pub(crate) modified: Option<SystemTime>,
+    pub(crate) modified: Option<Modified>,
 }
 
 /// How much of a response has left the handler's hands.

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::context::exchange::{FileInBody, Response};
 use crate::context::response::ResponseError;
 use crate::error::{Error, Result};
-use crate::file::{Content, IntoFileSource, Loaded};
+use crate::file::{Content, IntoFileSource, Loaded, Modified};
 use crate::http::{HeaderValue, Method, header};
 use crate::shield::shielded;
 
@@ -57,9 +57,12 @@ impl Context {
     ///
     /// The file is opened at once, in the [pool](crate::IOLoop::run_in_executor), and what fails is
     /// returned. Its bytes leave when the response does, which is when the handler has returned, or
-    /// at a [`flush`](Self::flush): with the length that the file had when it was opened (those of
-    /// `/proc` say that they are empty, and are sent so). The handler does not wait for it, and may
-    /// delete the file.
+    /// at a [`flush`](Self::flush): with the length that the file had when it was opened. The handler
+    /// does not wait for it, and may delete the file.
+    ///
+    /// A file that says it is empty is read to its end, because those of `/proc` have content
+    /// nevertheless: up to 1 MiB, more is an error. A file on which another process holds a lease, as
+    /// Samba does, is opened once that process has given it up.
     ///
     /// The `Content-Type` is that of the extension (`application/octet-stream` if that tells
     /// nothing; never with a charset), unless one is set or something was written before. If the
@@ -67,6 +70,11 @@ impl Context {
     /// is made. A `GET` or `HEAD` whose `If-None-Match` has the tag that the handler has set, or
     /// whose `If-Modified-Since` is not before `Last-Modified`, is answered with 304. A `Range` is
     /// the handler's to answer: see [`OpenFile::range`](crate::OpenFile::range).
+    ///
+    /// A header says whole seconds, and a file may change twice in one. So a file that changed less
+    /// than a second before it was opened is never answered with 304 by its date, and its
+    /// `Last-Modified` is a second earlier than the change. A handler that sets `Last-Modified` itself
+    /// has to do the same. A file of `/proc` has no `Last-Modified`.
     ///
     /// `HEAD` gets the same headers, and nothing is read.
     ///
@@ -84,7 +92,7 @@ impl Context {
     /// # Errors
     ///
     /// [`FileError`](crate::FileError): 404 if there is no such file; 403 if the server may not read
-    /// it, and for directories and all else that is no regular file; else 500. And as
+    /// it, and for directories and all else that is no regular file; otherwise 500. And as
     /// [`write`](Self::write).
     #[track_caller]
     pub fn send_file<F: IntoFileSource>(
@@ -121,7 +129,7 @@ impl Context {
     }
 
     /// When the file that is all of the body was modified.
-    fn file_modified(&self) -> Option<SystemTime> {
+    fn file_modified(&self) -> Option<Modified> {
         let Response { file, body, .. } = &self.exchange.response;
         file.filter(|file| file.length == Some(body.len()))?.modified
     }
@@ -132,14 +140,15 @@ impl Context {
             && self.exchange.response.headers.first(&header::LAST_MODIFIED).is_none()
         {
             // It fails only once the head has left.
-            let _ = self.set_header(header::LAST_MODIFIED, http_date(modified));
+            let _ = self.set_header(header::LAST_MODIFIED, http_date(modified.told()));
         }
     }
 
     /// Whether the client has the file as it is, by its age (RFC 9110 §13.1.3).
     pub(super) fn has_unmodified(&self) -> bool {
         let modified = self.exchange.response.headers.first(&header::LAST_MODIFIED);
-        let Some(modified) = modified.filter(|_| self.file_modified().is_some()) else {
+        let is_settled = self.file_modified().is_some_and(|modified| modified.is_settled);
+        let Some(modified) = modified.filter(|_| is_settled) else {
             return false;
         };
         if !self.may_be_had() || self.header("if-none-match").is_some() {
