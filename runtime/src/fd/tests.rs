@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_lite::future::poll_once;
 
 use super::*;
-use crate::testing::{connect, on_both_systems, on_fast_system, on_thread};
-use crate::{IOLoop, Task, timeout, yield_now};
+use crate::testing::{connect, on_both_systems, on_fast_system, on_thread, run};
+use crate::{IOLoop, Task, sleep, timeout, yield_now};
 
 mod budget;
 

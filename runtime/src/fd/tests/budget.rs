@@ -6,8 +6,6 @@ use std::time::Instant;
 use futures_lite::future::{block_on, or};
 
 use super::*;
-use crate::sleep;
-use crate::testing::run;
 
 /// After this time a busy future gives up, so that its test fails instead of running for ever.
 const GIVES_UP: Duration = Duration::from_secs(20);
