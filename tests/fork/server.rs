@@ -21,6 +21,7 @@ pub mod built;
 pub mod controlled;
 pub mod counted;
 pub mod drain;
+pub mod dropped;
 pub mod last;
 pub mod load;
 pub mod start;

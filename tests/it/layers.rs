@@ -18,7 +18,7 @@ const RUNTIME: &[&[&str]] = &[
 ];
 
 const WEB: &[&[&str]] = &[
-    &["http", "text", "content", "pool", "local_future", "shield"],
+    &["http", "text", "content", "pool", "local_future", "shield", "drop_each"],
     &["http1", "routing", "chunk"],
     &["proxy"],
     &["error", "settings", "file"],

@@ -5,6 +5,7 @@ use crate::answer::{Answer, guard};
 use crate::context::Context;
 use crate::context::conclude::panic_error;
 use crate::context::target::Target;
+use crate::drop_each::DropEach;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::Method;
@@ -300,6 +301,27 @@ impl Application {
             Target::NotFound => &NotFound,
             Target::Options => &Options,
         }
+    }
+}
+
+impl Application {
+    /// Drops all that is the user's.
+    ///
+    /// # Panics
+    ///
+    /// If the destructor of any of it does, once all of it is dropped.
+    pub(crate) fn clear(&mut self) {
+        let mut each = DropEach::default();
+        self.routes.drain(..).for_each(|route| each.drop(route));
+        self.around.drain(..).for_each(|middleware| each.drop(middleware));
+        each.drop(self.on_error.take());
+        each.finish();
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

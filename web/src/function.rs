@@ -3,6 +3,7 @@ use std::fmt;
 
 use crate::answer::Answer;
 use crate::context::Context;
+use crate::drop_each::DropEach;
 use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::{HTTPError, Result};
 use crate::http::Method;
@@ -46,6 +47,14 @@ use typed::Call;
 pub struct Functions {
     functions: Vec<(Method, Box<dyn Call>)>,
     allowed: Vec<Method>,
+}
+
+impl Drop for Functions {
+    fn drop(&mut self) {
+        let mut each = DropEach::default();
+        self.functions.drain(..).for_each(|(_, function)| each.drop(function));
+        each.finish();
+    }
 }
 
 /// Answers `GET` (and `HEAD`) with `function`.

@@ -171,6 +171,7 @@ mod connection;
 mod content;
 mod context;
 pub mod control;
+mod drop_each;
 mod endpoint;
 mod error;
 mod file;

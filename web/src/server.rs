@@ -108,6 +108,18 @@ struct Shared {
     awaits_adoption: Cell<Option<Waker>>,
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // They are left if the loop was stopped without a graceful end.
+        let is_served = |service: &Rc<Service>| service.is_served_to_the_end();
+        if self.service.get().is_some_and(is_served) {
+            for hook in self.on_drain.take() {
+                service::contain("a hook of `on_drain`", || drop(hook));
+            }
+        }
+    }
+}
+
 /// A listener, and the task that accepts its connections.
 struct Accepting {
     listener: Rc<Listener>,
@@ -341,6 +353,7 @@ impl HTTPServer {
             Err(error) if task_id().is_some() => give_up_start(error),
             Err(error) => return Err(error),
         };
+        service.serve_to_the_end();
         if handle_signals {
             shutdown::watch_signals()?;
             shutdown::add(self.clone(), Rc::clone(&service.worker));

@@ -1,7 +1,8 @@
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use squall_runtime::IOLoop;
+use squall_runtime::{IOLoop, log, panic_location};
 
 use crate::answer::{Answer, Answered, Spare, drive, guard};
 use crate::application::Application;
@@ -9,7 +10,7 @@ use crate::connection::Connection;
 use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
-use crate::context::conclude::Conclusion;
+use crate::context::conclude::{Conclusion, panic_error};
 use crate::context::exchange::Exchange;
 use crate::context::policy::{Policies, Policy};
 use crate::control;
@@ -28,6 +29,8 @@ pub(crate) struct Service {
     is_direct: bool,
     /// Answers where more than an endpoint is to be asked.
     answer_through: Box<dyn Fn(Rc<Self>, Context) -> Answer>,
+    /// It ends with the process, where no code of the user can catch a panic.
+    is_last: Cell<bool>,
 }
 
 impl Service {
@@ -51,7 +54,27 @@ impl Service {
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
         let worker = Rc::new(Worker::new(settings, recorder));
         let answer_through = reusing(answer_through);
-        Self { application, worker, exchanges: Pool::new(), policies, is_direct, answer_through }
+        Self {
+            application,
+            worker,
+            exchanges: Pool::new(),
+            policies,
+            is_direct,
+            answer_through,
+            is_last: Cell::new(false),
+        }
+    }
+
+    /// The process serves the application until it ends.
+    ///
+    /// A destructor of the user that panics then is logged. The thread-local variables of the thread
+    /// are dropped after `main`, and a panic that leaves one of them aborts the process.
+    pub(super) fn serve_to_the_end(&self) {
+        self.is_last.set(true);
+    }
+
+    pub(super) fn is_served_to_the_end(&self) -> bool {
+        self.is_last.get()
     }
 
     /// Serves a connection, as a task of its own.
@@ -125,6 +148,26 @@ impl Service {
         self.worker.count_request();
         self.worker.recorder.end(cx.served(), cx.began(), cx.ending());
         let _ = guard(|| self.release(cx));
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if self.is_last.get() {
+            contain("the application", || self.application.clear());
+        }
+    }
+}
+
+/// Drops something of the user when the process ends.
+pub(super) fn contain(what: &str, drop: impl FnOnce()) {
+    if let Err(panic) = guard(drop) {
+        let error = panic_error(&*panic);
+        let place =
+            panic_location(&*panic).map_or_else(String::new, |place| format!(", at {place}"));
+        log::error(log::APPLICATION, format_args!("dropping {what}: {error}{place}"));
+        // Not dropped, because its destructor may panic as well.
+        std::mem::forget(panic);
     }
 }
 
