@@ -49,11 +49,16 @@ pub fn each_process_is_called_what_it_is(case: &Case) {
     });
     server.expect("arguments ");
     let workers = [server.worker(0), server.worker(1)];
-    let title = |role: &str| (format!("squall: {role}\0"), format!("squall:{role}"));
+    // The name of this program. What `top` shows has 15 bytes, and keeps the role.
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_str().unwrap();
+    let title = |role: &str| {
+        let room = 15 - ":".len() - role.len();
+        (format!("{program}: {role}\0"), format!("{}:{role}", &program[..room]))
+    };
     assert_eq!(names(workers[0]), title("worker 0"));
     assert_eq!(names(workers[1]), title("worker 1"));
-    let supervisor = ("squall: supervisor\0".to_owned(), "squa:supervisor".to_owned());
-    assert_eq!(names(server.pid()), supervisor);
+    assert_eq!(names(server.pid()), title("supervisor"));
     // What does not belong to the command line is where it was.
     let environment = fs::read(format!("/proc/{}/environ", workers[0])).unwrap();
     assert!(environment.windows(5).any(|part| part == b"PATH="));

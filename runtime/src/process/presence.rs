@@ -2,9 +2,10 @@
 
 mod options;
 
+use std::env;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::log;
@@ -16,9 +17,6 @@ use super::pid_file::PidFile;
 use super::plan::Role;
 use super::privileges::Privileges;
 use super::title::Title;
-
-/// What titles begin with by default.
-const NAME: &str = "squall";
 
 /// How long a new program may take to start: as long as systemd waits for a service, give or take.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,13 +35,20 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            title: Some(NAME.to_owned()),
+            title: Some(program_name()),
             pin_cpus: false,
             privileges: Privileges::default(),
             pid_file: None,
             upgrade_timeout: UPGRADE_TIMEOUT,
         }
     }
+}
+
+/// The name of the program, as it was called.
+fn program_name() -> String {
+    let called = env::args_os().next().unwrap_or_default();
+    let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| "squall".to_owned())
 }
 
 /// What the service manager is told.

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
+use crate::log;
+
 use super::is_ignored;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -97,6 +99,15 @@ impl Drop for Signals {
     fn drop(&mut self) {
         // It fails only for an invalid argument.
         let _ = self.unblocked.thread_set_mask();
+    }
+}
+
+/// Logs that `^C` has no effect, which looks like a fault to those who do not know why.
+pub(super) fn warn_if_interrupt_is_ignored() {
+    if !is_ours(Signal::SIGINT) {
+        let text = "SIGINT was ignored when the program began (it is a background job): ^C does not stop \
+                    this server, SIGTERM does";
+        log::warn(log::GENERAL, format_args!("{text}"));
     }
 }
 

@@ -45,7 +45,7 @@ use super::plan::Role;
 use super::presence::Presence;
 use super::restarts::Restarts;
 use super::scoreboard::{Scoreboard, State};
-use super::signals::{Awaited, Signals};
+use super::signals::{Awaited, Signals, warn_if_interrupt_is_ignored};
 use super::stuck::OwnMemory;
 use super::wire::Wire;
 use super::{ForkOptions, Worker, enter_worker};
@@ -179,6 +179,7 @@ impl Supervisor {
         let workers = self.wanted();
         self.scoreboard.set_wanted(workers);
         log::info(log::GENERAL, format_args!("starting {workers} workers"));
+        warn_if_interrupt_is_ignored();
         // Half a line that waits to be printed would be printed by every process.
         let _ = io::stdout().flush();
         for id in 0..workers {

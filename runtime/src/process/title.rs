@@ -1,4 +1,4 @@
-//! What `ps` and `top` call a process: `squall: supervisor`, `squall: worker 3`.
+//! What `ps` and `top` call a process: `shop: supervisor`, `shop: worker 3`.
 //!
 //! Linux takes the command line that it shows from an area of the process's own memory. The usual
 //! way to change it is to write over the strings that `main` was given, and over the environment

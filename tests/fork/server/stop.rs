@@ -509,3 +509,27 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
+
+pub fn one_process_that_ignores_ctrl_c_says_so(case: &Case) {
+    says_that_it_ignores_ctrl_c(case, 1);
+}
+
+pub fn workers_that_ignore_ctrl_c_say_so_once(case: &Case) {
+    says_that_it_ignores_ctrl_c(case, 2);
+}
+
+fn says_that_it_ignores_ctrl_c(case: &Case, processes: usize) {
+    // As a script starts a command with `&`.
+    let start = ["-c", "trap '' INT; exec \"$0\" \"$@\""];
+    let server =
+        case.server_under("sh", &start, || serve(&HTTPServer::new(application()), processes));
+    let port = server.port();
+    server.expect("WARN squall::general: SIGINT was ignored when the program began");
+    let serving = serving(&server, processes);
+    server.signal(Signal::SIGINT);
+    connection_to(port, serving[0]);
+    server.signal(Signal::SIGTERM);
+    let ended = server.expect_line(|line| line.contains("SIGINT was ignored"));
+    assert!(ended.is_err(), "it says so once: {ended:?}");
+    assert!(server.ended().0.success());
+}

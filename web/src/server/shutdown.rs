@@ -42,6 +42,11 @@ pub(super) fn watch_signals() -> io::Result<()> {
             // As under a supervisor: a ^C is not meant for the background jobs of a script, nor
             // for what they start.
             let interrupt = (!is_ignored(SIGINT)).then_some(SIGINT);
+            if interrupt.is_none() {
+                let text = "SIGINT was ignored when the program began (it is a background job): ^C does \
+                            not stop this server, SIGTERM does";
+                log::warn(log::GENERAL, format_args!("{text}"));
+            }
             Signals::new([SIGTERM].into_iter().chain(interrupt))?
         }
     };

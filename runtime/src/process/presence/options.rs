@@ -7,10 +7,11 @@ use crate::process::ForkOptions;
 
 impl ForkOptions {
     /// Sets what the processes are called in `ps` and `top`: `shop: supervisor`,
-    /// `shop: worker 3`. Default `"squall"`; `None` leaves the command line as it is.
+    /// `shop: worker 3`. Default: the name of the program, without its path. `None` leaves the
+    /// command line as it is.
     ///
     /// On Linux. What `main` was given stays as it was in [`std::env::args`], and only `ps` shows
-    /// something else. Names of processes have 15 bytes, and keep the end: `squa:supervisor`.
+    /// something else. Names of processes have 15 bytes, and keep the end: `book:supervisor`.
     ///
     /// # Examples
     ///
