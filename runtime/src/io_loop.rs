@@ -190,8 +190,33 @@ impl IOLoop {
         Task(executor::spawn(&self.0.remote, Location::caller(), future))
     }
 
-    /// As [`spawn`](Self::spawn), for what is spawned on behalf of the line `site`.
-    pub(crate) fn spawn_from<T: 'static>(
+    /// Like [`spawn`](Self::spawn), but log lines name `site` as the line that has spawned the task.
+    ///
+    /// For a library that spawns what its caller has asked for. A function with `#[track_caller]` names
+    /// its caller without this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::panic::Location;
+    ///
+    /// use squall_runtime::{IOLoop, Task};
+    ///
+    /// struct Job {
+    ///     asked_for_at: &'static Location<'static>,
+    /// }
+    ///
+    /// impl Job {
+    ///     fn start(&self) -> Task<u32> {
+    ///         IOLoop::current().spawn_from(self.asked_for_at, async { 1 })
+    ///     }
+    /// }
+    ///
+    /// let job = Job { asked_for_at: Location::caller() };
+    /// assert_eq!(IOLoop::current().run_sync(job.start())?.unwrap(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn_from<T: 'static>(
         &self,
         site: &'static Location<'static>,
         future: impl Future<Output = T> + 'static,

@@ -104,6 +104,7 @@ impl PeriodicCallback {
     /// # Examples
     ///
     /// See [`PeriodicCallback`].
+    #[track_caller]
     pub fn start(&self) {
         self.stop();
         let schedule = Schedule::new(self.0.period, self.0.jitter.get(), IOLoop::current().time());

@@ -71,6 +71,7 @@ impl Signals {
     /// assert!(Signals::new([9]).is_err(), "nobody can handle SIGKILL");
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn new(signals: impl IntoIterator<Item = c_int>) -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         let registrations = signals

@@ -305,3 +305,63 @@ fn a_client_that_does_not_take_its_response_is_no_error() {
                 (write_timeout 200ms, min_write_rate 240 bytes/s)";
     assert_eq!(lines.last().map(String::as_str), Some(slow), "{lines:?}");
 }
+
+#[test]
+fn an_error_that_the_framework_raises_names_the_route() {
+    async fn returns_behind_the_end(cx: &mut Context) -> &'static str {
+        let _ = cx.finish();
+        "more"
+    }
+    async fn flushes_behind_the_end(cx: &mut Context) -> Result {
+        cx.set_status(StatusCode::NO_CONTENT);
+        cx.write("a body that is not allowed")?;
+        cx.flush().await
+    }
+    async fn promises_too_much(cx: &mut Context) -> Result {
+        cx.set_header("Content-Length", "9")?;
+        cx.write("four")
+    }
+    async fn fails() -> Result<&'static str, std::num::ParseIntError> {
+        "x".parse::<u8>().map(|_| "a number")
+    }
+    let line = line!() + 3;
+    let server = Server::start(|| {
+        Application::new([
+            route("/returns", get(returns_behind_the_end)),
+            route("/flushes", get(flushes_behind_the_end)),
+            route("/promises", get(promises_too_much)),
+            route("/fails", get(fails)),
+        ])
+    });
+    for (row, path) in (0..).zip(["/returns", "/flushes", "/promises", "/fails"]) {
+        server.exchange(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let lines = logged(&server);
+        let place = format!(", in the handler of the route at {}:{}:", file!(), line + row);
+        assert!(lines.last().unwrap().contains(&place), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_loop_that_a_server_makes_names_the_line_of_the_user() {
+    let begin: [fn(); 4] = [
+        || HTTPServer::new(Application::new([])).listen("127.0.0.1:0").unwrap(),
+        || {
+            let server = HTTPServer::new(Application::new([]));
+            server.bind("127.0.0.1:0").unwrap().start(1).unwrap();
+        },
+        || {
+            let sockets = squall::bind_sockets("127.0.0.1:0").unwrap();
+            HTTPServer::new(Application::new([])).add_sockets(sockets).unwrap();
+        },
+        || drop(squall::testing::TestClient::new(Application::new([]))),
+    ];
+    for begin in begin {
+        std::thread::spawn(move || {
+            begin();
+            let made = format!("{:?}", squall::IOLoop::current());
+            assert!(made.contains(file!()), "{made}");
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -60,6 +60,15 @@ impl Error {
         self.0.location
     }
 
+    /// Returns the location if it is in the code of the user. An error that the framework raises for
+    /// what a handler has returned has one in the framework; `map_err(Into::into)` has one in the
+    /// standard library.
+    pub(crate) fn location_of_user(&self) -> Option<&'static Location<'static>> {
+        let framework = file!().trim_end_matches("error.rs");
+        let is_other = |file: &str| file.starts_with(framework) || file.starts_with("/rustc/");
+        Some(self.location()).filter(|location| !is_other(location.file()))
+    }
+
     pub(crate) fn http(&self) -> Option<&HTTPError> {
         self.downcast_ref().or_else(|| self.downcast_ref().map(FileError::http))
     }

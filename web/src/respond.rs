@@ -112,6 +112,9 @@ impl<R: Respond> Respond for (StatusCode, R) {
 
 impl<R: Respond, E: Into<Error>> Respond for Result<R, E> {
     fn respond(self, cx: &mut Context) -> Result {
-        self.map_err(Into::into)?.respond(cx)
+        match self {
+            Ok(response) => response.respond(cx),
+            Err(error) => Err(error.into()),
+        }
     }
 }

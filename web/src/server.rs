@@ -2,6 +2,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -275,6 +276,7 @@ impl HTTPServer {
     /// # Errors
     ///
     /// As those two.
+    #[track_caller]
     pub fn listen(&self, address: impl Into<BindAddress>) -> io::Result<()> {
         self.bind(address)?.start(1)
     }
@@ -298,6 +300,7 @@ impl HTTPServer {
     /// # Errors
     ///
     /// If the sockets cannot be made ready for the loop.
+    #[track_caller]
     pub fn add_sockets(&self, sockets: Sockets) -> io::Result<()> {
         self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
         self.serve(sockets)
@@ -308,6 +311,7 @@ impl HTTPServer {
     ///
     /// In a worker, its share of the connections goes to the other workers; that of a Unix
     /// socket, which they share, does so anyway.
+    #[track_caller]
     pub fn stop(&self) {
         let stopping = self.stop_accepting(true, accept::LAST_ACCEPTS);
         // There may be no loop yet, and must not be one before a fork.
@@ -338,6 +342,7 @@ impl HTTPServer {
 
     /// The application in this process, built when it is first needed. A worker that cannot build it
     /// ends here.
+    #[track_caller]
     fn service(&self) -> io::Result<Rc<Service>> {
         let handle_signals = self.shared.settings.borrow().handle_signals;
         if let Some(service) = self.shared.service.get() {
@@ -363,6 +368,7 @@ impl HTTPServer {
 
     /// Like [`service`](Self::service), but no signal ends it, and the process goes on if the
     /// application cannot be built.
+    #[track_caller]
     pub(crate) fn service_without_signals(&self) -> io::Result<Rc<Service>> {
         if let Some(service) = self.shared.service.get() {
             return Ok(Rc::clone(service));
@@ -375,7 +381,8 @@ impl HTTPServer {
             build.map_or_else(|| Err("this was tried before".to_owned()), |build| build());
         let application = application
             .map_err(|cause| io::Error::other(format!("cannot build the application: {cause}")))?;
-        let service = Service::new(application, self.shared.settings.borrow().clone());
+        let settings = self.shared.settings.borrow().clone();
+        let service = Service::new(application, settings, Location::caller());
         Ok(Rc::clone(self.shared.service.get_or_init(|| Rc::new(service))))
     }
 }
@@ -394,6 +401,7 @@ impl Application {
     /// # Errors
     ///
     /// As [`HTTPServer::listen`].
+    #[track_caller]
     pub fn listen(self, address: impl Into<BindAddress>) -> io::Result<HTTPServer> {
         let server = HTTPServer::new(self);
         server.listen(address)?;

@@ -55,6 +55,7 @@ impl JoinError {
     /// # Panics
     ///
     /// Panics if the task was cancelled; ask [`is_panic`](Self::is_panic) first.
+    #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.payload {
             Some(payload) => payload.into_inner().unwrap_or_else(PoisonError::into_inner),

@@ -215,11 +215,15 @@ impl Polls {
 fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<Box<str>>) {
     let took = Duration::from_nanos(took);
     let site = site.or_else(executor::site);
-    let busy = busy.map_or_else(String::new, |busy| format!(": {busy}"));
-    let by = site.map_or_else(String::new, |site| format!(" by a task that was spawned at {site}"));
+    // What the task does tells more than the line that has spawned it.
+    let by = match (busy, site) {
+        (Some(busy), _) => format!(", {busy}"),
+        (None, Some(site)) => format!(" by a task that was spawned at {site}"),
+        (None, None) => String::new(),
+    };
     // The subscriber that takes the line is user code.
     caught("the log", || {
-        log::warn(log::GENERAL, format_args!("the loop was kept for {took:.1?}{by}{busy}"));
+        log::warn(log::GENERAL, format_args!("the loop was kept for {took:.1?}{by}"));
     });
 }
 

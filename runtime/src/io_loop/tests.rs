@@ -174,6 +174,37 @@ fn all_handles_of_a_thread_are_of_one_loop_and_it_knows_its_line() {
 }
 
 #[test]
+fn a_loop_that_is_made_on_the_way_names_the_line_of_the_user() {
+    let cases: [(&str, fn()); 9] = [
+        ("periodic", || crate::PeriodicCallback::new(Duration::from_secs(1), async || {}).start()),
+        ("signals", || drop(crate::signal::Signals::new([crate::signal::SIGUSR1]).unwrap())),
+        ("tcp", || {
+            drop(crate::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap());
+        }),
+        ("tcp of std", || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            drop(crate::TcpListener::try_from(listener).unwrap());
+        }),
+        ("pair", || drop(crate::UnixStream::pair().unwrap())),
+        ("unix of std", || {
+            let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+            drop(crate::UnixStream::try_from(one).unwrap());
+        }),
+        ("sockets", || {
+            drop(crate::bind_sockets("127.0.0.1:0").unwrap().into_listeners().unwrap());
+        }),
+        ("decline_reloads", || crate::process::decline_reloads().unwrap()),
+        ("stay", || crate::process::ForkOptions::new().stay().unwrap()),
+    ];
+    for (what, make) in cases {
+        on_thread(what, || {
+            make();
+            assert_eq!(existing_loop().map(Location::file), Some(file!()), "{what}");
+        });
+    }
+}
+
+#[test]
 fn a_loop_that_was_never_run_holds_no_descriptor() {
     on_thread("loop", || {
         IOLoop::current().add_callback(|| ());

@@ -38,6 +38,7 @@ pub(super) struct Socket<S: AsFd>(AsyncFd<S>);
 
 impl<S: Stream> Socket<S> {
     /// The socket must be non-blocking.
+    #[track_caller]
     pub(super) fn new(socket: S) -> Self {
         Self(AsyncFd::owning(socket))
     }
@@ -155,6 +156,7 @@ pub(super) struct ListeningSocket<L: AsFd>(AsyncFd<L>);
 
 impl<L: AsFd> ListeningSocket<L> {
     /// Makes the socket non-blocking.
+    #[track_caller]
     pub(super) fn new(socket: L) -> io::Result<Self> {
         Ok(Self(AsyncFd::level(socket)?))
     }

@@ -503,6 +503,7 @@ impl TryFrom<std::net::TcpStream> for TcpStream {
     type Error = io::Error;
 
     /// Takes a connection of the standard library over and makes it non-blocking.
+    #[track_caller]
     fn try_from(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self(Socket::new(stream)))

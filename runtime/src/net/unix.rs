@@ -76,6 +76,7 @@ impl UnixStream {
     /// # Examples
     ///
     /// See [`UnixStream`].
+    #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = std::os::unix::net::UnixStream::pair()?;
         Ok((Self::try_from(one)?, Self::try_from(other)?))
@@ -317,6 +318,7 @@ impl TryFrom<std::os::unix::net::UnixStream> for UnixStream {
     type Error = io::Error;
 
     /// Takes a connection of the standard library over and makes it non-blocking.
+    #[track_caller]
     fn try_from(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self(Socket::new(stream)))

@@ -233,6 +233,7 @@ impl ForkOptions {
     /// # Examples
     ///
     /// See [`Scoreboard`].
+    #[track_caller]
     pub fn stay(&self) -> io::Result<()> {
         if Scoreboard::current().is_none() {
             let scoreboard = Scoreboard::new(1, self.page_words)?;

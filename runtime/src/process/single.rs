@@ -24,6 +24,7 @@ thread_local! {
 
 /// Has this process appear as `settings` say, and take its predecessor's place once its loop
 /// runs.
+#[track_caller]
 pub(super) fn enter(settings: &Settings) -> io::Result<()> {
     let mut succession = inherited::succession()?;
     PRESENCE.set(Some(Presence::new(settings, succession.as_mut())?));

@@ -36,6 +36,7 @@ use super::single;
 /// signal_hook::low_level::raise(signal_hook::consts::SIGUSR2)?;
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn decline_reloads() -> io::Result<()> {
     let mut declined = vec![SIGUSR2];
     if !has_terminal() {

@@ -180,7 +180,7 @@ pub fn a_handler_that_hangs_is_named_and_its_worker_replaced(case: &Case) {
     let (seconds, line) = line.split_once(" s, replacing it").expect(&line);
     assert!(seconds.parse::<u64>().is_ok_and(|seconds| seconds >= 4), "{seconds}");
     assert!(line.contains("it serves GET /hang for "), "{line}");
-    assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
+    assert!(line.contains("in the task spawned at tests/fork/server.rs:"), "{line}");
     server.expect(&format!("worker 1 (pid {pid}) was killed by SIGABRT while serving GET /hang"));
     connection_to(port, server.worker(1));
 }
@@ -203,7 +203,7 @@ pub fn a_handler_that_hangs_is_named_after_rights_were_given_up(case: &Case) {
     let mut hanging = connection_to(port, server.worker(0));
     hanging.send("GET", "/hang", "", b"").unwrap();
     let line = server.expect("has not turned for 1 s, replacing it; it serves GET /hang for ");
-    assert!(line.contains("in the task spawned at web/src/server/service.rs:"), "{line}");
+    assert!(line.contains("in the task spawned at tests/fork/server.rs:"), "{line}");
 }
 
 pub fn a_worker_that_hangs_to_the_last_is_killed(case: &Case) {

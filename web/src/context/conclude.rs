@@ -254,7 +254,7 @@ impl Context {
 
     #[cold]
     fn write_error_line(&self, error: &Error, is_of_server: bool) {
-        let (request, location) = (self.request_for_log(), error.location());
+        let request = self.request_for_log();
         if let Some(why) = Undelivered::of(error) {
             // That the client has gone is in the line of the access log.
             if matches!(why, Undelivered::TooSlow { .. }) {
@@ -264,9 +264,19 @@ impl Context {
             let place = panic.place.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
             log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));
         } else if is_of_server {
-            log::error(log::APPLICATION, format_args!("{request}: {error}, at {location}"));
+            let place = self.place_of(error);
+            log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));
         } else {
             log::warn(log::GENERAL, format_args!("{request}: {error}"));
+        }
+    }
+
+    /// Which line of the user an error comes from: that of the `?`, or else that of the route.
+    fn place_of(&self, error: &Error) -> String {
+        match (error.location_of_user(), self.exchange.policy().location) {
+            (Some(location), _) => format!(", at {location}"),
+            (None, Some(route)) => format!(", in the handler of the route at {route}"),
+            (None, None) => String::new(),
         }
     }
 

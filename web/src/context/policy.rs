@@ -1,3 +1,4 @@
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::settings::Settings;
 pub(crate) struct Policy {
     /// Of the row; `None` for requests that none answers.
     pub(crate) pattern: Option<Rc<Pattern>>,
+    /// The line of the row, for the log.
+    pub(crate) location: Option<&'static Location<'static>>,
     pub(crate) streams_request_body: bool,
     pub(crate) half_close: bool,
     pub(crate) decompress_request: bool,
@@ -21,11 +24,13 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn new(
         pattern: Option<Rc<Pattern>>,
+        location: Option<&'static Location<'static>>,
         options: &RouteOptions,
         settings: &Settings,
     ) -> Self {
         Self {
             pattern,
+            location,
             streams_request_body: options.streams_request_body,
             half_close: options.half_close.unwrap_or(settings.half_close),
             decompress_request: options.decompress_request.unwrap_or(settings.decompress_request),
@@ -45,7 +50,7 @@ pub(crate) struct Policies {
 
 impl Policies {
     pub(crate) fn new(rows: impl Iterator<Item = Policy>, settings: &Settings) -> Self {
-        let rest = Policy::new(None, &RouteOptions::default(), settings);
+        let rest = Policy::new(None, None, &RouteOptions::default(), settings);
         Self { rows: rows.collect(), rest }
     }
 

@@ -48,10 +48,11 @@ pub(super) fn spawn_from(
     future: impl Future<Output = ()> + 'static,
 ) {
     let running = Running::begin(place);
-    IOLoop::current().spawn_callback(async move {
+    let task = async move {
         let _running = running;
         future.await;
-    });
+    };
+    IOLoop::current().spawn_from(place, task).detach();
 }
 
 /// Waits until none runs.

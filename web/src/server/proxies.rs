@@ -103,6 +103,7 @@ impl HTTPServer {
     /// not `unix:`, or has bits behind its prefix (`10.0.0.1/8`); the message names it.
     #[doc(alias = "xheaders")]
     #[doc(alias = "set_real_ip_from")]
+    #[track_caller]
     pub fn trusted_downstream(self, proxies: impl ProxyList) -> io::Result<Self> {
         let trusted = TrustedProxies::parse(proxies.into_texts()).map_err(invalid)?;
         Ok(self.set(|settings| settings.trusted_downstream = Some(trusted)))
@@ -137,6 +138,7 @@ impl HTTPServer {
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` cannot be the name of a header.
+    #[track_caller]
     pub fn real_ip_header(self, name: &str) -> io::Result<Self> {
         let header = HeaderName::from_bytes(name.as_bytes());
         let header = header.map_err(|_| invalid(format!("{name:?} is no name of a header")))?;
@@ -163,6 +165,7 @@ impl HTTPServer {
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is neither.
+    #[track_caller]
     pub fn protocol(self, protocol: &str) -> io::Result<Self> {
         let named = Protocol::named(protocol.as_bytes());
         let named =
@@ -207,6 +210,7 @@ impl HTTPServer {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn proxy_protocol(self, expected: bool) -> Self {
         self.set(|settings| settings.proxy_protocol = expected)
     }

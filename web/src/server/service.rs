@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use squall_runtime::{IOLoop, log, panic_location};
@@ -27,6 +28,8 @@ pub(crate) struct Service {
     policies: Rc<Policies>,
     /// Neither middleware nor a time limit stands before any endpoint.
     is_direct: bool,
+    /// The line that has started the server, for the log.
+    started_at: &'static Location<'static>,
     /// Answers where more than an endpoint is to be asked.
     answer_through: Box<dyn Fn(Rc<Self>, Context) -> Answer>,
     /// It ends with the process, where no code of the user can catch a panic.
@@ -34,21 +37,32 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(application: Application, settings: Settings) -> Self {
+    pub(crate) fn new(
+        application: Application,
+        settings: Settings,
+        started_at: &'static Location<'static>,
+    ) -> Self {
         let recorder = Recorder::new(application.routes().len());
-        Self::counted(application, settings, recorder)
+        Self::counted(application, settings, recorder, started_at)
     }
 
     /// The control view of a server, which does not count among its requests.
+    #[track_caller]
     pub(super) fn control() -> Self {
         let application = control::application();
         let recorder = Recorder::apart(application.routes().len());
-        Self::counted(application, Settings::default(), recorder)
+        Self::counted(application, Settings::default(), recorder, Location::caller())
     }
 
-    fn counted(application: Application, settings: Settings, recorder: Recorder) -> Self {
+    fn counted(
+        application: Application,
+        settings: Settings,
+        recorder: Recorder,
+        started_at: &'static Location<'static>,
+    ) -> Self {
         let rows = application.routes().iter().map(|route| {
-            Policy::new(route.pattern.as_ref().ok().cloned(), &route.options, &settings)
+            let pattern = route.pattern.as_ref().ok().cloned();
+            Policy::new(pattern, Some(route.location), &route.options, &settings)
         });
         let policies = Rc::new(Policies::new(rows, &settings));
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
@@ -60,6 +74,7 @@ impl Service {
             exchanges: Pool::new(),
             policies,
             is_direct,
+            started_at,
             answer_through,
             is_last: Cell::new(false),
         }
@@ -80,7 +95,8 @@ impl Service {
     /// Serves a connection, as a task of its own.
     pub(crate) fn open(self: &Rc<Self>, stream: Stream) {
         let connection = Connection::new(&self.worker, stream);
-        IOLoop::current().spawn_callback(serve(Rc::clone(self), Serving(connection)));
+        let serving = serve(Rc::clone(self), Serving(connection));
+        IOLoop::current().spawn_from(self.started_at, serving).detach();
     }
 
     /// Takes a context from the pool, for a request whose head has not been read.

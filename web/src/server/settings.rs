@@ -13,12 +13,14 @@ impl HTTPServer {
     /// How large the head of a request may be, in bytes; more is answered with 431.
     /// Default: 64 KiB.
     #[must_use]
+    #[track_caller]
     pub fn max_header_size(self, bytes: usize) -> Self {
         self.set(|settings| settings.head.max_head_size = bytes)
     }
 
     /// How many headers a request may have; more are answered with 431. Default: 100.
     #[must_use]
+    #[track_caller]
     pub fn max_header_count(self, count: usize) -> Self {
         self.set(|settings| settings.head.max_fields = count)
     }
@@ -26,6 +28,7 @@ impl HTTPServer {
     /// How long the target of a request (its path and query) may be, in bytes; a longer one
     /// is answered with 414. Default: 8 KiB.
     #[must_use]
+    #[track_caller]
     pub fn max_target_size(self, bytes: usize) -> Self {
         self.set(|settings| settings.head.max_target = bytes)
     }
@@ -33,6 +36,7 @@ impl HTTPServer {
     /// How large the body of a request may be, in bytes; a larger one is answered with 413.
     /// Default: 100 MiB. A [route](crate::Route::max_body_size) may have its own limit.
     #[must_use]
+    #[track_caller]
     pub fn max_body_size(self, bytes: u64) -> Self {
         self.set(|settings| settings.max_body_size = bytes)
     }
@@ -76,6 +80,7 @@ impl HTTPServer {
     /// assert_eq!(send((1 << 20) + 1).status(), 413);
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn decompress_request(self, decompress: bool) -> Self {
         self.set(|settings| settings.decompress_request = decompress)
     }
@@ -83,6 +88,7 @@ impl HTTPServer {
     /// How long a connection may wait for its next request, or its first; it is closed then.
     /// Default: 75 seconds.
     #[must_use]
+    #[track_caller]
     pub fn idle_connection_timeout(self, timeout: impl IntoTimeout) -> Self {
         self.set(|settings| settings.idle_connection_timeout = timeout.into_timeout())
     }
@@ -90,6 +96,7 @@ impl HTTPServer {
     /// How long a client may take for the head of a request, from its first byte; then it is
     /// answered with 408. Default: 60 seconds.
     #[must_use]
+    #[track_caller]
     pub fn header_timeout(self, timeout: impl IntoTimeout) -> Self {
         self.set(|settings| settings.header_timeout = timeout.into_timeout())
     }
@@ -97,6 +104,7 @@ impl HTTPServer {
     /// How long a client may pause while it sends a body; then it is answered with 408.
     /// Default: 60 seconds.
     #[must_use]
+    #[track_caller]
     pub fn body_timeout(self, timeout: impl IntoTimeout) -> Self {
         self.set(|settings| settings.body_timeout = timeout.into_timeout())
     }
@@ -107,6 +115,7 @@ impl HTTPServer {
     ///
     /// It ends clients that send a byte now and then, and never pause for long enough.
     #[must_use]
+    #[track_caller]
     pub fn min_body_rate(self, bytes_per_second: u64) -> Self {
         self.set(|settings| settings.min_body_rate = bytes_per_second)
     }
@@ -132,6 +141,7 @@ impl HTTPServer {
     /// assert_eq!(TestClient::of(&server).get("/").send().status(), 503);
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn handler_timeout(self, timeout: impl IntoTimeout) -> Self {
         self.set(|settings| settings.handler_timeout = timeout.into_timeout())
     }
@@ -139,6 +149,7 @@ impl HTTPServer {
     /// How many requests a connection may make; the response to the last says
     /// `Connection: close`. Default: no limit.
     #[must_use]
+    #[track_caller]
     pub fn max_requests_per_connection(self, requests: impl Into<Option<u32>>) -> Self {
         self.set(|settings| settings.max_requests = requests.into())
     }
@@ -150,6 +161,7 @@ impl HTTPServer {
     ///
     /// See [`ForkOptions::max_memory`](crate::process::ForkOptions::max_memory) as well.
     #[must_use]
+    #[track_caller]
     pub fn max_requests_per_worker(self, requests: impl Into<Option<u64>>) -> Self {
         self.set(|settings| settings.max_requests_per_worker = requests.into())
     }
@@ -158,6 +170,7 @@ impl HTTPServer {
     /// ends. Default: no limit but that of the process on descriptors, at which accepting
     /// pauses as well.
     #[must_use]
+    #[track_caller]
     pub fn max_connections(self, connections: impl Into<Option<usize>>) -> Self {
         self.set(|settings| settings.max_connections = connections.into())
     }
@@ -165,6 +178,7 @@ impl HTTPServer {
     /// How long a client may take nothing of a response that is waiting for it; then the
     /// connection is cut. Default: 60 seconds.
     #[must_use]
+    #[track_caller]
     pub fn write_timeout(self, timeout: impl IntoTimeout) -> Self {
         self.set(|settings| settings.write_timeout = timeout.into_timeout())
     }
@@ -177,6 +191,7 @@ impl HTTPServer {
     /// what the system takes to send: over TCP in steps of some kilobytes, see
     /// [`BindOptions::notsent_lowat`](crate::BindOptions::notsent_lowat).
     #[must_use]
+    #[track_caller]
     pub fn min_write_rate(self, bytes_per_second: u64) -> Self {
         self.set(|settings| settings.min_write_rate = bytes_per_second)
     }
@@ -186,6 +201,7 @@ impl HTTPServer {
     /// clients are told by a 503, or by the end of the connection if some of the response has been
     /// sent. Default: 30 seconds.
     #[must_use]
+    #[track_caller]
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.shutdown_timeout = timeout)
     }
@@ -200,6 +216,7 @@ impl HTTPServer {
     /// process must wait for both (`terminationGracePeriodSeconds`, `TimeoutStopSec`). A second signal
     /// does not wait. A worker that ends while others serve on, as in a reload, has no need of it.
     #[must_use]
+    #[track_caller]
     pub fn drain_delay(self, delay: Duration) -> Self {
         self.set(|settings| settings.drain_delay = delay)
     }
@@ -208,6 +225,7 @@ impl HTTPServer {
     /// `Connection: close`. To close at once would fail a request that is on its way. Default:
     /// 1 second.
     #[must_use]
+    #[track_caller]
     pub fn drain_idle(self, patience: Duration) -> Self {
         self.set(|settings| settings.drain_idle = patience)
     }
@@ -223,6 +241,7 @@ impl HTTPServer {
     /// [`send_file`](crate::Context::send_file), [`flush`](crate::Context::flush) or the
     /// [body](crate::Context::body). Such a request is answered whether its FIN comes early or late.
     #[must_use]
+    #[track_caller]
     pub fn half_close(self, half_close: bool) -> Self {
         self.set(|settings| settings.half_close = half_close)
     }
@@ -232,6 +251,7 @@ impl HTTPServer {
     /// In a process without a supervisor, SIGHUP, SIGUSR2, SIGTTIN and SIGTTOU, which are orders to
     /// one, are then [declined](crate::process::decline_reloads) rather than end or suspend it.
     #[must_use]
+    #[track_caller]
     pub fn handle_signals(self, handle: bool) -> Self {
         self.set(|settings| settings.handle_signals = handle)
     }
@@ -253,6 +273,7 @@ impl HTTPServer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn slow_callback(self, threshold: impl IntoTimeout) -> Self {
         self.set(|settings| settings.slow_callback = Some(threshold.into_timeout()))
     }

@@ -30,6 +30,7 @@ thread_local! {
 }
 
 /// Has SIGTERM and SIGINT end the servers of this process; the second of them at once.
+#[track_caller]
 pub(super) fn watch_signals() -> io::Result<()> {
     if WATCHING.get() {
         return Ok(());

@@ -77,6 +77,7 @@ impl HTTPServer {
     /// If workers were asked for and this process cannot fork safely: it has other threads or
     /// an [`IOLoop`], which the error names. If nothing is bound, or nothing since it was started.
     /// If there are no workers and the application [cannot be built](Self::try_with).
+    #[track_caller]
     pub fn start(&self, options: impl Into<StartOptions>) -> io::Result<()> {
         if self.shared.bound.borrow().is_empty() {
             let message = match self.shared.started.get() {
@@ -94,9 +95,13 @@ impl HTTPServer {
         }
         self.shared.started.set(true);
         let bound = self.shared.bound.take();
-        bound.into_iter().try_for_each(|sockets| self.serve(sockets))
+        for sockets in bound {
+            self.serve(sockets)?;
+        }
+        Ok(())
     }
 
+    #[track_caller]
     pub(super) fn serve(&self, sockets: Sockets) -> io::Result<()> {
         let service = self.service()?;
         self.serve_control()?;

@@ -9,7 +9,11 @@ use crate::settings::Settings;
 
 #[test]
 fn the_task_of_a_connection_is_small() {
-    let service = Rc::new(Service::new(Application::new([]), Settings::default()));
+    let service = Rc::new(Service::new(
+        Application::new([]),
+        Settings::default(),
+        std::panic::Location::caller(),
+    ));
     let (_, stream) = squall_runtime::duplex(1);
     let connection = Connection::new(&service.worker, Stream::memory(stream, None));
     let size = size_of_val(&serve(service, Serving(connection)));

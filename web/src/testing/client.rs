@@ -48,6 +48,7 @@ pub struct TestClient {
 
 impl TestClient {
     /// A client of `app`. The loop of this thread keeps virtual time from now on.
+    #[track_caller]
     pub fn new(app: Application) -> Self {
         Self::of(&HTTPServer::new(app))
     }

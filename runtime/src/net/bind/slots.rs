@@ -114,7 +114,10 @@ impl Sockets {
     /// # Examples
     ///
     /// See [`Sockets`].
+    #[track_caller]
     pub fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        // Made here, so that it names the line of the caller.
+        crate::io_loop::settle();
         if INHERITED.with_borrow(Option::is_some) {
             return self.0.iter().map(|bound| bound.listener(SLOT.get())).collect();
         }

@@ -66,6 +66,7 @@ impl TcpListener {
     /// assert_ne!(listener.local_addr()?.port(), 0);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address)?;
         sockopt::set_tcp_nodelay(&listener, true)?;
@@ -189,6 +190,7 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
     type Error = io::Error;
 
     /// Takes a listener of the standard library over and makes it non-blocking.
+    #[track_caller]
     fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
         Ok(Self(ListeningSocket::new(listener)?, false))
     }

@@ -51,6 +51,7 @@ impl UnixListener {
     /// # Examples
     ///
     /// See [`UnixListener`].
+    #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::try_from(std::os::unix::net::UnixListener::bind(path)?)
     }
@@ -174,6 +175,7 @@ impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
     type Error = io::Error;
 
     /// Takes a listener of the standard library over and makes it non-blocking.
+    #[track_caller]
     fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         Ok(Self(ListeningSocket::new(listener)?, false))
     }
