@@ -55,6 +55,8 @@ struct Local {
     /// The wakers of all tasks that are not done, so that a [`Waiter`] can wake a task by its
     /// number, and the end of the thread can drop all of them.
     tasks: RefCell<Slab<Waker>>,
+    /// Where each of them was spawned, by its number.
+    task_sites: RefCell<Vec<Site>>,
     running: Running,
     /// Where the task was spawned that runs now, or that ran last.
     site: Cell<Site>,
@@ -74,6 +76,7 @@ thread_local! {
             ready: RefCell::new(Vec::new()),
             spare: Cell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
+            task_sites: RefCell::new(Vec::new()),
             running: Running::none(),
             site: Cell::new(Site::NONE),
             sites: RefCell::new(Sites::new()),
@@ -105,6 +108,7 @@ where
         }
         let site = local.sites.borrow_mut().number(spawned_at);
         let index = local.tasks.borrow_mut().insert(Waker::noop().clone());
+        local.note_site(index, site);
         let spawned = Spawned::new(index, site, future);
         let builder = async_task::Builder::new().metadata(Arc::clone(remote));
         let (runnable, task) = builder.spawn_local(|_| spawned, schedule);
@@ -173,6 +177,16 @@ pub(crate) fn show_site() {
 }
 
 impl Local {
+    /// Remembers where the task with this number was spawned.
+    fn note_site(&self, index: u32, site: Site) {
+        let mut sites = self.task_sites.borrow_mut();
+        match sites.get_mut(index as usize) {
+            Some(place) => *place = site,
+            // Numbers are given one after the other.
+            None => sites.push(site),
+        }
+    }
+
     /// Says that a task runs from here on that was spawned at `site`. This is mostly the line of the
     /// task before.
     #[inline]
@@ -187,6 +201,24 @@ impl Local {
 /// Returns where the task was spawned that runs now, or that has just ended its turn.
 pub(crate) fn site() -> Option<&'static Location<'static>> {
     LOCAL.with(|local| local.sites.borrow().at(local.site.get()))
+}
+
+/// Returns the lines at which the tasks that are not done were spawned, and how many at each. Tasks
+/// whose line is not known, because the program has too many, are left out.
+pub(crate) fn spawn_lines() -> Vec<(&'static Location<'static>, usize)> {
+    LOCAL.with(|local| {
+        let (tasks, task_sites) = (local.tasks.borrow(), local.task_sites.borrow());
+        let mut lines: Vec<(&'static Location<'static>, usize)> = Vec::new();
+        for index in (0..tasks.end()).filter(|&index| tasks.at(index).is_some()) {
+            let site = task_sites.get(index as usize);
+            let Some(line) = site.and_then(|&site| local.sites.borrow().at(site)) else { continue };
+            match lines.iter_mut().find(|(other, _)| *other == line) {
+                Some((_, count)) => *count += 1,
+                None => lines.push((line, 1)),
+            }
+        }
+        lines
+    })
 }
 
 /// Says whether a task waits for its turn.
@@ -258,6 +290,7 @@ pub(crate) fn shut_down(remote: &Remote) {
         drop(local.ready.take());
         drop(local.spare.take());
         drop(local.tasks.replace(Slab::new()));
+        drop(local.task_sites.take());
         local.home.set(0);
     });
 }

@@ -52,6 +52,10 @@ struct Core {
     /// Which line made the loop: whoever wants to fork must know.
     made_at: &'static Location<'static>,
     running: Cell<bool>,
+    /// The line that called `run_sync`, while that runs.
+    waits: Cell<Option<&'static Location<'static>>>,
+    /// Shared with each [`IOLoopHandle`].
+    handles: Arc<()>,
     stopping: Cell<bool>,
     /// How many jobs run on other threads that a virtual clock must wait for.
     clock_holds: Arc<ClockHolds>,
@@ -97,6 +101,8 @@ impl IOLoop {
             remote: Arc::clone(&remote),
             made_at,
             running: Cell::new(false),
+            waits: Cell::new(None),
+            handles: Arc::default(),
             stopping: Cell::new(false),
             clock_holds: Arc::default(),
             pool: RefCell::default(),
@@ -342,7 +348,8 @@ impl IOLoop {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn handle(&self) -> IOLoopHandle {
-        IOLoopHandle { remote: Arc::clone(&self.0.remote) }
+        let (remote, _counted) = (Arc::clone(&self.0.remote), Arc::clone(&self.0.handles));
+        IOLoopHandle { remote, _counted }
     }
 }
 

@@ -338,6 +338,14 @@ pub(crate) fn release(fd: BorrowedFd<'_>, chunk: &Chunk, slot: u8, closing: bool
     drop(waiters);
 }
 
+/// Says whether a task waits for any descriptor.
+pub(crate) fn is_awaited() -> bool {
+    REACTOR.with(|reactor| {
+        let chunks = reactor.chunks.borrow();
+        chunks.iter().flat_map(|chunk| chunk.sources()).any(Source::is_awaited)
+    })
+}
+
 /// Whether the end of a stream is told by an event, even if there are bytes left to be read.
 pub(crate) fn tells_finish() -> bool {
     OPENED.with(|opened| opened.system.get().is_some_and(|system| system.has_edges()))

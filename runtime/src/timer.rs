@@ -158,6 +158,11 @@ pub(crate) fn use_virtual_time() {
     TIMERS.with(|timers| timers.clock.stop());
 }
 
+/// Makes a virtual clock the real one again; false if it has moved ahead of the real time.
+pub(crate) fn use_real_time() -> bool {
+    TIMERS.with(|timers| timers.clock.resume())
+}
+
 #[inline]
 pub(crate) fn is_virtual() -> bool {
     TIMERS.with(|timers| timers.clock.is_virtual())

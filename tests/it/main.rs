@@ -94,6 +94,8 @@ mod sequences;
 mod servers;
 /// Clients that take a response, but too slowly.
 mod slow_readers;
+/// The client for tests itself: time, endless streams, handlers that hang, and the graceful end.
+mod test_client;
 /// What is sent and what is received, each with limits of its own, and who else uses a connection.
 mod two_directions;
 /// Serving over Unix sockets.

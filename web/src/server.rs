@@ -29,6 +29,7 @@ mod start;
 pub use background::spawn_background;
 pub use proxies::ProxyList;
 pub(crate) use service::Service;
+pub(crate) use shutdown::end_gracefully;
 pub use start::StartOptions;
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.

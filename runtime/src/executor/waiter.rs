@@ -78,6 +78,14 @@ impl Waiter {
         }
     }
 
+    /// Says whether a task with this number is left. It may be another one than that which waited.
+    pub(crate) fn is_alive(&self) -> bool {
+        match self.whom() {
+            Whom::Task(index) => LOCAL.with(|local| local.tasks.borrow().at(index).is_some()),
+            Whom::Foreign(_) => true,
+        }
+    }
+
     #[inline]
     fn whom(&self) -> Whom {
         match self.0.get() & FOREIGN.get() {

@@ -23,6 +23,8 @@ use crate::executor::{self, Message, Remote};
 #[derive(Clone, Debug)]
 pub struct IOLoopHandle {
     pub(super) remote: Arc<Remote>,
+    /// Its count tells the loop whether there are handles.
+    pub(super) _counted: Arc<()>,
 }
 
 impl IOLoopHandle {

@@ -30,6 +30,7 @@ impl Core {
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
+        self.waits.set(Some(site));
         let mut asked = self.prepare()?;
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
@@ -160,6 +161,7 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
+        self.0.waits.set(None);
         executor::leave();
         budget::lift();
         pulse::rest();

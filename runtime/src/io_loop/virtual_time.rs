@@ -3,20 +3,47 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Core, IOLoop};
 use crate::executor::{self, Remote};
-use crate::reactor::Asked;
+use crate::reactor::{self, Asked};
 use crate::timer;
 
+/// How long, in real time, the loop waits for other threads before it says that nothing can happen any
+/// more. They may have the waker of a task, of which the loop does not know.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long, in real time, the loop waits for a descriptor.
+const SILENCE: Duration = Duration::from_secs(60);
+
 impl IOLoop {
-    /// Makes this loop's clock stand still, for tests: when nothing is ready, it jumps to the next
-    /// timer instead of waiting for it. A job of `run_in_executor` that is not done holds the
-    /// clock. The real clock does not come back.
+    /// Makes this loop's clock virtual, for tests: when nothing is ready, it jumps to the next timer
+    /// instead of waiting for it.
+    ///
+    /// The clock does not move while something real is awaited: a job in a [pool of
+    /// threads](crate::ThreadPool) that is not done, or a descriptor, such as a socket or a signal, that
+    /// a task waits for. [Streams in memory](crate::duplex) are no descriptors. A test that needs both
+    /// sockets and timers uses the real time.
+    ///
+    /// # Errors
+    ///
+    /// On virtual time, [`run_sync`](Self::run_sync) and [`start`](Self::start) do not wait for ever.
+    /// They fail with [`io::ErrorKind::Deadlock`], and the error lists the tasks that wait and the lines
+    /// at which they were spawned:
+    ///
+    /// - when nothing can happen any more: there is no timer, no descriptor and no job that anything
+    ///   waits for, and no [`IOLoopHandle`](super::IOLoopHandle). The loop gives other threads, which
+    ///   may have a waker, one second of real time before.
+    /// - when a task waits for a descriptor, and no descriptor becomes ready for 60 seconds of real
+    ///   time.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use std::future::pending;
+    /// use std::io::ErrorKind;
+    /// use std::time::{Duration, Instant};
     /// use squall_runtime::{IOLoop, sleep};
     ///
     /// let io_loop = IOLoop::current();
@@ -24,18 +51,46 @@ impl IOLoop {
     /// let begin = io_loop.time();
     /// io_loop.run_sync(sleep(Duration::from_secs(3600)))?;
     /// assert_eq!(io_loop.time() - begin, Duration::from_secs(3600));
+    ///
+    /// let error = io_loop.run_sync(pending::<()>()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Deadlock);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn use_virtual_time(&self) {
-        self.0.clock_holds.make_virtual();
+        self.0.clock_holds.is_virtual.store(true, Ordering::SeqCst);
         timer::use_virtual_time();
+    }
+
+    /// Makes the clock real again, after [`use_virtual_time`](Self::use_virtual_time) and before the
+    /// virtual clock has moved.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the virtual clock is ahead of the real time: a clock cannot go back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// let io_loop = IOLoop::current();
+    /// io_loop.use_virtual_time();
+    /// io_loop.use_real_time();
+    /// ```
+    #[track_caller]
+    pub fn use_real_time(&self) {
+        assert!(
+            timer::use_real_time(),
+            "`IOLoop::use_real_time` must be called before the virtual clock has moved"
+        );
+        self.0.clock_holds.is_virtual.store(false, Ordering::SeqCst);
     }
 
     /// Moves a virtual clock, as if a callback had taken that long. Timers that become due by
     /// this are dealt with on the next turn.
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use std::time::{Duration, Instant};
     /// use squall_runtime::IOLoop;
     ///
     /// let io_loop = IOLoop::current();
@@ -54,22 +109,93 @@ impl IOLoop {
     }
 }
 
+/// What the loop waits for on virtual time, apart from timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// The end of a job in a pool.
+    Job,
+    Descriptor,
+    /// Another thread has a handle of the loop.
+    Thread,
+    Nothing,
+}
+
 impl Core {
     /// Sleeps where the clock is virtual: instead of sleeping until the next timer, it moves the
-    /// clock there.
+    /// clock there, unless something real is awaited.
     #[cold]
     pub(super) fn sleep_virtually(&self, asked: &mut Asked) -> io::Result<()> {
         let events = self.sleep_for(asked, Duration::ZERO)?;
         // Before the loop looks for messages: a job sends its result first.
-        let is_held = self.clock_holds.is_held();
-        let is_idle = events == 0 && !executor::is_ready() && !self.stopping.get();
-        if !is_idle || executor::is_pending(&self.remote) {
+        let awaited = self.awaited();
+        if events > 0 || self.is_called() {
             return Ok(());
         }
-        if !is_held && timer::jump() {
-            return Ok(());
+        match awaited {
+            Awaited::Job => self.sleep_for(asked, timer::FOREVER).map(drop),
+            Awaited::Descriptor => self.sleep_within(asked, SILENCE, awaited),
+            Awaited::Thread | Awaited::Nothing if timer::jump() => Ok(()),
+            Awaited::Thread => self.sleep_for(asked, timer::FOREVER).map(drop),
+            Awaited::Nothing => self.sleep_within(asked, GRACE, awaited),
         }
-        self.sleep_for(asked, timer::FOREVER).map(drop)
+    }
+
+    fn awaited(&self) -> Awaited {
+        if self.clock_holds.count.load(Ordering::SeqCst) > 0 {
+            Awaited::Job
+        } else if reactor::is_awaited() {
+            Awaited::Descriptor
+        } else if Arc::strong_count(&self.handles) > 1 {
+            Awaited::Thread
+        } else {
+            Awaited::Nothing
+        }
+    }
+
+    /// Says whether there is something to be done.
+    fn is_called(&self) -> bool {
+        executor::is_ready() || self.stopping.get() || executor::is_pending(&self.remote)
+    }
+
+    /// Sleeps until something happens, which must be within `limit` of real time.
+    fn sleep_within(&self, asked: &mut Asked, limit: Duration, awaited: Awaited) -> io::Result<()> {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // A signal may end it early.
+            if self.sleep_for(asked, left)? > 0 || self.is_called() {
+                return Ok(());
+            }
+            if left.is_zero() {
+                return Err(io::Error::new(io::ErrorKind::Deadlock, self.stall(awaited)));
+            }
+        }
+    }
+
+    /// Says why the loop gives up, and which tasks wait.
+    fn stall(&self, awaited: Awaited) -> String {
+        let mut text = match awaited {
+            Awaited::Descriptor => format!(
+                "no descriptor has become ready for {} seconds, and virtual time does not pass while \
+                 a task waits for one. These wait:",
+                SILENCE.as_secs()
+            ),
+            Awaited::Job | Awaited::Thread | Awaited::Nothing => {
+                "nothing can happen any more: nothing waits for a timer, a descriptor, a job in a \
+                 thread pool or a callback of another thread. These wait:"
+                    .to_owned()
+            }
+        };
+        if let Some(line) = self.waits.get() {
+            text += &format!("\n- the future of `run_sync`, called at {line}");
+        }
+        for (line, count) in executor::spawn_lines() {
+            text += &match count {
+                1 => format!("\n- a task spawned at {line}"),
+                _ => format!("\n- {count} tasks spawned at {line}"),
+            };
+        }
+        text
     }
 }
 
@@ -77,18 +203,8 @@ impl Core {
 #[derive(Debug, Default)]
 pub(super) struct ClockHolds {
     count: AtomicUsize,
+    /// The loop has to wake up at the end of the last job.
     is_virtual: AtomicBool,
-}
-
-impl ClockHolds {
-    /// The clock is virtual: the end of a job has to wake the loop.
-    fn make_virtual(&self) {
-        self.is_virtual.store(true, Ordering::SeqCst);
-    }
-
-    fn is_held(&self) -> bool {
-        self.count.load(Ordering::SeqCst) > 0
-    }
 }
 
 /// Keeps a virtual clock from jumping: a job on another thread is not done yet.
@@ -112,3 +228,6 @@ impl Drop for ClockHold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,16 @@ impl Source {
         Noted { reader, writer, change }
     }
 
+    /// Says whether a task waits for the descriptor.
+    pub(super) fn is_awaited(&self) -> bool {
+        [&self.reader, &self.writer].into_iter().any(|place| {
+            let waiter = place.take();
+            let is_awaited = waiter.as_ref().is_some_and(Waiter::is_alive);
+            place.set(waiter);
+            is_awaited
+        })
+    }
+
     /// Nobody waits any more. Returns who did, to be dropped where nothing is borrowed.
     pub(super) fn forget(&self) -> [Option<Waiter>; 2] {
         [self.reader.take(), self.writer.take()]

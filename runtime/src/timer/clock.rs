@@ -4,6 +4,7 @@
 //! it into ticks, and each of these is a call with an [`Instant`]. One is made when somebody asks.
 
 use std::cell::{Cell, OnceCell};
+use std::hint;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
@@ -130,6 +131,21 @@ impl Clock {
         self.read();
         self.is_virtual.set(true);
         self.nanos.set(begin(tick_from(self.nanos.get())));
+    }
+
+    /// Makes the clock run again. If it is ahead of the real time, by more than [`stop`](Self::stop) has
+    /// rounded it up, it stays as it is, and this returns false.
+    pub(super) fn resume(&self) -> bool {
+        if self.nanos.get().saturating_sub(monotonic()) > NANOS_PER_TICK {
+            return false;
+        }
+        // Time must not go back.
+        while monotonic() < self.nanos.get() {
+            hint::spin_loop();
+        }
+        self.is_virtual.set(false);
+        self.read();
+        true
     }
 
     pub(super) fn is_virtual(&self) -> bool {

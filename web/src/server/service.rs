@@ -94,9 +94,14 @@ impl Service {
 
     /// Serves a connection, as a task of its own.
     pub(crate) fn open(self: &Rc<Self>, stream: Stream) {
-        let connection = Connection::new(&self.worker, stream);
-        let serving = serve(Rc::clone(self), Serving(connection));
+        let serving = self.connection(stream);
         IOLoop::current().spawn_from(self.started_at, serving).detach();
+    }
+
+    /// Takes a connection. It is served by awaiting what this returns.
+    pub(crate) fn connection(self: &Rc<Self>, stream: Stream) -> impl Future<Output = ()> + use<> {
+        let connection = Connection::new(&self.worker, stream);
+        serve(Rc::clone(self), Serving(connection))
     }
 
     /// Takes a context from the pool, for a request whose head has not been read.

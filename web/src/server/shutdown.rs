@@ -68,22 +68,8 @@ async fn watch(mut signals: Signals) {
     let ordered = Instant::now();
     // Elsewhere others go on to serve what this process has served.
     let is_last = begin_drain();
-    let drain = IOLoop::current().spawn(async move {
-        let servers = SERVERS.with_borrow(Clone::clone);
-        let limit = |(_, worker): &(HTTPServer, Rc<Worker>)| match is_last {
-            true => worker.settings.end_limit(),
-            false => worker.settings.shutdown_timeout,
-        };
-        let limit = servers.iter().map(limit).max();
-        let end = |server| IOLoop::current().spawn(end(server, is_last));
-        for end in servers.into_iter().map(end).collect::<Vec<_>>() {
-            drop(end.await);
-        }
-        let left = limit.unwrap_or_default().saturating_sub(ordered.elapsed());
-        if timeout(left, background::finished()).await.is_err() {
-            background::name_unfinished();
-        }
-    });
+    let servers = SERVERS.with_borrow(Clone::clone);
+    let drain = IOLoop::current().spawn(end_all(servers, is_last, ordered));
     let at_once = async {
         // A supervisor that is told twice kills its workers. What comes twice to a worker went to
         // the whole group as well.
@@ -94,6 +80,28 @@ async fn watch(mut signals: Signals) {
     };
     futures_lite::future::or(async { drop(drain.await) }, at_once).await;
     IOLoop::current().stop();
+}
+
+/// Ends `servers`, and waits for background tasks, as was ordered at that time.
+async fn end_all(servers: Vec<(HTTPServer, Rc<Worker>)>, is_last: bool, ordered: Instant) {
+    let limit = |(_, worker): &(HTTPServer, Rc<Worker>)| match is_last {
+        true => worker.settings.end_limit(),
+        false => worker.settings.shutdown_timeout,
+    };
+    let limit = servers.iter().map(limit).max();
+    let end = |server| IOLoop::current().spawn(end(server, is_last));
+    for end in servers.into_iter().map(end).collect::<Vec<_>>() {
+        drop(end.await);
+    }
+    let left = limit.unwrap_or_default().saturating_sub(ordered.elapsed());
+    if timeout(left, background::finished()).await.is_err() {
+        background::name_unfinished();
+    }
+}
+
+/// Ends one server, as SIGTERM ends all of a process. For tests, whose loop goes on.
+pub(crate) async fn end_gracefully(handle: HTTPServer, worker: Rc<Worker>) {
+    end_all(vec![(handle, worker)], true, Instant::now()).await;
 }
 
 async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {

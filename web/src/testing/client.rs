@@ -1,14 +1,16 @@
+use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use squall_runtime::{DuplexStream, IOLoop, duplex};
+use squall_runtime::{DuplexStream, IOLoop, Task, duplex};
 
 use crate::application::Application;
 use crate::connection::stream::Stream;
 use crate::http::Method;
-use crate::server::{HTTPServer, Service};
+use crate::server::{HTTPServer, Service, end_gracefully};
 use crate::testing::TestRequest;
 
 /// Bytes that wait in each direction of a connection in memory before the writer waits.
@@ -16,7 +18,7 @@ const CAPACITY: usize = 64 * 1024;
 
 /// Sends requests to an [`Application`] in this process, without a socket and without
 /// waiting: time is [virtual](IOLoop::use_virtual_time), so that a handler that sleeps for an
-/// hour answers at once.
+/// hour answers at once. A test whose handlers use real sockets needs [`real_time`](Self::real_time).
 ///
 /// Each request has a connection of its own; [`connect`](Self::connect) gives one to speak on
 /// at length. The loop of the thread is run while an answer is awaited, and only then.
@@ -39,14 +41,24 @@ const CAPACITY: usize = 64 * 1024;
 ///
 /// # Panics
 ///
-/// Its methods panic where a test should fail: when the loop cannot be run, or no answer
-/// comes.
+/// Its methods panic where a test should fail: when the loop cannot be run, or no answer comes. On
+/// virtual time, a handler that never answers is such a failure: the panic lists the tasks that wait and
+/// the lines at which they were [spawned](IOLoop::use_virtual_time). The task of a connection was
+/// spawned at the line of the test that opened it.
 pub struct TestClient {
+    server: HTTPServer,
     service: Rc<Service>,
     peer: Option<SocketAddr>,
+    max_response_size: usize,
+    /// The graceful end, once it has begun.
+    shutdown: RefCell<Option<Task<()>>>,
 }
 
 impl TestClient {
+    /// How many bytes of a response are received at most, unless
+    /// [`max_response_size`](Self::max_response_size) says otherwise: 8 MiB.
+    pub const MAX_RESPONSE_SIZE: usize = 8 << 20;
+
     /// A client of `app`. The loop of this thread keeps virtual time from now on.
     #[track_caller]
     pub fn new(app: Application) -> Self {
@@ -73,10 +85,70 @@ impl TestClient {
     #[track_caller]
     pub fn of(server: &HTTPServer) -> Self {
         IOLoop::current().use_virtual_time();
-        match server.service_without_signals() {
-            Ok(service) => Self { service, peer: None },
+        let service = match server.service_without_signals() {
+            Ok(service) => service,
             Err(error) => panic!("{error}"),
+        };
+        Self {
+            server: server.clone(),
+            service,
+            peer: None,
+            max_response_size: Self::MAX_RESPONSE_SIZE,
+            shutdown: RefCell::default(),
         }
+    }
+
+    /// Makes the loop of this thread keep the real time, for handlers that wait for sockets and for
+    /// other threads. A handler that never answers then makes the test wait for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, IOLoop, get, route, sleep};
+    ///
+    /// async fn nap() -> &'static str {
+    ///     sleep(Duration::from_millis(5)).await;
+    ///     "rested"
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(nap))])).real_time();
+    /// let begin = IOLoop::current().time();
+    /// assert_eq!(client.get("/").send().text(), "rested");
+    /// assert!(IOLoop::current().time() - begin >= Duration::from_millis(5));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If virtual time has passed on this thread already.
+    #[must_use]
+    #[track_caller]
+    pub fn real_time(self) -> Self {
+        IOLoop::current().use_real_time();
+        self
+    }
+
+    /// Sets how many bytes of a response are received at most: 8 MiB unless this is called. A response
+    /// that goes on, such as an endless stream, is cut there, and
+    /// [`is_complete`](crate::testing::TestResponse::is_complete) returns false.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn ticks(cx: &mut Context) -> Result {
+    ///     loop {
+    ///         cx.write("tick\n")?;
+    ///         cx.flush().await?;
+    ///     }
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(ticks))]);
+    /// let response = TestClient::new(app).max_response_size(1000).get("/").send();
+    /// assert!(response.text().starts_with("tick\ntick\n") && !response.is_complete());
+    /// ```
+    #[must_use]
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.max_response_size = bytes;
+        self
     }
 
     /// Has the connections come from `address`, as far as the server can tell; by default they come
@@ -153,10 +225,62 @@ impl TestClient {
     }
 
     /// Opens a connection.
+    #[track_caller]
     pub fn connect(&self) -> TestConnection {
         let (stream, other) = duplex(CAPACITY);
-        self.service.open(Stream::memory(other, self.peer));
-        TestConnection { stream }
+        // Not by `open`: the line of the test is that which a test should see.
+        let served = self.service.connection(Stream::memory(other, self.peer));
+        IOLoop::current().spawn_callback(served);
+        TestConnection { stream, max_response_size: self.max_response_size }
+    }
+
+    /// Begins the graceful end of the server, as SIGTERM does: the server waits for its
+    /// [`drain_delay`](HTTPServer::drain_delay), calls the hooks of [`on_drain`](HTTPServer::on_drain),
+    /// tells handlers by [`Context::draining`](crate::Context::draining), and finishes the requests
+    /// that it has. The loop goes on.
+    ///
+    /// Nothing happens before the loop runs, such as in
+    /// [`finish_shutdown`](Self::finish_shutdown) or when an answer is awaited.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn stream(cx: &mut Context) -> Result {
+    ///     cx.write("working, ")?;
+    ///     cx.flush().await?;
+    ///     cx.draining().await;
+    ///     cx.write("stopped")
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(stream))]));
+    /// let mut connection = client.connect();
+    /// connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// connection.receive_until("working, ");
+    /// client.begin_shutdown();
+    /// assert!(connection.receive_until("0\r\n\r\n").contains("stopped"));
+    /// client.finish_shutdown();
+    /// assert_eq!(connection.receive_to_end(), b"", "the connection is closed");
+    /// ```
+    pub fn begin_shutdown(&self) {
+        let mut shutdown = self.shutdown.borrow_mut();
+        if shutdown.is_none() {
+            let end = end_gracefully(self.server.clone(), Rc::clone(&self.service.worker));
+            *shutdown = Some(IOLoop::current().spawn(end));
+        }
+    }
+
+    /// Runs the loop until the graceful end is over, and begins it before if
+    /// [`begin_shutdown`](Self::begin_shutdown) was not called. Connections that are left at the
+    /// [`shutdown_timeout`](HTTPServer::shutdown_timeout) have been cut then.
+    ///
+    /// # Panics
+    ///
+    /// Never because of a request: that has a time limit.
+    #[track_caller]
+    pub fn finish_shutdown(&self) {
+        self.begin_shutdown();
+        if let Some(shutdown) = self.shutdown.take() {
+            let _ = run(shutdown);
+        }
     }
 }
 
@@ -182,6 +306,7 @@ impl fmt::Debug for TestClient {
 #[derive(Debug)]
 pub struct TestConnection {
     stream: DuplexStream,
+    max_response_size: usize,
 }
 
 impl TestConnection {
@@ -207,34 +332,58 @@ impl TestConnection {
         let _ = run(self.stream.close());
     }
 
-    /// Receives until `end` has come, and returns all of it; less, if the server closes
-    /// before.
+    /// Receives until `end` has come, and returns all of it; less, if the server closes before, or the
+    /// [most](TestClient::max_response_size) that is received of a response has come.
     #[track_caller]
     pub fn receive_until(&mut self, end: &str) -> String {
         let mut received = Vec::new();
         run(async {
             let mut byte = [0];
-            while !received.ends_with(end.as_bytes()) && self.stream.read(&mut byte).await? == 1 {
+            while !received.ends_with(end.as_bytes())
+                && received.len() < self.max_response_size
+                && self.stream.read(&mut byte).await? == 1
+            {
                 received.push(byte[0]);
             }
-            std::io::Result::Ok(())
+            io::Result::Ok(())
         })
         .ok();
         String::from_utf8_lossy(&received).into_owned()
     }
 
-    /// Receives until the server closes.
+    /// Receives until the server closes, or the [most](TestClient::max_response_size) that is received
+    /// of a response has come.
     #[track_caller]
     pub fn receive_to_end(&mut self) -> Vec<u8> {
-        let mut received = Vec::new();
-        // A reset ends the answer as well: what came before it is what there is.
-        let _ = run(self.stream.read_to_end(&mut received));
-        received
+        self.receive().unwrap_or_else(|error| panic!("{error}")).0
+    }
+
+    /// Receives until the server closes, and says whether it has: it has not if there was more than is
+    /// received. Fails if the loop does.
+    #[track_caller]
+    pub(super) fn receive(&mut self) -> io::Result<(Vec<u8>, bool)> {
+        let read = async {
+            let (mut received, mut buffer) = (Vec::new(), vec![0; CAPACITY]);
+            loop {
+                // A reset ends the answer as well: what came before it is what there is.
+                let count = self.stream.read(&mut buffer).await.unwrap_or(0);
+                if count == 0 {
+                    return (received, true);
+                }
+                let room = self.max_response_size - received.len();
+                received.extend_from_slice(&buffer[..count.min(room)]);
+                if count > room {
+                    return (received, false);
+                }
+            }
+        };
+        IOLoop::current().run_sync(read)
     }
 }
 
 /// Runs the loop of this thread until `future` is ready.
 #[track_caller]
 pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
-    IOLoop::current().run_sync(future).expect("the loop of a test can be run")
+    let output = IOLoop::current().run_sync(future);
+    output.unwrap_or_else(|error| panic!("{error}"))
 }

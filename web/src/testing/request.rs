@@ -68,17 +68,21 @@ impl<'a> TestRequest<'a> {
         self.header("Content-Type", "application/x-www-form-urlencoded").body(body)
     }
 
-    /// Sends the request and waits for the response.
+    /// Sends the request and waits for the response. A response that is larger than
+    /// [`TestClient::max_response_size`] is cut there.
     ///
     /// # Panics
     ///
-    /// If what comes is no response.
+    /// If what comes is no response, or none comes: see [`TestClient`].
     #[track_caller]
     pub fn send(self) -> TestResponse {
         let mut connection = self.client.connect();
         connection.send(self.head());
         connection.send(&self.body);
-        TestResponse::parse(&connection.receive_to_end(), &self.method)
+        match connection.receive() {
+            Ok((bytes, has_ended)) => TestResponse::parse(&bytes, has_ended, &self.method),
+            Err(error) => panic!("no answer to {} {}: {error}", self.method, self.target),
+        }
     }
 
     fn head(&self) -> String {

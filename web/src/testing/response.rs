@@ -62,13 +62,14 @@ impl TestResponse {
         serde_json::from_slice(&self.body).expect("the body is JSON of the type")
     }
 
-    /// Whether the body came to its end, rather than being cut short by the server.
+    /// Whether the body came to its end, rather than being cut short by the server, or by
+    /// [`TestClient::max_response_size`](crate::testing::TestClient::max_response_size).
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
     #[track_caller]
-    pub(super) fn parse(mut bytes: &[u8], method: &Method) -> Self {
+    pub(super) fn parse(mut bytes: &[u8], has_ended: bool, method: &Method) -> Self {
         loop {
             let (response, rest) = Self::parse_head(bytes);
             // What an interim response says is not the answer.
@@ -76,7 +77,9 @@ impl TestResponse {
                 bytes = rest;
                 continue;
             }
-            return response.with_body(rest, method);
+            let mut response = response.with_body(rest, method);
+            response.complete &= has_ended;
+            return response;
         }
     }
 
