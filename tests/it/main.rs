@@ -35,6 +35,8 @@ mod limits;
 mod malformed;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
+/// Settings at the ends of their ranges, and beyond them.
+mod settings;
 /// Clients that take too long over a head or a body, or say nothing.
 mod slow_senders;
 /// Requests that two readers could take two ways: none of them hides another.

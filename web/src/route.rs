@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::context::options::RouteOptions;
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::routing::{Pattern, PatternError};
+use crate::settings::time_limit;
 
 /// One row of the route table of an [`Application`](crate::Application).
 ///
@@ -127,9 +128,14 @@ impl Route {
 
     /// How long a handler of this route may take, in place of the
     /// [server's setting](crate::HTTPServer::handler_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
     #[must_use]
+    #[track_caller]
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
-        self.options.handler_timeout = Some(timeout);
+        self.options.handler_timeout = time_limit("Route::handler_timeout", timeout);
         self
     }
 

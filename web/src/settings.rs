@@ -67,6 +67,42 @@ impl IntoTimeout for Option<Duration> {
     }
 }
 
+/// The time that a setting is given, which zero is not: `None` is no limit, and nothing is done in
+/// no time.
+#[track_caller]
+pub(crate) fn time_limit(setting: &str, timeout: impl IntoTimeout) -> Option<Duration> {
+    let timeout = timeout.into_timeout();
+    assert!(
+        timeout != Some(Duration::ZERO),
+        "`{setting}` must be longer than zero; `None` is no limit"
+    );
+    timeout
+}
+
+/// The number that a setting is given, which zero is not: `None` is no limit.
+#[track_caller]
+pub(crate) fn count_limit<T: Default + PartialEq>(
+    setting: &str,
+    count: impl Into<Option<T>>,
+) -> Option<T> {
+    let count = count.into();
+    assert!(count != Some(T::default()), "`{setting}` must be at least 1; `None` is no limit");
+    count
+}
+
+/// The most bytes of a head: positions in it have 32 bits.
+const MAX_HEAD_SIZE: usize = 1 << 30;
+
+/// How much of a head a setting allows.
+#[track_caller]
+pub(crate) fn head_limit(setting: &str, limit: usize) -> usize {
+    assert!(
+        (1..=MAX_HEAD_SIZE).contains(&limit),
+        "`{setting}` must be from 1 to {MAX_HEAD_SIZE}, not {limit}"
+    );
+    limit
+}
+
 impl Settings {
     /// How long the graceful end may take, from the order on.
     pub(crate) fn end_limit(&self) -> Duration {

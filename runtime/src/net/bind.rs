@@ -16,6 +16,7 @@ mod unix;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ const BACKLOG: i32 = 4096;
 
 /// How much the system takes for a client beyond what it can send at once.
 const NOTSENT_LOWAT: u32 = 128 * 1024;
+
+/// How many seconds a connection may be silent before it is probed, as Linux limits it.
+const KEEP_ALIVE: RangeInclusive<u64> = 1..=32_767;
 
 /// Who may connect to a Unix socket: the owner. A server trusts what a proxy tells it about the
 /// client, so that not just anybody on the machine may play the proxy.
@@ -158,10 +162,14 @@ impl BindOptions {
 
     /// Has the system probe an accepted TCP connection on which nothing has come for `idle`
     /// (`SO_KEEPALIVE`), so that one whose client has vanished without a word ends in an error.
-    /// Default `None`: no probes. In seconds; parts of one count for nothing.
+    /// Default `None`: no probes. In whole seconds; fractions are dropped.
     ///
     /// It is for connections that may be silent for long and must not be closed for it; all
     /// others have time-outs.
+    ///
+    /// # Panics
+    ///
+    /// If `idle` is shorter than 1 second or longer than 32,767 seconds, the range of the kernel.
     ///
     /// # Examples
     ///
@@ -173,8 +181,16 @@ impl BindOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn keep_alive(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.inherited.keep_alive = idle.into();
+        let idle = idle.into();
+        if let Some(idle) = idle {
+            assert!(
+                KEEP_ALIVE.contains(&idle.as_secs()),
+                "`BindOptions::keep_alive` must be from 1 to 32,767 seconds, not {idle:?}"
+            );
+        }
+        self.inherited.keep_alive = idle;
         self
     }
 
@@ -189,6 +205,10 @@ impl BindOptions {
     ///
     /// Linux and Android only; elsewhere it changes nothing.
     ///
+    /// # Panics
+    ///
+    /// If `bytes` is 0, which the kernel takes for its own default, or more than 2 GiB.
+    ///
     /// # Examples
     ///
     /// ```
@@ -198,8 +218,13 @@ impl BindOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn notsent_lowat(mut self, bytes: impl Into<Option<u32>>) -> Self {
-        self.inherited.notsent_lowat = bytes.into();
+        let bytes = bytes.into();
+        if let Some(bytes) = bytes {
+            check_bytes("BindOptions::notsent_lowat", u64::from(bytes));
+        }
+        self.inherited.notsent_lowat = bytes;
         self
     }
 
@@ -210,6 +235,10 @@ impl BindOptions {
     /// This also bounds what is on its way, and so how fast a client can be that is far away: its
     /// bandwidth times the round trip is needed.
     ///
+    /// # Panics
+    ///
+    /// If `bytes` is 0 or more than 2 GiB.
+    ///
     /// # Examples
     ///
     /// ```
@@ -219,8 +248,13 @@ impl BindOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn send_buffer_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.inherited.send_buffer_size = bytes.into();
+        let bytes = bytes.into();
+        if let Some(bytes) = bytes {
+            check_bytes("BindOptions::send_buffer_size", bytes as u64);
+        }
+        self.inherited.send_buffer_size = bytes;
         self
     }
 
@@ -228,11 +262,17 @@ impl BindOptions {
     /// only processes of the same user may connect. A proxy of another user wants `0o660` and
     /// the group of the directory, or `0o666` where the directory guards the socket.
     ///
+    /// # Panics
+    ///
+    /// If `mode` has other bits than those of `0o777`.
+    ///
     /// # Examples
     ///
     /// See [`BindOptions`].
     #[must_use]
+    #[track_caller]
     pub fn unix_mode(mut self, mode: u32) -> Self {
+        assert!(mode <= 0o777, "`BindOptions::unix_mode` must be at most 0o777, not {mode:#o}");
         self.unix_mode = mode;
         self
     }
@@ -324,6 +364,15 @@ impl BindOptions {
         }
         Ok(bound)
     }
+}
+
+/// The kernel takes a number of bytes as an `int`, and some take 0 for their own default.
+#[track_caller]
+fn check_bytes(setting: &str, bytes: u64) {
+    assert!(
+        (1..=i32::MAX as u64).contains(&bytes),
+        "`{setting}` must be from 1 byte to 2 GiB, not {bytes} bytes"
+    );
 }
 
 impl Default for BindOptions {

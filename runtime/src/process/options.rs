@@ -17,11 +17,27 @@ use super::{cpu_count, guard, inherited, single, stamp};
 
 pub use hooks::WorkerExit;
 
+pub(super) use limits::check_time;
+
 use hooks::{Describe, Hooks};
 use limits::{ADOPT_AFTER, MAX_RESTARTS, RESTART_WINDOW, STALL_TIMEOUT};
 
 mod hooks;
 mod limits;
+
+/// More than any machine has processors; each worker has sockets and shared memory of its own.
+const MAX_WORKERS: usize = 10_000;
+
+/// See [`ForkOptions::page_words`].
+const MAX_PAGE_WORDS: usize = 1 << 24;
+
+#[track_caller]
+fn check_workers(setting: &str, workers: usize) {
+    assert!(
+        workers <= MAX_WORKERS,
+        "`ForkOptions::{setting}` must be at most {MAX_WORKERS}, not {workers}"
+    );
+}
 
 /// How to fork and supervise, where the defaults will not do.
 ///
@@ -85,11 +101,17 @@ impl ForkOptions {
 
     /// Sets the number of workers. Default 0: [`cpu_count`].
     ///
+    /// # Panics
+    ///
+    /// If `workers` is more than 10,000.
+    ///
     /// # Examples
     ///
     /// See [`ForkOptions`].
     #[must_use]
+    #[track_caller]
     pub fn workers(mut self, workers: usize) -> Self {
+        check_workers("workers", workers);
         self.workers = workers;
         self
     }
@@ -97,7 +119,11 @@ impl ForkOptions {
     /// Sets how many workers there may be after `SIGTTIN`, which asks for one more. Default:
     /// twice as many as at first. Each has a socket for each TCP address from the start, because
     /// a process that has given up privileges could not bind one later; it listens when its
-    /// first worker does.
+    /// first worker does. A number below the one at first changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `workers` is 0 or more than 10,000.
     ///
     /// # Examples
     ///
@@ -108,7 +134,10 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn max_workers(mut self, workers: usize) -> Self {
+        check_workers("max_workers", workers);
+        assert!(workers > 0, "`ForkOptions::max_workers` must be at least 1");
         self.max_workers = Some(workers);
         self
     }
@@ -116,11 +145,20 @@ impl ForkOptions {
     /// Sets how many words of 64 bits each page of the [`Scoreboard`] has for what the program
     /// counts itself. Default 0. The system gives memory to those that are written to.
     ///
+    /// # Panics
+    ///
+    /// If `words` is more than 16,777,216, which is 128 MiB for each page.
+    ///
     /// # Examples
     ///
     /// See [`Scoreboard`].
     #[must_use]
+    #[track_caller]
     pub fn page_words(mut self, words: usize) -> Self {
+        assert!(
+            words <= MAX_PAGE_WORDS,
+            "`ForkOptions::page_words` must be at most {MAX_PAGE_WORDS}, not {words}"
+        );
         self.page_words = words;
         self
     }
@@ -282,5 +320,40 @@ impl ForkOptions {
 impl Default for ForkOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{UnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// Panics where the setting is set, and says which it is.
+    fn refuses(setting: &str, set: impl FnOnce() -> ForkOptions + UnwindSafe) {
+        let panic = catch_unwind(set).expect_err(setting);
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap();
+        assert!(text.starts_with(&format!("`ForkOptions::{setting}` must be ")), "{text}");
+    }
+
+    #[test]
+    fn a_setting_out_of_its_range_is_refused_where_it_is_set() {
+        const ZERO: Duration = Duration::ZERO;
+        let new = ForkOptions::new;
+        for workers in [10_001, usize::MAX] {
+            refuses("workers", move || new().workers(workers));
+            refuses("max_workers", move || new().max_workers(workers));
+        }
+        refuses("max_workers", move || new().max_workers(0));
+        refuses("page_words", move || new().page_words(usize::MAX));
+        refuses("max_restarts", move || new().max_restarts(1, ZERO));
+        refuses("max_failed_starts", move || new().max_failed_starts(1, ZERO));
+        refuses("start_timeout", move || new().start_timeout(ZERO));
+        refuses("default_timeouts", move || new().default_timeouts(ZERO, ZERO));
+        refuses("stall_timeout", move || new().stall_timeout(ZERO));
+        refuses("adopt_after", move || new().adopt_after(ZERO));
+        refuses("max_memory", move || new().max_memory(0));
+        refuses("upgrade_timeout", move || new().upgrade_timeout(ZERO));
     }
 }

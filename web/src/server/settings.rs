@@ -1,20 +1,26 @@
 use std::time::Duration;
 
 use crate::server::HTTPServer;
-use crate::settings::{IntoTimeout, Settings};
+use crate::settings::{IntoTimeout, Settings, count_limit, head_limit, time_limit};
 
 /// The settings. A `None` for a time-out is no time-out. They are those of the server that all
 /// its handles share.
 ///
 /// # Panics
 ///
-/// Each, once the server has started: it would have no effect.
+/// Each panics once the server has started: it would have no effect. And each panics if its value is
+/// out of range, and names itself:
+/// - a time-out of zero, except for the [`shutdown_timeout`](Self::shutdown_timeout);
+/// - a [`max_header_size`](Self::max_header_size), [`max_header_count`](Self::max_header_count) or
+///   [`max_target_size`](Self::max_target_size) of 0 or of more than 2³⁰;
+/// - a number of 0 for requests or connections.
 impl HTTPServer {
     /// How large the head of a request may be, in bytes; more is answered with 431.
     /// Default: 64 KiB.
     #[must_use]
     #[track_caller]
     pub fn max_header_size(self, bytes: usize) -> Self {
+        let bytes = head_limit("HTTPServer::max_header_size", bytes);
         self.set(|settings| settings.head.max_head_size = bytes)
     }
 
@@ -22,6 +28,7 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn max_header_count(self, count: usize) -> Self {
+        let count = head_limit("HTTPServer::max_header_count", count);
         self.set(|settings| settings.head.max_fields = count)
     }
 
@@ -30,6 +37,7 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn max_target_size(self, bytes: usize) -> Self {
+        let bytes = head_limit("HTTPServer::max_target_size", bytes);
         self.set(|settings| settings.head.max_target = bytes)
     }
 
@@ -90,7 +98,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn idle_connection_timeout(self, timeout: impl IntoTimeout) -> Self {
-        self.set(|settings| settings.idle_connection_timeout = timeout.into_timeout())
+        let timeout = time_limit("HTTPServer::idle_connection_timeout", timeout);
+        self.set(|settings| settings.idle_connection_timeout = timeout)
     }
 
     /// How long a client may take for the head of a request, from its first byte; then it is
@@ -98,7 +107,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn header_timeout(self, timeout: impl IntoTimeout) -> Self {
-        self.set(|settings| settings.header_timeout = timeout.into_timeout())
+        let timeout = time_limit("HTTPServer::header_timeout", timeout);
+        self.set(|settings| settings.header_timeout = timeout)
     }
 
     /// How long a client may pause while it sends a body; then it is answered with 408.
@@ -106,7 +116,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn body_timeout(self, timeout: impl IntoTimeout) -> Self {
-        self.set(|settings| settings.body_timeout = timeout.into_timeout())
+        let timeout = time_limit("HTTPServer::body_timeout", timeout);
+        self.set(|settings| settings.body_timeout = timeout)
     }
 
     /// How fast a body must come on average, in bytes per second, not counting what the handler
@@ -143,7 +154,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn handler_timeout(self, timeout: impl IntoTimeout) -> Self {
-        self.set(|settings| settings.handler_timeout = timeout.into_timeout())
+        let timeout = time_limit("HTTPServer::handler_timeout", timeout);
+        self.set(|settings| settings.handler_timeout = timeout)
     }
 
     /// How many requests a connection may make; the response to the last says
@@ -151,7 +163,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn max_requests_per_connection(self, requests: impl Into<Option<u32>>) -> Self {
-        self.set(|settings| settings.max_requests = requests.into())
+        let requests = count_limit("HTTPServer::max_requests_per_connection", requests);
+        self.set(|settings| settings.max_requests = requests)
     }
 
     /// How many requests a worker serves before it is replaced: it ends gracefully once the new
@@ -163,7 +176,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn max_requests_per_worker(self, requests: impl Into<Option<u64>>) -> Self {
-        self.set(|settings| settings.max_requests_per_worker = requests.into())
+        let requests = count_limit("HTTPServer::max_requests_per_worker", requests);
+        self.set(|settings| settings.max_requests_per_worker = requests)
     }
 
     /// How many connections each process serves at once; more wait in the system until one
@@ -172,7 +186,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn max_connections(self, connections: impl Into<Option<usize>>) -> Self {
-        self.set(|settings| settings.max_connections = connections.into())
+        let connections = count_limit("HTTPServer::max_connections", connections);
+        self.set(|settings| settings.max_connections = connections)
     }
 
     /// How long a client may take nothing of a response that is waiting for it; then the
@@ -180,7 +195,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn write_timeout(self, timeout: impl IntoTimeout) -> Self {
-        self.set(|settings| settings.write_timeout = timeout.into_timeout())
+        let timeout = time_limit("HTTPServer::write_timeout", timeout);
+        self.set(|settings| settings.write_timeout = timeout)
     }
 
     /// How fast a client must take what is sent, in bytes per second; one that is behind that by

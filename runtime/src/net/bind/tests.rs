@@ -383,3 +383,55 @@ fn who_comes_while_held_off_tries_again() {
     listeners[0].stop_listening();
     assert_eq!(connect(30_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
+
+/// Panics where the setting is set, and says which it is.
+fn refuses(setting: &str, set: impl FnOnce() -> BindOptions + std::panic::UnwindSafe) {
+    let panic = std::panic::catch_unwind(set).expect_err(setting);
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with(&format!("`BindOptions::{setting}` must be ")), "{text}");
+}
+
+#[test]
+fn a_setting_out_of_its_range_is_refused_where_it_is_set() {
+    let new = BindOptions::new;
+    for idle in [
+        Duration::ZERO,
+        Duration::from_nanos(1),
+        Duration::from_millis(500),
+        Duration::from_millis(999),
+        Duration::from_secs(32_768),
+        Duration::MAX,
+    ] {
+        refuses("keep_alive", move || new().keep_alive(idle));
+    }
+    refuses("notsent_lowat", move || new().notsent_lowat(0));
+    refuses("notsent_lowat", move || new().notsent_lowat(u32::MAX));
+    refuses("send_buffer_size", move || new().send_buffer_size(0));
+    refuses("send_buffer_size", move || new().send_buffer_size(usize::MAX));
+    refuses("unix_mode", move || new().unix_mode(0o1000));
+    refuses("unix_mode", move || new().unix_mode(u32::MAX));
+}
+
+#[test]
+fn whatever_a_setting_takes_the_system_takes() {
+    for options in [
+        BindOptions::new().keep_alive(Duration::from_secs(1)),
+        BindOptions::new().keep_alive(Duration::from_millis(1500)),
+        BindOptions::new().keep_alive(Duration::from_millis(32_767_999)),
+        BindOptions::new().keep_alive(None),
+        BindOptions::new().notsent_lowat(1),
+        BindOptions::new().notsent_lowat(i32::MAX as u32),
+        BindOptions::new().send_buffer_size(1),
+        BindOptions::new().send_buffer_size(i32::MAX as usize),
+        BindOptions::new().backlog(0),
+        BindOptions::new().backlog(u32::MAX),
+    ] {
+        let sockets = options.bind_sockets("127.0.0.1:0");
+        sockets.unwrap_or_else(|error| panic!("{options:?}: {error}"));
+    }
+    for mode in [0, 0o777] {
+        let path = std::env::temp_dir().join(format!("squall-mode-{mode}-{}", std::process::id()));
+        drop(BindOptions::new().unix_mode(mode).bind_sockets(path.as_path()).unwrap());
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use super::ForkOptions;
 
+/// Refuses a time of zero, which no worker could keep to.
+#[track_caller]
+pub(in crate::process) fn check_time(setting: &str, time: Option<Duration>) {
+    assert!(time != Some(Duration::ZERO), "`ForkOptions::{setting}` must be longer than zero");
+}
+
 /// Deaths that are a bug in one request in a thousand must not end a server, and neither must
 /// somebody who kills workers for sport. What keeps workers that die at once from keeping the
 /// machine busy is the delay before the next one.
@@ -31,11 +37,17 @@ impl ForkOptions {
     /// workers taken together, before the supervisor gives up. Default 1000 within 60 seconds.
     /// Replacements of a worker that goes on serving do not count.
     ///
+    /// # Panics
+    ///
+    /// If `window` is zero.
+    ///
     /// # Examples
     ///
     /// See [`ForkOptions`].
     #[must_use]
+    #[track_caller]
     pub fn max_restarts(mut self, restarts: usize, window: Duration) -> Self {
+        check_time("max_restarts", Some(window));
         self.max_restarts = restarts;
         self.restart_window = window;
         self
@@ -44,6 +56,10 @@ impl ForkOptions {
     /// Sets how many workers may die before they are *ready* within any span of `window`, all
     /// workers taken together, before the supervisor gives up. Default 10 for each worker,
     /// within 60 seconds. Replacements of a worker that goes on serving do not count.
+    ///
+    /// # Panics
+    ///
+    /// If `window` is zero.
     ///
     /// # Examples
     ///
@@ -58,7 +74,9 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn max_failed_starts(mut self, starts: usize, window: Duration) -> Self {
+        check_time("max_failed_starts", Some(window));
         self.failed_starts = Some((starts, window));
         self
     }
@@ -71,6 +89,10 @@ impl ForkOptions {
     /// Sets within which time a worker must be *ready*; one that is not is killed, which counts
     /// as a death. Default `None`: no limit, for a worker that runs no loop never is.
     ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    ///
     /// # Examples
     ///
     /// ```no_run
@@ -82,15 +104,18 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn start_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.start_timeout = Some(timeout.into());
+        let timeout = timeout.into();
+        check_time("start_timeout", timeout);
+        self.start_timeout = Some(timeout);
         self
     }
 
     /// Sets how long workers that were asked to stop may take before they are killed. Default
     /// 30 seconds, or what [`default_timeouts`](Self::default_timeouts) says: an HTTP server has its
     /// `drain_delay`, its `shutdown_timeout` and 5 seconds. One that is shorter than those kills
-    /// workers that are [finishing their requests](crate::process#running-it).
+    /// workers that are [finishing their requests](crate::process#running-it); zero kills them at once.
     ///
     /// # Examples
     ///
@@ -103,6 +128,10 @@ impl ForkOptions {
 
     /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
     /// they were not set: for the upper layer, which knows what its workers do.
+    ///
+    /// # Panics
+    ///
+    /// If `start` is zero.
     ///
     /// # Examples
     ///
@@ -117,7 +146,9 @@ impl ForkOptions {
     /// }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn default_timeouts(mut self, start: Duration, stop: Duration) -> Self {
+        check_time("default_timeouts", Some(start));
         self.start_timeout.get_or_insert(Some(start));
         self.stop_timeout.get_or_insert(stop);
         self
@@ -158,6 +189,10 @@ impl ForkOptions {
     ///
     /// Long before that, others serve its listeners: see [`adopt_after`](Self::adopt_after).
     ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    ///
     /// # Examples
     ///
     /// ```no_run
@@ -168,8 +203,10 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.stall_timeout = timeout.into();
+        check_time("stall_timeout", self.stall_timeout);
         self
     }
 
@@ -180,6 +217,10 @@ impl ForkOptions {
     /// It is looked at every 250 milliseconds, so that with the default somebody who connects to a
     /// worker that hangs is accepted after little more than half a second. It needs workers that
     /// ask for what they [adopt](crate::Sockets::adoptions).
+    ///
+    /// # Panics
+    ///
+    /// If `stall` is zero.
     ///
     /// # Examples
     ///
@@ -193,8 +234,10 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn adopt_after(mut self, stall: impl Into<Option<Duration>>) -> Self {
         self.adopt_after = stall.into();
+        check_time("adopt_after", self.adopt_after);
         self
     }
 
@@ -203,6 +246,10 @@ impl ForkOptions {
     /// such as the program itself, counts in each. Default `None`: no limit. It is looked at
     /// every 5 seconds, on Linux, and each worker's limit is lower by a share of up to an eighth,
     /// so that not all are replaced at the same time.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` is 0: every worker has more.
     ///
     /// # Examples
     ///
@@ -213,8 +260,10 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn max_memory(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.max_memory = bytes.into();
+        assert!(self.max_memory != Some(0), "`ForkOptions::max_memory` must be at least 1 byte");
         self
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::process::ForkOptions;
+use crate::process::options::check_time;
 
 impl ForkOptions {
     /// Sets what the processes are called in `ps` and `top`: `shop: supervisor`,
@@ -101,6 +102,10 @@ impl ForkOptions {
     /// Sets how long a new program may take to be ready after `SIGUSR2`, before it is given up
     /// and this one goes on. Default 60 seconds.
     ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    ///
     /// # Examples
     ///
     /// ```no_run
@@ -112,7 +117,9 @@ impl ForkOptions {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        check_time("upgrade_timeout", Some(timeout));
         self.presence.upgrade_timeout = timeout;
         self
     }
