@@ -30,6 +30,7 @@ const WEB: &[&[&str]] = &[
     &["answer"],
     &["endpoint", "respond"],
     &["handler", "function"],
+    &["websocket"],
     &["route"],
     &["application"],
     &["metrics", "health"],
@@ -50,7 +51,9 @@ fn the_modules_of_the_framework_depend_one_way() {
 
 #[test]
 fn what_is_pure_does_no_io() {
-    for module in ["web/src/http1", "web/src/routing", "web/src/proxy"] {
+    let websocket = ["web/src/websocket/codec", "web/src/websocket/handshake"];
+    for module in ["web/src/http1", "web/src/routing", "web/src/proxy"].into_iter().chain(websocket)
+    {
         for (file, text) in sources(Path::new(module)) {
             for word in ["squall_runtime", "TcpStream", "std::fs", "crate::connection"] {
                 assert!(!text.contains(word), "{file} uses {word}");

@@ -1,5 +1,6 @@
-//! What the microbenchmarks in `benches/micro` see of the inside of this crate. Only there with the
-//! feature `internals`, which nobody else sets; no part of the public interface.
+//! The inside of this crate, for the microbenchmarks in `benches/micro`, the fuzz targets and the
+//! comparison with other implementations. It is no part of the public interface, and exists only
+//! with the feature `internals`.
 
 use std::cell::Cell;
 
@@ -10,6 +11,13 @@ use crate::http1::head::{Head, HeadLimits, HeadSearch};
 use crate::http1::header_list::HeaderList;
 use crate::http1::send_buffer::SendBuffer;
 use crate::routing::{Arguments, Index, Pattern, PatternError};
+
+mod websocket;
+
+pub use websocket::{
+    WebSocketDeflate, WebSocketEvent, WebSocketReader, WebSocketSide, WebSocketWriter,
+    websocket_extensions,
+};
 
 /// Parses the heads of requests, one after the other, as a connection does.
 #[derive(Debug)]

@@ -156,6 +156,7 @@
 //! - `answer`: a handler at work, in memory that is used again.
 //! - `endpoint`: the seam between table and user; `handler`, `function` and `respond` stand behind
 //!   it. `handler.rs`, `execute`, is the life of a request inside a handler.
+//! - `websocket`: messages, frames and the values of the handshake, so far all of it pure.
 //! - `route`, `application`: the table and the middleware.
 //! - [`metrics`], [`health`], [`control`]: handlers that tell of all workers.
 //! - `server`: accepts and serves; `server/serve.rs`, `serve`, is the life of a connection.
@@ -200,6 +201,8 @@ mod shield;
 pub mod testing;
 mod text;
 mod urlencoded;
+#[expect(dead_code, reason = "the server does not use it yet")]
+mod websocket;
 
 // The public interface is:
 #[doc(hidden)]

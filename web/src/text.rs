@@ -6,6 +6,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::str::FromStr;
 
+use bytes::Bytes;
+
 /// A piece of a request as text: owned, and cheap to clone.
 ///
 /// What a [`Context`](crate::Context) hands out (the path, an argument, a header) is a
@@ -31,6 +33,8 @@ pub struct Text(Repr);
 enum Repr {
     Static(&'static str),
     Owned(Rc<str>),
+    /// Long text, which is not copied to own it.
+    Long(Rc<String>),
     /// A range of a request's bytes that was found to be UTF-8.
     Shared {
         bytes: Rc<[u8]>,
@@ -39,7 +43,16 @@ enum Repr {
     },
 }
 
+/// From this length in bytes on, a `String` is owned as it is. A shorter one is copied, which takes
+/// one allocation like owning it.
+const LONG: usize = 1024;
+
 impl Text {
+    /// Copies `text`, in one allocation.
+    pub(crate) fn copied(text: &str) -> Self {
+        Self(Repr::Owned(text.into()))
+    }
+
     /// Shares `bytes[start..end]`; what is not UTF-8 is read as ISO-8859-1, as the octets of
     /// a header or a path were before UTF-8.
     pub(crate) fn shared(bytes: Rc<[u8]>, start: usize, end: usize) -> Self {
@@ -57,6 +70,7 @@ impl Text {
         match &self.0 {
             Repr::Static(text) => text,
             Repr::Owned(text) => text,
+            Repr::Long(text) => text,
             Repr::Shared { bytes, start, end } => {
                 // Checked when it was made: it cannot fail, and is cheaper than `unsafe` is
                 // worth on the few bytes of a path.
@@ -114,14 +128,34 @@ impl FromStr for Text {
 }
 
 impl From<String> for Text {
+    /// Does not copy text of 1 KiB or more.
     fn from(text: String) -> Self {
-        Self(Repr::Owned(text.into()))
+        match text.len() {
+            LONG.. => Self(Repr::Long(Rc::new(text))),
+            _ => Self(Repr::Owned(text.into())),
+        }
     }
 }
 
 impl From<Text> for String {
+    /// Does not copy long text that was made from a `String` and has no other clones.
     fn from(text: Text) -> Self {
-        text.as_str().to_owned()
+        match text.0 {
+            Repr::Long(text) => Rc::unwrap_or_clone(text),
+            Repr::Static(_) | Repr::Owned(_) | Repr::Shared { .. } => text.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<Text> for Bytes {
+    /// Does not copy static text, nor long text that was made from a `String` and has no other
+    /// clones.
+    fn from(text: Text) -> Self {
+        match text.0 {
+            Repr::Static(text) => Self::from_static(text.as_bytes()),
+            Repr::Long(text) => Rc::unwrap_or_clone(text).into(),
+            Repr::Owned(_) | Repr::Shared { .. } => Self::copy_from_slice(text.as_bytes()),
+        }
     }
 }
 
@@ -209,6 +243,25 @@ mod tests {
         let text = Text::shared(Rc::clone(&bytes), 4, 10);
         drop(bytes);
         assert_eq!(text, "/caf\u{e9}");
+    }
+
+    #[test]
+    fn long_text_is_not_copied_while_it_is_not_shared() {
+        for length in [1, 5, LONG - 1, LONG, 5 * LONG] {
+            let string = "x".repeat(length);
+            let place = string.as_ptr();
+            let text = Text::from(string.clone());
+            assert_eq!(text, string);
+            let shared = text.clone();
+            assert_eq!(shared.as_ptr(), text.as_ptr());
+            assert_eq!(Bytes::from(shared), string.as_bytes());
+            assert_eq!(String::from(text), string);
+            let bytes = Bytes::from(Text::from(string));
+            assert!(length < LONG || bytes.as_ptr() == place, "{length}");
+        }
+        let text = "static";
+        assert_eq!(Bytes::from(Text::from(text)).as_ptr(), text.as_ptr());
+        assert_eq!(Text::copied("copied"), "copied");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! `differential squall|hyper|tiny_http`: a server that answers each request with what it has
-//! read of it, one line: method, target, and the body in hexadecimal digits.
+//! read of it, one line: method, target, and the body in hexadecimal digits. It prints the port
+//! that it listens on, of the loopback interface.
 //!
-//! It prints the port that it listens on, of the loopback interface.
+//! `differential websocket` compares frames with tungstenite; `differential websocket-filter` serves
+//! `deflate.py`.
+
+mod websocket;
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -20,7 +24,9 @@ fn main() -> io::Result<()> {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(hyper())
         }
         Some("tiny_http") => tiny_http(),
-        _ => Err(io::Error::other("squall, hyper or tiny_http?")),
+        Some("websocket") => websocket::compare(),
+        Some("websocket-filter") => websocket::filter(),
+        _ => Err(io::Error::other("squall, hyper, tiny_http or websocket?")),
     }
 }
 

@@ -2,6 +2,7 @@
 //! common with those of the framework but the standard, written to be plain.
 
 pub mod answers;
+pub mod frames;
 pub mod gunzip;
 pub mod pieces;
 pub mod server;

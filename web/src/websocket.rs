@@ -1,0 +1,15 @@
+//! WebSockets (RFC 6455), with compression (RFC 7692).
+//!
+//! | file | content |
+//! |---|---|
+//! | `message` | [`Message`](message::Message): a whole message, as text or bytes |
+//! | `handshake` | `Sec-WebSocket-Key`, `Sec-WebSocket-Accept` |
+//! | `handshake::extensions` | `Sec-WebSocket-Extensions`: its grammar |
+//! | `handshake::permessage_deflate` | the parameters of the compression, offered and agreed |
+//! | `codec` | frames: bytes in, events out, and back |
+//!
+//! `message`, `handshake` and `codec` are pure: they do no I/O, read no clock and log nothing.
+
+pub(crate) mod codec;
+pub(crate) mod handshake;
+pub(crate) mod message;
