@@ -35,6 +35,10 @@ fn slow_peer() -> u16 {
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this thread simulates a peer that works; no loop runs on this thread"
+            )]
             thread::sleep(Duration::from_millis(50));
             stream.unwrap().write_all(b"from a socket").unwrap();
         }

@@ -88,7 +88,7 @@ pub fn a_reload_that_fails_to_build_keeps_the_workers(case: &Case) {
     connection_to(port, workers[1]);
     std::fs::write(missing(), "").unwrap();
     server.signal(Signal::SIGHUP);
-    server.expect(&format!("worker 0 cannot start: {CAUSE}"));
+    server.expect(&format!(" cannot start: {CAUSE}"));
     server.expect("exited with status 1; the workers that are there are kept");
     for worker in workers {
         connection_to(port, worker);

@@ -351,8 +351,12 @@ impl TestConnection {
         String::from_utf8_lossy(&received).into_owned()
     }
 
-    /// Receives until the server closes, or the [most](TestClient::max_response_size) that is received
-    /// of a response has come.
+    /// Receives until the server closes, or until as many bytes have arrived as
+    /// [`max_response_size`](TestClient::max_response_size) allows.
+    ///
+    /// # Panics
+    ///
+    /// If the loop fails, or if nothing can happen any more.
     #[track_caller]
     pub fn receive_to_end(&mut self) -> Vec<u8> {
         self.receive().unwrap_or_else(|error| panic!("{error}")).0

@@ -432,6 +432,6 @@ fn whatever_a_setting_takes_the_system_takes() {
     for mode in [0, 0o777] {
         let path = std::env::temp_dir().join(format!("squall-mode-{mode}-{}", std::process::id()));
         drop(BindOptions::new().unix_mode(mode).bind_sockets(path.as_path()).unwrap());
-        let _ = std::fs::remove_file(path);
+        let _ = fs::remove_file(path);
     }
 }
