@@ -411,7 +411,7 @@ fn metrics_are_told_and_top_shows_them() {
     again_and_again(|| example.curl("curl -i localhost:8000/readyz").status() == 200);
     assert_eq!(example.curl("curl -d 'Dear Ada' localhost:8000/mails").text(), "sent\n");
     example.curl("curl localhost:8000/slow/300");
-    example.program.expect(": serving GET /slow/{milliseconds}");
+    example.program.expect(", serving GET /slow/{milliseconds}");
     let page = Exposition::parse(&example.curl("curl localhost:8000/metrics").text());
     assert_eq!(page.value(r#"mails_total{result="sent"}"#), 1.0);
     assert_eq!(page.value(r#"mails_total{result="empty"}"#), 0.0);
