@@ -60,10 +60,13 @@ fn compare(side: &WebSocketSide, bytes: &[u8], cuts: &[usize]) {
     let plain = frames::read(side.is_server, side.deflate.map(|d| d.takeover), bytes);
     let is_compressed = side.deflate.is_some();
     match refused {
+        _ if plain.is_unsure => {
+            let both = events.len().min(plain.events.len());
+            assert_eq!(events[..both], plain.events[..both]);
+        }
         // The plain reader knows no limits, and decompresses only whole messages.
         Some((1009, _)) => assert!(plain.events.starts_with(&events)),
         Some((1007, _)) if is_compressed => assert!(plain.events.starts_with(&events)),
-        _ if plain.is_unsure => assert!(events.starts_with(&plain.events)),
         _ => {
             assert_eq!(events, plain.events);
             assert_eq!(refused.map(|refused| refused.0), plain.refused);
