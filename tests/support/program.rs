@@ -26,6 +26,8 @@ impl Program {
     pub fn start(mut command: Command) -> Self {
         let (reader, writer) = io::pipe().unwrap();
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        // A backtrace could fill the pipe, and a server drops log lines for which there is no room.
+        command.env("RUST_BACKTRACE", "0");
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
