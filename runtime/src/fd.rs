@@ -127,6 +127,12 @@ impl<T: AsFd> AsyncFd<T> {
         Self::with_mode(io, Mode::Owning)
     }
 
+    /// Marks this descriptor as the runtime's own: a virtual clock goes on while a task waits for it.
+    pub(crate) fn internal(self) -> Self {
+        self.source().make_internal();
+        self
+    }
+
     fn with_mode(io: T, mode: Mode) -> Self {
         let (chunk, slot) = reactor::reserve();
         Self { io: Some(io), mode, slot, chunk }

@@ -23,7 +23,8 @@ impl IOLoop {
     ///
     /// The clock does not move while something real is awaited: a job in a [pool of
     /// threads](crate::ThreadPool) that is not done, or a descriptor, such as a socket or a signal, that
-    /// a task waits for. [Streams in memory](crate::duplex) are no descriptors. A test that needs both
+    /// a task waits for. [Streams in memory](crate::duplex) are no descriptors, and a worker's link to
+    /// its supervisor does not count. A test that needs both
     /// sockets and timers uses the real time.
     ///
     /// # Errors

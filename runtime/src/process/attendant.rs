@@ -21,7 +21,7 @@ thread_local! {
 pub(super) fn attend(wire: Wire, page: SlotPage, scoreboard: Scoreboard) -> io::Result<()> {
     let wire = Rc::new(wire);
     ATTENDED.set(Some((Rc::clone(&wire), page)));
-    let rings = AsyncFd::new(Rc::clone(&wire))?;
+    let rings = AsyncFd::new(Rc::clone(&wire))?.internal();
     IOLoop::current().spawn_callback(async move {
         sockets_taken().await;
         // The tasks that accept were spawned before this one was woken, or just now.

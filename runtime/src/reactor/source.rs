@@ -102,8 +102,17 @@ impl Source {
         Noted { reader, writer, change }
     }
 
-    /// Says whether a task waits for the descriptor.
+    /// Marks a descriptor for which only the runtime itself waits. A virtual clock does not wait for it.
+    pub(crate) fn make_internal(&self) {
+        self.ready.set(self.ready.get() | Ready::INTERNAL);
+    }
+
+    /// Returns whether a task of the program waits for the descriptor.
     pub(super) fn is_awaited(&self) -> bool {
+        !self.ready.get().contains(Ready::INTERNAL) && self.has_waiter()
+    }
+
+    fn has_waiter(&self) -> bool {
         [&self.reader, &self.writer].into_iter().any(|place| {
             let waiter = place.take();
             let is_awaited = waiter.as_ref().is_some_and(Waiter::is_alive);
@@ -201,6 +210,8 @@ impl Ready {
     /// An operation in this direction was refused, because its task had spent its budget.
     const READ_REFUSED: Self = Self(32);
     const WRITE_REFUSED: Self = Self(64);
+    /// Only the runtime itself waits for the descriptor. Stays.
+    const INTERNAL: Self = Self(128);
     /// Each of these makes a short read say nothing about whether there is more.
     const SHORT_READS: Self = Self(Self::FINISHED.0 | Self::URGENT.0);
 

@@ -73,6 +73,21 @@ fn time_passes_once_the_task_that_waits_for_a_descriptor_has_ended() {
 }
 
 #[test]
+fn the_clock_does_not_wait_for_a_descriptor_of_the_runtime() {
+    let io_loop = virtual_loop();
+    let begin = io_loop.time();
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let near = crate::AsyncFd::new(near).unwrap().internal();
+    let reader = io_loop.spawn(async move {
+        near.read_with(|mut near| io::Read::read(&mut near, &mut [0; 8])).await
+    });
+    io_loop.run_sync(sleep(SECOND)).unwrap();
+    assert_eq!(io_loop.time() - begin, SECOND);
+    drop(far);
+    assert_eq!(io_loop.run_sync(reader).unwrap().unwrap().unwrap(), 0);
+}
+
+#[test]
 fn a_loop_in_which_nothing_can_happen_fails_and_lists_the_tasks_that_wait() {
     let io_loop = virtual_loop();
     let two = line!() + 1;
