@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-#[cfg_attr(not(target_os = "linux"), path = "portable.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "stderr/portable.rs")]
 mod linux;
 
 /// The most that is written at once: a pipe takes so much whole or not at all.
