@@ -9,7 +9,7 @@ use squall_runtime::{DuplexStream, IOLoop, duplex};
 use crate::connection::stream::Stream;
 use crate::http::HeaderName;
 use crate::http1::body::{Decoded, Decoder};
-use crate::http1::head::{Expect, Framing, Head, HeadLimits, HeadSearch, Version};
+use crate::http1::head::{Expect, Framing, Head, HeadLimits, PartialHead, Version};
 use crate::http1::inflate::{Coding, Inflater};
 use crate::proxy::claims::{self, ClientHeader};
 use crate::proxy::proxy_protocol::{self, Source};
@@ -49,7 +49,7 @@ pub struct ParsedHead {
 #[derive(Debug)]
 pub struct HeadReader {
     head: Head,
-    search: HeadSearch,
+    partial: PartialHead,
     limits: HeadLimits,
 }
 
@@ -57,7 +57,7 @@ impl HeadReader {
     /// One for a connection that is new.
     pub fn new(max_head_size: usize, max_fields: usize, max_target: usize) -> Self {
         let limits = HeadLimits { max_head_size, max_fields, max_target };
-        Self { head: Head::new(), search: HeadSearch::default(), limits }
+        Self { head: Head::new(), partial: PartialHead::default(), limits }
     }
 
     /// Reads the head at the front of `bytes`, which are those of the last call and more.
@@ -66,7 +66,7 @@ impl HeadReader {
     ///
     /// The status that it is refused with.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Range<usize>, ParsedHead)>, u16> {
-        let found = self.head.read(&mut self.search, bytes, &self.limits);
+        let found = self.head.read(&mut self.partial, bytes, &self.limits);
         let place = found.map_err(|error| error.status().as_u16())?;
         Ok(place.map(|place| (place.clone(), self.view(&bytes[place]))))
     }

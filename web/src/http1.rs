@@ -10,14 +10,13 @@
 //! | file | what |
 //! |---|---|
 //! | `head` | bytes → request head |
-//! | `head::search` | where a head ends, however its bytes arrive |
-//! | `head::request_line`, `head::target` | method, target, version |
-//! | `head::fields` | field lines |
-//! | `head::meaning` | what the fields mean for the connection |
+//! | `head::partial` | heads that arrive in pieces |
+//! | `head::target` | the path, query and authority of a request |
+//! | `head::meaning` | what a head means for the connection |
 //! | `framing` | how long a request's body is: `Content-Length`, `Transfer-Encoding` |
 //! | `host` | what may stand in `Host` |
 //! | `field` | space around values, lists of tokens |
-//! | `scan` | where a run of bytes of a kind ends |
+//! | `byte_class` | which bytes may be in a token, a field value or a host |
 //! | `range` | a part of a head, in 8 bytes |
 //! | `body` | framed bytes → body |
 //! | `inflate` | compressed body → body |
@@ -27,6 +26,7 @@
 //! | `etag` | the automatic `Etag`, and `If-None-Match` |
 
 pub(crate) mod body;
+pub(crate) mod byte_class;
 pub(crate) mod date;
 pub(crate) mod encode;
 pub(crate) mod error;
@@ -38,5 +38,4 @@ pub(crate) mod header_list;
 pub(crate) mod host;
 pub(crate) mod inflate;
 pub(crate) mod range;
-pub(crate) mod scan;
 pub(crate) mod send_buffer;

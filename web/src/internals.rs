@@ -7,7 +7,7 @@ use std::cell::Cell;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::http1::encode::{ConnectionHeader, ResponseFraming, ResponseHead, encode_head};
-use crate::http1::head::{Head, HeadLimits, HeadSearch};
+use crate::http1::head::{Head, HeadLimits, PartialHead};
 use crate::http1::header_list::HeaderList;
 use crate::http1::send_buffer::SendBuffer;
 use crate::routing::{Arguments, Index, Pattern, PatternError};
@@ -36,7 +36,7 @@ impl Heads {
     /// The length of the head at the front of `bytes`, if it is complete, and nothing is wrong.
     pub fn parse(&mut self, bytes: &[u8]) -> Option<usize> {
         self.head.clear();
-        let place = self.head.read(&mut HeadSearch::default(), bytes, &self.limits);
+        let place = self.head.read(&mut PartialHead::default(), bytes, &self.limits);
         place.ok().flatten().map(|place| place.end)
     }
 }

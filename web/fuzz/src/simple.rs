@@ -1,7 +1,7 @@
 //! A reader of requests that is as simple as the standard allows, and knows no limits: what
 //! Squall accepts, it must accept too, and read the same in it.
 
-use squall::fuzzing::BodyFraming;
+use super::BodyFraming;
 
 /// What stands at the front of some bytes.
 #[derive(Debug)]
@@ -59,7 +59,10 @@ fn parse_head(text: &[u8], length: usize) -> Option<Head> {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => true,
         _ => return None,
     };
-    if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) || target.is_empty() {
+    if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
+        return None;
+    }
+    if target.is_empty() || target.contains(&b'\t') {
         return None;
     }
     let fields = lines.map(field).collect::<Option<Vec<_>>>()?;

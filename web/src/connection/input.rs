@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use crate::content::Content;
-use crate::http1::head::{Head, HeadError, HeadLimits, HeadSearch, Range};
+use crate::http1::head::{Head, HeadError, HeadLimits, PartialHead, Range};
 use crate::text::Text;
 
 /// The size of a fresh buffer: a browser's head fits, and a busy worker holds one for each
@@ -18,7 +18,7 @@ pub(crate) struct Input {
     /// The unread bytes are `buffer[start..end]`.
     start: usize,
     end: usize,
-    search: HeadSearch,
+    partial: PartialHead,
     head: HeadPlace,
     head_length: usize,
     /// So many bytes behind the head are its body.
@@ -42,7 +42,7 @@ impl Input {
             buffer: Rc::from([]),
             start: 0,
             end: 0,
-            search: HeadSearch::default(),
+            partial: PartialHead::default(),
             head: HeadPlace::None,
             head_length: 0,
             body_length: 0,
@@ -128,8 +128,7 @@ impl Input {
     /// Reads the next head, if it is complete, and calls `look` with it, its bytes and what follows
     /// them: it is the current one then.
     ///
-    /// The search goes on where the last one stopped: it costs the same however the bytes
-    /// arrive.
+    /// Checks go on where the last ones stopped: they cost the same however the bytes arrive.
     pub(crate) fn read_head(
         &mut self,
         head: &mut Head,
@@ -137,12 +136,11 @@ impl Input {
         look: impl FnOnce(&Head, &[u8]),
     ) -> Result<bool, HeadError> {
         let unread = &self.buffer[self.start..self.end];
-        let Some(place) = head.read(&mut self.search, unread, limits)? else { return Ok(false) };
+        let Some(place) = head.read(&mut self.partial, unread, limits)? else { return Ok(false) };
         look(head, unread.get(place.start..).unwrap_or_default());
         self.head = HeadPlace::InBuffer(self.start + place.start);
         self.head_length = place.len();
         self.start += place.end;
-        self.search = HeadSearch::default();
         Ok(true)
     }
 
@@ -166,7 +164,7 @@ impl Input {
     #[inline]
     pub(crate) fn reset(&mut self) {
         self.end_request();
-        self.search = HeadSearch::default();
+        self.partial = PartialHead::default();
         self.start = 0;
         self.end = 0;
         if self.buffer.len() > BUFFER_SIZE {

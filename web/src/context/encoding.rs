@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::error::HTTPError;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use crate::http1::field::is_name;
 use crate::http1::head::Range;
 use crate::http1::inflate::{ACCEPTED, Coding, UnknownCoding};
 
@@ -23,7 +22,7 @@ impl Context {
             Ok(Some((coding, value))) => {
                 self.connection.with(|buffers| {
                     let head = buffers.input.head();
-                    let is_encoding = |name: Range| is_name(name.of(head), b"content-encoding");
+                    let is_encoding = |name: Range| is_content_encoding(name.of(head));
                     self.exchange.head.fields.retain(|field| !is_encoding(field.name));
                     buffers.body.inflate(coding);
                 });
@@ -41,7 +40,7 @@ impl Context {
             let head = buffers.input.head();
             let mut found = None;
             for field in &self.exchange.head.fields {
-                if is_name(field.name.of(head), b"content-encoding") {
+                if is_content_encoding(field.name.of(head)) {
                     let known = found.map(|(coding, _)| coding);
                     let coding = Coding::take_in(known, field.value.of(head))?;
                     if coding != known {
@@ -71,6 +70,10 @@ impl Context {
             let _ = headers.try_append(HeaderName::from_static(CONSUMED), value);
         }
     }
+}
+
+fn is_content_encoding(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content-encoding")
 }
 
 /// Refuses a body that cannot be decompressed, and says which can (RFC 9110 §15.5.16).

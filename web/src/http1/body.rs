@@ -1,8 +1,8 @@
 //! Framed bytes → body.
 
+use super::byte_class::{is_field_byte, is_token_byte};
 pub(crate) use super::error::BodyError;
 use super::framing::Framing;
-use super::scan::{self, TOKEN, VALUE};
 
 /// The digits of a chunk size: as many as 64 bits have, leading zeros counted.
 const MAX_SIZE_DIGITS: u16 = 16;
@@ -163,7 +163,7 @@ impl ChunkState {
         match (self.step, byte) {
             (Step::Size, _) => self.size(byte),
             (Step::Extension, b'\r') => Ok(Step::SizeLf),
-            (Step::Extension, _) if scan::is(byte, VALUE) => self.extension(),
+            (Step::Extension, _) if is_field_byte(byte) => self.extension(),
             (Step::Extension, _) => Err(BodyError::ChunkExtension),
             (Step::SizeLf, b'\n') => self.begin_chunk(),
             (Step::SizeLf, _) => Err(BodyError::ChunkExtension),
@@ -217,7 +217,7 @@ impl ChunkState {
         }
         match (self.step, byte) {
             (Step::TrailerStart, b'\r') => Ok(Step::EndLf),
-            (Step::TrailerStart, _) if scan::is(byte, TOKEN) => {
+            (Step::TrailerStart, _) if is_token_byte(byte) => {
                 self.trailers += 1;
                 if self.trailers > MAX_TRAILERS {
                     return Err(BodyError::TrailersTooLarge);
@@ -225,9 +225,9 @@ impl ChunkState {
                 Ok(Step::TrailerName)
             }
             (Step::TrailerName, b':') => Ok(Step::TrailerValue),
-            (Step::TrailerName, _) if scan::is(byte, TOKEN) => Ok(Step::TrailerName),
+            (Step::TrailerName, _) if is_token_byte(byte) => Ok(Step::TrailerName),
             (Step::TrailerValue, b'\r') => Ok(Step::TrailerLf),
-            (Step::TrailerValue, _) if scan::is(byte, VALUE) => Ok(Step::TrailerValue),
+            (Step::TrailerValue, _) if is_field_byte(byte) => Ok(Step::TrailerValue),
             (Step::TrailerLf, b'\n') => Ok(Step::TrailerStart),
             _ => Err(BodyError::Trailer),
         }

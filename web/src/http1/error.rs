@@ -102,6 +102,20 @@ impl fmt::Display for HeadError {
 
 impl std::error::Error for HeadError {}
 
+impl From<httparse::Error> for HeadError {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::HeaderName => Self::FieldName,
+            httparse::Error::HeaderValue => Self::FieldValue,
+            httparse::Error::NewLine => Self::LineEnd,
+            httparse::Error::TooManyHeaders => Self::TooManyFields,
+            httparse::Error::Token | httparse::Error::Version | httparse::Error::Status => {
+                Self::RequestLine
+            }
+        }
+    }
+}
+
 /// Why the bytes after a head are not the body it promised. After any of these nothing more
 /// can be read from the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

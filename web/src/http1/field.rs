@@ -1,11 +1,10 @@
 //! What field names and values hold: letters in any case, space around, lists, tokens.
 
-use super::scan::{self, VALUE};
-use super::send_buffer::Room;
+use super::byte_class::is_field_byte;
 
 /// Whether `reason` may stand in a status line as its reason phrase.
 pub(crate) fn is_reason_phrase(reason: &str) -> bool {
-    reason.bytes().all(|byte| scan::is(byte, VALUE))
+    reason.bytes().all(is_field_byte)
 }
 
 /// `value` without spaces and tabs at either end.
@@ -46,21 +45,7 @@ pub(crate) fn has_token(list: &[u8], token: &str) -> bool {
 }
 
 /// The number that `digits` are, or `None` for no digits, other bytes, or more than 64 bits.
-#[inline]
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() >= Room::DECIMAL {
-        return long_decimal(digits);
-    }
-    // So few digits always fit.
-    digits.iter().try_fold(0_u64, |number, &digit| {
-        let digit = digit.wrapping_sub(b'0');
-        if digit <= 9 { Some(number * 10 + u64::from(digit)) } else { None }
-    })
-}
-
-/// As `decimal`, of digits that may be too many.
-#[cold]
-fn long_decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -68,32 +53,4 @@ fn long_decimal(digits: &[u8]) -> Option<u64> {
         let digit = char::from(digit).to_digit(10)?;
         number.checked_mul(10)?.checked_add(u64::from(digit))
     })
-}
-
-/// Whether `name` is `lower`, at least four letters and hyphens, in any case of letters. `name`
-/// must be known to hold no control bytes.
-///
-/// Faster than `eq_ignore_ascii_case`: setting bit 5 makes capitals small, and makes nothing
-/// else a letter or a hyphen, except a CR.
-#[inline(always)]
-pub(crate) fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
-    const { assert!(N >= 4) };
-    if name.len() != N {
-        return false;
-    }
-    // The last word may overlap the one before it.
-    match N {
-        4..8 => is_part::<4>(name, lower, 0) && is_part::<4>(name, lower, N - 4),
-        _ => {
-            let mut words = (0..N / 8).map(|word| 8 * word);
-            words.all(|at| is_part::<8>(name, lower, at)) && is_part::<8>(name, lower, N - 8)
-        }
-    }
-}
-
-/// As `is_name`, of the `W` bytes at `at`.
-#[inline(always)]
-fn is_part<const W: usize>(name: &[u8], lower: &[u8], at: usize) -> bool {
-    let part = |of: &[u8]| of.get(at..)?.first_chunk::<W>().copied();
-    part(name).map(|part| part.map(|byte| byte | 0x20)) == part(lower)
 }

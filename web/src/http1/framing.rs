@@ -3,10 +3,10 @@
 //! What the two say together decides where the next request begins, so everything that two
 //! readers could take two ways is refused.
 
+use super::byte_class::is_token_byte;
 use super::error::HeadError;
 use super::field::{decimal, elements};
 use super::head::Version;
-use super::scan::{self, TOKEN};
 
 /// How the body of a request is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,16 +42,6 @@ enum Coding {
 }
 
 impl FramingFields {
-    /// Takes in the length in one `Content-Length` field, if there was none before.
-    #[inline(always)]
-    pub(crate) fn only_length(&mut self, length: u64) -> bool {
-        let is_only = self.length.is_none();
-        if is_only {
-            self.length = Some(length);
-        }
-        is_only
-    }
-
     /// Takes in the value of one `Content-Length` field.
     ///
     /// Lists of equal numbers and repeated fields with equal numbers count as one, as RFC
@@ -62,12 +52,6 @@ impl FramingFields {
     /// [`HeadError::ContentLength`] for anything that is not digits, does not fit 64 bits, or
     /// differs from a length seen before.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
-        if self.length.is_none() {
-            self.length = decimal(value);
-            if self.length.is_some() {
-                return Ok(());
-            }
-        }
         for element in elements(value) {
             let length = decimal(element).ok_or(HeadError::ContentLength)?;
             if self.length.replace(length).is_some_and(|before| before != length) {
@@ -85,8 +69,9 @@ impl FramingFields {
     /// parameters, and for a second `chunked`.
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
         for element in elements(value) {
-            let parameters = scan::skip(element, TOKEN);
-            let name = &element[..element.len() - parameters.len()];
+            let is_end = |byte: &u8| !is_token_byte(*byte);
+            let end = element.iter().position(is_end).unwrap_or(element.len());
+            let (name, parameters) = element.split_at(end);
             let chunked = name.eq_ignore_ascii_case(b"chunked");
             let malformed = match parameters {
                 [] => name.is_empty(),

@@ -1,27 +1,32 @@
-//! Bytes → request head.
+//! Request heads: from bytes to [`Head`].
 //!
-//! The parser is our own: a general one took three times the instructions, and accepted much
-//! that then had to be looked for again (LF for a line end, later versions). What is written
-//! as nearly all clients write it is found by comparing words; everything else, with all that
-//! is refused, by reading byte by byte.
+//! `httparse` splits a head into its parts. [`meaning`] then decides what they mean for the
+//! connection, in one pass, and refuses everything that two readers could understand in two ways.
+//! [`partial`] checks a head that arrives in pieces.
 
-use std::{mem, ops};
+use std::mem::{self, MaybeUninit};
+use std::ops;
 
 use http::Method;
+use httparse::{Request, Status};
+use memchr::memchr;
 
-use self::known_host::KnownHost;
-use self::meaning::{Meaning, Options};
-pub(crate) use self::search::{Found, HeadSearch};
+pub(crate) use self::partial::PartialHead;
+use super::byte_class::is_token_byte;
 pub(crate) use super::error::HeadError;
 pub(crate) use super::framing::Framing;
 pub(crate) use super::range::Range;
 
-mod fields;
-mod known_host;
 mod meaning;
-mod request_line;
-mod search;
+mod partial;
 mod target;
+
+/// The parser has room for so many fields on the stack, and takes more from the heap. It is the
+/// default limit; browsers send about 20.
+const FIELDS_ON_STACK: usize = 100;
+
+/// The length of the shortest possible field line: a letter, a colon, CR LF.
+const SHORTEST_FIELD_LINE: usize = 4;
 
 /// A parsed request head: ranges into its bytes, and what they mean for the connection.
 ///
@@ -50,7 +55,6 @@ pub(crate) struct Head {
     pub(crate) upgrade: bool,
     /// Whether there is an `If-None-Match` field.
     pub(crate) if_none_match: bool,
-    known_host: KnownHost,
 }
 
 /// The version of a request, as far as it makes a difference.
@@ -104,26 +108,6 @@ impl HeadLimits {
     }
 }
 
-/// Whether a blank line begins `bytes`, or may yet.
-#[cold]
-fn begins_blank(bytes: &[u8]) -> bool {
-    bytes.first().is_none_or(|byte| matches!(byte, b'\r' | b'\n'))
-}
-
-/// Why a head could not be parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// It is not complete. So far nothing is wrong with it.
-    Incomplete,
-    Malformed(HeadError),
-}
-
-impl From<HeadError> for Stop {
-    fn from(error: HeadError) -> Self {
-        Self::Malformed(error)
-    }
-}
-
 impl Head {
     pub(crate) fn new() -> Self {
         Self::default()
@@ -133,101 +117,94 @@ impl Head {
     pub(crate) fn clear(&mut self) {
         let mut fields = mem::take(&mut self.fields);
         fields.clear();
-        *self = Self { fields, known_host: self.known_host, ..Self::default() };
+        *self = Self { fields, ..Self::default() };
     }
 
-    /// Reads the head at the front of `bytes`, everything that has arrived since the last
-    /// request. Returns where it lies in them, or `None` if it is not complete.
+    /// Reads the head at the front of `bytes`, which are all bytes that have arrived since the last
+    /// request. Returns its place in them, or `None` if it is not complete.
     ///
-    /// The ranges in the head are relative to where it begins. `search` holds what is known
-    /// of the incomplete head from call to call.
+    /// The ranges in the head are relative to its beginning. `partial` keeps what is known of an
+    /// incomplete head from call to call: from call to call, `bytes` may only grow.
     ///
-    /// This is [`HeadSearch::find`] and [`parse`](Self::parse) in one. A head that arrives
-    /// whole is not searched for its end at all, because the parser finds it.
+    /// Nearly every head arrives whole and is parsed at once. Otherwise the head is parsed again only
+    /// when its request line is complete, and when all of it is. Meanwhile each new byte is checked
+    /// once, so that a client cannot make the server parse a long head for each byte of it.
     ///
     /// # Errors
     ///
-    /// As `find` and `parse`; and a head that is not complete in `max_head_size` bytes.
+    /// When the head is malformed, ambiguous, over a limit, or of an unknown version. What `self`
+    /// holds then means nothing.
     pub(crate) fn read(
         &mut self,
-        search: &mut HeadSearch,
+        partial: &mut PartialHead,
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<ops::Range<usize>>, HeadError> {
-        if search.is_new() {
-            match self.parse_front(bytes, limits) {
-                Ok(end) => return Ok(Some(0..end as usize)),
-                // Blank lines may come before a head, and half a line is not yet wrong.
-                Err(Stop::Malformed(error)) if !begins_blank(bytes) => return Err(error),
-                Err(_) => {}
+        let bytes = limits.visible(bytes);
+        let is_first = partial.is_new();
+        if is_first || partial.advance(bytes)? {
+            let start = partial::skip_blank_lines(bytes)?;
+            if let Some(length) = self.parse(&bytes[start..], limits)? {
+                *partial = PartialHead::default();
+                return Ok(Some(start..start + length));
             }
         }
-        self.read_rest(search, bytes, limits)
+        if is_first {
+            partial.advance(bytes)?;
+        }
+        match bytes.len() < limits.max_head_size {
+            true => Ok(None),
+            false => Err(partial.too_large(bytes)),
+        }
     }
 
-    /// As `read`, of a head that did not arrive at once.
-    #[inline(never)]
-    fn read_rest(
+    /// Parses the head that begins `bytes`. Returns its length, or `None` if it is not complete.
+    fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
+        let mut headers = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
+        let room = limits.max_fields.min(FIELDS_ON_STACK);
+        let mut request = Request::new(&mut []);
+        let parsed = match request.parse_with_uninit_headers(bytes, &mut headers[..room]) {
+            Ok(parsed) => parsed,
+            Err(httparse::Error::TooManyHeaders) if room == limits.max_fields => {
+                return Err(HeadError::TooManyFields);
+            }
+            Err(
+                httparse::Error::TooManyHeaders | httparse::Error::Token | httparse::Error::Version,
+            ) => return self.parse_in_two_steps(bytes, limits),
+            Err(error) => return Err(error.into()),
+        };
+        // The line is interpreted before the fields have arrived, so that no client waits in vain.
+        let (Some(method), Some(target), Some(minor)) =
+            (request.method, request.path, request.version)
+        else {
+            return Ok(None);
+        };
+        self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+        self.interpret_request_line(bytes, method, target.as_bytes(), limits)?;
+        let Status::Complete(length) = parsed else { return Ok(None) };
+        self.interpret_fields(&bytes[..length], request.headers)?;
+        Ok(Some(length))
+    }
+
+    /// Parses heads that `httparse` refuses and this server accepts: of HTTP/1.2 to 1.9, with a
+    /// target that is not UTF-8, or with more fields than fit on the stack. Says what is wrong with
+    /// all other request lines.
+    #[cold]
+    fn parse_in_two_steps(
         &mut self,
-        search: &mut HeadSearch,
         bytes: &[u8],
         limits: &HeadLimits,
-    ) -> Result<Option<ops::Range<usize>>, HeadError> {
-        let bytes = limits.visible(bytes);
-        match search.find(bytes) {
-            Found::Head { start, end } => {
-                self.parse(&bytes[start..end], limits)?;
-                Ok(Some(start..end))
-            }
-            Found::Incomplete if bytes.len() >= limits.max_head_size => {
-                Err(search.too_large(bytes))
-            }
-            Found::Incomplete => Ok(None),
-            Found::Malformed(error) => Err(error),
-        }
-    }
-
-    /// Parses `bytes`, less than 4 GiB: exactly one complete head, ending with the blank line.
-    ///
-    /// # Errors
-    ///
-    /// When the head is malformed, ambiguous, over a limit or of an unknown version. What is
-    /// in `self` then means nothing.
-    pub(crate) fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
-        match self.parse_front(bytes, limits) {
-            Ok(end) if end as usize == bytes.len() => Ok(()),
-            Ok(_) | Err(Stop::Incomplete) if bytes.len() > limits.max_head_size => {
-                Err(HeadError::TooLarge)
-            }
-            Ok(_) | Err(Stop::Incomplete) => Err(HeadError::LineEnd),
-            Err(Stop::Malformed(error)) => Err(error),
-        }
-    }
-
-    /// The values of all fields called `name`, in order.
-    pub(crate) fn fields<'b>(&self, bytes: &'b [u8], name: &str) -> impl Iterator<Item = &'b [u8]> {
-        let matches = |field: &&Field| {
-            field.name.len() == name.len()
-                && field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
-        };
-        self.fields.iter().filter(matches).map(|field| field.value.of(bytes))
-    }
-
-    /// Parses the head at the front of `bytes` and returns its length.
-    #[inline(never)]
-    fn parse_front(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<u32, Stop> {
-        let bytes = limits.visible(bytes);
-        let at = match self.parse_usual_request_line(bytes) {
-            Some(at) => at,
-            None => self.parse_request_line(bytes)?,
-        };
-        let mut meaning = Meaning::default();
-        let end = self.parse_fields(bytes, at, limits.max_fields, &mut meaning)?;
-        if self.target.len() > limits.max_target {
-            return Err(HeadError::TargetTooLong.into());
-        }
-        self.conclude(&meaning)?;
-        Ok(end)
+    ) -> Result<Option<usize>, HeadError> {
+        let Some(line) = RequestLine::parse(bytes)? else { return Ok(None) };
+        self.interpret_request_line(bytes, line.method, line.target, limits)?;
+        let room = limits.max_fields.min(bytes.len() / SHORTEST_FIELD_LINE);
+        let mut headers = vec![httparse::EMPTY_HEADER; room];
+        let parsed = httparse::parse_headers(&bytes[line.length..], &mut headers)?;
+        let Status::Complete((length, headers)) = parsed else { return Ok(None) };
+        let length = line.length + length;
+        self.version = line.version;
+        self.interpret_fields(&bytes[..length], headers)?;
+        Ok(Some(length))
     }
 
     /// Whether it is certain where the request ends. Under HTTP/1.0 a body needs a length, and a
@@ -238,44 +215,64 @@ impl Head {
             || matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// Decides what all fields together mean.
-    #[inline(always)]
-    fn conclude(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
-        let http11 = self.version == Version::Http11;
-        if http11 && !meaning.has_host {
-            return Err(HeadError::HostMissing);
-        }
-        self.framing = Framing::None;
-        self.keep_alive = http11;
-        self.expect = Expect::None;
-        self.upgrade = false;
-        self.if_none_match = false;
-        if meaning.options == Options::FRAMING {
-            self.framing = meaning.framing.decide(self.version)?;
-            return Ok(());
-        }
-        match meaning.options.is_empty() {
-            true => Ok(()),
-            false => self.conclude_options(meaning),
-        }
-    }
-
-    /// As `conclude`, for all but `Host`.
-    #[inline(never)]
-    fn conclude_options(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
-        let http11 = self.version == Version::Http11;
-        let has = |option| meaning.options.has(option);
-        self.framing = meaning.framing.decide(self.version)?;
-        self.keep_alive =
-            !has(Options::CLOSE) && (http11 || has(Options::KEEP_ALIVE) && self.has_end());
-        self.if_none_match = has(Options::IF_NONE_MATCH);
-        self.upgrade = http11 && has(Options::UPGRADE) && has(Options::UPGRADE_FIELD);
-        self.expect = match (meaning.expect, self.framing) {
-            (Expect::Continue, Framing::None | Framing::Length(0)) => Expect::None,
-            (expect, _) if http11 => expect,
-            _ => Expect::None,
+    /// The values of all fields called `name`, in order.
+    pub(crate) fn fields<'b>(&self, bytes: &'b [u8], name: &str) -> impl Iterator<Item = &'b [u8]> {
+        let matches = |field: &&Field| {
+            field.name.len() == name.len()
+                && field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
         };
-        Ok(())
+        self.fields.iter().filter(matches).map(|field| field.value.of(bytes))
+    }
+}
+
+/// A request line that `httparse` refuses, and its length with the line end.
+struct RequestLine<'b> {
+    method: &'b str,
+    target: &'b [u8],
+    version: Version,
+    length: usize,
+}
+
+impl<'b> RequestLine<'b> {
+    /// Parses the request line that begins `bytes`. Returns `None` if it is not complete and so far
+    /// correct.
+    fn parse(bytes: &'b [u8]) -> Result<Option<Self>, HeadError> {
+        let is_end = |byte: u8| !is_token_byte(byte);
+        let Some([method, rest]) = split_at_space(bytes, is_end)? else { return Ok(None) };
+        let is_end = |byte: u8| byte == b' ' || byte.is_ascii_control();
+        let Some([target, rest]) = split_at_space(rest, is_end)? else { return Ok(None) };
+        // Half a version is not wrong: the answer must not depend on how the bytes arrive.
+        let Some(end) = memchr(b'\n', rest) else { return Ok(None) };
+        let version = match &rest[..=end] {
+            b"HTTP/1.0\r\n" => Version::Http10,
+            // A later version may be taken for 1.1 (RFC 9110 §2.5).
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9', b'\r', b'\n'] => {
+                Version::Http11
+            }
+            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n'] => {
+                return Err(HeadError::Version);
+            }
+            _ => return Err(HeadError::RequestLine),
+        };
+        let method = str::from_utf8(method).map_err(|_| HeadError::RequestLine)?;
+        let length = bytes.len() - rest.len() + end + 1;
+        Ok(Some(Self { method, target, version, length }))
+    }
+}
+
+/// Splits `bytes` at the first byte for which `is_end` holds. Returns `None` if there is none.
+///
+/// # Errors
+///
+/// [`HeadError::RequestLine`] if that byte is the first, or is not a space.
+fn split_at_space(
+    bytes: &[u8],
+    is_end: impl Fn(u8) -> bool,
+) -> Result<Option<[&[u8]; 2]>, HeadError> {
+    match bytes.iter().position(|&byte| is_end(byte)) {
+        None => Ok(None),
+        Some(end) if end > 0 && bytes[end] == b' ' => Ok(Some([&bytes[..end], &bytes[end + 1..]])),
+        Some(_) => Err(HeadError::RequestLine),
     }
 }
 

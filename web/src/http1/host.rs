@@ -2,7 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use super::scan::{self, DIGIT, REG_NAME, chunk};
+use memchr::memchr;
+
+use super::byte_class::is_reg_name_byte;
 
 /// Whether `value` is a host and an optional port: `uri-host [ ":" port ]`, with a host that
 /// is not empty.
@@ -11,24 +13,7 @@ use super::scan::{self, DIGIT, REG_NAME, chunk};
 /// future kind of IP literal, no port above 65,535. User information (`user@host`) is not
 /// part of a host and refused.
 pub(crate) fn is_authority(value: &[u8]) -> bool {
-    let end = authority_end(value, 0).map(|end| end as usize);
-    end == Some(value.len()) || after_rare_host(value).is_some_and(is_port_part)
-}
-
-/// Where the host and port end that begin at `at`, if the host is a plain name and the port
-/// cannot be too large, as they nearly always are.
-#[inline(always)]
-pub(super) fn authority_end(bytes: &[u8], at: u32) -> Option<u32> {
-    let end = scan::run_end(bytes, at, REG_NAME);
-    if end == at {
-        return None;
-    }
-    if chunk(bytes, end) != Some(b":") {
-        return Some(end);
-    }
-    let port = end + 1;
-    let end = scan::run_end(bytes, port, DIGIT);
-    (end - port < 5).then_some(end)
+    after_host(value).is_some_and(is_port_part)
 }
 
 /// Whether `value` is a host *with* a port, as CONNECT has it.
@@ -38,19 +23,19 @@ pub(crate) fn is_authority_with_port(value: &[u8]) -> bool {
     port.is_some_and(|port| !port.is_empty() && is_port(port)) && is_authority(value)
 }
 
-/// What follows an IPv6 address in brackets, or a name with escapes, which begins `value`.
-#[cold]
-fn after_rare_host(value: &[u8]) -> Option<&[u8]> {
+/// Returns the bytes after the host that begins `value`: a name, or an IPv6 address in brackets.
+fn after_host(value: &[u8]) -> Option<&[u8]> {
     if let [b'[', literal @ ..] = value {
-        let end = literal.iter().position(|&byte| byte == b']')?;
+        let end = memchr(b']', literal)?;
         let address = str::from_utf8(&literal[..end]).ok()?;
         address.parse::<Ipv6Addr>().ok()?;
         return Some(&literal[end + 1..]);
     }
     let mut rest = value;
     loop {
+        let name_end = rest.iter().position(|&byte| !is_reg_name_byte(byte));
+        rest = &rest[name_end.unwrap_or(rest.len())..];
         match rest {
-            [byte, tail @ ..] if scan::is(*byte, REG_NAME) => rest = tail,
             [b'%', a, b, tail @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
                 rest = tail;
             }

@@ -1,100 +1,130 @@
-//! What the fields of a head mean for the connection.
+//! What a head means for the connection, and everything that is refused for its meaning.
 
-use super::super::field::{elements, is_name};
+use http::Method;
+use httparse::Header;
+
+use super::super::field::elements;
 use super::super::framing::FramingFields;
 use super::super::host::is_authority;
-use super::{Expect, Field, HeadError, Range};
+use super::{Expect, Field, Framing, Head, HeadError, HeadLimits, Range, Version};
 
-/// What the fields of a head mean for the connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Meaning {
-    /// Whether there was a `Host`.
-    pub(super) has_host: bool,
-    pub(super) options: Options,
-    pub(super) framing: FramingFields,
-    pub(super) expect: Expect,
+/// What the fields of a head say that the connection depends on.
+#[derive(Debug, Default)]
+struct Meaning {
+    host: Option<Range>,
+    framing: FramingFields,
+    expect: Expect,
+    /// `Connection: close`.
+    close: bool,
+    /// `Connection: keep-alive`.
+    keep_alive: bool,
+    /// `Connection: upgrade`.
+    upgrade: bool,
+    /// Whether there is an `Upgrade` field.
+    has_upgrade: bool,
+    /// Whether there is an `If-None-Match` field.
+    has_if_none_match: bool,
 }
 
-/// What was found in the fields, a bit for each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Options(u8);
-
-impl Options {
-    pub(super) const CLOSE: Self = Self(1);
-    pub(super) const KEEP_ALIVE: Self = Self(1 << 1);
-    pub(super) const UPGRADE: Self = Self(1 << 2);
-    pub(super) const UPGRADE_FIELD: Self = Self(1 << 3);
-    pub(super) const IF_NONE_MATCH: Self = Self(1 << 4);
-    pub(super) const EXPECT: Self = Self(1 << 5);
-    pub(super) const FRAMING: Self = Self(1 << 6);
-
-    pub(super) fn has(self, option: Self) -> bool {
-        self.0 & option.0 != 0
+impl Head {
+    /// Takes over the method and the target, which are slices of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// When the target is too long, or has no form that the method may have.
+    pub(super) fn interpret_request_line(
+        &mut self,
+        bytes: &[u8],
+        method: &str,
+        target: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<(), HeadError> {
+        self.method = match method {
+            "GET" => Method::GET,
+            "POST" => Method::POST,
+            _ => Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::RequestLine)?,
+        };
+        self.target = Range::within(bytes, target);
+        match target.len() <= limits.max_target {
+            true => self.interpret_target(bytes),
+            false => Err(HeadError::TargetTooLong),
+        }
     }
 
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
+    /// Takes over the fields of `head`, all bytes of a head whose request line has been interpreted,
+    /// and decides what the head means.
+    ///
+    /// # Errors
+    ///
+    /// When a line ends in LF alone, which `httparse` accepts, or when a field means something that
+    /// it must not.
+    pub(super) fn interpret_fields(
+        &mut self,
+        head: &[u8],
+        headers: &[Header<'_>],
+    ) -> Result<(), HeadError> {
+        let mut meaning = Meaning::default();
+        let mut lines_end_in_crlf = head.ends_with(b"\r\n\r\n");
+        self.fields.clear();
+        for header in headers {
+            let name = Range::within(head, header.name.as_bytes());
+            let value = Range::within(head, header.value);
+            lines_end_in_crlf &= head[..name.start as usize].ends_with(b"\r\n");
+            self.fields.push(Field { name, value });
+            meaning.take_in(header, value)?;
+        }
+        match lines_end_in_crlf {
+            true => self.conclude(&meaning),
+            false => Err(HeadError::LineEnd),
+        }
     }
 
-    pub(super) fn add(&mut self, option: Self) {
-        self.0 |= option.0;
+    /// Decides what all parts together mean.
+    fn conclude(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
+        let http11 = self.version == Version::Http11;
+        if http11 && meaning.host.is_none() {
+            return Err(HeadError::HostMissing);
+        }
+        self.authority = self.authority.or(meaning.host);
+        self.framing = meaning.framing.decide(self.version)?;
+        self.keep_alive = !meaning.close && (http11 || meaning.keep_alive && self.has_end());
+        self.upgrade = http11 && meaning.upgrade && meaning.has_upgrade;
+        self.if_none_match = meaning.has_if_none_match;
+        self.expect = match (meaning.expect, self.framing) {
+            (Expect::Continue, Framing::None | Framing::Length(0)) => Expect::None,
+            (expect, _) if http11 => expect,
+            _ => Expect::None,
+        };
+        Ok(())
     }
 }
 
 impl Meaning {
-    /// Whether the field called `name` may be one of those that matter. Of other names only a
-    /// few that nobody sends pass.
-    #[inline(always)]
-    pub(super) fn may_depend_on(bytes: &[u8], name: Range) -> bool {
-        match bytes.get(name.start as usize) {
-            Some(&first) if name.len() < 32 => MATTERING >> key(first, name.len()) & 1 != 0,
-            _ => false,
-        }
-    }
-
-    /// Takes in one field, if it is one of those that matter. `Host` is the `authority`, unless the
-    /// target has said another.
-    #[inline(never)]
-    pub(super) fn take_in(
-        &mut self,
-        bytes: &[u8],
-        field: Field,
-        authority: &mut Option<Range>,
-    ) -> Result<(), HeadError> {
-        let (name, value) = (field.name.of(bytes), field.value.of(bytes));
-        let option = match name.len() {
-            4 if is_name(name, b"host") => {
-                authority.get_or_insert(field.value);
-                return self.host(value);
-            }
-            6 if is_name(name, b"expect") => {
-                self.expect(value);
-                Options::EXPECT
-            }
-            7 if is_name(name, b"upgrade") => Options::UPGRADE_FIELD,
-            10 if is_name(name, b"connection") => connection_options(value),
-            13 if is_name(name, b"if-none-match") => Options::IF_NONE_MATCH,
-            14 if is_name(name, b"content-length") => {
-                self.framing.content_length(value)?;
-                Options::FRAMING
-            }
+    /// Takes in one field, whose value is at `value`.
+    fn take_in(&mut self, header: &Header<'_>, value: Range) -> Result<(), HeadError> {
+        let name = header.name.as_bytes();
+        match name.len() {
+            4 if is_name(name, b"host") => self.host(header.value, value)?,
+            6 if is_name(name, b"expect") => self.expect(header.value),
+            7 if is_name(name, b"upgrade") => self.has_upgrade = true,
+            10 if is_name(name, b"connection") => self.connection(header.value),
+            13 if is_name(name, b"if-none-match") => self.has_if_none_match = true,
+            14 if is_name(name, b"content-length") => self.framing.content_length(header.value)?,
             17 if is_name(name, b"transfer-encoding") => {
-                self.framing.transfer_encoding(value)?;
-                Options::FRAMING
+                self.framing.transfer_encoding(header.value)?;
             }
-            _ => return Ok(()),
-        };
-        self.options.add(option);
+            _ => {}
+        }
         Ok(())
     }
 
-    fn host(&mut self, value: &[u8]) -> Result<(), HeadError> {
-        if !value.is_empty() && !is_authority(value) {
+    fn host(&mut self, host: &[u8], place: Range) -> Result<(), HeadError> {
+        if !host.is_empty() && !is_authority(host) {
             return Err(HeadError::Host);
         }
-        match std::mem::replace(&mut self.has_host, true) {
-            true => Err(HeadError::HostRepeated),
-            false => Ok(()),
+        match self.host.replace(place) {
+            Some(_) => Err(HeadError::HostRepeated),
+            None => Ok(()),
         }
     }
 
@@ -107,36 +137,20 @@ impl Meaning {
             };
         }
     }
-}
 
-/// A sum of few bits by which the names that matter can be told from nearly all others: the
-/// length, and the first letter in either case.
-const fn key(first: u8, length: usize) -> usize {
-    length + (first & 0x1f) as usize
-}
-
-/// A bit for the key of each name that matters.
-const MATTERING: u64 = 1 << key(b'h', "host".len())
-    | 1 << key(b'e', "expect".len())
-    | 1 << key(b'u', "upgrade".len())
-    | 1 << key(b'c', "connection".len())
-    | 1 << key(b'i', "if-none-match".len())
-    | 1 << key(b'c', "content-length".len())
-    | 1 << key(b't', "transfer-encoding".len());
-
-/// What `Connection` says.
-fn connection_options(value: &[u8]) -> Options {
-    if is_name(value, b"keep-alive") {
-        return Options::KEEP_ALIVE;
-    }
-    let mut options = Options::default();
-    for option in elements(value) {
-        match option.len() {
-            5 if option.eq_ignore_ascii_case(b"close") => options.add(Options::CLOSE),
-            7 if option.eq_ignore_ascii_case(b"upgrade") => options.add(Options::UPGRADE),
-            10 if option.eq_ignore_ascii_case(b"keep-alive") => options.add(Options::KEEP_ALIVE),
-            _ => {}
+    fn connection(&mut self, value: &[u8]) {
+        for option in elements(value) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
         }
     }
-    options
+}
+
+/// Whether the token `name` is `lower`, which is letters and hyphens, in any case of letters.
+///
+/// Setting bit 5 makes capitals small, and makes no other byte of a token a letter or a hyphen.
+/// The compiler compares words then, which `eq_ignore_ascii_case` does not do.
+fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(name).is_ok_and(|name| name.map(|byte| byte | 0x20) == *lower)
 }

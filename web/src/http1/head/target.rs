@@ -1,43 +1,53 @@
-//! The forms of a request target that are not a path (RFC 9112 §3.2).
+//! The four forms of a request target (RFC 9112 §3.2).
 
 use http::Method;
+use memchr::{memchr, memchr2};
 
 use super::super::host::{is_authority, is_authority_with_port};
 use super::{Head, HeadError};
 
 impl Head {
-    /// Understands a target that does not begin with `/`, or belongs to CONNECT. So far its
-    /// path is all of it up to the query.
+    /// Finds the path, the query and the authority in the target.
     ///
     /// # Errors
     ///
-    /// [`HeadError::Target`] for a target in none of the forms, or in one that the method may
-    /// not have; [`HeadError::Host`] if the authority in it is not a host and a port.
-    #[cold]
-    pub(super) fn parse_other_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
+    /// [`HeadError::Target`] if the target has a fragment, none of the four forms, or a form that
+    /// the method may not have; [`HeadError::Host`] if the authority in it is not a host and a port.
+    pub(super) fn interpret_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
         let target = self.target.of(bytes);
+        let path_end = memchr2(b'?', b'#', target).unwrap_or(target.len());
+        // Clients keep fragments to themselves. A fragment that arrives was put there to be read
+        // in two ways, as part of the target or not.
+        self.query = match &target[path_end..] {
+            [] => None,
+            [b'?', query @ ..] if memchr(b'#', query).is_none() => {
+                Some(self.target.part(path_end + 1, target.len()))
+            }
+            _ => return Err(HeadError::Target),
+        };
+        self.path = self.target.part(0, path_end);
+        self.authority = None;
         match self.method {
             // `host:port`, which only CONNECT has.
-            Method::CONNECT if is_authority_with_port(target) => {
-                self.authority = Some(self.target);
-                Ok(())
-            }
-            Method::CONNECT => Err(HeadError::Target),
-            _ if target.is_empty() => Err(HeadError::RequestLine),
-            Method::OPTIONS if target == b"*" => Ok(()),
-            _ => self.parse_absolute_target(bytes),
+            Method::CONNECT if is_authority_with_port(target) => self.authority = Some(self.target),
+            Method::CONNECT => return Err(HeadError::Target),
+            _ if target.starts_with(b"/") => {}
+            Method::OPTIONS if target == b"*" => {}
+            _ => self.interpret_absolute_target(bytes)?,
         }
+        Ok(())
     }
 
-    /// `http://host:port/path?query`, which proxies are sent and servers must take as well.
-    fn parse_absolute_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
+    /// Finds the authority and the path in `http://host:port/path?query`. Clients send this form to
+    /// proxies, and servers must accept it as well.
+    fn interpret_absolute_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
         let text = self.path.of(bytes);
         let after = |scheme: &[u8]| {
             let is = text.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme));
             is.then_some(scheme.len())
         };
         let start = after(b"http://").or_else(|| after(b"https://")).ok_or(HeadError::Target)?;
-        let slash = text[start..].iter().position(|&byte| byte == b'/');
+        let slash = memchr(b'/', &text[start..]);
         let end = slash.map_or(text.len(), |at| start + at);
         if !is_authority(&text[start..end]) {
             return Err(HeadError::Host);

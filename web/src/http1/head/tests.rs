@@ -71,7 +71,6 @@ pub(super) fn parse(head: impl AsRef<[u8]>) -> Result<Parsed, HeadError> {
             at_once(&[bytes, b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"].concat()),
         ),
         ("with junk behind it", at_once(&[bytes, b"\0\n\n"].concat())),
-        ("searched, then parsed", searched(bytes)),
     ];
     for (way, other) in ways {
         agree(&whole, &other, way);
@@ -99,32 +98,20 @@ pub(super) fn parse_lines(lines: impl AsRef<[u8]>) -> Result<Parsed, HeadError> 
 
 fn at_once(bytes: &[u8]) -> Result<Parsed, HeadError> {
     let mut head = Head::new();
-    let read = head.read(&mut HeadSearch::default(), bytes, &LIMITS)?;
+    let read = head.read(&mut PartialHead::default(), bytes, &LIMITS)?;
     let range = read.expect("the head is complete");
     Ok(Parsed { head, bytes: bytes[range].to_vec() })
 }
 
 /// Reads `bytes` as they arrive in pieces that end at `cuts`.
 fn in_pieces(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> Result<Parsed, HeadError> {
-    let (mut head, mut search) = (Head::new(), HeadSearch::default());
+    let (mut head, mut partial) = (Head::new(), PartialHead::default());
     for end in cuts {
-        assert_eq!(head.read(&mut search, &bytes[..end], &LIMITS)?, None, "after {end} bytes");
+        assert_eq!(head.read(&mut partial, &bytes[..end], &LIMITS)?, None, "after {end} bytes");
     }
-    let read = head.read(&mut search, bytes, &LIMITS)?;
+    let read = head.read(&mut partial, bytes, &LIMITS)?;
     let range = read.expect("the head is complete");
     Ok(Parsed { head, bytes: bytes[range].to_vec() })
-}
-
-fn searched(bytes: &[u8]) -> Result<Parsed, HeadError> {
-    match HeadSearch::default().find(bytes) {
-        Found::Head { start, end } => {
-            let mut head = Head::new();
-            head.parse(&bytes[start..end], &LIMITS)?;
-            Ok(Parsed { head, bytes: bytes[start..end].to_vec() })
-        }
-        Found::Malformed(error) => Err(error),
-        Found::Incomplete => panic!("the head is complete"),
-    }
 }
 
 /// Checks that `head` is refused with `status`.
@@ -138,10 +125,16 @@ pub(super) fn refused(what: &str, head: impl AsRef<[u8]>, status: u16) {
 
 #[test]
 fn a_head_is_reused_without_a_trace_of_the_last_request() {
+    let read = |head: &mut Head, bytes: &[u8]| {
+        assert_eq!(
+            head.read(&mut PartialHead::default(), bytes, &LIMITS),
+            Ok(Some(0..bytes.len()))
+        );
+    };
     let mut head = Head::new();
     let first = b"POST /a?b HTTP/1.1\r\nHost: x\r\nConnection: close, upgrade\r\nUpgrade: y\r\n\
         Content-Length: 3\r\nExpect: 100-continue\r\n\r\n";
-    head.parse(first, &LIMITS).unwrap();
+    read(&mut head, first);
     assert!(head.upgrade && !head.keep_alive && head.query.is_some());
     let room = head.fields.capacity();
 
@@ -150,11 +143,11 @@ fn a_head_is_reused_without_a_trace_of_the_last_request() {
     assert_eq!(head.fields.capacity(), room, "the memory is kept");
 
     // Also without `clear`.
-    head.parse(first, &LIMITS).unwrap();
+    read(&mut head, first);
     let second = b"GET / HTTP/1.0\r\n\r\n";
-    head.parse(second, &LIMITS).unwrap();
+    read(&mut head, second);
     let mut fresh = Head::new();
-    fresh.parse(second, &LIMITS).unwrap();
+    read(&mut fresh, second);
     assert_eq!(format!("{head:?}"), format!("{fresh:?}"));
 }
 

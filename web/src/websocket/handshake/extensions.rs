@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::http1::byte_class::is_token_byte;
 use crate::http1::field::{trim, trim_start};
-use crate::http1::scan::{self, TOKEN};
 
 /// An extension that one side offers, or the other one accepts.
 #[derive(Debug, Eq, PartialEq)]
@@ -55,7 +55,7 @@ pub(super) fn parse<'a>(
 
 /// Whether `bytes` are a token (RFC 9110 §5.6.2).
 pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| scan::is(*byte, TOKEN))
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
 /// The extension at the front of `rest`, and the bytes behind it.
@@ -79,7 +79,7 @@ fn parse_extension(rest: &[u8]) -> Result<(Extension<'_>, &[u8]), MalformedExten
 
 /// The token at the front of `rest`, and the bytes behind it and the space after it.
 fn parse_token(rest: &[u8]) -> Result<(&[u8], &[u8]), MalformedExtensions> {
-    let length = rest.iter().take_while(|byte| scan::is(**byte, TOKEN)).count();
+    let length = rest.iter().take_while(|byte| is_token_byte(**byte)).count();
     match rest.split_at(length) {
         ([], _) => Err(MalformedExtensions),
         (token, rest) => Ok((token, trim_start(rest))),
@@ -99,7 +99,7 @@ fn parse_value(rest: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), MalformedExtension
             [b'"', rest @ ..] if is_token(&value) => {
                 return Ok((Cow::Owned(value), trim_start(rest)));
             }
-            [b'\\', byte, rest @ ..] | [byte, rest @ ..] if scan::is(*byte, TOKEN) => {
+            [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_token_byte(*byte) => {
                 value.push(*byte);
                 rest
             }

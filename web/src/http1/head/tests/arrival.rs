@@ -3,36 +3,32 @@
 use super::*;
 
 #[test]
-fn the_state_of_a_search_is_small() {
-    assert!(size_of::<HeadSearch>() <= 8);
+fn what_is_known_of_a_partial_head_is_small() {
+    assert!(size_of::<PartialHead>() <= 8);
 }
 
 #[test]
 fn nothing_is_incomplete() {
-    let mut search = HeadSearch::default();
-    assert_eq!(search.find(b""), Found::Incomplete);
-    assert_eq!(Head::new().read(&mut search, b"", &LIMITS), Ok(None));
+    assert_eq!(Head::new().read(&mut PartialHead::default(), b"", &LIMITS), Ok(None));
 }
 
 #[test]
 fn what_follows_a_head_is_left() {
     let bytes = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nbody\r\n\r\n";
-    let found = HeadSearch::default().find(bytes);
-    assert_eq!(found, Found::Head { start: 2, end: 29 });
-    let read = Head::new().read(&mut HeadSearch::default(), bytes, &LIMITS);
+    let read = Head::new().read(&mut PartialHead::default(), bytes, &LIMITS);
     assert_eq!(read, Ok(Some(2..29)));
 }
 
 #[test]
-fn a_search_begins_anew_after_each_head() {
+fn checks_begin_anew_after_each_head() {
     let pipeline = "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n\
         GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
-    let (mut head, mut search) = (Head::new(), HeadSearch::default());
+    let (mut head, mut partial) = (Head::new(), PartialHead::default());
     let mut buffer = Vec::new();
     let mut paths = Vec::new();
     for byte in pipeline.bytes() {
         buffer.push(byte);
-        if let Some(range) = head.read(&mut search, &buffer, &LIMITS).unwrap() {
+        if let Some(range) = head.read(&mut partial, &buffer, &LIMITS).unwrap() {
             paths.push(String::from_utf8_lossy(head.path.of(&buffer[range.clone()])).into_owned());
             buffer.drain(..range.end);
         }
@@ -63,7 +59,7 @@ fn what_cannot_become_a_request_is_refused_at_once() {
         ("a fold", b"GET / HTTP/1.1\r\n "),
         ("too many blank lines", b"\r\n\r\n\r\n\r\n\r\n"),
     ] {
-        let whole = Head::new().read(&mut HeadSearch::default(), bytes, &LIMITS);
+        let whole = Head::new().read(&mut PartialHead::default(), bytes, &LIMITS);
         assert!(whole.is_err(), "{what}: {whole:?}");
     }
 }
@@ -83,35 +79,34 @@ fn what_cannot_become_a_request_is_refused_in_pieces_too() {
         b"GET / HTTP/1.1\r\nHost: a\x7f",
         b"\r\n\r\n\r\n\r\n\r\n",
     ] {
-        let mut search = HeadSearch::default();
-        let (last, before) = bytes.split_last().unwrap();
-        for end in 0..=before.len() {
-            assert_eq!(search.find(&bytes[..end]), Found::Incomplete, "{before:?}");
+        let (mut head, mut partial) = (Head::new(), PartialHead::default());
+        for end in 0..bytes.len() {
+            let read = head.read(&mut partial, &bytes[..end], &LIMITS);
+            assert_eq!(read, Ok(None), "{end} of {bytes:?}");
         }
-        assert!(matches!(search.find(bytes), Found::Malformed(_)), "{before:?} {last}");
+        assert!(head.read(&mut partial, bytes, &LIMITS).is_err(), "{bytes:?}");
     }
 }
 
 #[test]
 fn blank_lines_alone_are_incomplete() {
     for bytes in [b"\r".as_slice(), b"\r\n", b"\r\n\r", b"\r\n\r\n\r\n\r\n"] {
-        assert_eq!(HeadSearch::default().find(bytes), Found::Incomplete);
-        assert_eq!(Head::new().read(&mut HeadSearch::default(), bytes, &LIMITS), Ok(None));
+        assert_eq!(Head::new().read(&mut PartialHead::default(), bytes, &LIMITS), Ok(None));
     }
 }
 
-/// Feeds `bytes` in pieces of `size` and returns how many bytes the searches had to look at.
+/// Feeds `bytes` in pieces of `size` and returns how many bytes had to be checked.
 fn work(bytes: &[u8], size: usize) -> usize {
-    let (mut head, mut search) = (Head::new(), HeadSearch::default());
+    let (mut head, mut partial) = (Head::new(), PartialHead::default());
     let mut looked_at = 0;
     for end in (1..bytes.len()).step_by(size) {
-        looked_at += end - search.searched();
-        let read = head.read(&mut search, &bytes[..end], &LIMITS);
+        looked_at += end - partial.checked();
+        let read = head.read(&mut partial, &bytes[..end], &LIMITS);
         assert_eq!(read, Ok(None), "after {end} bytes");
         // Only the first piece is given to the parser before the head is complete.
-        assert!(!search.is_new());
+        assert!(!partial.is_new());
     }
-    assert_eq!(head.read(&mut search, bytes, &LIMITS), Ok(Some(0..bytes.len())));
+    assert_eq!(head.read(&mut partial, bytes, &LIMITS), Ok(Some(0..bytes.len())));
     looked_at
 }
 

@@ -131,9 +131,9 @@ fn the_size_of_a_head_is_limited() {
         format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "b".repeat(size - rest))
     };
     let limit = LIMITS.max_head_size;
-    let whole = Head::new().read(&mut HeadSearch::default(), head(limit).as_bytes(), &LIMITS);
+    let whole = Head::new().read(&mut PartialHead::default(), head(limit).as_bytes(), &LIMITS);
     assert_eq!(whole, Ok(Some(0..limit)));
-    let whole = Head::new().read(&mut HeadSearch::default(), head(limit + 1).as_bytes(), &LIMITS);
+    let whole = Head::new().read(&mut PartialHead::default(), head(limit + 1).as_bytes(), &LIMITS);
     assert_eq!(whole, Err(HeadError::TooLarge));
 }
 
@@ -141,9 +141,9 @@ fn the_size_of_a_head_is_limited() {
 fn what_cannot_end_within_the_limit_is_refused_before_it_ends() {
     let unfinished = |start: &str| {
         let mut bytes = start.as_bytes().to_vec();
-        let (mut head, mut search) = (Head::new(), HeadSearch::default());
+        let (mut head, mut partial) = (Head::new(), PartialHead::default());
         loop {
-            match head.read(&mut search, &bytes, &LIMITS) {
+            match head.read(&mut partial, &bytes, &LIMITS) {
                 Ok(None) => bytes.resize((bytes.len() + 1000).min(LIMITS.max_head_size), b'x'),
                 other => return (bytes.len(), other.unwrap_err()),
             }
