@@ -1,28 +1,29 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::answer::{Answer, guard};
 use crate::context::Context;
 use crate::context::conclude::panic_error;
 use crate::context::target::Target;
-use crate::drop_each::DropEach;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, HTTPError, Result};
+use crate::handler::endpoint::Endpoint;
+use crate::handler::future_slot::{Answer, guard};
 use crate::http::Method;
-use crate::local_future::LocalBoxFuture;
-use crate::route::Route;
 use crate::routing::Index;
+use crate::types::drop_each::DropEach;
+use crate::types::local_future::LocalBoxFuture;
 
-mod around;
 mod contained;
 mod known;
+mod middleware;
+pub(crate) mod route;
 mod table;
 
 use contained::TimeLimit;
 use known::KnownMethods;
+use route::Route;
 use table::Table;
 
-pub use around::{Around, Next};
+pub use middleware::{Around, Next};
 pub use table::{ReverseUrlError, TableError};
 
 /// The routes of a site, and what stands around them.

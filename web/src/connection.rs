@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::http1::head::{Head, HeadError};
-use crate::shield;
+use crate::types::shield;
 
 pub(crate) mod buffers;
 pub(crate) mod close;
@@ -25,6 +25,7 @@ mod pace;
 mod patience;
 pub(crate) mod relay;
 pub(crate) mod request_body;
+pub(crate) mod settings;
 pub(crate) mod stream;
 pub(crate) mod upgrade;
 pub(crate) mod watch;

@@ -9,6 +9,7 @@ use crate::routing::Index;
 
 mod appended;
 mod arguments;
+pub(crate) mod body;
 mod client;
 pub(crate) mod conclude;
 mod disconnected;

@@ -13,7 +13,7 @@ use squall_runtime::{IOLoop, RegularFile};
 
 use crate::error::HTTPError;
 use crate::http::{HeaderValue, StatusCode, header};
-use crate::shield::shielded;
+use crate::types::shield::shielded;
 
 /// A file of at most this size is read, and leaves with the head in one piece.
 const WHOLE_LIMIT: u64 = 64 * 1024;

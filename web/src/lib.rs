@@ -139,97 +139,62 @@
 //! makes JSON of them. A subscriber with a thread of its own (the non-blocking one of
 //! `tracing-appender`) is made after [`start`](HTTPServer::start), which else refuses to fork. A line of one's own form, or with a header
 //! in it, is written by [middleware](Application::around).
-//!
-//! # Layout
-//!
-//! From the bottom to the top; no module uses one that stands below it in this list.
-//!
-//! - `text`, `pool`, `local_future`, [`http`]: what all use, and the names of the `http` crate.
-//! - `http1`, `routing`, `chunk`: pure. Bytes to heads, bodies and back; paths to rows.
-//! - `proxy`: pure as well. What proxies say of the client, and which of it is believed.
-//! - `error`, `settings`; `file`: files to be sent.
-//! - `urlencoded`: the fields of queries and forms.
-//! - `scoreboard`: what a worker writes down of its work, in memory that outlives it.
-//! - `connection`: a stream, its buffers, its deadline; `connection/worker.rs`, what all connections
-//!   of a process share.
-//! - `body`, `context`: what a handler sees of request and response, by what is asked of it.
-//! - `answer`: a handler at work, in memory that is used again.
-//! - `endpoint`: the seam between table and user; `handler`, `function` and `respond` stand behind
-//!   it. `handler.rs`, `execute`, is the life of a request inside a handler.
-//! - `websocket`: messages, frames and the values of the handshake, so far all of it pure.
-//! - `route`, `application`: the table and the middleware.
-//! - [`metrics`], [`health`], [`control`]: handlers that tell of all workers.
-//! - `server`: accepts and serves; `server/serve.rs`, `serve`, is the life of a connection.
-//! - [`testing`]: the same server on streams in memory.
 
 #![forbid(unsafe_code)]
 
-mod answer;
 mod application;
-mod body;
-mod chunk;
 mod connection;
-mod content;
 mod context;
-pub mod control;
-mod drop_each;
-mod endpoint;
 mod error;
 mod file;
-mod function;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
+mod forms;
 mod handler;
-pub mod health;
-pub mod http;
 mod http1;
-#[cfg(feature = "internals")]
-#[doc(hidden)]
-pub mod internals;
-mod local_future;
-pub mod metrics;
-mod pool;
+mod observe;
 mod proxy;
-mod respond;
-mod route;
 mod routing;
 mod scoreboard;
 mod server;
-mod settings;
-mod shield;
 pub mod testing;
-mod text;
-mod urlencoded;
+mod types;
+
 #[expect(dead_code, reason = "the server does not use it yet")]
 mod websocket;
 
 // The public interface is:
-#[doc(hidden)]
-pub use answer::Answer;
+pub use application::route::{Route, regex, route};
 pub use application::{Application, Around, Next, ReverseUrlError, TableError};
-pub use body::{Body, WholeBody};
 pub use bytes::Bytes;
-pub use chunk::{Chunk, IntoChunk};
 pub use connection::draining::{DrainReason, Draining};
+pub use connection::settings::IntoTimeout;
 pub use connection::upgrade::Upgraded;
-pub use content::Content;
+pub use context::body::{Body, WholeBody};
 pub use context::{Context, FromArgument, ResponseError};
-pub use endpoint::{Endpoint, IntoEndpoint, kind};
 pub use error::{Error, HTTPError, Or500, Result, StandardError};
 pub use file::{FileError, FileErrorKind, FileSource, IntoFileSource, OpenFile};
-pub use function::{
+pub use handler::endpoint::{Endpoint, IntoEndpoint, kind};
+pub use handler::functions::{
     Function, Functions, Nothing, PathArgs, PathArgument, delete, get, patch, post, put,
 };
-pub use handler::RequestHandler;
+#[doc(hidden)]
+pub use handler::future_slot::Answer;
+pub use handler::request_handler::RequestHandler;
+pub use handler::respond::Respond;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-pub use local_future::LocalBoxFuture;
-pub use respond::Respond;
-pub use route::{Route, regex, route};
+pub use observe::{control, health, metrics};
 pub use routing::{InvalidUtf8, PatternError, ReverseError};
 pub use server::{HTTPServer, ProxyList, StartOptions, spawn_background};
-pub use settings::IntoTimeout;
-pub use text::Text;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use testing::fuzzing;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub use testing::internals;
+pub use types::chunk::{Chunk, IntoChunk};
+pub use types::content::Content;
+pub use types::http;
+pub use types::local_future::LocalBoxFuture;
+pub use types::text::Text;
 
 // What users need of the runtime:
 pub use squall_runtime::{

@@ -11,8 +11,8 @@ use squall_runtime::process::{ForkOptions, give_up_start, task_id};
 use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
+use crate::connection::settings::Settings;
 use crate::scoreboard::PAGE_WORDS;
-use crate::settings::Settings;
 
 mod accept;
 mod background;

@@ -2,6 +2,10 @@
 //! the head to those of the response, over a stream in memory.
 
 mod client;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+#[cfg(feature = "internals")]
+pub mod internals;
 mod request;
 mod response;
 

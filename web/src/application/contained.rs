@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use squall_runtime::{Deadline, IOLoop, Moment};
 
-use crate::answer::guard;
 use crate::connection::Connection;
 use crate::connection::watch::Cancellation;
 use crate::context::conclude::panic_error;
 use crate::error::Result;
-use crate::local_future::LocalBoxFuture;
+use crate::handler::future_slot::guard;
+use crate::types::local_future::LocalBoxFuture;
 
 /// Runs a handler, or a piece of middleware and all inside it.
 ///

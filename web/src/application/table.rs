@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::function::Functions;
+use crate::application::route::Route;
+use crate::handler::functions::Functions;
 use crate::http::{HeaderValue, Method};
-use crate::route::Route;
 use crate::routing::{Pattern, ReverseError};
 
 mod error;

@@ -16,8 +16,8 @@ use super::Connection;
 use super::buffers::Buffers;
 use super::input::Input;
 use super::request_body::{BodyFailure, DRAIN_LIMIT, RequestBody};
-use crate::content::Content;
 use crate::http1::body::Decoder;
+use crate::types::content::Content;
 
 /// So much memory a body has until that much of it has come, whatever its length is said to be: a
 /// client that announces much and sends little should cost little.

@@ -140,8 +140,8 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::connection::settings::Settings;
     use crate::scoreboard::recorder::Recorder;
-    use crate::settings::Settings;
 
     thread_local! {
         static KEPT: RefCell<Vec<Draining>> = const { RefCell::new(Vec::new()) };

@@ -1,8 +1,8 @@
 use std::rc::Rc;
 
-use crate::content::Content;
 use crate::http1::head::{Head, HeadError, HeadLimits, PartialHead, Range};
-use crate::text::Text;
+use crate::types::content::Content;
+use crate::types::text::Text;
 
 /// The size of a fresh buffer: a browser's head fits, and a busy worker holds one for each
 /// connection that is in the middle of something.
@@ -258,7 +258,7 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
+    use crate::connection::settings::Settings;
 
     #[test]
     fn between_the_bytes_of_a_slow_body_only_the_head_is_kept() {

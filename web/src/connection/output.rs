@@ -7,9 +7,9 @@ use bytes::{Buf, Bytes};
 use squall_runtime::FilePart;
 
 use super::stream::Stream;
-use crate::chunk::{Chunk, Kind};
-use crate::content::Content;
 use crate::http1::send_buffer::SendBuffer;
+use crate::types::chunk::{Chunk, Kind};
+use crate::types::content::Content;
 
 mod files;
 

@@ -8,12 +8,12 @@ use crate::connection::collecting::Whole;
 use crate::connection::inflating::Inflating;
 use crate::connection::input::Input;
 use crate::connection::patience::Phase;
+use crate::connection::settings::Settings;
 use crate::error::HTTPError;
 use crate::http::StatusCode;
 use crate::http1::body::{BodyError, Decoded, Decoder};
 use crate::http1::encode::CONTINUE;
 use crate::http1::head::{Expect, Framing, Head};
-use crate::settings::Settings;
 
 /// An unread body of at most so many bytes is read away, to keep the connection.
 pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;

@@ -3,8 +3,8 @@ use std::rc::Rc;
 use super::Connection;
 use super::stream::Stream;
 use super::worker::Worker;
+use crate::connection::settings::Settings;
 use crate::scoreboard::recorder::Recorder;
-use crate::settings::Settings;
 
 #[test]
 fn what_an_idle_connection_shares_is_small() {

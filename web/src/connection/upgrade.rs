@@ -9,7 +9,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::Connection;
 use super::draining::Draining;
-use crate::local_future::LocalBoxFuture;
+use crate::types::local_future::LocalBoxFuture;
 
 /// What serves a connection after the switch of protocols.
 pub(crate) type Serve = Box<dyn FnOnce(Upgraded) -> LocalBoxFuture<'static, ()>>;

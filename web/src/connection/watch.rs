@@ -5,7 +5,7 @@ use squall_runtime::PeerClosed;
 
 use super::Connection;
 use super::patience::Phase;
-use crate::shield;
+use crate::types::shield;
 
 /// Why there is nobody to answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -13,10 +13,10 @@ use crate::connection::buffers::Buffers;
 use crate::connection::collecting::SpareMemory;
 use crate::connection::draining::{Drain, DrainReason};
 use crate::connection::relay::Relay;
+use crate::connection::settings::Settings;
 use crate::http1::date::{DateCache, DateLine};
-use crate::pool::Pool;
 use crate::scoreboard::recorder::Recorder;
-use crate::settings::Settings;
+use crate::types::pool::Pool;
 
 /// What the connections of a server share in the process that serves them.
 pub(crate) struct Worker {

@@ -4,16 +4,16 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use crate::content::Content;
 use crate::context::Context;
 use crate::context::encoding::unknown_coding;
 use crate::context::from_argument::FromArgument;
 use crate::error::{Error, HTTPError, Result, bad_request};
+use crate::forms::urlencoded::{Fields, check_fields, not_utf8};
 use crate::http1::field::decimal;
 use crate::http1::head::Range;
 use crate::routing::{InvalidUtf8, decode_argument};
-use crate::text::Text;
-use crate::urlencoded::{Fields, check_fields, not_utf8};
+use crate::types::content::Content;
+use crate::types::text::Text;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 

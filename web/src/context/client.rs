@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::http1::range::Range;
 use crate::proxy::Protocol;
 use crate::proxy::claims;
-use crate::text::Text;
+use crate::types::text::Text;
 
 /// What is known of the client of a request.
 #[derive(Clone, Copy, Debug)]

@@ -11,12 +11,12 @@ use crate::context::policy::{Policies, Policy};
 use crate::context::target::Target;
 use crate::error::Error;
 use crate::file::Modified;
+use crate::forms::urlencoded::Fields;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::head::{Head, Range};
 use crate::http1::header_list::HeaderList;
 use crate::routing::Arguments;
 use crate::scoreboard::served::Served;
-use crate::urlencoded::Fields;
 
 /// A request and its response: what a context is made of, used again and again.
 pub(crate) struct Exchange {

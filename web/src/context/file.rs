@@ -11,7 +11,7 @@ use crate::context::response::ResponseError;
 use crate::error::{Error, Result};
 use crate::file::{Content, IntoFileSource, Loaded, Modified};
 use crate::http::{HeaderValue, Method, header};
-use crate::shield::shielded;
+use crate::types::shield::shielded;
 
 impl Context {
     /// Appends a file to the body of the response, which as a rule it is all of.

@@ -2,9 +2,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::connection::settings::Settings;
 use crate::context::options::RouteOptions;
 use crate::routing::Pattern;
-use crate::settings::Settings;
 
 /// How requests are treated: as their row of the route table says, or else as the server does.
 #[derive(Debug)]

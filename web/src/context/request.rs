@@ -2,11 +2,11 @@
 
 use std::any::{Any, TypeId};
 
-use crate::body::Body;
 use crate::context::Context;
+use crate::context::body::Body;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::http1::head::{Range, Version};
-use crate::text::Text;
+use crate::types::text::Text;
 
 impl Context {
     /// The method of the request.

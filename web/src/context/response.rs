@@ -5,13 +5,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::chunk::IntoChunk;
 use crate::context::Context;
 use crate::context::appended::{append_json, append_text};
 use crate::context::exchange::Progress;
 use crate::error::{Result, client_closed_request};
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::field::is_reason_phrase;
+use crate::types::chunk::IntoChunk;
 
 impl Context {
     /// Appends `chunk` to the body of the response.
@@ -150,7 +150,7 @@ impl Context {
     /// It is 499 if the client did not wait for the response: it has disconnected before the response
     /// was finished, or takes it too slowly. Middleware after [`next`](crate::Next::run) and
     /// [`on_finish`](crate::RequestHandler::on_finish) see it, the access log and the
-    /// [metrics](crate::metrics) have it as well, and it cannot be changed. It is never sent.
+    /// [metrics](crate::observe::metrics) have it as well, and it cannot be changed. It is never sent.
     ///
     /// # Examples
     ///

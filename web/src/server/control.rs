@@ -13,7 +13,7 @@ use super::{HTTPServer, Service};
 const CONTROL_MODE: u32 = 0o600;
 
 impl HTTPServer {
-    /// Serves the [control view](crate::control) on `address`, once the server serves: a Unix
+    /// Serves the [control view](crate::observe::control) on `address`, once the server serves: a Unix
     /// socket, to which only the user of the process may connect (`"/run/app.sock"`), or a TCP
     /// address that only this machine reaches (`"127.0.0.1:8001"`), which is then open to each of
     /// its users. For others there is [`control_with`](Self::control_with).

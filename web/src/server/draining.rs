@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::{HTTPServer, background};
 use crate::connection::draining::DrainReason;
-use crate::local_future::LocalBoxFuture;
+use crate::types::local_future::LocalBoxFuture;
 
 /// A function of the program, and the line that gave it.
 pub(super) struct Hook {

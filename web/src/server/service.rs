@@ -5,20 +5,21 @@ use std::rc::Rc;
 
 use squall_runtime::{IOLoop, log, panic_location};
 
-use crate::answer::{Answer, Answered, Spare, drive, guard};
 use crate::application::Application;
 use crate::connection::Connection;
+use crate::connection::settings::Settings;
 use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::conclude::{Conclusion, panic_error};
 use crate::context::exchange::Exchange;
 use crate::context::policy::{Policies, Policy};
-use crate::control;
-use crate::pool::Pool;
+use crate::handler::drive::drive;
+use crate::handler::future_slot::{Answer, Answered, Spare, guard};
+use crate::observe::control;
 use crate::scoreboard::recorder::Recorder;
 use crate::server::serve::{Serving, serve};
-use crate::settings::Settings;
+use crate::types::pool::Pool;
 
 /// An application as it is served by one process.
 pub(crate) struct Service {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
+use crate::connection::settings::{IntoTimeout, Settings, count_limit, head_limit, time_limit};
 use crate::server::HTTPServer;
-use crate::settings::{IntoTimeout, Settings, count_limit, head_limit, time_limit};
 
 /// The settings. A `None` for a time-out is no time-out. They are those of the server that all
 /// its handles share.
@@ -222,7 +222,7 @@ impl HTTPServer {
         self.set(|settings| settings.shutdown_timeout = timeout)
     }
 
-    /// For how long a server that was told to end goes on as before, while [`/readyz`](crate::health)
+    /// For how long a server that was told to end goes on as before, while [`/readyz`](crate::observe::health)
     /// says that it is not ready: for load balancers that ask it now and then, and send new
     /// connections until they have heard. Those of Kubernetes need it, or a `sleep` in a `preStop`
     /// hook. It should be some seconds longer than they take to notice. Default: 0, to refuse new

@@ -4,8 +4,8 @@ use super::serve::{Serving, serve};
 use super::service::Service;
 use crate::application::Application;
 use crate::connection::Connection;
+use crate::connection::settings::Settings;
 use crate::connection::stream::Stream;
-use crate::settings::Settings;
 
 #[test]
 fn the_task_of_a_connection_is_small() {

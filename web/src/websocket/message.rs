@@ -2,7 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::text::Text;
+use crate::types::text::Text;
 
 /// A whole WebSocket message.
 ///

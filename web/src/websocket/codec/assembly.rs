@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::error::DecodeError;
 use super::utf8::PartialText;
-use crate::text::Text;
+use crate::types::text::Text;
 use crate::websocket::message::{Message, MessageKind};
 
 /// How much memory a message gets at first, however long its frame is said to be. A peer that

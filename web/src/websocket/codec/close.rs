@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::error::DecodeError;
 use super::header::MAX_CONTROL_PAYLOAD;
-use crate::text::Text;
+use crate::types::text::Text;
 
 /// The longest reason in bytes: the code takes two of those that a control frame may have.
 pub(crate) const MAX_CLOSE_REASON: usize = MAX_CONTROL_PAYLOAD - 2;

@@ -79,7 +79,7 @@ pub use custom::{Counter, Gauge, Histogram, MetricError};
 pub(crate) use exposition::{STATUSES, state_name};
 
 use crate::context::Context;
-use crate::function::{Functions, get};
+use crate::handler::functions::{Functions, get};
 use crate::http::{HeaderValue, header};
 use crate::scoreboard;
 use crate::scoreboard::summary::Summary;

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::content::Content;
-use crate::text::Text;
+use crate::types::content::Content;
+use crate::types::text::Text;
 
 /// A piece of a body that [`Context::write`](crate::Context::write) takes.
 ///

@@ -1,10 +1,10 @@
 use bytes::Bytes;
 
-use crate::content::Content;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::http::StatusCode;
-use crate::text::Text;
+use crate::types::content::Content;
+use crate::types::text::Text;
 
 /// A value that a function handler can return.
 ///

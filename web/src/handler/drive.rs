@@ -5,13 +5,13 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::guard;
 use crate::connection::Connection;
 use crate::connection::watch::Cancellation;
 use crate::context::conclude::Outcome;
 use crate::error::Result;
+use crate::handler::future_slot::guard;
 use crate::scoreboard::served::Served;
-use crate::shield;
+use crate::types::shield;
 
 /// Runs a handler to its end.
 ///

@@ -4,11 +4,11 @@ use std::task::{Context as TaskContext, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::guard;
 use crate::connection::Connection;
 use crate::connection::watch::Cancellation;
 use crate::context::conclude::panic_error;
 use crate::error::Result;
+use crate::handler::future_slot::guard;
 
 /// Runs the user's part of a handler. The part around it goes on whatever happens inside: a panic
 /// becomes an error, and after a cancellation the user's part has been dropped where it waited.

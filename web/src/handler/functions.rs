@@ -1,14 +1,14 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::answer::Answer;
 use crate::context::Context;
-use crate::drop_each::DropEach;
-use crate::endpoint::{Endpoint, IntoEndpoint, kind};
 use crate::error::{HTTPError, Result};
+use crate::handler::endpoint::{Endpoint, IntoEndpoint, kind};
+use crate::handler::future_slot::Answer;
+use crate::handler::respond::Respond;
 use crate::http::Method;
-use crate::local_future::LocalBoxFuture;
-use crate::respond::Respond;
+use crate::types::drop_each::DropEach;
+use crate::types::local_future::LocalBoxFuture;
 
 mod path_args;
 mod typed;

@@ -3,11 +3,11 @@
 
 use std::any::Any;
 
-use crate::answer::Answer;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::handler::future_slot::Answer;
 use crate::http::Method;
-use crate::local_future::LocalBoxFuture;
+use crate::types::local_future::LocalBoxFuture;
 
 /// Answers the requests of a route.
 ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use squall_runtime::process::State;
 
-use crate::metrics::state_name;
+use crate::observe::metrics::state_name;
 use crate::scoreboard::histogram::Counts;
 use crate::scoreboard::summary::{Summary, Worker};
 

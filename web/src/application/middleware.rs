@@ -2,9 +2,9 @@ use std::fmt;
 
 use super::contained::{TimeLimit, contained};
 use crate::context::Context;
-use crate::endpoint::Endpoint;
 use crate::error::Result;
-use crate::local_future::LocalBoxFuture;
+use crate::handler::endpoint::Endpoint;
+use crate::types::local_future::LocalBoxFuture;
 
 /// Middleware, its type erased: an `async` function of a context and a [`Next`].
 ///

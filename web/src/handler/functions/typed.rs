@@ -4,11 +4,12 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::{Function, PathArgs};
-use crate::answer::{Answer, Answered, Spare, drive};
 use crate::context::Context;
 use crate::error::Result;
-use crate::local_future::LocalBoxFuture;
-use crate::respond::Respond;
+use crate::handler::drive::drive;
+use crate::handler::future_slot::{Answer, Answered, Spare};
+use crate::handler::respond::Respond;
+use crate::types::local_future::LocalBoxFuture;
 
 /// A function of any arguments, its type erased.
 pub(super) trait Call {

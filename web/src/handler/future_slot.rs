@@ -17,12 +17,6 @@ use pin_project_lite::pin_project;
 use crate::context::Context;
 use crate::context::conclude::Outcome;
 
-mod cancellable;
-mod drive;
-
-pub(crate) use cancellable::cancellable;
-pub(crate) use drive::drive;
-
 /// Calls code of the user that is no future.
 pub(crate) fn guard<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
     catch_unwind(AssertUnwindSafe(work))

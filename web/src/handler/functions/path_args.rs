@@ -1,7 +1,7 @@
 use super::Nothing;
 use crate::context::{Context, FromArgument};
-use crate::endpoint::kind;
 use crate::error::Result;
+use crate::handler::endpoint::kind;
 
 /// What a function can take as a path argument: whatever can be [parsed](FromArgument), or an
 /// `Option` of it.

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use percent_encoding::percent_decode;
 
-use crate::content::Content;
 use crate::error::{HTTPError, Result};
 use crate::routing::{InvalidUtf8, decode_argument};
-use crate::text::Text;
+use crate::types::content::Content;
+use crate::types::text::Text;
 
 /// A query or a form with more fields than this is refused: each makes the server hold some bytes
 /// more than the client has sent.

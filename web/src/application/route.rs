@@ -3,10 +3,10 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::connection::settings::time_limit;
 use crate::context::options::RouteOptions;
-use crate::endpoint::{Endpoint, IntoEndpoint};
+use crate::handler::endpoint::{Endpoint, IntoEndpoint};
 use crate::routing::{Pattern, PatternError};
-use crate::settings::time_limit;
 
 /// One row of the route table of an [`Application`](crate::Application).
 ///

@@ -33,7 +33,7 @@
 //!   bound (`null`: there is none) and a number.
 //! - `in_flight`, `connections`, `accepted`, `refused`, `lost` (requests that have ended with their
 //!   worker), `received_bytes`, `sent_bytes`.
-//! - `metrics`: `name`, `help` and `value` of each [metric](crate::metrics) of the user's own.
+//! - `metrics`: `name`, `help` and `value` of each [metric](crate::observe::metrics) of the user's own.
 
 mod page;
 mod rates;
@@ -42,11 +42,11 @@ mod view;
 use squall_runtime::IOLoop;
 
 use crate::application::Application;
+use crate::application::route::route;
 use crate::context::Context;
 use crate::error::Result;
-use crate::function::{Functions, get};
+use crate::handler::functions::{Functions, get};
 use crate::http::header;
-use crate::route::route;
 use crate::scoreboard::summary::Summary;
 use crate::{health, metrics};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::application::Application;
-use crate::metrics::render;
+use crate::observe::metrics::render;
 use crate::testing::TestClient;
 
 #[test]

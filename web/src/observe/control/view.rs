@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::metrics::{STATUSES, state_name};
+use crate::observe::metrics::{STATUSES, state_name};
 use crate::scoreboard::histogram::{Counts, bound};
 use crate::scoreboard::reading::{RouteName, Value};
 use crate::scoreboard::summary::{Requests, Summary, Worker};

@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
 use crate::connection::request_body::BodyFailure;
-use crate::content::Content;
 use crate::error::undelivered::Undelivered;
 use crate::error::{Result, bad_request};
-use crate::urlencoded::check_fields;
+use crate::forms::urlencoded::check_fields;
+use crate::types::content::Content;
 
 /// The body of a request.
 ///

@@ -18,7 +18,7 @@ use squall_runtime::process::State;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::function::{Functions, get};
+use crate::handler::functions::{Functions, get};
 use crate::http::{StatusCode, header};
 use crate::scoreboard::own::{Standing, standing};
 

@@ -1,0 +1,3 @@
+//! The forms that browsers send, as pure parsers.
+
+pub(crate) mod urlencoded;

@@ -1,0 +1,337 @@
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use crate::context::Context;
+use crate::context::conclude::panic_error;
+use crate::error::{Error, HTTPError, Result};
+use crate::handler::cancellable::cancellable;
+use crate::handler::drive::drive;
+use crate::handler::endpoint::{Endpoint, IntoEndpoint, kind};
+use crate::handler::future_slot::{Answer, Answered, Spare, guard};
+use crate::http::Method;
+use crate::types::local_future::LocalBoxFuture;
+
+/// Answers the requests of a route: one method for each HTTP method.
+///
+/// The value given to [`route`](crate::route()) is a prototype. Each request is served by a
+/// clone of it, so a field is either shared by all requests (an `Rc<RefCell<_>>`) or begins
+/// each request as the prototype has it. A `Vec` or a `HashMap` as a field is copied for each
+/// request: share it. Nothing of a handler needs to be `Send`: it lives on the thread of its
+/// loop.
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, RequestHandler, Result, route};
+///
+/// #[derive(Clone)]
+/// struct Counter {
+///     count: Rc<Cell<u64>>,
+/// }
+///
+/// impl RequestHandler for Counter {
+///     async fn get(&mut self, cx: &mut Context) -> Result {
+///         cx.write(self.count.get().to_string())
+///     }
+///
+///     async fn post(&mut self, cx: &mut Context) -> Result {
+///         self.count.set(self.count.get() + 1);
+///         cx.redirect("/")
+///     }
+/// }
+///
+/// let app = Application::new([route("/", Counter { count: Rc::default() })]);
+/// let client = TestClient::new(app);
+/// assert_eq!(client.post("/").send().status(), 302);
+/// assert_eq!(client.get("/").send().text(), "1");
+/// assert_eq!(client.delete("/").send().status(), 405);
+/// ```
+///
+/// # Methods left out
+///
+/// They are answered with 405 and an `Allow` header that names the others; `OPTIONS` with
+/// 204 and the same header; `HEAD` as `GET`, without the body.
+///
+/// To know which methods there are, the framework calls each of them once and drops the
+/// future without polling it, which does nothing in an `async fn`. Whoever writes one as a
+/// plain `fn` that returns a future should act when the future is polled, not before; a
+/// handler that wraps another forwards with a plain `fn`:
+/// `fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> { self.0.get(cx) }`.
+///
+/// # Cancellation
+///
+/// When the client disconnects while a method waits, the method is dropped at its `await`. Then
+/// [`on_finish`](Self::on_finish) is called. Work that must go on belongs into
+/// [`IOLoop::spawn_callback`](crate::IOLoop::spawn_callback).
+pub trait RequestHandler: Clone {
+    /// Answers `GET`.
+    fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `HEAD`; by default as `GET`, the body being left out when it is sent.
+    fn head(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        self.get(cx)
+    }
+
+    /// Answers `POST`.
+    fn post(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `DELETE`.
+    fn delete(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `PATCH`.
+    fn patch(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `PUT`.
+    fn put(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Answers `OPTIONS`; by default with 204 and the `Allow` header.
+    fn options(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// Runs before the method, whichever it is.
+    ///
+    /// If it [finishes](Context::finish) the response or fails, the method is not called. It
+    /// is not called itself for a method that the handler leaves out.
+    ///
+    /// The body has been read by then, unless the route
+    /// [streams](crate::Route::stream_request_body) it.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, HTTPError, RequestHandler, Result, Text, route};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Profile {
+    ///     user: Text,
+    /// }
+    ///
+    /// impl RequestHandler for Profile {
+    ///     async fn prepare(&mut self, cx: &mut Context) -> Result {
+    ///         self.user = cx.header("x-user").ok_or(HTTPError::UNAUTHORIZED)?;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn get(&mut self, cx: &mut Context) -> Result {
+    ///         cx.write(&self.user)
+    ///     }
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", Profile::default())]));
+    /// assert_eq!(client.get("/").header("X-User", "ada").send().text(), "ada");
+    /// assert_eq!(client.get("/").send().status(), 401);
+    /// ```
+    fn prepare(&mut self, _cx: &mut Context) -> impl Future<Output = Result> {
+        async { Ok(()) }
+    }
+
+    /// Writes the response to a request that failed with `error`.
+    ///
+    /// What had been written is gone by then, the status and the headers are those of the
+    /// error. The default writes a small HTML page that names the status.
+    ///
+    /// It is not called if the head of the response had been [flushed](Context::flush): then
+    /// the connection is cut, which is all that can still tell the client. Nor is it called if the
+    /// client has disconnected.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, Error, HTTPError, RequestHandler, Result, route};
+    ///
+    /// #[derive(Clone)]
+    /// struct Api;
+    ///
+    /// impl RequestHandler for Api {
+    ///     async fn get(&mut self, _: &mut Context) -> Result {
+    ///         Err(HTTPError::NOT_FOUND)?
+    ///     }
+    ///
+    ///     fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
+    ///         cx.json(&[error.status().as_u16()])
+    ///     }
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", Api)])).get("/").send();
+    /// assert_eq!((response.status().as_u16(), response.text()), (404, "[404]".into()));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error here is logged, and the response is a 500 without a body.
+    fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
+        let _ = error;
+        cx.write_error_page()
+    }
+
+    /// Runs last, after the response is complete. It is always called, also if the handler has failed
+    /// or panicked, was cancelled, or did not run because the request was refused.
+    ///
+    /// [`Context::status`] tells how the request has ended. It is 499 if the client did not wait for
+    /// the response.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, RequestHandler, Result, route};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Counted {
+    ///     failures: Rc<Cell<u32>>,
+    /// }
+    ///
+    /// impl RequestHandler for Counted {
+    ///     async fn get(&mut self, cx: &mut Context) -> Result {
+    ///         let page: u32 = cx.argument_as("page")?;
+    ///         cx.write(page.to_string())
+    ///     }
+    ///
+    ///     fn on_finish(&mut self, cx: &mut Context) {
+    ///         if cx.status().is_client_error() {
+    ///             self.failures.set(self.failures.get() + 1);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let counted = Counted::default();
+    /// let client = TestClient::new(Application::new([route("/", counted.clone())]));
+    /// client.get("/?page=1").send();
+    /// client.get("/?page=one").send();
+    /// assert_eq!(counted.failures.get(), 1);
+    /// ```
+    fn on_finish(&mut self, _cx: &mut Context) {}
+}
+
+/// The whole life of a request inside a handler.
+///
+/// Each of its two callers has one of its own, so that it can become a part of it.
+async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut Context) -> Result {
+    let connection = cx.connection();
+    let answered = cancellable(connection, async {
+        handler.prepare(cx).await?;
+        match *cx.method() {
+            _ if cx.is_finished() => Ok(()),
+            Method::GET => handler.get(cx).await,
+            Method::HEAD => handler.head(cx).await,
+            Method::POST => handler.post(cx).await,
+            Method::DELETE => handler.delete(cx).await,
+            Method::PATCH => handler.patch(cx).await,
+            Method::PUT => handler.put(cx).await,
+            Method::OPTIONS => handler.options(cx).await,
+            _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
+        }
+    });
+    let answered = answered.await.unwrap_or_else(|cancellation| Err(cx.cancelled(cancellation)));
+    if let Err(error) = answered.and_then(|()| cx.complete()) {
+        answer_error(&mut handler, cx, &error);
+    }
+    handler.on_finish(cx);
+    Ok(())
+}
+
+/// Answers a request that is refused before `prepare`.
+async fn refuse<H: RequestHandler>(mut handler: H, cx: &mut Context, error: Error) -> Result {
+    answer_error(&mut handler, cx, &error);
+    handler.on_finish(cx);
+    Ok(())
+}
+
+fn answer_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, error: &Error) {
+    if !cx.begin_error(error) {
+        return;
+    }
+    match guard(|| handler.write_error(cx, error).and_then(|()| cx.complete())) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => cx.answer_failure(&error),
+        Err(panic) => cx.answer_error(&panic_error(&*panic)),
+    }
+}
+
+/// Finds which methods `handler` implements, running none of them.
+///
+/// The futures made here are dropped unpolled, and an `async fn` does nothing before that.
+/// The provided methods are no `async fn`s: they mark the context when called.
+fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<Method> {
+    let mut implements = |call: fn(&mut H, &mut Context)| {
+        call(handler, cx);
+        !cx.take_method_refused()
+    };
+    let methods = [
+        (Method::GET, implements(|handler, cx| drop(handler.get(cx)))),
+        (Method::HEAD, implements(|handler, cx| drop(handler.head(cx)))),
+        (Method::POST, implements(|handler, cx| drop(handler.post(cx)))),
+        (Method::DELETE, implements(|handler, cx| drop(handler.delete(cx)))),
+        (Method::PATCH, implements(|handler, cx| drop(handler.patch(cx)))),
+        (Method::PUT, implements(|handler, cx| drop(handler.put(cx)))),
+        (Method::OPTIONS, implements(|handler, cx| drop(handler.options(cx)))),
+    ];
+    methods.into_iter().filter_map(|(method, implemented)| implemented.then_some(method)).collect()
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: RequestHandler + 'static> IntoEndpoint<kind::Handler> for H {
+    fn into_endpoint(self) -> Box<dyn Endpoint> {
+        Box::new(Prototype::new(self, answer))
+    }
+}
+
+/// As [`execute`], and owns the context.
+#[expect(clippy::manual_async_fn, reason = "that would hold its arguments twice")]
+fn answer<H: RequestHandler>(handler: H, mut cx: Context) -> impl Future<Output = Answered> {
+    async move {
+        let (connection, served) = (cx.connection(), cx.served());
+        let outcome = drive(connection, served, execute::<H, true>(handler, &mut cx)).await;
+        Answered { cx, outcome }
+    }
+}
+
+/// A handler whose clones serve the requests.
+struct Prototype<H, M, F> {
+    handler: H,
+    allowed: OnceCell<Vec<Method>>,
+    make_answer: M,
+    spare: Rc<Spare<F>>,
+}
+
+impl<H, M: Fn(H, Context) -> F, F> Prototype<H, M, F> {
+    fn new(handler: H, make_answer: M) -> Self {
+        Self { handler, allowed: OnceCell::new(), make_answer, spare: Rc::default() }
+    }
+}
+
+impl<H, M, F> Endpoint for Prototype<H, M, F>
+where
+    H: RequestHandler,
+    M: Fn(H, Context) -> F,
+    F: Future<Output = Answered> + 'static,
+{
+    fn allowed(&self, cx: &mut Context) -> &[Method] {
+        self.allowed.get_or_init(|| allowed_methods(&mut self.handler.clone(), cx))
+    }
+
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(execute::<H, false>(self.handler.clone(), cx))
+    }
+
+    fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
+        Box::pin(refuse(self.handler.clone(), cx, error))
+    }
+
+    fn answer(&self, cx: Context) -> Result<Answer, Context> {
+        Ok(match guard(|| self.handler.clone()) {
+            Ok(handler) => self.spare.begin((self.make_answer)(handler, cx)),
+            Err(panic) => Answer::panicked(cx, panic),
+        })
+    }
+}
