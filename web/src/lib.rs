@@ -158,8 +158,8 @@ mod server;
 pub mod testing;
 mod types;
 
-#[expect(dead_code, reason = "the server does not use it yet")]
-mod websocket;
+#[expect(dead_code, unused_imports, reason = "the server does not use it yet")]
+pub mod websocket;
 
 // The public interface is:
 pub use application::route::{Route, regex, route};

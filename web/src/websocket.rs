@@ -2,14 +2,24 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `message` | [`Message`](message::Message): a whole message, as text or bytes |
+//! | `message` | [`Message`]: a whole message, as text or bytes |
 //! | `handshake` | `Sec-WebSocket-Key`, `Sec-WebSocket-Accept` |
 //! | `handshake::extensions` | `Sec-WebSocket-Extensions`: its grammar |
 //! | `handshake::permessage_deflate` | the parameters of the compression, offered and agreed |
 //! | `codec` | frames: bytes in, events out, and back |
+//! | `session` | a WebSocket over a stream: receiving, sending, pings, closing |
 //!
 //! `message`, `handshake` and `codec` are pure: they do no I/O, read no clock and log nothing.
 
 pub(crate) mod codec;
+pub(crate) mod compression;
 pub(crate) mod handshake;
 pub(crate) mod message;
+pub(crate) mod session;
+
+pub use crate::connection::settings::websocket::{WebSocketCompression, WebSocketOptions};
+pub use codec::close::{
+    CloseCode, CloseFrame, CloseReasonTooLong, IntoCloseCode, InvalidCloseCode,
+};
+pub use message::{Message, MessageKind, NotText};
+pub use session::{ProtocolError, WebSocket, WebSocketError, WebSocketReceiver, WebSocketSender};

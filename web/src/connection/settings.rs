@@ -5,6 +5,8 @@ use crate::proxy::Protocol;
 use crate::proxy::claims::ClientHeader;
 use crate::proxy::trust::TrustedProxies;
 
+pub(crate) mod websocket;
+
 /// What of a server can be changed, with the defaults.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {

@@ -8,7 +8,7 @@ use crate::types::text::Text;
 ///
 /// Both kinds are cheap to clone: the clones share the memory of the payload.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Message {
+pub enum Message {
     /// Text, which is always valid UTF-8.
     Text(Text),
     /// Any bytes.
@@ -17,7 +17,7 @@ pub(crate) enum Message {
 
 /// The kind of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum MessageKind {
+pub enum MessageKind {
     /// UTF-8.
     Text,
     /// Any bytes.
@@ -26,11 +26,11 @@ pub(crate) enum MessageKind {
 
 /// Returned for a binary message where text is required.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct NotText;
+pub struct NotText;
 
 impl Message {
     /// The kind of the message.
-    pub(crate) fn kind(&self) -> MessageKind {
+    pub fn kind(&self) -> MessageKind {
         match self {
             Self::Text(_) => MessageKind::Text,
             Self::Binary(_) => MessageKind::Binary,
@@ -38,27 +38,27 @@ impl Message {
     }
 
     /// Whether the message is text.
-    pub(crate) fn is_text(&self) -> bool {
+    pub fn is_text(&self) -> bool {
         self.kind() == MessageKind::Text
     }
 
     /// Whether the message is binary.
-    pub(crate) fn is_binary(&self) -> bool {
+    pub fn is_binary(&self) -> bool {
         self.kind() == MessageKind::Binary
     }
 
     /// The length of the payload in bytes.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
     /// Whether the payload is empty.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 
     /// The payload as bytes, of either kind.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
@@ -66,7 +66,7 @@ impl Message {
     }
 
     /// The payload as bytes, of either kind. A long text that has no other clones is not copied.
-    pub(crate) fn into_bytes(self) -> Bytes {
+    pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Text(text) => text.into(),
             Self::Binary(bytes) => bytes,
@@ -78,7 +78,7 @@ impl Message {
     /// # Errors
     ///
     /// If the message is binary, even if its bytes are valid UTF-8.
-    pub(crate) fn as_text(&self) -> Result<&str, NotText> {
+    pub fn as_text(&self) -> Result<&str, NotText> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Binary(_) => Err(NotText),
@@ -90,7 +90,7 @@ impl Message {
     /// # Errors
     ///
     /// If the message is binary, even if its bytes are valid UTF-8.
-    pub(crate) fn into_text(self) -> Result<Text, NotText> {
+    pub fn into_text(self) -> Result<Text, NotText> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Binary(_) => Err(NotText),

@@ -14,40 +14,40 @@ pub(crate) const MAX_CLOSE_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 /// Those are 1000 to 1003 and 1007 to 1014, which are registered, and 3000 to 4999, which are for
 /// libraries and applications.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct CloseCode(u16);
+pub struct CloseCode(u16);
 
 impl CloseCode {
     /// The purpose of the connection is fulfilled.
-    pub(crate) const NORMAL: Self = Self(1000);
+    pub const NORMAL: Self = Self(1000);
     /// A server is shutting down, or a browser leaves the page.
-    pub(crate) const GOING_AWAY: Self = Self(1001);
+    pub const GOING_AWAY: Self = Self(1001);
     /// The peer does not follow the protocol.
-    pub(crate) const PROTOCOL_ERROR: Self = Self(1002);
+    pub const PROTOCOL_ERROR: Self = Self(1002);
     /// The kind of a message, text or binary, is not one that is understood.
-    pub(crate) const UNSUPPORTED_DATA: Self = Self(1003);
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// The content of a message does not fit its kind, such as text that is not UTF-8.
-    pub(crate) const INVALID_PAYLOAD: Self = Self(1007);
+    pub const INVALID_PAYLOAD: Self = Self(1007);
     /// A message breaks a rule that no other code names.
-    pub(crate) const POLICY_VIOLATION: Self = Self(1008);
+    pub const POLICY_VIOLATION: Self = Self(1008);
     /// A message exceeds a limit of its receiver.
-    pub(crate) const MESSAGE_TOO_BIG: Self = Self(1009);
+    pub const MESSAGE_TOO_BIG: Self = Self(1009);
     /// A client needs an extension that the server has not accepted.
-    pub(crate) const MANDATORY_EXTENSION: Self = Self(1010);
+    pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// A server met an unexpected condition.
-    pub(crate) const INTERNAL_ERROR: Self = Self(1011);
+    pub const INTERNAL_ERROR: Self = Self(1011);
     /// A server is restarting: the client may connect again at once.
-    pub(crate) const SERVICE_RESTART: Self = Self(1012);
+    pub const SERVICE_RESTART: Self = Self(1012);
     /// A server is overloaded: the client should connect again later.
-    pub(crate) const TRY_AGAIN_LATER: Self = Self(1013);
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// A gateway got an invalid response from the server behind it.
-    pub(crate) const BAD_GATEWAY: Self = Self(1014);
+    pub const BAD_GATEWAY: Self = Self(1014);
 
     /// The code of this number.
     ///
     /// # Errors
     ///
     /// If the number may not be sent: it is reserved, as 1005 and 1006 are, or means nothing.
-    pub(crate) const fn new(code: u16) -> Result<Self, InvalidCloseCode> {
+    pub const fn new(code: u16) -> Result<Self, InvalidCloseCode> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(Self(code)),
             _ => Err(InvalidCloseCode(code)),
@@ -55,14 +55,14 @@ impl CloseCode {
     }
 
     /// The number of the code.
-    pub(crate) const fn as_u16(self) -> u16 {
+    pub const fn as_u16(self) -> u16 {
         self.0
     }
 }
 
 /// The code and the reason in a close frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct CloseFrame {
+pub struct CloseFrame {
     code: CloseCode,
     reason: Text,
 }
@@ -73,10 +73,7 @@ impl CloseFrame {
     /// # Errors
     ///
     /// If `reason` is longer than 123 bytes.
-    pub(crate) fn new(
-        code: CloseCode,
-        reason: impl Into<Text>,
-    ) -> Result<Self, CloseReasonTooLong> {
+    pub fn new(code: CloseCode, reason: impl Into<Text>) -> Result<Self, CloseReasonTooLong> {
         let reason = reason.into();
         match reason.len() {
             0..=MAX_CLOSE_REASON => Ok(Self { code, reason }),
@@ -85,12 +82,12 @@ impl CloseFrame {
     }
 
     /// The code.
-    pub(crate) fn code(&self) -> CloseCode {
+    pub fn code(&self) -> CloseCode {
         self.code
     }
 
     /// The reason, at most 123 bytes.
-    pub(crate) fn reason(&self) -> &Text {
+    pub fn reason(&self) -> &Text {
         &self.reason
     }
 
@@ -116,13 +113,35 @@ impl CloseFrame {
     }
 }
 
+/// A number that closes a WebSocket: a [`CloseCode`], or a `u16` that is checked when it is used.
+pub trait IntoCloseCode {
+    /// Returns the code.
+    ///
+    /// # Errors
+    ///
+    /// If the number may not be sent.
+    fn into_close_code(self) -> Result<CloseCode, InvalidCloseCode>;
+}
+
+impl IntoCloseCode for CloseCode {
+    fn into_close_code(self) -> Result<CloseCode, InvalidCloseCode> {
+        Ok(self)
+    }
+}
+
+impl IntoCloseCode for u16 {
+    fn into_close_code(self) -> Result<CloseCode, InvalidCloseCode> {
+        CloseCode::new(self)
+    }
+}
+
 /// A number that may not be sent as a close code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct InvalidCloseCode(u16);
+pub struct InvalidCloseCode(u16);
 
 /// A close reason that does not fit into a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct CloseReasonTooLong {
+pub struct CloseReasonTooLong {
     length: usize,
 }
 

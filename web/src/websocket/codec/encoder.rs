@@ -38,6 +38,11 @@ impl<'a> Frame<'a> {
         self.header.as_slice()
     }
 
+    /// The bytes to send next.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// The bytes to send next: the borrowed payload of the message, or owned bytes if the payload
     /// was compressed or masked.
     pub(crate) fn into_payload(self) -> Cow<'a, [u8]> {

@@ -1,0 +1,46 @@
+//! The stream under a WebSocket, and the memory that all streams of a thread read into.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+
+/// How much is read at once. A frame of 16 KiB fits with room to spare.
+const READ_SIZE: usize = 64 * 1024;
+
+/// A stream that carries WebSocket frames. The server has one over a connection that was upgraded,
+/// a client over its socket.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// Reads behind what is in `buffer`, at most as much as it has room for without growing.
+    /// Returns 0 at the end of the stream.
+    fn poll_read_behind(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let start = buffer.len();
+        buffer.resize(buffer.capacity(), 0);
+        let read = Pin::new(self).poll_read(task, &mut buffer[start..]);
+        let count = match &read {
+            Poll::Ready(Ok(count)) => *count,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        buffer.truncate(start + count);
+        read
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// Calls `work` with a buffer for one read. Its content has no meaning. All sessions of the thread
+/// share the buffer, so that one that waits holds none.
+pub(super) fn with_read_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = SCRATCH.take().unwrap_or_else(|| vec![0; READ_SIZE].into());
+    let result = work(&mut buffer);
+    SCRATCH.set(Some(buffer));
+    result
+}
