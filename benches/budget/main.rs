@@ -1,12 +1,14 @@
-//! What a request costs, in figures that do not depend on what else the machine does, beside
-//! what it may cost: `benches/budget.toml`.
+//! Counts the cost of a request, in figures that do not depend on what else the machine does, and
+//! compares them with the budget in `benches/budget.toml`.
 //!
 //! `cargo bench --bench budget [-- SCENARIO..]` builds the application that is measured,
 //! `examples/bench.rs`, and serves all or the named scenarios to a client. It takes less than a
-//! minute, and fails if a figure is over its budget; if it is of instructions, by more than another
-//! processor makes of them. What `strace` or `valgrind` counts is left
-//! out where they are not installed. With `--files` it prints instead in which source files the
-//! instructions are.
+//! minute, and fails if a figure is over its budget. Instructions may be over it by as much as
+//! another processor would count. Figures of `strace` or `valgrind` are left out if the tool is not
+//! installed.
+//!
+//! `--files` prints in which source files the instructions are. `--program=PATH` measures another
+//! build of `examples/bench.rs`.
 //!
 //! | figure | how it is found |
 //! |---|---|
@@ -63,18 +65,22 @@ fn main() -> io::Result<ExitCode> {
         floor::serve(port.parse().map_err(io::Error::other)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let named: Vec<String> = env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    if let Some(unknown) = named.iter().find(|name| !SCENARIOS.iter().any(|s| s.name == **name)) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let given = arguments.iter().find_map(|argument| argument.strip_prefix("--program="));
+    let named: Vec<&String> = arguments.iter().filter(|name| !name.starts_with('-')).collect();
+    if let Some(unknown) =
+        named.iter().find(|name| !SCENARIOS.iter().any(|s| s.name == name.as_str()))
+    {
         return Err(io::Error::other(format!("there is no scenario `{unknown}`")));
     }
     let files = bench_client::allow_many_descriptors()?;
     let budgets = read_budgets()?;
-    let program = build()?;
+    let program = given.map_or_else(build, |path| Ok(PathBuf::from(path)))?;
     let tools = Tools::found(files);
 
     let wanted =
-        |scenario: &&Scenario| named.is_empty() || named.iter().any(|name| name == scenario.name);
-    if env::args().any(|argument| argument == "--files") {
+        |scenario: &&Scenario| named.is_empty() || named.iter().any(|name| *name == scenario.name);
+    if arguments.iter().any(|argument| argument == "--files") {
         let counted = SCENARIOS.iter().filter(|scenario| scenario.requests > 0).filter(wanted);
         counted.into_iter().try_for_each(|scenario| callgrind::print_files(&program, scenario))?;
         return Ok(ExitCode::SUCCESS);

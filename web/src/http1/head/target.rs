@@ -1,7 +1,7 @@
 //! The four forms of a request target (RFC 9112 §3.2).
 
 use http::Method;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::super::host::{is_authority, is_authority_with_port};
 use super::{Head, HeadError};
@@ -15,7 +15,8 @@ impl Head {
     /// the method may not have; [`HeadError::Host`] if the authority in it is not a host and a port.
     pub(super) fn interpret_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
         let target = self.target.of(bytes);
-        let path_end = memchr2(b'?', b'#', target).unwrap_or(target.len());
+        let ends_path = |byte: &u8| matches!(byte, b'?' | b'#');
+        let path_end = target.iter().position(ends_path).unwrap_or(target.len());
         // Clients keep fragments to themselves. A fragment that arrives was put there to be read
         // in two ways, as part of the target or not.
         self.query = match &target[path_end..] {
