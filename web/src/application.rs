@@ -2,11 +2,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::context::Context;
-use crate::context::conclude::panic_error;
-use crate::context::target::Target;
+use crate::context::policy::Target;
+use crate::error::panic::{guard, panic_error};
 use crate::error::{Error, HTTPError, Result};
-use crate::handler::endpoint::Endpoint;
-use crate::handler::future_slot::{Answer, guard};
+use crate::handler::endpoint::{Endpoint, Started};
 use crate::http::Method;
 use crate::routing::Index;
 use crate::types::drop_each::DropEach;
@@ -271,12 +270,12 @@ impl Application {
         !self.around.is_empty()
     }
 
-    /// Has the endpoint alone answer. The context comes back where that cannot be.
-    pub(crate) fn answer(&self, cx: Context) -> Result<Answer, Context> {
-        let Target::Route(row) = cx.target() else { return Err(cx) };
+    /// Starts the endpoint of a request that no middleware is around.
+    pub(crate) fn start(&self, cx: Context) -> Started {
+        let Target::Route(row) = cx.target() else { return Started::NotHere(cx) };
         match self.routes.get(row) {
-            Some(route) if !cx.has_refusal() => route.endpoint.answer(cx),
-            _ => Err(cx),
+            Some(route) if !cx.has_refusal() => route.endpoint.start(cx),
+            _ => Started::NotHere(cx),
         }
     }
 

@@ -1,3 +1,24 @@
+//! The request and its response, as a handler sees them.
+//!
+//! # Layout
+//!
+//! The request:
+//! - `request`: the head, the client and the server's state. `arguments`: path, query and form.
+//! - `body`: the body, whole or in pieces. `encoding`: takes a `Content-Encoding` off it.
+//!
+//! The response, as a handler writes it:
+//! - `head`: status, headers, trailers, informational responses. `redirect`: redirects.
+//! - `write`: the body. `file`: a file as the body. `upgrade`: another protocol.
+//!
+//! The framework's side:
+//! - `exchange`: the memory of a request and its response.
+//! - `policy`: what answers a request, and the settings of its route.
+//! - `response`: the response and its progress from open to finished.
+//! - `finish`: completes the response, sends it, and decides what happens to the connection.
+//!   `finish/fast`: its fast path.
+//! - `send`: queues the bytes of a response. `conditional`: `ETag` and 304.
+//! - `failure`: refused, cancelled and failed requests. `log`: the lines of the log.
+
 use std::fmt;
 use std::rc::Rc;
 
@@ -6,41 +27,43 @@ use squall_runtime::IOLoop;
 use crate::connection::Connection;
 use crate::http1::head::HeadError;
 use crate::routing::Index;
+use crate::scoreboard::served::Served;
 
-mod appended;
 mod arguments;
 pub(crate) mod body;
-mod client;
-pub(crate) mod conclude;
-mod disconnected;
-mod dispatch;
-mod draining;
+mod conditional;
 mod encoding;
 pub(crate) mod exchange;
+mod failure;
 mod file;
-mod finish;
-mod from_argument;
-mod interim;
-pub(crate) mod options;
+pub(crate) mod finish;
+mod head;
+mod log;
 pub(crate) mod policy;
 mod redirect;
 mod request;
 mod response;
-mod scoring;
-mod sending;
-pub(crate) mod target;
-mod usual;
+mod send;
+mod upgrade;
+mod write;
 
-pub use from_argument::FromArgument;
+pub use arguments::FromArgument;
 pub use response::ResponseError;
 
 use exchange::Exchange;
 
-/// A request, and the response to it as it is being written.
+/// A request and the response to it.
 ///
-/// Every handler is given the context of its request. What it hands out of the request is
-/// owned ([`Text`](crate::Text), [`Content`](crate::Content)), so that it can be written back in
-/// the same expression:
+/// Every handler gets the context of its request. Values that come from the request are owned
+/// ([`Text`](crate::Text), [`Content`](crate::Content)), so a handler can write them back in the same
+/// expression.
+///
+/// [`write`](Self::write) collects the body in memory. When the handler returns, the response is sent
+/// with a `Content-Length`, a `Date` and, for `GET` and `HEAD`, an `ETag`. Status and headers can be
+/// changed until then. [`flush`](Self::flush) sends everything written so far at once; the body then
+/// continues in chunks.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -60,13 +83,6 @@ use exchange::Exchange;
 /// assert_eq!(client.get("/greet?name=Ada").send().text(), "Hello, Ada");
 /// assert_eq!(client.post("/echo").body("back").send().text(), "back");
 /// ```
-///
-/// # What happens to what is written
-///
-/// [`write`](Self::write) gathers the body in memory. When the handler returns, the response
-/// leaves with a `Content-Length`, a `Date`, and, to `GET` and `HEAD`, an `ETag`; status and
-/// headers can be changed until then. [`flush`](Self::flush) sends what there is at once and
-/// goes on in chunks.
 pub struct Context {
     connection: Rc<Connection>,
     exchange: Box<Exchange>,
@@ -77,14 +93,14 @@ impl Context {
         Self { connection: Rc::clone(connection), exchange }
     }
 
-    /// What the context is made of, to be used for another request.
+    /// Clears the response and returns the memory, for another request.
     pub(crate) fn into_exchange(mut self) -> Box<Exchange> {
         self.exchange.clear();
         self.exchange
     }
 
-    /// Begins with the next request of the connection, if its head is complete, and finds its row
-    /// in the `index`.
+    /// Starts the next request of the connection if its head is complete, and finds its row in
+    /// `index`. Returns whether it did.
     pub(crate) fn begin(&mut self, index: &Index) -> Result<bool, HeadError> {
         let exchange = &mut *self.exchange;
         exchange.began = IOLoop::nanos();
@@ -94,6 +110,29 @@ impl Context {
         })?;
         exchange.awaits_body = !exchange.head.framing.is_empty();
         Ok(has_begun)
+    }
+
+    pub(crate) fn connection(&self) -> Rc<Connection> {
+        Rc::clone(&self.connection)
+    }
+
+    /// Returns the row of the route table that the path matches, whatever answers the request.
+    pub(crate) fn row(&self) -> Option<usize> {
+        self.exchange.row
+    }
+
+    /// Returns when the head was complete, by [`IOLoop::nanos`].
+    pub(crate) fn began(&self) -> u64 {
+        self.exchange.began
+    }
+
+    /// Returns the request on the scoreboard.
+    pub(crate) fn served(&self) -> Served {
+        self.exchange.served
+    }
+
+    pub(crate) fn set_served(&mut self, served: Served) {
+        self.exchange.served = served;
     }
 }
 

@@ -6,6 +6,7 @@ use std::panic::Location;
 use crate::file::FileError;
 use crate::http::{HeaderName, HeaderValue, StatusCode};
 
+pub(crate) mod panic;
 pub(crate) mod undelivered;
 
 use undelivered::Undelivered;

@@ -172,12 +172,14 @@ pub use context::body::{Body, WholeBody};
 pub use context::{Context, FromArgument, ResponseError};
 pub use error::{Error, HTTPError, Or500, Result, StandardError};
 pub use file::{FileError, FileErrorKind, FileSource, IntoFileSource, OpenFile};
+#[doc(hidden)]
+pub use handler::endpoint::Started;
 pub use handler::endpoint::{Endpoint, IntoEndpoint, kind};
 pub use handler::functions::{
     Function, Functions, Nothing, PathArgs, PathArgument, delete, get, patch, post, put,
 };
 #[doc(hidden)]
-pub use handler::future_slot::Answer;
+pub use handler::future_slot::RunningHandler;
 pub use handler::request_handler::RequestHandler;
 pub use handler::respond::Respond;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

@@ -10,9 +10,9 @@ use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::connection::Connection;
 use crate::connection::watch::Cancellation;
-use crate::context::conclude::panic_error;
 use crate::error::Result;
-use crate::handler::future_slot::guard;
+use crate::error::panic::guard;
+use crate::error::panic::panic_error;
 use crate::types::local_future::LocalBoxFuture;
 
 /// Runs a handler, or a piece of middleware and all inside it.

@@ -76,7 +76,7 @@ impl<'a> Next<'a> {
             Ok(result) => result?,
             Err(cancellation) => return Err(cx.cancelled(cancellation)),
         }
-        cx.check_whole()
+        cx.check_response()
     }
 
     fn call(self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connection::settings::time_limit;
-use crate::context::options::RouteOptions;
+use crate::context::policy::RouteOptions;
 use crate::handler::endpoint::{Endpoint, IntoEndpoint};
 use crate::routing::{Pattern, PatternError};
 

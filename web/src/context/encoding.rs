@@ -26,7 +26,7 @@ impl Context {
                     self.exchange.head.fields.retain(|field| !is_encoding(field.name));
                     buffers.body.inflate(coding);
                 });
-                self.exchange.make_seldom().consumed_encoding = Some(value);
+                self.exchange.rare_mut().consumed_encoding = Some(value);
             }
             // Where nothing is, there is no more to say.
             Err(UnknownCoding) if self.exchange.policy().pattern.is_none() => {}
@@ -59,7 +59,11 @@ impl Context {
 
     /// The value of the header `name`, if that is the one for a coding that was taken off.
     pub(super) fn consumed_encoding(&self, name: &str) -> Option<Range> {
-        self.exchange.seldom()?.consumed_encoding.filter(|_| name.eq_ignore_ascii_case(CONSUMED))
+        self.exchange
+            .rare
+            .as_ref()?
+            .consumed_encoding
+            .filter(|_| name.eq_ignore_ascii_case(CONSUMED))
     }
 
     pub(super) fn append_consumed_encoding(&self, head: &[u8], headers: &mut HeaderMap) {

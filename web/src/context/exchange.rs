@@ -1,119 +1,72 @@
+//! The memory of a context: a request and its response, reused by later requests.
+
 use std::any::{Any, TypeId};
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::connection::output::Output;
 use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
-use crate::context::client::Client;
-use crate::context::policy::{Policies, Policy};
-use crate::context::target::Target;
+use crate::context::policy::{Policies, Policy, Target};
+use crate::context::request::Client;
+use crate::context::response::Response;
 use crate::error::Error;
-use crate::file::Modified;
 use crate::forms::urlencoded::Fields;
-use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use crate::http::{HeaderMap, HeaderValue};
 use crate::http1::head::{Head, Range};
-use crate::http1::header_list::HeaderList;
 use crate::routing::Arguments;
 use crate::scoreboard::served::Served;
 
-/// A request and its response: what a context is made of, used again and again.
+/// A request and its response.
 pub(crate) struct Exchange {
     pub(crate) head: Head,
-    /// When the head was complete, as [`IOLoop::nanos`](squall_runtime::IOLoop::nanos) counts.
+    /// When the head was complete, by [`IOLoop::nanos`](squall_runtime::IOLoop::nanos).
     pub(crate) began: u64,
-    /// Whether some of the body may not have been read.
+    /// Whether a part of the body may not have been read.
     pub(crate) awaits_body: bool,
     pub(crate) target: Target,
     policies: Rc<Policies>,
-    /// Of the route table, whatever it is that answers.
+    /// The row of the route table that the path matches, whatever answers the request.
     pub(crate) row: Option<usize>,
-    /// What the scoreboard says of the request.
+    /// The request on the scoreboard.
     pub(crate) served: Served,
     pub(crate) arguments: Arguments,
     pub(crate) response: Response,
-    seldom: Seldom,
-    /// Whether something may be in `seldom`.
-    has_seldom: Cell<bool>,
+    pub(crate) rare: Option<Rare>,
+    cache: OnceCell<Cache>,
 }
 
-/// What most requests have none of, so that it need not be looked through after each.
+/// State that most requests do not have. It is absent until it is needed, so a plain request does
+/// not clear it field by field.
 #[derive(Default)]
-pub(crate) struct Seldom {
-    /// What `Content-Encoding` has said of a body that is decompressed.
+pub(crate) struct Rare {
+    /// The value of `Content-Encoding` of a body that is decompressed.
     pub(crate) consumed_encoding: Option<Range>,
-    /// Why the request is answered without asking a handler.
+    /// Why the framework refuses the request. No handler runs.
     pub(crate) refusal: Option<Error>,
-    /// What an endpoint answers, for `OPTIONS`.
+    /// The `Allow` header of the response to `OPTIONS`.
     pub(crate) allow: Option<HeaderValue>,
-    /// A method of a handler was called that it does not have.
+    /// Whether a method was called that the handler does not implement.
     pub(crate) method_refused: bool,
+    /// Serves the connection after a 101.
     pub(crate) upgrade: Option<Serve>,
-    /// How the client has left before the request was answered.
+    /// How the client disconnected before the response was finished.
     pub(crate) departure: Option<Departure>,
-    /// Its status is what was asked for, and no error.
+    /// Whether the status reports the health of the server, and is not an error of the request.
     pub(crate) answers_probe: bool,
-    pub(crate) cache: Cache,
     pub(crate) extensions: Option<Extensions>,
 }
 
 /// Values that middleware keeps with a request, one of each type.
 pub(crate) type Extensions = HashMap<TypeId, Box<dyn Any>>;
 
-/// What is computed when it is first asked for.
+/// Values that are computed at the first access.
 #[derive(Default)]
 pub(crate) struct Cache {
     pub(crate) headers: OnceCell<HeaderMap>,
     pub(crate) query: OnceCell<Fields>,
     pub(crate) form: OnceCell<Fields>,
     pub(crate) client: OnceCell<Client>,
-}
-
-/// The response as it is being written.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: StatusCode,
-    pub(crate) reason: Option<String>,
-    pub(crate) headers: HeaderList,
-    pub(crate) body: Output,
-    /// A file is in the body: no tag is made of its bytes.
-    pub(crate) file: Option<FileInBody>,
-    pub(crate) trailers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) progress: Progress,
-    /// Bytes of the body that a declared `Content-Length` still promises.
-    pub(crate) promised: Option<u64>,
-    /// What streams goes out in chunks, and not as it comes.
-    pub(crate) is_chunked: bool,
-    /// The head of a response in pieces was one without a body: the pieces are dropped.
-    pub(crate) without_body: bool,
-    pub(crate) keep_alive: bool,
-    /// Status or headers were changed since it was found to be a sound response.
-    pub(crate) is_changed: bool,
-}
-
-/// What is known of a file in a body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FileInBody {
-    /// The length of the body if the file is all of it.
-    pub(crate) length: Option<u64>,
-    pub(crate) modified: Option<Modified>,
-}
-
-/// How much of a response has left the handler's hands.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Progress {
-    /// Nothing: all of it can still be changed.
-    #[default]
-    Open,
-    /// The body is complete; status and headers can still be changed.
-    Complete,
-    /// The head has left, the body follows.
-    Streaming,
-    /// All of it has left.
-    Finished,
-    /// It cannot be completed: the connection must be cut.
-    Broken,
 }
 
 impl Exchange {
@@ -127,106 +80,39 @@ impl Exchange {
             row: None,
             served: Served::NONE,
             arguments: Arguments::new(),
-            response: Response {
-                status: StatusCode::OK,
-                reason: None,
-                headers: HeaderList::new(),
-                body: Output::default(),
-                file: None,
-                trailers: Vec::new(),
-                progress: Progress::Open,
-                promised: None,
-                is_chunked: false,
-                without_body: false,
-                keep_alive: false,
-                is_changed: false,
-            },
-            seldom: Seldom::default(),
-            has_seldom: Cell::new(false),
+            response: Response::new(),
+            rare: None,
+            cache: OnceCell::new(),
         }
     }
 
-    /// Forgets the response, keeping the memory for the next one. What is known of the request
-    /// stays as it is until the next one takes its place.
+    /// Clears the response. The next request overwrites the head and the arguments.
     pub(crate) fn clear(&mut self) {
         self.response.clear();
-        self.response.progress = Progress::Open;
-        if self.has_seldom.take() {
-            self.seldom = Seldom::default();
-        }
+        self.rare = None;
+        self.cache = OnceCell::new();
     }
 
-    /// Forgets the request, where none takes its place.
-    pub(crate) fn forget_request(&mut self) {
+    /// Clears the request, for a response to bytes that were not a request.
+    pub(crate) fn clear_request(&mut self) {
         self.head.clear();
         self.head.keep_alive = false;
         self.target = Target::default();
         self.row = None;
     }
 
-    /// How the request is treated.
+    /// Returns the policy of the row, or of the server if no row matches.
     #[inline]
     pub(crate) fn policy(&self) -> &Policy {
         self.policies.of(self.row)
     }
 
-    /// What there is seldom, if there may be any of it.
-    #[inline]
-    pub(crate) fn seldom(&self) -> Option<&Seldom> {
-        self.has_seldom.get().then_some(&self.seldom)
+    /// Returns the rare state, and creates it if it is absent.
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
-    /// What there is seldom, if there may be any of it, to be taken out.
-    #[inline]
-    pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
-        self.has_seldom.get().then_some(&mut self.seldom)
-    }
-
-    /// What there is seldom, to be added to.
-    pub(crate) fn make_seldom(&mut self) -> &mut Seldom {
-        self.has_seldom.set(true);
-        &mut self.seldom
-    }
-
-    /// What is computed when it is first asked for.
     pub(crate) fn cache(&self) -> &Cache {
-        self.has_seldom.set(true);
-        &self.seldom.cache
+        self.cache.get_or_init(Cache::default)
     }
 }
-
-impl Response {
-    /// Forgets what was written.
-    #[inline(always)]
-    pub(crate) fn clear(&mut self) {
-        self.status = StatusCode::OK;
-        self.reason = None;
-        self.headers.clear();
-        self.body.clear();
-        self.file = None;
-        if !self.trailers.is_empty() {
-            self.trailers.clear();
-        }
-        self.promised = None;
-        self.is_changed = true;
-    }
-
-    /// Forgets the body, and the headers that are true of no other one.
-    pub(crate) fn clear_body(&mut self) {
-        self.body.clear();
-        self.file = None;
-        self.trailers.clear();
-        for name in OF_ONE_BODY {
-            self.headers.remove(name.as_str());
-        }
-        self.is_changed = true;
-    }
-}
-
-const OF_ONE_BODY: [HeaderName; 5] = [
-    header::CONTENT_LENGTH,
-    header::CONTENT_ENCODING,
-    header::CONTENT_RANGE,
-    header::ETAG,
-    header::LAST_MODIFIED,
-];

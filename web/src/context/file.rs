@@ -6,8 +6,7 @@ use std::time::SystemTime;
 use squall_runtime::FilePart;
 
 use crate::context::Context;
-use crate::context::exchange::{FileInBody, Response};
-use crate::context::response::ResponseError;
+use crate::context::response::{FileInBody, Response, ResponseError};
 use crate::error::{Error, Result};
 use crate::file::{Content, IntoFileSource, Loaded, Modified};
 use crate::http::{HeaderValue, Method, header};
@@ -151,7 +150,7 @@ impl Context {
         let Some(modified) = modified.filter(|_| is_settled) else {
             return false;
         };
-        if !self.may_be_had() || self.header("if-none-match").is_some() {
+        if !self.is_cacheable() || self.header("if-none-match").is_some() {
             return false;
         }
         let since = self.header("if-modified-since");

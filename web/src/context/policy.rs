@@ -1,17 +1,44 @@
+//! How the framework treats a request before its handler runs, as its route and the server say.
+
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::connection::request_body::BodyFailure;
 use crate::connection::settings::Settings;
-use crate::context::options::RouteOptions;
+use crate::context::Context;
+use crate::error::{HTTPError, Result};
+use crate::http::{HeaderValue, Method, StatusCode, header};
+use crate::http1::head::Expect;
 use crate::routing::Pattern;
 
-/// How requests are treated: as their row of the route table says, or else as the server does.
+/// The part of the application that answers a request.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Target {
+    /// The endpoint in this row of the route table.
+    Route(usize),
+    /// The framework answers `OPTIONS` itself.
+    Options,
+    #[default]
+    NotFound,
+}
+
+/// The settings that a route can override. `None` leaves the server's setting.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct RouteOptions {
+    pub(crate) streams_request_body: bool,
+    pub(crate) max_body_size: Option<u64>,
+    pub(crate) decompress_request: Option<bool>,
+    pub(crate) half_close: Option<bool>,
+    pub(crate) handler_timeout: Option<Duration>,
+}
+
+/// How the requests of a row are treated: the row's options, or the server's settings.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    /// Of the row; `None` for requests that none answers.
+    /// The pattern of the row. `None` for requests that no row matches.
     pub(crate) pattern: Option<Rc<Pattern>>,
-    /// The line of the row, for the log.
+    /// The source line of the row, for the log.
     pub(crate) location: Option<&'static Location<'static>>,
     pub(crate) streams_request_body: bool,
     pub(crate) half_close: bool,
@@ -44,7 +71,7 @@ impl Policy {
 #[derive(Debug)]
 pub(crate) struct Policies {
     rows: Box<[Policy]>,
-    /// Of what is not found.
+    /// For requests that no row matches.
     rest: Policy,
 }
 
@@ -54,7 +81,7 @@ impl Policies {
         Self { rows: rows.collect(), rest }
     }
 
-    /// Whether the handlers of some have only so much time.
+    /// Whether any row has a time limit for its handler.
     pub(crate) fn limit_handlers(&self) -> bool {
         self.rows.iter().any(|policy| policy.handler_timeout.is_some())
     }
@@ -62,5 +89,86 @@ impl Policies {
     #[inline]
     pub(crate) fn of(&self, row: Option<usize>) -> &Policy {
         row.and_then(|row| self.rows.get(row)).unwrap_or(&self.rest)
+    }
+}
+
+impl Context {
+    /// Whether the request is `OPTIONS *`, which asks about the server and not about a resource.
+    pub(crate) fn is_for_server(&self) -> bool {
+        *self.method() == Method::OPTIONS
+            && self.with_bytes(self.exchange.head.path, |path| path == b"*")
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        self.exchange.target
+    }
+
+    pub(crate) fn set_target(&mut self, target: Target) {
+        self.exchange.target = target;
+    }
+
+    pub(super) fn with_pattern<R>(&self, work: impl FnOnce(&Pattern) -> R) -> Option<R> {
+        self.exchange.policy().pattern.as_deref().map(work)
+    }
+
+    /// Applies the policy of the row, and refuses a request whose head already exceeds a limit.
+    #[inline]
+    pub(crate) fn apply_policy(&mut self) {
+        self.connection.set_half_close(self.exchange.policy().half_close);
+        let head = &self.exchange.head;
+        if !head.framing.is_empty() || head.expect != Expect::None {
+            self.apply_policy_to_body();
+        }
+    }
+
+    #[inline(never)]
+    fn apply_policy_to_body(&mut self) {
+        let policy = self.exchange.policy();
+        let (limit, decompresses) = (policy.max_body_size, policy.decompress_request);
+        // A handler that streams may raise the limit before it reads.
+        let may_raise_limit = policy.streams_request_body;
+        let too_large = self.connection.with(|buffers| {
+            buffers.body.set_limit(limit);
+            !may_raise_limit && buffers.body.is_announced_too_large()
+        });
+        if self.exchange.head.expect == Expect::Unknown {
+            self.refuse(HTTPError::EXPECTATION_FAILED);
+        } else if too_large {
+            self.refuse_body(BodyFailure::TooLarge);
+        } else if decompresses {
+            self.decompress_request();
+        }
+    }
+
+    /// Whether the body must be read before the handler runs.
+    pub(crate) fn wants_whole_body(&self) -> bool {
+        self.exchange.awaits_body
+            && matches!(self.exchange.target, Target::Route(_))
+            && !self.has_refusal()
+            && !self.exchange.policy().streams_request_body
+    }
+
+    /// Notes that all of the body has been read.
+    pub(crate) fn set_body_read(&mut self) {
+        self.exchange.awaits_body = false;
+    }
+
+    /// Returns the time limit of the handler.
+    pub(crate) fn handler_timeout(&self) -> Option<Duration> {
+        self.exchange.policy().handler_timeout
+    }
+
+    /// Keeps the `Allow` header for [`answer_options`](Self::answer_options).
+    pub(crate) fn set_allow(&mut self, allow: HeaderValue) {
+        self.exchange.rare_mut().allow = Some(allow);
+    }
+
+    /// Writes the framework's response to `OPTIONS`: 204 and the `Allow` header.
+    pub(crate) fn answer_options(&mut self) -> Result {
+        if let Some(allow) = self.exchange.rare.as_mut().and_then(|rare| rare.allow.take()) {
+            self.set_header(header::ALLOW, allow)?;
+        }
+        self.set_status(StatusCode::NO_CONTENT);
+        Ok(())
     }
 }

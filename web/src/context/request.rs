@@ -1,11 +1,14 @@
-//! What is asked of a context about the request.
+//! The request as a handler reads it: its head, its client, and the state of its server.
 
 use std::any::{Any, TypeId};
+use std::net::{IpAddr, SocketAddr};
 
+use crate::connection::draining::Draining;
 use crate::context::Context;
 use crate::context::body::Body;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::http1::head::{Range, Version};
+use crate::proxy::{Protocol, claims};
 use crate::types::text::Text;
 
 impl Context {
@@ -186,17 +189,174 @@ impl Context {
     /// assert_eq!(TestClient::new(app).get("/").send().text(), "ada");
     /// ```
     pub fn set_extension<T: 'static>(&mut self, value: T) -> Option<T> {
-        let extensions = self.exchange.make_seldom().extensions.get_or_insert_default();
+        let extensions = self.exchange.rare_mut().extensions.get_or_insert_default();
         let old = extensions.insert(TypeId::of::<T>(), Box::new(value) as Box<dyn Any>);
         old.and_then(|old| old.downcast().ok()).map(|old| *old)
     }
 
     /// The value of type `T` that was kept with the request.
     pub fn extension<T: 'static>(&self) -> Option<&T> {
-        self.exchange.seldom()?.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
+        self.exchange.rare.as_ref()?.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
     pub(super) fn text(&self, range: Range) -> Text {
         self.connection.with(|buffers| buffers.input.text(range))
     }
+
+    /// Waits until the server has begun to end: for a handler whose response would go on for
+    /// longer than the server will wait for it, which is the
+    /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout). Where all of the server ends, that
+    /// is after the [`drain_delay`](crate::HTTPServer::drain_delay).
+    ///
+    /// What this returns borrows nothing, and may be kept and polled beside other things. It is
+    /// ready at once if the end has begun, and says [why](crate::DrainReason).
+    ///
+    /// A connection that was [upgraded](Self::upgrade) has [the same](crate::Upgraded::draining). What
+    /// belongs to no request does it in [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use squall::{Context, Result, sleep, timeout};
+    ///
+    /// async fn clock(cx: &mut Context) -> Result {
+    ///     let mut end = cx.draining();
+    ///     loop {
+    ///         cx.write("tick\n")?;
+    ///         cx.flush().await?;
+    ///         if timeout(Duration::from_secs(1), &mut end).await.is_ok() {
+    ///             return cx.write("come back later\n");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn draining(&self) -> Draining {
+        Draining::new(&self.connection.worker)
+    }
+
+    /// Whether the server has begun to end. This response is then the last of its connection.
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, get, route};
+    ///
+    /// async fn state(cx: &mut Context) -> &'static str {
+    ///     if cx.is_draining() { "draining" } else { "serving" }
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(state))]);
+    /// assert_eq!(TestClient::new(app).get("/").send().text(), "serving");
+    /// ```
+    pub fn is_draining(&self) -> bool {
+        self.connection.worker.is_draining()
+    }
+}
+
+/// What is known of the client of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    address: Option<SocketAddr>,
+    protocol: Protocol,
+    host: Option<Range>,
+}
+
+impl Context {
+    /// The IP address of the client: that of [`remote_addr`](Self::remote_addr).
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, HTTPServer, Result, get, route};
+    ///
+    /// async fn who(cx: &mut Context) -> Result {
+    ///     cx.write(format!("{:?}", cx.remote_ip()))
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(who))]);
+    /// let server = HTTPServer::new(app).trusted_downstream(["10.0.0.0/8"])?;
+    /// let nginx = TestClient::of(&server).peer_addr(([10, 0, 0, 1], 4711));
+    /// let request = nginx.get("/").header("X-Real-Ip", "203.0.113.7");
+    /// assert_eq!(request.send().text(), "Some(203.0.113.7)");
+    ///
+    /// // Anybody else can send such a header as well; it is not looked at.
+    /// let stranger = TestClient::of(&server).peer_addr(([203, 0, 113, 9], 4711));
+    /// let request = stranger.get("/").header("X-Real-Ip", "10.0.0.1");
+    /// assert_eq!(request.send().text(), "Some(203.0.113.9)");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn remote_ip(&self) -> Option<IpAddr> {
+        self.remote_addr().map(|address| address.ip())
+    }
+
+    /// The address of the client: the other end of the connection, unless that is a proxy of the
+    /// server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream), and says in a header
+    /// who the client is; the port is 0 then if the proxy does not tell it. Under the
+    /// [PROXY protocol](crate::HTTPServer::proxy_protocol), the client that it names counts as the
+    /// other end.
+    ///
+    /// `None` over a Unix socket, where no proxy says more, and when the client has reset the
+    /// connection. An IPv4 address never comes in the form of an IPv6 one (`::ffff:192.0.2.1`).
+    ///
+    /// Found out when it is first asked for, which may cost a system call.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.known().address
+    }
+
+    /// The address of the socket at the other end of the connection, whatever it says: that of
+    /// the proxy, behind one. `None` over a Unix socket, and when the connection is reset.
+    ///
+    /// Asked of the system each time: keep it rather than ask twice.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.connection.stream.peer().address()
+    }
+
+    /// What the client speaks, `"http"` or `"https"`: as a proxy of the server's
+    /// [`trusted_downstream`](crate::HTTPServer::trusted_downstream) says, else as the server is
+    /// [set](crate::HTTPServer::protocol).
+    pub fn protocol(&self) -> &'static str {
+        let is_told = self.connection.worker.settings.trusted_downstream.is_some();
+        let protocol = if is_told { self.known().protocol } else { self.connection.protocol() };
+        protocol.as_str()
+    }
+
+    /// The host that the request is for, with the port if there is one; empty if there is none.
+    ///
+    /// It is the authority of an absolute target, else the `Host` header, as it was sent; unless a
+    /// proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) says for
+    /// which host it was asked.
+    pub fn host(&self) -> Text {
+        let is_told = self.connection.worker.settings.trusted_downstream.is_some();
+        let host = if is_told { self.known().host } else { self.exchange.head.authority };
+        host.map(|range| self.text(range)).unwrap_or_default()
+    }
+
+    fn known(&self) -> &Client {
+        self.exchange.cache().client.get_or_init(|| self.find_client())
+    }
+
+    fn find_client(&self) -> Client {
+        let settings = &self.connection.worker.settings;
+        let peer = self.connection.client();
+        let shown = Client {
+            address: peer.address().map(canonical),
+            protocol: self.connection.protocol(),
+            host: self.exchange.head.authority,
+        };
+        let trusted = settings.trusted_downstream.as_ref();
+        let Some(trusted) = trusted.filter(|trusted| trusted.trusts(peer)) else { return shown };
+        self.connection.with(|buffers| {
+            let head = buffers.input.head();
+            let fields = self.exchange.head.fields.iter();
+            let fields = fields.map(|field| (field.name.of(head), field.value.of(head)));
+            let told = claims::read(fields, &settings.real_ip_header, trusted);
+            Client {
+                address: told.address.or(shown.address),
+                protocol: told.protocol.unwrap_or(shown.protocol),
+                host: told.host.map(|host| Range::within(head, host)).or(shown.host),
+            }
+        })
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

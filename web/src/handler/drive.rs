@@ -1,3 +1,9 @@
+//! Runs the user's future: [`drive`] around a whole handler, [`cancellable`] around its methods.
+//!
+//! Both catch panics. `drive` watches the connection while the handler waits, and cancels the
+//! handler when the client disconnects or the server stops waiting. `cancellable` then drops the
+//! method that is running, so that `on_finish` still runs after it.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -7,18 +13,17 @@ use pin_project_lite::pin_project;
 
 use crate::connection::Connection;
 use crate::connection::watch::Cancellation;
-use crate::context::conclude::Outcome;
+use crate::context::finish::Outcome;
 use crate::error::Result;
-use crate::handler::future_slot::guard;
+use crate::error::panic::{guard, panic_error};
 use crate::scoreboard::served::Served;
 use crate::types::shield;
 
 /// Runs a handler to its end.
 ///
-/// It is polled before anything is sent, so that a response that is ready at once leaves
-/// together with its neighbours of a pipeline. While it waits, what it has queued is sent,
-/// and the client is watched.
-#[inline]
+/// Polls the handler before anything is sent. A response that is ready at once leaves together with
+/// the others of a pipeline. While the handler waits, its queued output is sent and the client is
+/// watched.
 pub(crate) fn drive<F>(connection: Rc<Connection>, served: Served, handler: F) -> Drive<F>
 where
     F: Future<Output = Result>,
@@ -28,7 +33,7 @@ where
 
 pin_project! {
     pub(crate) struct Drive<F> {
-        // None once it was dropped where it waited.
+        // `None` after the handler was cancelled.
         #[pin]
         handler: Option<F>,
         connection: Rc<Connection>,
@@ -39,12 +44,12 @@ pin_project! {
 impl<F: Future<Output = Result>> Future for Drive<F> {
     type Output = Outcome;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Outcome> {
         let mut this = self.project();
         let (connection, served) = (this.connection, this.served);
         let Some(handler) = this.handler.as_mut().as_pin_mut() else { return Poll::Pending };
         let recorder = &connection.worker.recorder;
+        // The scoreboard names the running request only while its handler is polled.
         recorder.run(*served);
         let polled = shield::poll_for(connection.id(), || {
             catch_unwind(AssertUnwindSafe(|| handler.poll(task)))
@@ -61,7 +66,7 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
     }
 }
 
-/// While the handler waits.
+/// Sends and watches the client while the handler waits. Ready if the handler must be cancelled.
 #[inline(never)]
 fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<Cancellation> {
     if connection.worker.is_aborting() {
@@ -71,11 +76,11 @@ fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<C
     connection.poll_meanwhile(task).map(Cancellation::ClientGone)
 }
 
-/// Polls the handler once more, so that it ends what the user has begun: the innermost part that
-/// waits is dropped, and those around it (`on_finish`, middleware) run until they wait as well.
+/// Polls the handler once more, then drops it.
 ///
-/// Then drops the rest. It holds what is the user's, and if dropping that panics, the request has
-/// still to be concluded and counted.
+/// The last poll lets the innermost part that waits be dropped, and the parts around it
+/// (`on_finish`, middleware) run until they wait as well. Dropping user code may panic. The request
+/// must be concluded and counted nevertheless.
 #[cold]
 fn cancel<F: Future<Output = Result>>(
     mut handler: Pin<&mut Option<F>>,
@@ -96,5 +101,44 @@ fn cancel<F: Future<Output = Result>>(
         Ok(Some(Poll::Ready(result))) => Outcome::Returned(result),
         Ok(_) => Outcome::Cancelled(cancellation),
         Err(panic) => Outcome::Panicked(Box::new(panic)),
+    }
+}
+
+/// Runs a part of a handler that can be cancelled while the rest goes on.
+///
+/// A panic becomes an error. A cancellation drops `work` at its `await`.
+pub(crate) fn cancellable<F>(connection: Rc<Connection>, work: F) -> Cancellable<F>
+where
+    F: Future<Output = Result>,
+{
+    Cancellable { work: Some(work), connection }
+}
+
+pin_project! {
+    pub(crate) struct Cancellable<F> {
+        #[pin]
+        work: Option<F>,
+        connection: Rc<Connection>,
+    }
+}
+
+impl<F: Future<Output = Result>> Future for Cancellable<F> {
+    type Output = Result<Result, Cancellation>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(cancellation) = this.connection.take_cancellation() {
+            // The panic hook has reported a panic here.
+            let _ = guard(|| this.work.set(None));
+            return Poll::Ready(Err(cancellation));
+        }
+        let Some(work) = this.work.as_mut().as_pin_mut() else { return Poll::Pending };
+        match guard(|| work.poll(task)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => {
+                let _ = guard(|| this.work.set(None));
+                Poll::Ready(Ok(Err(panic_error(&*panic))))
+            }
+        }
     }
 }

@@ -1,21 +1,20 @@
-//! What may stand in a route, its type erased: the one seam between the table and the code
-//! of its user.
+//! The trait behind a row of the route table: it erases the type of the user's code.
 
 use std::any::Any;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::handler::future_slot::Answer;
+use crate::handler::future_slot::RunningHandler;
 use crate::http::Method;
 use crate::types::local_future::LocalBoxFuture;
 
 /// Answers the requests of a route.
 ///
-/// Made by [`route`](crate::route()) and [`regex`](crate::regex()) from a
-/// [`RequestHandler`](crate::RequestHandler) or from functions; seldom named.
+/// [`route`](crate::route()) and [`regex`](crate::regex()) make an endpoint from a
+/// [`RequestHandler`](crate::RequestHandler) or from functions. Programs rarely name this trait.
 ///
-/// The framework decides which requests an endpoint gets: those of the methods that it
-/// [allows](Self::allowed), whose body is not too large and whose expectations can be met.
+/// The framework decides which requests reach an endpoint: those with an [allowed](Self::allowed)
+/// method, a body that is not too large, and an expectation that can be met.
 ///
 /// # Examples
 ///
@@ -48,64 +47,74 @@ use crate::types::local_future::LocalBoxFuture;
 /// assert_eq!(client.post("/").send().status(), 405);
 /// ```
 pub trait Endpoint {
-    /// The methods that are answered with something other than 405.
+    /// Returns the methods that the endpoint answers. Any other method is answered with 405.
     ///
-    /// `cx` is that of the request that asks first; it is left as it was. They must be the same for
-    /// all requests: a method that was among them is not asked about again.
+    /// `cx` is the context of the request that asks first. Leave it unchanged. The methods must be
+    /// the same for all requests, because the framework remembers a method that was allowed once.
     fn allowed(&self, cx: &mut Context) -> &[Method];
 
-    /// How many path arguments the endpoint takes by position: the pattern must have as many.
+    /// Returns how many path arguments the endpoint takes by position. The pattern must have as
+    /// many. The default is 0.
     fn path_arguments(&self) -> usize {
         0
     }
 
-    /// Answers one request. The box returned is the only allocation made on the way.
+    /// Answers one request.
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
 
-    /// Answers a request that the framework refuses with `error`: 405 for a method that is not
-    /// [allowed](Self::allowed), 413 for a body that is too large, 417 for an expectation that cannot
-    /// be met, 4xx for a body that cannot be read. [`call`](Self::call) is not called then.
+    /// Answers a request that the framework refuses with `error`, instead of [`call`](Self::call).
     ///
-    /// By default returns `error`: middleware sees it, and its standard page is the response.
+    /// The error is 405 for a method that is not [allowed](Self::allowed), 413 for a body that is too
+    /// large, 417 for an expectation that cannot be met, or 4xx for a body that cannot be read.
+    ///
+    /// By default returns `error`: middleware sees it, and the response is its standard page.
     fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
         let _ = cx;
         Box::pin(std::future::ready(Err(error)))
     }
 
-    /// Itself, if it can be merged with the endpoint of another row.
+    /// Returns itself if the endpoint of another row can be merged into it.
     #[doc(hidden)]
     fn mergeable(&mut self) -> Option<&mut dyn Any> {
         None
     }
 
-    /// Answers a request for which nothing but this endpoint is to be asked, without allocating.
-    ///
-    /// # Errors
-    ///
-    /// The context, from an endpoint that has to be [called](Self::call).
+    /// Starts to answer a request that no middleware and no time limit is around, without
+    /// allocating. The default leaves the request to [`call`](Self::call).
     #[doc(hidden)]
-    fn answer(&self, cx: Context) -> Result<Answer, Context> {
-        Err(cx)
+    fn start(&self, cx: Context) -> Started {
+        Started::NotHere(cx)
     }
 }
 
-/// A value that can stand in the route table: a [`RequestHandler`](crate::RequestHandler), or
+/// The result of [`Endpoint::start`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Started {
+    /// The handler is running and owns the context.
+    Running(RunningHandler),
+    /// The endpoint must be [called](Endpoint::call), with the context that this gives back.
+    NotHere(Context),
+}
+
+/// A value that can be the endpoint of a route: a [`RequestHandler`](crate::RequestHandler) or
 /// [`Functions`](crate::Functions).
 ///
-/// `Kind` is inferred, and lets another kind of handler stand in the same table.
+/// `Kind` is inferred. It lets handlers and functions have an implementation each. To make a type
+/// of your own an endpoint, see the example of [`Endpoint`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer the requests of a route",
     label = "neither a `RequestHandler` nor functions",
     note = "for a struct, implement `RequestHandler`; for a function, name its method: `route(\"/\", get(function))`",
-    note = "what makes a handler is called: `route(\"/metrics\", metrics::handler())`"
+    note = "a function that returns a handler must be called: `route(\"/metrics\", metrics::handler())`"
 )]
 pub trait IntoEndpoint<Kind> {
     /// Erases the type.
     fn into_endpoint(self) -> Box<dyn Endpoint>;
 }
 
-/// The kinds of endpoint and of path argument, told apart so that each may have a blanket
-/// implementation.
+/// Marker types for the kinds of endpoint and of path argument. They keep the blanket
+/// implementations apart; programs do not name them.
 pub mod kind {
     /// A [`RequestHandler`](crate::RequestHandler).
     #[derive(Debug)]
@@ -115,11 +124,11 @@ pub mod kind {
     #[derive(Debug)]
     pub struct Functions;
 
-    /// A [path argument](crate::PathArgument) that the path must have.
+    /// A required [path argument](crate::PathArgument).
     #[derive(Debug)]
     pub struct Required;
 
-    /// A [path argument](crate::PathArgument) that the path may lack: an `Option`.
+    /// An optional [path argument](crate::PathArgument): an `Option`.
     #[derive(Debug)]
     pub struct Optional;
 }

@@ -1,21 +1,24 @@
+//! Handlers as functions: [`get`], [`post`] and the other constructors of [`Functions`].
+
 use std::any::Any;
 use std::fmt;
+use std::future::ready;
+use std::marker::PhantomData;
+use std::rc::Rc;
 
 use crate::context::Context;
 use crate::error::{HTTPError, Result};
-use crate::handler::endpoint::{Endpoint, IntoEndpoint, kind};
-use crate::handler::future_slot::Answer;
+use crate::handler::drive::drive;
+use crate::handler::endpoint::{Endpoint, IntoEndpoint, Started, kind};
+use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
 use crate::handler::respond::Respond;
 use crate::http::Method;
 use crate::types::drop_each::DropEach;
 use crate::types::local_future::LocalBoxFuture;
 
-mod path_args;
-mod typed;
+mod function;
 
-pub use path_args::{PathArgs, PathArgument};
-
-use typed::Call;
+pub use function::{Function, Nothing, PathArgs, PathArgument};
 
 /// The functions of a route, one for each HTTP method: `get(list).post(create)`.
 ///
@@ -45,7 +48,7 @@ use typed::Call;
 /// ```
 #[derive(Default)]
 pub struct Functions {
-    functions: Vec<(Method, Box<dyn Call>)>,
+    functions: Vec<(Method, Box<dyn ErasedFunction>)>,
     allowed: Vec<Method>,
 }
 
@@ -186,7 +189,7 @@ impl Functions {
         A: PathArgs<K>,
         K: 'static,
     {
-        self.functions.push((method, typed::erased(function)));
+        self.functions.push((method, erased(function)));
         self.allow();
         self
     }
@@ -209,7 +212,7 @@ impl Functions {
         }
     }
 
-    fn find(&self, method: &Method) -> Option<&dyn Call> {
+    fn find(&self, method: &Method) -> Option<&dyn ErasedFunction> {
         let find = |method| self.functions.iter().find(|(name, _)| name == method);
         let found = match find(method) {
             None if *method == Method::HEAD => find(&Method::GET),
@@ -241,14 +244,14 @@ impl Endpoint for Functions {
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         match self.find(cx.method()) {
             Some(function) => function.call(cx),
-            None => Box::pin(std::future::ready(Err(HTTPError::METHOD_NOT_ALLOWED.into()))),
+            None => Box::pin(ready(Err(HTTPError::METHOD_NOT_ALLOWED.into()))),
         }
     }
 
-    fn answer(&self, cx: Context) -> Result<Answer, Context> {
+    fn start(&self, cx: Context) -> Started {
         match self.find(cx.method()) {
-            Some(function) => Ok(function.answer(cx)),
-            None => Err(cx),
+            Some(function) => Started::Running(function.start(cx)),
+            None => Started::NotHere(cx),
         }
     }
 }
@@ -260,82 +263,71 @@ impl IntoEndpoint<kind::Functions> for Functions {
     }
 }
 
-/// An async function that can answer requests.
+/// A function of any type.
+trait ErasedFunction {
+    fn path_arguments(&self) -> usize;
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
+    fn start(&self, cx: Context) -> RunningHandler;
+}
+
+/// A function with the types that were inferred for it: its arguments `A`, their kinds `K`.
 ///
-/// It takes the [`Context`] and then the [path arguments](PathArgs) in order, or nothing at
-/// all. `A` is inferred, and keeps apart functions of different arity.
-#[diagnostic::on_unimplemented(
-    message = "this is not a function that a route can call",
-    label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments",
-    note = "what it returns may not borrow from the context: a `String` for a `&str`",
-    note = "a closure is `async |cx: &mut Context| ...`, not `|cx| async {{ ... }}`",
-    note = "a `RequestHandler` is its own row: `route(\"/\", Handler)`, without `get`"
-)]
-pub trait Function<A>: 'static {
-    /// What the function returns.
-    type Output;
-
-    /// Calls the function.
-    fn call(&self, cx: &mut Context, args: A) -> impl Future<Output = Self::Output>;
+/// `S` is the function that [`in_slot`] returns for [`run`]; its type has no name.
+struct TypedFunction<F, A, K, S> {
+    function: Rc<F>,
+    args: PhantomData<(A, K)>,
+    start: S,
 }
 
-/// The arguments of a function that takes not even the context.
-#[derive(Debug)]
-pub struct Nothing;
-
-// No `do_not_recommend` on these: rustc says of a closure that moves or changes what it has
-// captured that it is no `AsyncFn`, and where.
-impl<F, R> Function<Nothing> for F
+fn erased<F, A, K>(function: F) -> Box<dyn ErasedFunction>
 where
-    F: AsyncFn() -> R + 'static,
+    F: Function<A, Output: Respond>,
+    A: PathArgs<K>,
+    K: 'static,
 {
-    type Output = R;
+    let start = in_slot(run::<F, A, K>);
+    Box::new(TypedFunction { function: Rc::new(function), args: PhantomData::<(A, K)>, start })
+}
 
-    async fn call(&self, _: &mut Context, Nothing: Nothing) -> R {
-        self().await
+impl<F, A, K, S> ErasedFunction for TypedFunction<F, A, K, S>
+where
+    F: Function<A, Output: Respond>,
+    A: PathArgs<K>,
+    S: Fn(Rc<F>, Context) -> RunningHandler,
+{
+    fn path_arguments(&self) -> usize {
+        A::COUNT
+    }
+
+    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
+        Box::pin(execute::<F, A, K>(&self.function, cx))
+    }
+
+    fn start(&self, cx: Context) -> RunningHandler {
+        (self.start)(Rc::clone(&self.function), cx)
     }
 }
 
-impl<F, R> Function<()> for F
+/// The life of a request inside a function.
+async fn execute<F, A, K>(function: &F, cx: &mut Context) -> Result
 where
-    F: AsyncFn(&mut Context) -> R + 'static,
+    F: Function<A, Output: Respond>,
+    A: PathArgs<K>,
 {
-    type Output = R;
-
-    async fn call(&self, cx: &mut Context, (): ()) -> R {
-        self(cx).await
-    }
+    let args = A::from_path(cx)?;
+    function.call(cx, args).await.respond(cx)
 }
 
-impl<F, A, R> Function<(A,)> for F
+/// Runs `function`. The future owns the context.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
+fn run<F, A, K>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
 where
-    F: AsyncFn(&mut Context, A) -> R + 'static,
+    F: Function<A, Output: Respond>,
+    A: PathArgs<K>,
 {
-    type Output = R;
-
-    async fn call(&self, cx: &mut Context, (a,): (A,)) -> R {
-        self(cx, a).await
-    }
-}
-
-impl<F, A, B, R> Function<(A, B)> for F
-where
-    F: AsyncFn(&mut Context, A, B) -> R + 'static,
-{
-    type Output = R;
-
-    async fn call(&self, cx: &mut Context, (a, b): (A, B)) -> R {
-        self(cx, a, b).await
-    }
-}
-
-impl<F, A, B, C, R> Function<(A, B, C)> for F
-where
-    F: AsyncFn(&mut Context, A, B, C) -> R + 'static,
-{
-    type Output = R;
-
-    async fn call(&self, cx: &mut Context, (a, b, c): (A, B, C)) -> R {
-        self(cx, a, b, c).await
+    async move {
+        let (connection, served) = (cx.connection(), cx.served());
+        let outcome = drive(connection, served, execute::<F, A, K>(&function, &mut cx)).await;
+        Answered { cx, outcome }
     }
 }

@@ -1,122 +1,132 @@
-//! The answer to a request while its handler works.
+//! Reuses the memory of a handler's future for the next request of the same row.
 //!
-//! It is a future that owns the context of the request, so that it borrows nothing and the next
-//! request of the same row can use its memory again: no request allocates.
+//! The future owns the context of its request, so it borrows nothing and can be kept in a box. When
+//! it is done, the box goes back to the slot of its row, and the next request puts its future
+//! there. A plain request therefore allocates nothing.
+//!
+//! ```text
+//!  between requests:   endpoint ──Rc──▶ FutureSlot ──Box──▶ SlottedFuture (done)
+//!                                           ◀──────Weak──────────┘
+//!
+//!  during a request:   endpoint ──Rc──▶ FutureSlot (empty)
+//!                                           ◀──────Weak──────────┐
+//!             connection's task ──▶ RunningHandler ──Box──▶ SlottedFuture
+//! ```
+//!
+//! A second request that arrives during the first finds the slot empty and allocates a box. Of
+//! several boxes, the slot keeps the one that came back last. A box whose endpoint is gone, or whose
+//! handler was dropped before it was done, is freed.
 
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::ready;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll};
-use std::thread;
 
 use pin_project_lite::pin_project;
 
 use crate::context::Context;
-use crate::context::conclude::Outcome;
+use crate::context::finish::Outcome;
 
-/// Calls code of the user that is no future.
-pub(crate) fn guard<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
-    catch_unwind(AssertUnwindSafe(work))
-}
+/// The largest future, in bytes, whose memory is kept. It is kept for as long as its row.
+const MAX_KEPT: usize = 16 * 1024;
 
-/// A request whose handler is done, and what it came to.
+/// A request whose handler is done.
 pub(crate) struct Answered {
     pub(crate) cx: Context,
     pub(crate) outcome: Outcome,
 }
 
-/// A handler at work, of which only the server knows more.
-pub struct Answer(Pin<Box<dyn Work>>);
+/// A handler that is running. It owns the context of its request.
+pub struct RunningHandler(Pin<Box<dyn ErasedHandlerFuture>>);
 
-impl Answer {
-    /// Nobody works: what was to make the future has panicked.
+impl RunningHandler {
+    /// Returns a handler that is done already, because creating its future panicked.
     #[cold]
     pub(crate) fn panicked(cx: Context, panic: Box<dyn Any + Send>) -> Self {
+        // The request was recorded as running before its future was created.
         cx.connection().worker.recorder.pause();
         let answered = Answered { cx, outcome: Outcome::Panicked(Box::new(panic)) };
-        Rc::new(Spare::default()).begin(std::future::ready(answered))
+        Rc::new(FutureSlot::default()).start(ready(answered))
     }
 
     /// Waits until the handler is done.
-    #[inline]
-    pub(crate) fn done(self) -> impl Future<Output = Answered> {
-        let mut work = Some(self.0);
-        std::future::poll_fn(move |task| match work.take().map(|work| work.go_on(task)) {
-            Some(Ok(answered)) => Poll::Ready(answered),
-            Some(Err(waiting)) => {
-                work = Some(waiting);
-                Poll::Pending
-            }
-            None => Poll::Pending,
-        })
+    pub(crate) async fn wait(mut self) -> Answered {
+        let answered = self.0.as_mut().await;
+        self.0.return_memory();
+        answered
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for RunningHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").finish_non_exhaustive()
+        f.debug_struct("RunningHandler").finish_non_exhaustive()
     }
 }
 
-/// What an [`Answer`] consists of, its type erased.
-trait Work {
-    /// Polls the future. What waits is given back.
-    fn go_on(
-        self: Pin<Box<Self>>,
-        task: &mut TaskContext<'_>,
-    ) -> Result<Answered, Pin<Box<dyn Work>>>;
+/// Adds a slot to `make`, which creates the future of a handler: the futures take turns in it.
+pub(crate) fn in_slot<H, F>(make: impl Fn(H, Context) -> F) -> impl Fn(H, Context) -> RunningHandler
+where
+    F: Future<Output = Answered> + 'static,
+{
+    let slot = Rc::new(FutureSlot::default());
+    move |handler, cx| slot.start(make(handler, cx))
 }
 
-/// How large a future may be, in bytes, for its memory to be kept: it is kept for as long as the row is.
-const KEPT: usize = 16 * 1024;
+/// Holds the box of the last future of type `F` while no request uses it.
+struct FutureSlot<F>(Cell<Option<Pin<Box<SlottedFuture<F>>>>>);
 
-/// The memory for a future of one type, while no request needs it.
-pub(crate) struct Spare<F>(Cell<Option<Pin<Box<Place<F>>>>>);
-
-impl<F> Default for Spare<F> {
+impl<F> Default for FutureSlot<F> {
     fn default() -> Self {
         Self(Cell::new(None))
     }
 }
 
-impl<F: Future<Output = Answered> + 'static> Spare<F> {
-    #[inline]
-    pub(crate) fn begin(self: &Rc<Self>, future: F) -> Answer {
-        let Some(mut place) = self.0.take() else { return Answer(new_place(future, self)) };
-        place.as_mut().project().future.set(future);
-        Answer(place)
+impl<F: Future<Output = Answered> + 'static> FutureSlot<F> {
+    /// Puts `future` into the box of the last one, or into a new box.
+    fn start(self: &Rc<Self>, future: F) -> RunningHandler {
+        let Some(mut slotted) = self.0.take() else { return self.start_in_new_box(future) };
+        slotted.as_mut().project().future.set(future);
+        RunningHandler(slotted)
     }
-}
 
-#[cold]
-fn new_place<F>(future: F, home: &Rc<Spare<F>>) -> Pin<Box<Place<F>>> {
-    Box::pin(Place { future, home: Rc::downgrade(home) })
+    #[cold]
+    fn start_in_new_box(self: &Rc<Self>, future: F) -> RunningHandler {
+        RunningHandler(Box::pin(SlottedFuture { future, slot: Rc::downgrade(self) }))
+    }
 }
 
 pin_project! {
-    struct Place<F> {
-        // One that is done, as long as no other has taken its place.
+    struct SlottedFuture<F> {
+        // Stays after it is done, until the next request replaces it.
         #[pin]
         future: F,
-        home: Weak<Spare<F>>,
+        slot: Weak<FutureSlot<F>>,
     }
 }
 
-impl<F: Future<Output = Answered> + 'static> Work for Place<F> {
-    fn go_on(
-        mut self: Pin<Box<Self>>,
-        task: &mut TaskContext<'_>,
-    ) -> Result<Answered, Pin<Box<dyn Work>>> {
-        let place = self.as_mut().project();
-        let Poll::Ready(answered) = place.future.poll(task) else { return Err(self) };
-        if size_of::<F>() <= KEPT
-            && let Some(home) = place.home.upgrade()
+/// A [`SlottedFuture`] of any handler.
+trait ErasedHandlerFuture: Future<Output = Answered> {
+    /// Puts the box into its slot. The future must be done.
+    fn return_memory(self: Pin<Box<Self>>);
+}
+
+impl<F: Future<Output = Answered>> Future for SlottedFuture<F> {
+    type Output = Answered;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Answered> {
+        self.project().future.poll(task)
+    }
+}
+
+impl<F: Future<Output = Answered>> ErasedHandlerFuture for SlottedFuture<F> {
+    fn return_memory(self: Pin<Box<Self>>) {
+        if size_of::<F>() <= MAX_KEPT
+            && let Some(slot) = self.slot.upgrade()
         {
-            home.0.set(Some(self));
+            slot.0.set(Some(self));
         }
-        Ok(answered)
     }
 }

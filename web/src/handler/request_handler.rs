@@ -1,13 +1,13 @@
+//! Handlers as structs: [`RequestHandler`], and the life of a request inside it.
+
 use std::cell::OnceCell;
-use std::rc::Rc;
 
 use crate::context::Context;
-use crate::context::conclude::panic_error;
+use crate::error::panic::{guard, panic_error};
 use crate::error::{Error, HTTPError, Result};
-use crate::handler::cancellable::cancellable;
-use crate::handler::drive::drive;
-use crate::handler::endpoint::{Endpoint, IntoEndpoint, kind};
-use crate::handler::future_slot::{Answer, Answered, Spare, guard};
+use crate::handler::drive::{cancellable, drive};
+use crate::handler::endpoint::{Endpoint, IntoEndpoint, Started, kind};
+use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
 use crate::http::Method;
 use crate::types::local_future::LocalBoxFuture;
 
@@ -213,10 +213,8 @@ pub trait RequestHandler: Clone {
     fn on_finish(&mut self, _cx: &mut Context) {}
 }
 
-/// The whole life of a request inside a handler.
-///
-/// Each of its two callers has one of its own, so that it can become a part of it.
-async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut Context) -> Result {
+/// The life of a request inside a handler.
+async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result {
     let connection = cx.connection();
     let answered = cancellable(connection, async {
         handler.prepare(cx).await?;
@@ -234,34 +232,34 @@ async fn execute<H: RequestHandler, const OWNED: bool>(mut handler: H, cx: &mut 
     });
     let answered = answered.await.unwrap_or_else(|cancellation| Err(cx.cancelled(cancellation)));
     if let Err(error) = answered.and_then(|()| cx.complete()) {
-        answer_error(&mut handler, cx, &error);
+        respond_with_error(&mut handler, cx, &error);
     }
     handler.on_finish(cx);
     Ok(())
 }
 
-/// Answers a request that is refused before `prepare`.
+/// The life of a request that the framework refuses: `prepare` and the method do not run.
 async fn refuse<H: RequestHandler>(mut handler: H, cx: &mut Context, error: Error) -> Result {
-    answer_error(&mut handler, cx, &error);
+    respond_with_error(&mut handler, cx, &error);
     handler.on_finish(cx);
     Ok(())
 }
 
-fn answer_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, error: &Error) {
+fn respond_with_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, error: &Error) {
     if !cx.begin_error(error) {
         return;
     }
     match guard(|| handler.write_error(cx, error).and_then(|()| cx.complete())) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => cx.answer_failure(&error),
-        Err(panic) => cx.answer_error(&panic_error(&*panic)),
+        Ok(Err(error)) => cx.respond_with_bare_500(&error),
+        Err(panic) => cx.respond_with_error(&panic_error(&*panic)),
     }
 }
 
-/// Finds which methods `handler` implements, running none of them.
+/// Finds the methods that `handler` implements, without running any of them.
 ///
-/// The futures made here are dropped unpolled, and an `async fn` does nothing before that.
-/// The provided methods are no `async fn`s: they mark the context when called.
+/// Each method is called once and its future is dropped unpolled, so an `async fn` does nothing. The
+/// provided methods are not `async fn`s: they mark the context when they are called.
 fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<Method> {
     let mut implements = |call: fn(&mut H, &mut Context)| {
         call(handler, cx);
@@ -282,56 +280,52 @@ fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<
 #[diagnostic::do_not_recommend]
 impl<H: RequestHandler + 'static> IntoEndpoint<kind::Handler> for H {
     fn into_endpoint(self) -> Box<dyn Endpoint> {
-        Box::new(Prototype::new(self, answer))
+        Box::new(Prototype { handler: self, allowed: OnceCell::new(), start: in_slot(run) })
     }
 }
 
-/// As [`execute`], and owns the context.
-#[expect(clippy::manual_async_fn, reason = "that would hold its arguments twice")]
-fn answer<H: RequestHandler>(handler: H, mut cx: Context) -> impl Future<Output = Answered> {
+/// Runs `handler`. The future owns the context.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
+fn run<H: RequestHandler>(handler: H, mut cx: Context) -> impl Future<Output = Answered> {
     async move {
         let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute::<H, true>(handler, &mut cx)).await;
+        let outcome = drive(connection, served, execute(handler, &mut cx)).await;
         Answered { cx, outcome }
     }
 }
 
-/// A handler whose clones serve the requests.
-struct Prototype<H, M, F> {
+/// The endpoint of a handler. Each request gets a clone of `handler`.
+///
+/// `S` is the function that [`in_slot`] returns for [`run`]. It starts a clone; its type has no
+/// name.
+struct Prototype<H, S> {
     handler: H,
+    /// Determined at the first request.
     allowed: OnceCell<Vec<Method>>,
-    make_answer: M,
-    spare: Rc<Spare<F>>,
+    start: S,
 }
 
-impl<H, M: Fn(H, Context) -> F, F> Prototype<H, M, F> {
-    fn new(handler: H, make_answer: M) -> Self {
-        Self { handler, allowed: OnceCell::new(), make_answer, spare: Rc::default() }
-    }
-}
-
-impl<H, M, F> Endpoint for Prototype<H, M, F>
+impl<H, S> Endpoint for Prototype<H, S>
 where
     H: RequestHandler,
-    M: Fn(H, Context) -> F,
-    F: Future<Output = Answered> + 'static,
+    S: Fn(H, Context) -> RunningHandler,
 {
     fn allowed(&self, cx: &mut Context) -> &[Method] {
         self.allowed.get_or_init(|| allowed_methods(&mut self.handler.clone(), cx))
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(execute::<H, false>(self.handler.clone(), cx))
+        Box::pin(execute(self.handler.clone(), cx))
     }
 
     fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
         Box::pin(refuse(self.handler.clone(), cx, error))
     }
 
-    fn answer(&self, cx: Context) -> Result<Answer, Context> {
-        Ok(match guard(|| self.handler.clone()) {
-            Ok(handler) => self.spare.begin((self.make_answer)(handler, cx)),
-            Err(panic) => Answer::panicked(cx, panic),
+    fn start(&self, cx: Context) -> Started {
+        Started::Running(match guard(|| self.handler.clone()) {
+            Ok(handler) => (self.start)(handler, cx),
+            Err(panic) => RunningHandler::panicked(cx, panic),
         })
     }
 }

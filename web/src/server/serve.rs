@@ -8,7 +8,7 @@ use crate::connection::request_body::BodyFailure;
 use crate::connection::{Backlog, Connection, HeadProgress};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
-use crate::context::conclude::Conclusion;
+use crate::context::finish::Conclusion;
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
 use crate::server::relayed::read_proxy_header;
@@ -26,12 +26,12 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
         service.begin(&mut cx);
         if cx.wants_whole_body() {
             match connection.collect_body().await {
-                Ok(()) => cx.has_whole_body(),
+                Ok(()) => cx.set_body_read(),
                 Err(BodyFailure::Gone) => cx.refuse_disconnected(),
                 Err(failure) => cx.refuse_body(failure),
             }
         }
-        let answered = service.answer(cx).done().await;
+        let answered = service.answer(cx).wait().await;
         match service.conclude(answered) {
             Conclusion::KeepAlive => {}
             Conclusion::Drain if connection.drain_body().await.is_ok() => {}
@@ -151,6 +151,6 @@ pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTP
     connection.set_linger();
     service.worker.recorder.page.refused();
     let mut cx = service.lease(connection);
-    cx.answer_refusal(error, |cx, error| service.application.write_error(cx, error));
+    cx.respond_to_malformed(error, |cx, error| service.application.write_error(cx, error));
     service.release(cx);
 }

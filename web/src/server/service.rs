@@ -11,11 +11,13 @@ use crate::connection::settings::Settings;
 use crate::connection::stream::Stream;
 use crate::connection::worker::Worker;
 use crate::context::Context;
-use crate::context::conclude::{Conclusion, panic_error};
 use crate::context::exchange::Exchange;
+use crate::context::finish::Conclusion;
 use crate::context::policy::{Policies, Policy};
+use crate::error::panic::{guard, panic_error};
 use crate::handler::drive::drive;
-use crate::handler::future_slot::{Answer, Answered, Spare, guard};
+use crate::handler::endpoint::Started;
+use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
 use crate::observe::control;
 use crate::scoreboard::recorder::Recorder;
 use crate::server::serve::{Serving, serve};
@@ -32,7 +34,7 @@ pub(crate) struct Service {
     /// The line that has started the server, for the log.
     started_at: &'static Location<'static>,
     /// Answers where more than an endpoint is to be asked.
-    answer_through: Box<dyn Fn(Rc<Self>, Context) -> Answer>,
+    answer_through: Box<dyn Fn(Rc<Self>, Context) -> RunningHandler>,
     /// It ends with the process, where no code of the user can catch a panic.
     is_last: Cell<bool>,
 }
@@ -68,7 +70,7 @@ impl Service {
         let policies = Rc::new(Policies::new(rows, &settings));
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
         let worker = Rc::new(Worker::new(settings, recorder));
-        let answer_through = reusing(answer_through);
+        let answer_through = Box::new(in_slot(answer_through));
         Self {
             application,
             worker,
@@ -122,16 +124,6 @@ async fn answer_through(service: Rc<Service>, mut cx: Context) -> Answered {
     Answered { cx, outcome }
 }
 
-fn reusing<F>(
-    make: impl Fn(Rc<Service>, Context) -> F + 'static,
-) -> Box<dyn Fn(Rc<Service>, Context) -> Answer>
-where
-    F: Future<Output = Answered> + 'static,
-{
-    let spare = Rc::new(Spare::default());
-    Box::new(move |service, cx| spare.begin(make(service, cx)))
-}
-
 /// What becomes of a request, step by step. The scoreboard hears of each.
 impl Service {
     /// Finds what answers it.
@@ -150,10 +142,15 @@ impl Service {
 
     /// Has it answered.
     #[inline(always)]
-    pub(super) fn answer(self: &Rc<Self>, cx: Context) -> Answer {
+    pub(super) fn answer(self: &Rc<Self>, cx: Context) -> RunningHandler {
+        // Cloning the handler is the user's code, and may block as well.
         self.worker.recorder.run(cx.served());
-        let answer = if self.is_direct { self.application.answer(cx) } else { Err(cx) };
-        answer.unwrap_or_else(|cx| (self.answer_through)(Rc::clone(self), cx))
+        let started =
+            if self.is_direct { self.application.start(cx) } else { Started::NotHere(cx) };
+        match started {
+            Started::Running(handler) => handler,
+            Started::NotHere(cx) => (self.answer_through)(Rc::clone(self), cx),
+        }
     }
 
     /// Queues the answer. It is over then.

@@ -1,7 +1,88 @@
-use super::Nothing;
+//! The functions that can answer requests: their signatures and their path arguments.
+
 use crate::context::{Context, FromArgument};
 use crate::error::Result;
 use crate::handler::endpoint::kind;
+
+/// An async function that can answer requests.
+///
+/// It takes the [`Context`] and then the [path arguments](PathArgs) in order, or nothing at
+/// all. `A` is inferred, and keeps apart functions of different arity.
+#[diagnostic::on_unimplemented(
+    message = "this is not a function that a route can call",
+    label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments",
+    note = "what it returns may not borrow from the context: a `String` for a `&str`",
+    note = "a closure is `async |cx: &mut Context| ...`, not `|cx| async {{ ... }}`",
+    note = "a `RequestHandler` is its own row: `route(\"/\", Handler)`, without `get`"
+)]
+pub trait Function<A>: 'static {
+    /// What the function returns.
+    type Output;
+
+    /// Calls the function.
+    fn call(&self, cx: &mut Context, args: A) -> impl Future<Output = Self::Output>;
+}
+
+/// The arguments of a function that takes not even the context.
+#[derive(Debug)]
+pub struct Nothing;
+
+// No `do_not_recommend` on these: rustc says of a closure that moves or changes what it has
+// captured that it is no `AsyncFn`, and where.
+impl<F, R> Function<Nothing> for F
+where
+    F: AsyncFn() -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, _: &mut Context, Nothing: Nothing) -> R {
+        self().await
+    }
+}
+
+impl<F, R> Function<()> for F
+where
+    F: AsyncFn(&mut Context) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (): ()) -> R {
+        self(cx).await
+    }
+}
+
+impl<F, A, R> Function<(A,)> for F
+where
+    F: AsyncFn(&mut Context, A) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (a,): (A,)) -> R {
+        self(cx, a).await
+    }
+}
+
+impl<F, A, B, R> Function<(A, B)> for F
+where
+    F: AsyncFn(&mut Context, A, B) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (a, b): (A, B)) -> R {
+        self(cx, a, b).await
+    }
+}
+
+impl<F, A, B, C, R> Function<(A, B, C)> for F
+where
+    F: AsyncFn(&mut Context, A, B, C) -> R + 'static,
+{
+    type Output = R;
+
+    async fn call(&self, cx: &mut Context, (a, b, c): (A, B, C)) -> R {
+        self(cx, a, b, c).await
+    }
+}
 
 /// What a function can take as a path argument: whatever can be [parsed](FromArgument), or an
 /// `Option` of it.

@@ -1,0 +1,231 @@
+//! Requests that fail: the framework refuses them, the handler is cancelled or returns an error, or
+//! the client disconnects.
+
+use std::any::Any;
+use std::future::{Ready, ready};
+
+use squall_runtime::log;
+
+use crate::connection::request_body::BodyFailure;
+use crate::connection::watch::{Cancellation, Departure};
+use crate::context::Context;
+use crate::context::response::Progress;
+use crate::error::panic::panic_error;
+use crate::error::undelivered::Undelivered;
+use crate::error::{Error, HTTPError, Result};
+use crate::http::StatusCode;
+
+/// Refusals. No method of a handler runs.
+impl Context {
+    /// Refuses the request with `error`. Middleware and [`Endpoint::refuse`](crate::Endpoint::refuse)
+    /// see the error.
+    pub(crate) fn refuse(&mut self, error: impl Into<Error>) {
+        self.exchange.rare_mut().refusal = Some(error.into());
+    }
+
+    /// Like [`refuse`](Self::refuse), but closes the connection, because the rest of the body is not
+    /// read.
+    pub(crate) fn refuse_body(&mut self, failure: BodyFailure) {
+        self.exchange.head.keep_alive = false;
+        self.connection.set_linger();
+        self.refuse(failure.error());
+    }
+
+    /// Refuses the request with 500, because looking up its endpoint panicked.
+    pub(crate) fn refuse_panic(&mut self, panic: &(dyn Any + Send)) {
+        self.refuse(panic_error(panic));
+    }
+
+    /// Refuses the request, because the client disconnected before its body was complete.
+    pub(crate) fn refuse_disconnected(&mut self) {
+        self.mark_disconnected(Departure::Finished);
+        self.refuse(Undelivered::disconnected());
+    }
+
+    #[inline]
+    pub(crate) fn has_refusal(&self) -> bool {
+        self.exchange.rare.as_ref().is_some_and(|rare| rare.refusal.is_some())
+    }
+
+    pub(crate) fn take_refusal(&mut self) -> Option<Error> {
+        self.exchange.rare.as_mut()?.refusal.take()
+    }
+
+    /// Answers with 405, and marks the context. The provided methods of a
+    /// [`RequestHandler`](crate::RequestHandler) call this.
+    pub(crate) fn refuse_method(&mut self) -> Ready<Result> {
+        self.exchange.rare_mut().method_refused = true;
+        ready(Err(HTTPError::METHOD_NOT_ALLOWED.into()))
+    }
+
+    /// Returns whether [`refuse_method`](Self::refuse_method) was called, and removes the mark.
+    pub(crate) fn take_method_refused(&mut self) -> bool {
+        let rare = self.exchange.rare.as_mut();
+        rare.is_some_and(|rare| std::mem::take(&mut rare.method_refused))
+    }
+}
+
+/// Cancellations and disconnects.
+impl Context {
+    /// Notes why the handler was cancelled. Returns the error that replaces its result.
+    pub(crate) fn cancelled(&mut self, cancellation: Cancellation) -> Error {
+        match cancellation {
+            Cancellation::ClientGone(departure) => {
+                self.mark_disconnected(departure);
+                Undelivered::disconnected().into()
+            }
+            Cancellation::ServerEnds => HTTPError::SERVICE_UNAVAILABLE.into(),
+            Cancellation::TimeLimit => {
+                let limit = self.handler_timeout().unwrap_or_default();
+                let message = format!("the handler took longer than {limit:?}");
+                HTTPError::SERVICE_UNAVAILABLE.with_log_message(message).into()
+            }
+        }
+    }
+
+    /// Notes how the client disconnected. Only the first call counts.
+    pub(crate) fn mark_disconnected(&mut self, departure: Departure) {
+        self.exchange.rare_mut().departure.get_or_insert(departure);
+    }
+
+    /// Returns how the client disconnected, if it did.
+    pub(super) fn departure(&self) -> Option<Departure> {
+        self.exchange.rare.as_ref()?.departure
+    }
+
+    /// Whether the client disconnected before the response was finished.
+    pub(super) fn is_disconnected(&self) -> bool {
+        self.departure().is_some() && self.exchange.response.progress() != Progress::Finished
+    }
+}
+
+impl Undelivered {
+    /// A client that stops sending a body may still receive the responses before this one.
+    pub(super) fn departure(&self) -> Departure {
+        match self {
+            Self::Disconnected => Departure::Finished,
+            Self::TooSlow { .. } | Self::Gone(_) => Departure::Broken,
+        }
+    }
+}
+
+/// Responses to errors.
+impl Context {
+    /// Replaces the response with the page of `error`: its status, its headers and the standard page.
+    /// Logs the error as if the handler had returned it.
+    ///
+    /// Middleware uses it to write its own page for the error of a function: afterwards, call
+    /// [`clear_body`](Self::clear_body), or look at the [`status`](Self::status) that this sets.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
+    /// async fn nothing() -> Result {
+    ///     Err(HTTPError::NOT_FOUND)?
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(nothing))]).around(async |cx, next| {
+    ///     if let Err(error) = next.run(cx).await {
+    ///         cx.send_error(&error);
+    ///     }
+    ///     cx.set_header("X-Site", "mine")
+    /// });
+    /// let response = TestClient::new(app).get("/").send();
+    /// assert_eq!((response.status().as_u16(), response.header("x-site")), (404, Some("mine")));
+    /// ```
+    pub fn send_error(&mut self, error: &Error) {
+        self.respond_with_error(error);
+    }
+
+    /// Logs `error` and replaces the response with its page, unless the head has been sent.
+    pub(crate) fn respond_with_error(&mut self, error: &Error) {
+        if self.begin_error(error) {
+            self.write_error_page_or_500();
+        }
+    }
+
+    /// Replaces the response with a 500 without a body, because the page of another error could not
+    /// be written.
+    pub(crate) fn respond_with_bare_500(&mut self, error: &Error) {
+        self.write_error_line(error, true);
+        if self.put_error(error) {
+            let response = &mut self.exchange.response;
+            response.clear();
+            response.status = StatusCode::INTERNAL_SERVER_ERROR;
+            response.set_complete();
+        }
+    }
+
+    /// Responds with 503 to a request that the shutdown cut. The log has a line about it already.
+    pub(super) fn respond_to_cut(&mut self) {
+        if self.put_error(&HTTPError::SERVICE_UNAVAILABLE.into()) {
+            self.write_error_page_or_500();
+        }
+    }
+
+    fn write_error_page_or_500(&mut self) {
+        if let Err(error) = self.write_error_page().and_then(|()| self.complete()) {
+            self.respond_with_bare_500(&error);
+        }
+    }
+
+    /// Responds to bytes that are not a request, with the page that `write_error` writes. The
+    /// connection is closed after it.
+    ///
+    /// Logs one line. It is a warning whatever the status is, because the client is at fault. The
+    /// access log has no line, because there is no method and no path.
+    pub(crate) fn respond_to_malformed(
+        &mut self,
+        error: HTTPError,
+        write_error: impl FnOnce(&mut Self, &Error) -> Result,
+    ) {
+        self.exchange.clear_request();
+        let client = self.client_for_log();
+        log::warn(log::GENERAL, format_args!("no request from {client}: {error}"));
+        let error = error.into();
+        if !self.put_error(&error) {
+            return;
+        }
+        if let Err(error) = write_error(self, &error).and_then(|()| self.complete()) {
+            self.respond_with_bare_500(&error);
+        }
+        if let Err(error) = self.send_rest() {
+            self.log_error(&error);
+        }
+    }
+
+    /// Logs `error`, and replaces the response with its status and headers.
+    ///
+    /// Returns `false` if no page may follow. Either the client has disconnected; or the head has
+    /// been sent, so that only the end of the connection can tell the client.
+    pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
+        self.log_error(error);
+        self.put_error(error)
+    }
+
+    /// Like [`begin_error`](Self::begin_error), but does not log.
+    fn put_error(&mut self, error: &Error) -> bool {
+        self.take_upgrade();
+        if let Some(why) = Undelivered::of(error) {
+            self.mark_disconnected(why.departure());
+        }
+        if self.departure().is_some() {
+            return false;
+        }
+        if self.is_head_sent() {
+            self.exchange.response.set_broken();
+            return false;
+        }
+        let response = &mut self.exchange.response;
+        response.clear();
+        response.status = error.status();
+        if let Some(error) = error.http() {
+            response.headers.extend(error.headers());
+            if let Some(reason) = error.reason() {
+                self.set_reason(reason.to_owned());
+            }
+        }
+        true
+    }
+}

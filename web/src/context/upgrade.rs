@@ -1,0 +1,84 @@
+//! Leaves HTTP for another protocol (RFC 9110 §7.8).
+
+use crate::connection::upgrade::{Serve, Upgraded};
+use crate::context::Context;
+use crate::context::response::ResponseError;
+use crate::error::{HTTPError, Result};
+use crate::http::{StatusCode, header};
+
+impl Context {
+    /// Answers `101 Switching Protocols`, then gives the stream to `serve`.
+    ///
+    /// Set the `Upgrade` header first; the server adds `Connection: Upgrade`. The context and the
+    /// handler are dropped before `serve` begins, so a long conversation holds only the memory that
+    /// it needs.
+    ///
+    /// # Errors
+    ///
+    /// - [`ResponseError`] if the response is finished, its head has been flushed, or no `Upgrade`
+    ///   header is set;
+    /// - 400 if the request does not offer another protocol (`Connection: upgrade` and an `Upgrade`
+    ///   header), is HTTP/1.0, or has a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
+    /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn echo(cx: &mut Context) -> Result {
+    ///     if cx.header("upgrade").as_deref() != Some("echo") {
+    ///         Err(HTTPError::BAD_REQUEST)?;
+    ///     }
+    ///     cx.set_header("Upgrade", "echo")?;
+    ///     cx.upgrade(async |mut stream| {
+    ///         let mut byte = [0];
+    ///         while let Ok(1) = stream.read(&mut byte).await {
+    ///             if stream.write_all(&byte).await.is_err() {
+    ///                 break;
+    ///             }
+    ///         }
+    ///     })
+    /// }
+    /// # let client = TestClient::new(Application::new([route("/", get(echo))]));
+    /// # let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi";
+    /// # let answer = client.exchange(request);
+    /// # assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\nhi"), "{answer}");
+    /// ```
+    #[track_caller]
+    pub fn upgrade<F>(&mut self, serve: F) -> Result
+    where
+        F: AsyncFnOnce(Upgraded) + 'static,
+    {
+        self.begin_upgrade(Box::new(|stream| Box::pin(serve(stream))))
+    }
+
+    #[track_caller]
+    fn begin_upgrade(&mut self, serve: Serve) -> Result {
+        if self.is_finished() {
+            return Err(ResponseError::Finished.into());
+        }
+        if self.is_head_sent() {
+            return Err(ResponseError::HeadSent.into());
+        }
+        if !self.exchange.head.upgrade || !self.connection.with(|buffers| buffers.body.is_none()) {
+            Err(HTTPError::BAD_REQUEST.with_log_message("this request cannot be upgraded"))?;
+        }
+        if self.exchange.response.headers.first(&header::UPGRADE).is_none() {
+            return Err(ResponseError::NoProtocol.into());
+        }
+        self.set_status(StatusCode::SWITCHING_PROTOCOLS);
+        self.exchange.response.body.clear();
+        self.exchange.rare_mut().upgrade = Some(serve);
+        self.complete()
+    }
+
+    /// Whether the handler has chosen another protocol.
+    pub(super) fn is_upgrade(&self) -> bool {
+        self.exchange.rare.as_ref().is_some_and(|rare| rare.upgrade.is_some())
+    }
+
+    pub(super) fn take_upgrade(&mut self) -> Option<Serve> {
+        self.exchange.rare.as_mut()?.upgrade.take()
+    }
+}
