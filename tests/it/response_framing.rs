@@ -187,8 +187,8 @@ fn a_declared_length_that_is_wrong_is_a_500_as_long_as_nothing_was_sent() {
         }
     }
     let logged = |part: &str| server.log().iter().any(|line| line.contains(part));
-    assert!(logged("the response has 5 bytes and a Content-Length of 4"));
-    assert!(logged("the Content-Length of the response is no number"));
+    assert!(logged("the response has 5 bytes but a Content-Length of 4"));
+    assert!(logged("the Content-Length of the response is not a number"));
 }
 
 const INTERNAL_SERVER_ERROR: &str = "<html><title>500: Internal Server Error</title>\
@@ -215,12 +215,12 @@ fn a_promised_length_that_is_not_kept_cuts_the_connection() {
         cx.write(" world")
     }
     let cases = [
-        (serving(|| get(too_few)), "10", "the response has 5 bytes and a Content-Length of 10"),
-        (serving(|| get(too_many)), "6", "the response has 11 bytes and a Content-Length of 6"),
+        (serving(|| get(too_few)), "10", "the response has 5 bytes but a Content-Length of 10"),
+        (serving(|| get(too_many)), "6", "the response has 11 bytes but a Content-Length of 6"),
         (
             serving(|| get(too_many_at_the_end)),
             "6",
-            "the response has 11 bytes and a Content-Length of 6",
+            "the response has 11 bytes but a Content-Length of 6",
         ),
     ];
     for (server, length, message) in cases {

@@ -1,7 +1,7 @@
 //~ ERROR 17: an argument of a request cannot be parsed as `Vec<u8>`
 //~ NOTE: `Vec<u8>` does not implement `FromStr`
 //~ ERROR 18: an argument of a request cannot be parsed as `&str`
-//~ NOTE: `String` (not `&str`) and all else that implements `FromStr`
+//~ NOTE: `String` (not `&str`) and every other type that implements `FromStr`
 
 use squall::{Context, Result, get, route};
 

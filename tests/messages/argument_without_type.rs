@@ -1,5 +1,5 @@
 //~ ERROR 7: an argument of a request cannot be parsed as `!`
-//~ NOTE: where no type is named, name one: `let id: u64 = cx.path_argument("id")?`
+//~ NOTE: if no type is named, name one: `let id: u64 = cx.path_argument("id")?`
 
 use squall::{Context, Result, get, route};
 

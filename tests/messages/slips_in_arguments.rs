@@ -1,7 +1,7 @@
 //~ ERROR 15: `Text` is not a file that can be sent
 //~ NOTE: of a text that a client has sent, check that it names no other folder first
 //~ ERROR 22: cannot answer the requests of a route
-//~ NOTE: what makes a handler is called: `route("/metrics", metrics::handler())`
+//~ NOTE: a function that returns a handler must be called: `route("/metrics", metrics::handler())`
 //~ ERROR 24: `{integer}` is not a time
 //~ NOTE: a number says no unit: `Duration::from_secs(5)`
 //~ ERROR 25: `&str` is not a list of proxies

@@ -1,4 +1,4 @@
-//! The arguments of a request: of its path, its query and its form.
+//! The arguments of a request: from its path, its query and its form.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -19,7 +19,16 @@ use crate::types::text::Text;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Context {
-    /// The path argument called `name`, percent-decoded and parsed.
+    /// Returns the path argument called `name`, percent-decoded and parsed.
+    ///
+    /// # Errors
+    ///
+    /// - 404 if it does not parse as a `T`, or if it is absent because an optional group of a regular
+    ///   expression did not match (see [`optional_path_argument`](Self::optional_path_argument));
+    /// - 400 if it is not UTF-8;
+    /// - 500 if the route has no argument of that name.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, RequestHandler, route};
@@ -37,21 +46,21 @@ impl Context {
     /// assert_eq!(client.get("/story/7").send().text(), "story 7");
     /// assert_eq!(client.get("/story/seven").send().status(), 404);
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// 404 if it does not parse as a `T`, or is absent because an optional group of a regular
-    /// expression did not match (see [`optional_path_argument`](Self::optional_path_argument));
-    /// 400 if it is not UTF-8; 500 if the route has no argument of that name.
     #[track_caller]
     pub fn path_argument<T: FromArgument>(&self, name: &str) -> Result<T> {
         self.path_argument_at(self.position_of(name)?)
     }
 
-    /// The path argument called `name`, or `None` if it is absent because an optional group of a
-    /// regular expression did not match.
+    /// Returns the path argument called `name`, or `None` if it is absent because an optional group of
+    /// a regular expression did not match.
     ///
-    /// A function takes an `Option` for it: see [`PathArgument`](crate::PathArgument).
+    /// A function handler can take an `Option` instead: see [`PathArgument`](crate::PathArgument).
+    ///
+    /// # Errors
+    ///
+    /// Like [`path_argument`](Self::path_argument), but an absent argument is not an error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, regex};
@@ -65,10 +74,6 @@ impl Context {
     /// assert_eq!(client.get("/1999/7").send().text(), "Some(7)");
     /// assert_eq!(client.get("/1999").send().text(), "None");
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Like [`path_argument`](Self::path_argument), but none for an argument that is absent.
     #[track_caller]
     pub fn optional_path_argument<T: FromArgument>(&self, name: &str) -> Result<Option<T>> {
         self.optional_path_argument_at(self.position_of(name)?)
@@ -82,7 +87,13 @@ impl Context {
         position.flatten().ok_or_else(|| no_such_argument(name))
     }
 
-    /// The path argument at `position`, counted from 0, percent-decoded and parsed.
+    /// Returns the path argument at `position`, counted from 0, percent-decoded and parsed.
+    ///
+    /// # Errors
+    ///
+    /// Like [`path_argument`](Self::path_argument), but 404 if there is no argument at `position`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, regex};
@@ -94,10 +105,6 @@ impl Context {
     /// let app = Application::new([regex(r"/(\d{4})-(\d\d)", get(archive))]);
     /// assert_eq!(TestClient::new(app).get("/1999-07").send().text(), "7/1999");
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Like [`path_argument`](Self::path_argument), but 404 if there is no argument at `position`.
     pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
         let Some(range) = self.exchange.arguments.range(position) else {
             return Err(HTTPError::NOT_FOUND.into());
@@ -109,22 +116,22 @@ impl Context {
         }
     }
 
-    /// The path argument at `position`, counted from 0, or `None` if it is absent because an optional
-    /// group of a regular expression did not match, or because the route has fewer.
+    /// Returns the path argument at `position`, counted from 0. Returns `None` if an optional group of a
+    /// regular expression did not match, or if the route has fewer arguments.
     ///
     /// # Errors
     ///
-    /// Like [`path_argument`](Self::path_argument), but none for an argument that is absent.
+    /// Like [`path_argument`](Self::path_argument), but an absent argument is not an error.
     pub fn optional_path_argument_at<T: FromArgument>(&self, position: usize) -> Result<Option<T>> {
         let is_there = self.exchange.arguments.range(position).is_some();
         is_there.then(|| self.path_argument_at(position)).transpose()
     }
 
-    /// Whatever else it is than digits.
+    /// Parses an argument that is not an integer of plain digits.
     #[inline(never)]
     #[track_caller]
     fn parse_path_argument<T: FromArgument>(&self, range: Range) -> Result<T> {
-        // Shared rather than borrowed: the type that it becomes may run any code of the user.
+        // The input cannot be borrowed here: parsing runs code of the user.
         let (buffer, range) = self.connection.with(|buffers| buffers.input.share(range));
         let raw = buffer.get(range).unwrap_or_default();
         let text = decode_argument(raw);
@@ -132,16 +139,32 @@ impl Context {
         T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
     }
 
-    /// The argument called `name`: of a form in the body, or of the query if there is none; the last
-    /// if there are several.
+    /// Returns the argument called `name`: from a form in the body, or from the query if the form has
+    /// none. If there are several, returns the last one.
     ///
-    /// Forms are those of `application/x-www-form-urlencoded`, read unless the route streams
-    /// the body. Spaces around the value are stripped, as Tornado does. Other arguments are not
-    /// decoded, so that it does not matter whether they are UTF-8.
+    /// A form is a body of type `application/x-www-form-urlencoded`. It is read unless the route
+    /// streams the body. Spaces around the value are removed, as in Tornado. Other arguments are not
+    /// decoded, so it does not matter if they are not UTF-8.
     ///
     /// # Errors
     ///
-    /// 400 if it is missing or not UTF-8, and for a form or a query of more than 1,000 fields.
+    /// 400 if the argument is missing or not UTF-8, and if the form or the query has more than 1,000
+    /// fields.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn greet(cx: &mut Context) -> Result {
+    ///     let name = cx.argument("name")?;
+    ///     write!(cx, "Hello, {name}")
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(greet).post(greet))]));
+    /// assert_eq!(client.get("/?name=Ada%20L.").send().text(), "Hello, Ada L.");
+    /// let form = client.post("/").header("Content-Type", "application/x-www-form-urlencoded");
+    /// assert_eq!(form.body("name=Ada").send().text(), "Hello, Ada");
+    /// ```
     pub fn argument(&self, name: &str) -> Result<Text> {
         let found = match self.form_fields()?.last(name)? {
             None => self.query_fields()?.last(name)?,
@@ -150,7 +173,13 @@ impl Context {
         found.ok_or_else(|| missing(name))
     }
 
-    /// The argument called `name`, parsed.
+    /// Returns the argument called `name`, parsed.
+    ///
+    /// # Errors
+    ///
+    /// Like [`argument`](Self::argument), and 400 if it does not parse as a `T`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -164,10 +193,6 @@ impl Context {
     /// assert_eq!(client.get("/?n=many").send().status(), 400);
     /// assert_eq!(client.get("/").send().status(), 400);
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`argument`](Self::argument), and 400 if it does not parse as a `T`.
     pub fn argument_as<T: FromArgument>(&self, name: &str) -> Result<T> {
         T::from_argument(&self.argument(name)?).ok_or_else(|| {
             let message = format!("the argument {name:?} is not valid");
@@ -175,7 +200,13 @@ impl Context {
         })
     }
 
-    /// All arguments called `name`, those of the query first.
+    /// Returns all arguments called `name`: first from the query, then from the form.
+    ///
+    /// # Errors
+    ///
+    /// Like [`argument`](Self::argument), but a missing argument is not an error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -188,15 +219,17 @@ impl Context {
     /// assert_eq!(client.get("/?tag=a&tag=b%20c").send().text(), r#"["a","b c"]"#);
     /// assert_eq!(client.get("/").send().text(), "[]");
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Like [`argument`](Self::argument), but none if there are no such arguments.
     pub fn arguments(&self, name: &str) -> Result<Vec<Text>> {
         self.query_fields()?.all(name).chain(self.form_fields()?.all(name)).collect()
     }
 
-    /// The query as a value of the program's own type.
+    /// Deserializes the query into a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 400 if the query does not fit the type, and if it has more than 1,000 fields.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -215,17 +248,13 @@ impl Context {
     /// let client = TestClient::new(Application::new([route("/", get(search))]));
     /// assert_eq!(client.get("/?q=wind&page=2").send().text(), "wind, page 2");
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// 400 if it does not fit the type, and for more than 1,000 fields.
     pub fn query_as<T: DeserializeOwned>(&self) -> Result<T> {
         let query = self.encoded_query();
         check_fields(&query)?;
         serde_html_form::from_bytes(&query).map_err(bad_request)
     }
 
-    /// The query as it was sent.
+    /// Returns the query as it was sent.
     fn encoded_query(&self) -> Content {
         let Some(range) = self.exchange.head.query else { return Content::default() };
         let (buffer, range) = self.connection.with(|buffers| buffers.input.share(range));
@@ -267,13 +296,12 @@ impl Context {
         media_type.trim().eq_ignore_ascii_case(FORM)
     }
 
-    /// The bytes of a part of the head, for as long as `work` takes.
+    /// Calls `work` with the bytes of a part of the head.
     pub(super) fn with_bytes<R>(&self, range: Range, work: impl FnOnce(&[u8]) -> R) -> R {
         self.connection.with(|buffers| work(buffers.input.part(range)))
     }
 }
 
-#[cold]
 #[track_caller]
 fn no_such_argument(name: &str) -> Error {
     NoSuchArgument(name.to_owned()).into()
@@ -283,7 +311,7 @@ fn missing(name: &str) -> Error {
     HTTPError::BAD_REQUEST.with_log_message(format!("missing argument {name:?}")).into()
 }
 
-/// A handler asks for an argument that its route does not have.
+/// A handler asked for an argument that its route does not have.
 #[derive(Debug)]
 struct NoSuchArgument(String);
 
@@ -295,12 +323,14 @@ impl fmt::Display for NoSuchArgument {
 
 impl std::error::Error for NoSuchArgument {}
 
-/// What an argument of a request can be parsed as: whatever implements [`FromStr`] and borrows
-/// nothing.
+/// A type that an argument of a request can be parsed into. Every type that implements [`FromStr`]
+/// and borrows nothing is one.
 ///
-/// For a type of your own, implement [`FromStr`]. This trait is there for what the compiler says
-/// of a type that cannot be parsed, or that nobody named. An argument that a path may lack is an
-/// `Option`: see [`PathArgument`](crate::PathArgument).
+/// For a type of your own, implement [`FromStr`]. This trait exists for its compile errors, which
+/// name types that cannot be parsed. An optional path argument is an `Option`: see
+/// [`PathArgument`](crate::PathArgument).
+///
+/// # Examples
 ///
 /// ```
 /// use std::str::FromStr;
@@ -329,17 +359,18 @@ impl std::error::Error for NoSuchArgument {}
 #[diagnostic::on_unimplemented(
     message = "an argument of a request cannot be parsed as `{Self}`",
     label = "`{Self}` does not implement `FromStr`",
-    note = "numbers, `bool`, `String` (not `&str`) and all else that implements `FromStr` can be parsed",
-    note = "where no type is named, name one: `let id: u64 = cx.path_argument(\"id\")?`"
+    note = "numbers, `bool`, `String` (not `&str`) and every other type that implements `FromStr` can be parsed",
+    note = "if no type is named, name one: `let id: u64 = cx.path_argument(\"id\")?`"
 )]
 pub trait FromArgument: Sized {
-    /// Parses the argument, which is decoded; `None` if it is none of this type.
+    /// Parses the decoded argument. Returns `None` if it is not valid for this type.
     fn from_argument(argument: &str) -> Option<Self>;
 
-    /// What [`from_argument`](Self::from_argument) makes of an argument of nothing but digits, if
-    /// this type is one of integers: they are read as such where they stand.
+    /// Fast path of [`from_argument`](Self::from_argument): same result; skip on a first reading.
+    ///
+    /// Converts an argument of plain digits if this type is an integer, without decoding it to text.
     #[doc(hidden)]
-    #[inline(always)]
+    #[inline]
     fn from_digits(digits: impl Fn() -> Option<u64>) -> Option<Self> {
         let _ = digits;
         None
@@ -352,9 +383,9 @@ impl<T: FromStr + 'static> FromArgument for T {
         argument.parse().ok()
     }
 
-    #[inline(always)]
+    #[inline]
     fn from_digits(digits: impl Fn() -> Option<u64>) -> Option<Self> {
-        // Which of them `T` is, is known to the compiler: one remains, or none.
+        // The compiler knows `T`, and removes the other lines.
         None.or_else(|| integer::<T, u64>(&digits))
             .or_else(|| integer::<T, u32>(&digits))
             .or_else(|| integer::<T, u16>(&digits))
@@ -365,8 +396,8 @@ impl<T: FromStr + 'static> FromArgument for T {
     }
 }
 
-/// The number as a `T`, if that is an `I`, and large enough.
-#[inline(always)]
+/// Converts the number if `T` is the integer type `I` and the number fits.
+#[inline]
 fn integer<T: 'static, I: TryFrom<u64> + 'static>(digits: impl Fn() -> Option<u64>) -> Option<T> {
     if TypeId::of::<T>() != TypeId::of::<I>() {
         return None;
@@ -382,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_what_they_parse_to() {
+    fn integers_read_from_digits_equal_parsed_integers() {
         fn check<T: FromArgument + PartialEq + fmt::Debug>() {
             for number in [0, 7, 127, 128, 255, 256, 65_536, 1 << 31, 1 << 32, 1 << 63, u64::MAX] {
                 let parsed = T::from_argument(&number.to_string());

@@ -1,3 +1,5 @@
+//! The body of a request, as a handler reads it.
+
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,13 +18,29 @@ use crate::types::content::Content;
 
 /// The body of a request.
 ///
-/// `cx.body().await` is all of it, as [`Content`]. Unless its route
-/// [streams](crate::Route::stream_request_body), the body has been read before the handler
-/// was called, and this is ready at once.
+/// Await it to get the whole body as [`Content`]. Unless the route
+/// [streams](crate::Route::stream_request_body) the body, it was read before the handler was called
+/// and is ready at once.
 ///
-/// [`next`](Self::next) gives it piece by piece: nothing is received before it is asked for,
-/// so that a handler that is slow to take the body holds back the client, not the memory of
-/// the server. A piece is what has come, whether the client sent it in chunks or not.
+/// [`next`](Self::next) returns it in pieces. Nothing is received before the handler asks for it, so a
+/// handler that reads slowly slows down the client and does not fill the memory of the server. A piece
+/// holds the bytes that have arrived; it does not depend on the client's chunks.
+///
+/// A compressed body is returned as it was sent, unless the server or the route
+/// [decompresses](crate::HTTPServer::decompress_request) it.
+///
+/// A body belongs to its request. If it is moved into a background task and not read to its end when
+/// the handler returns, it ends with an error. A second `Body` of the same request starts over, so
+/// middleware can read the body before the handler does. On a route that
+/// [streams](crate::Route::stream_request_body), it continues where the first one stopped.
+///
+/// # Errors
+///
+/// Each piece, and the whole body, may be an error that `?` turns into the response: 413 for a body
+/// larger than the [limit](crate::HTTPServer::max_body_size), 400 for malformed framing, 408 for a
+/// client that stops sending.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -40,41 +58,28 @@ use crate::types::content::Content;
 /// let app = Application::new([route("/", post(count)).stream_request_body()]);
 /// assert_eq!(TestClient::new(app).post("/").body("12345").send().text(), "5");
 /// ```
-///
-/// A body that came compressed is given out as it was sent, unless the server or its route
-/// [decompresses](crate::HTTPServer::decompress_request) it.
-///
-/// # Errors
-///
-/// Each piece, and the whole, may be an error that `?` turns into the response: 413 for more
-/// than the [limit](crate::HTTPServer::max_body_size), 400 for framing that is not HTTP, 408
-/// for a client that stops sending.
-///
-/// A body belongs to its request: one that is kept, or moved into a background task, and not
-/// read to its end when the handler returns ends in an error. What one body has given it does not
-/// give again. Another one of the same request, as middleware may have made it, begins anew; on a
-/// route that [streams](crate::Route::stream_request_body) it goes on where the first stopped.
-#[must_use = "a body is read by `.await`, or piece by piece by `next`"]
+#[must_use = "await a body, or read it in pieces with `next`"]
 pub struct Body {
     connection: Rc<Connection>,
-    /// The request of the connection that this is the body of.
+    /// The number of the request on its connection.
     request: u32,
-    given: bool,
-    /// Somebody may wait, or have waited, for it.
+    /// Whether the end, or an error, was returned.
+    is_over: bool,
+    /// Whether it was polled, so that the connection may have a waker of it.
     is_polled: bool,
-    /// In a box, so that bodies whose handler does not choose are no larger.
+    /// Set if the handler has chosen a size. Boxed, because few do.
     pieces: Option<Box<Pieces>>,
 }
 
-/// How large the pieces of a body are, if its handler has chosen.
+/// The pieces of a body whose handler has chosen their size.
 struct Pieces {
-    /// The most bytes of a piece.
+    /// The largest piece, in bytes.
     size: usize,
-    /// What is left of a body that was received before the handler was called.
+    /// The rest of a body that was received before the handler was called.
     rest: Bytes,
 }
 
-/// The largest piece that a handler can choose.
+/// The largest size that a handler can choose, in bytes.
 const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Body {
@@ -84,31 +89,38 @@ impl Body {
         Self {
             connection: Rc::clone(connection),
             request,
-            given: false,
+            is_over: false,
             is_polled: false,
             pieces: None,
         }
     }
 
-    /// The next piece; `None` at the end.
+    /// Returns the next piece, or `None` at the end.
     ///
     /// # Errors
     ///
-    /// As told [above](Self#errors); there are no more pieces then.
+    /// See [above](Self#errors). There are no more pieces after an error.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         let connection = Rc::clone(&self.connection);
         let _stop = StopReceiving { connection: &connection, request: self.request };
         std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
     }
 
-    /// Makes the pieces that [`next`](Self::next) gives have at most `bytes` bytes, and makes room for
-    /// as many to be received at once. The default is 8 KiB at most.
+    /// Limits the pieces that [`next`](Self::next) returns to `bytes` bytes, and receives as many at
+    /// once. The default is at most 8 KiB.
     ///
-    /// Larger pieces take fewer system calls, and more memory for as long as the body is read: choose
-    /// 64 KiB for large uploads. A piece is still what has come, and may be shorter. Pieces of a body
-    /// that is [decompressed](crate::Route::decompress_request) have 64 KiB at most, whatever is
-    /// chosen. On a route that does not [stream](crate::Route::stream_request_body) the body, all of
-    /// it has been received, and is only divided.
+    /// Larger pieces take fewer system calls, and more memory while the body is read. Choose 64 KiB for
+    /// large uploads. A piece holds the bytes that have arrived, so it may be shorter.
+    ///
+    /// Pieces of a body that is [decompressed](crate::Route::decompress_request) have at most 64 KiB,
+    /// whatever is chosen. On a route that does not [stream](crate::Route::stream_request_body), the
+    /// body has been received already, and is only divided.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` is 0 or more than 16 MiB.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -126,10 +138,6 @@ impl Body {
     /// let app = Application::new([route("/", post(store)).stream_request_body()]);
     /// assert_eq!(TestClient::new(app).post("/").body(vec![7; 200_000]).send().text(), "200000");
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `bytes` is 0 or more than 16 MiB.
     #[track_caller]
     pub fn chunk_size(mut self, bytes: usize) -> Self {
         assert!(
@@ -140,7 +148,13 @@ impl Body {
         self
     }
 
-    /// All of it, as JSON in the form of a `T`.
+    /// Reads the whole body and deserializes it from JSON into a `T`. The `Content-Type` is not checked.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is not JSON or does not fit the type, and the errors of reading [the body](Self#errors).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
@@ -153,16 +167,20 @@ impl Body {
     /// assert_eq!(client.post("/").body("[1, 2]").send().text(), "3");
     /// assert_eq!(client.post("/").body("[1, ").send().status(), 400);
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// 400 if it is not JSON, or does not fit the type; and those of reading it.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.await?;
         serde_json::from_slice(&bytes).map_err(bad_request)
     }
 
-    /// All of it, as a form (`application/x-www-form-urlencoded`) in the shape of a `T`.
+    /// Reads the whole body and deserializes it from a form (`application/x-www-form-urlencoded`) into a
+    /// `T`. The `Content-Type` is not checked.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it does not fit the type or has more than 1,000 fields, and the errors of reading
+    /// [the body](Self#errors).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
@@ -182,27 +200,23 @@ impl Body {
     /// assert_eq!(client.post("/").body("to=Ada&urgent=true").send().text(), "Ada, urgent: true");
     /// assert_eq!(client.post("/").body("urgent=true").send().status(), 400);
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// 400 if it does not fit the type, or has more than 1,000 fields; and those of reading it.
     pub async fn form<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.await?;
         check_fields(&bytes)?;
         serde_html_form::from_bytes(&bytes).map_err(bad_request)
     }
 
-    /// All of it, as text.
+    /// Reads the whole body as text.
     ///
     /// # Errors
     ///
-    /// 400 if it is not UTF-8; and those of reading it.
+    /// 400 if it is not UTF-8, and the errors of reading [the body](Self#errors).
     pub async fn text(self) -> Result<String> {
         let bytes = self.await?;
         String::from_utf8(bytes.into()).map_err(bad_request)
     }
 
-    /// All of it, if it is there and nothing of it was given out.
+    /// Returns the whole body if it has been received and no piece was read.
     #[inline]
     fn whole(&self) -> Option<Content> {
         if self.is_polled || !self.is_current() {
@@ -215,15 +229,15 @@ impl Body {
         if let Some(piece) = self.next_of_whole() {
             return Poll::Ready(Some(Ok(piece)));
         }
-        if self.given {
+        if self.is_over {
             return Poll::Ready(None);
         }
         if !self.is_current() {
-            self.given = true;
+            self.is_over = true;
             return Poll::Ready(Some(Err(BodyFailure::Over.error().into())));
         }
         if let Some(whole) = self.connection.with(|buffers| buffers.body.whole(&buffers.input)) {
-            self.given = true;
+            self.is_over = true;
             return Poll::Ready(self.first_of_whole(whole.into()).map(Ok));
         }
         let mut limit = usize::MAX;
@@ -237,17 +251,17 @@ impl Body {
         match ready!(read) {
             Ok(true) => Poll::Ready(Some(Ok(piece.into()))),
             Ok(false) => {
-                self.given = true;
+                self.is_over = true;
                 Poll::Ready(None)
             }
             Err(failure) => {
-                self.given = true;
+                self.is_over = true;
                 Poll::Ready(Some(Err(self.fail(failure))))
             }
         }
     }
 
-    /// The first piece of a body that was received before it was asked for.
+    /// Returns the first piece of a body that was received before the handler was called.
     fn first_of_whole(&mut self, whole: Bytes) -> Option<Bytes> {
         match &mut self.pieces {
             None => Some(whole).filter(|whole| !whole.is_empty()),
@@ -264,7 +278,7 @@ impl Body {
         Some(piece).filter(|piece| !piece.is_empty())
     }
 
-    /// Whether the request that this is the body of is being served.
+    /// Whether the request of this body is still being served.
     fn is_current(&self) -> bool {
         self.request == self.connection.request()
     }
@@ -311,7 +325,7 @@ impl IntoFuture for Body {
     }
 }
 
-/// The future of a whole [`Body`].
+/// The future of a whole [`Body`], which `cx.body().await` creates.
 #[must_use = "a future does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct WholeBody {
@@ -357,8 +371,7 @@ impl Drop for Body {
     }
 }
 
-/// Leaves the watch over the client to the connection, when nobody waits for the body any
-/// more.
+/// Lets the connection watch the client again, once the handler does not wait for the body.
 struct StopReceiving<'a> {
     connection: &'a Connection,
     request: u32,

@@ -1,4 +1,4 @@
-//! Bodies of requests that come compressed.
+//! The `Content-Encoding` of a request's body.
 
 use crate::context::Context;
 use crate::error::HTTPError;
@@ -6,13 +6,12 @@ use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::head::Range;
 use crate::http1::inflate::{ACCEPTED, Coding, UnknownCoding};
 
-/// What is said of a coding that has been taken off, as by Tornado.
+/// The header that replaces `Content-Encoding` once the body is decompressed, as in Tornado.
 const CONSUMED: &str = "x-consumed-content-encoding";
 
 impl Context {
-    /// Has the coding taken off the body, if there is one, and moves what the request says of it
-    /// to where it does no harm: a body that is passed on is not compressed any more.
-    #[cold]
+    /// Makes the body be decompressed if it has an encoding, and hides the `Content-Encoding` header:
+    /// a handler that passes the body on must not pass on the header.
     pub(super) fn decompress_request(&mut self) {
         if self.connection.with(|buffers| buffers.body.is_none()) {
             return;
@@ -28,13 +27,13 @@ impl Context {
                 });
                 self.exchange.rare_mut().consumed_encoding = Some(value);
             }
-            // Where nothing is, there is no more to say.
+            // The response is 404.
             Err(UnknownCoding) if self.exchange.policy().pattern.is_none() => {}
             Err(UnknownCoding) => self.refuse(unknown_coding()),
         }
     }
 
-    /// The coding of the body, and the field that names it.
+    /// Returns the encoding of the body, and the value that names it.
     fn content_coding(&self) -> Result<Option<(Coding, Range)>, UnknownCoding> {
         self.connection.with(|buffers| {
             let head = buffers.input.head();
@@ -52,12 +51,12 @@ impl Context {
         })
     }
 
-    /// Whether the body has a coding that nobody has taken off.
+    /// Whether the body is still compressed.
     pub(super) fn is_body_encoded(&self) -> bool {
         !matches!(self.content_coding(), Ok(None))
     }
 
-    /// The value of the header `name`, if that is the one for a coding that was taken off.
+    /// Returns the value of the header `name` if it is the one that replaces `Content-Encoding`.
     pub(super) fn consumed_encoding(&self, name: &str) -> Option<Range> {
         self.exchange
             .rare
@@ -70,7 +69,7 @@ impl Context {
         let value = self.consumed_encoding(CONSUMED);
         let value = value.and_then(|value| HeaderValue::from_bytes(value.of(head)).ok());
         if let Some(value) = value {
-            // It fails where the map is full.
+            // Fails if the map is full.
             let _ = headers.try_append(HeaderName::from_static(CONSUMED), value);
         }
     }
@@ -80,7 +79,7 @@ fn is_content_encoding(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"content-encoding")
 }
 
-/// Refuses a body that cannot be decompressed, and says which can (RFC 9110 §15.5.16).
+/// Returns 415 with the encodings that the server accepts (RFC 9110 §15.5.16).
 pub(super) fn unknown_coding() -> HTTPError {
     HTTPError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
         .with_header(header::ACCEPT_ENCODING, ACCEPTED)

@@ -1,4 +1,4 @@
-//! Bodies that are files.
+//! Files as bodies of responses.
 
 use std::panic::Location;
 use std::time::SystemTime;
@@ -13,29 +13,17 @@ use crate::http::{HeaderValue, Method, header};
 use crate::types::shield::shielded;
 
 impl Context {
-    /// Appends a file to the body of the response, which as a rule it is all of.
+    /// Appends a file to the body of the response. Usually the file is the whole body.
     ///
-    /// ```
-    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
-    /// async fn manifest(cx: &mut Context) -> Result {
-    ///     cx.send_file("Cargo.toml").await
-    /// }
+    /// # Security: the path is trusted
     ///
-    /// let client = TestClient::new(Application::new([route("/manifest", get(manifest))]));
-    /// let response = client.get("/manifest").send();
-    /// assert!(response.text().starts_with("[package]"));
-    /// assert_eq!(response.header("content-type"), Some("text/x-toml"));
-    /// assert!(response.header("last-modified").is_some());
-    /// ```
+    /// **The client receives whatever file the path names.** The path is opened as it is: `..` goes up,
+    /// an absolute path leaves every folder, and links are followed. A path that contains text from a
+    /// client can reach every file that the server may read: keys, passwords, source code. A path
+    /// argument can contain `/`, because `%2F` is decoded, and `folder.join(argument)` ignores the
+    /// folder if the argument begins with `/`.
     ///
-    /// # The path is trusted
-    ///
-    /// **Whatever `file` names is sent to whoever asks.** The path is opened as it is: `..` goes up,
-    /// an absolute path leaves every folder, links are followed, and a path that a client has had a
-    /// say in reaches every file that the server may read: its keys, its passwords,
-    /// its source. An argument of the path may hold a `/`, for `%2F` is decoded, and
-    /// `folder.join(argument)` forgets the folder if the argument begins with one. So do not build
-    /// a path of what a request holds; look the file up by it, in a list of what there is to have:
+    /// So never build a path from a request. Look the file up in a list of files that may be sent:
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, HTTPError, Result, get, route};
@@ -52,47 +40,61 @@ impl Context {
     /// # assert_eq!(client.get("/..%2FCargo.toml").send().status(), 404);
     /// ```
     ///
-    /// # What is sent
+    /// # The response
     ///
-    /// The file is opened at once, in the [pool](crate::IOLoop::run_in_executor), and what fails is
-    /// returned. Its bytes leave when the response does, which is when the handler has returned, or
-    /// at a [`flush`](Self::flush): with the length that the file had when it was opened. The handler
-    /// does not wait for it, and may delete the file.
+    /// The file is opened at once, in the [thread pool](crate::IOLoop::run_in_executor), and this
+    /// returns an error if that fails. The bytes are sent with the response, when the handler returns
+    /// or at a [`flush`](Self::flush), with the length that the file had when it was opened. The
+    /// handler does not wait for them, and may delete the file.
     ///
-    /// A file that says it is empty is read to its end, because those of `/proc` have content
-    /// nevertheless: up to 1 MiB, more is an error. A file on which another process holds a lease, as
-    /// Samba does, is opened once that process has given it up.
+    /// - **`Content-Type`**: from the file's extension (`application/octet-stream` if that is unknown;
+    ///   never with a charset), unless the handler has set one or has written something before.
+    /// - **`Last-Modified`**: set if the file is the whole body, unless the handler has set one.
+    /// - **`ETag`**: none, unless the handler has set one.
+    /// - **304**: sent to a `GET` or `HEAD` whose `If-None-Match` has the handler's tag, or whose
+    ///   `If-Modified-Since` is not before `Last-Modified`.
+    /// - **`Range`**: the handler decides. See [`OpenFile::range`](crate::OpenFile::range).
+    /// - **`HEAD`**: gets the same headers. Nothing is read.
     ///
-    /// The `Content-Type` is that of the extension (`application/octet-stream` if that tells
-    /// nothing; never with a charset), unless one is set or something was written before. If the
-    /// file is all of the body, it gets a `Last-Modified` when it leaves, unless one is set. No `ETag`
-    /// is made. A `GET` or `HEAD` whose `If-None-Match` has the tag that the handler has set, or
-    /// whose `If-Modified-Since` is not before `Last-Modified`, is answered with 304. A `Range` is
-    /// the handler's to answer: see [`OpenFile::range`](crate::OpenFile::range).
+    /// HTTP dates have whole seconds, and a file may change twice in one. So a file that changed less
+    /// than a second before it was opened never causes a 304 by its date, and its `Last-Modified` is one
+    /// second before the change. A handler that sets `Last-Modified` itself must do the same. A file of
+    /// `/proc` has no `Last-Modified`.
     ///
-    /// A header says whole seconds, and a file may change twice in one. So a file that changed less
-    /// than a second before it was opened is never answered with 304 by its date, and its
-    /// `Last-Modified` is a second earlier than the change. A handler that sets `Last-Modified` itself
-    /// has to do the same. A file of `/proc` has no `Last-Modified`.
+    /// A file whose length is 0 is read to its end, because files of `/proc` have content nevertheless:
+    /// up to 1 MiB; more is an error. If another process holds a lease on the file, as Samba does, the
+    /// file is opened once that process has given the lease up.
     ///
-    /// `HEAD` gets the same headers, and nothing is read.
+    /// # How a file is sent
     ///
-    /// # How
-    ///
-    /// No file is read on the loop's thread, except for up to 64 KiB of an
-    /// [`OpenFile`](crate::OpenFile) that the
-    /// system says it has in memory. Up to 64 KiB are read by the trip to the pool that opens the
-    /// file, and leave together with the head. More is copied by the system from its cache to the
-    /// socket (`sendfile`), at most 2 MiB a trip, as fast as the client takes it; the
-    /// [`write_timeout`](crate::HTTPServer::write_timeout) ends one that takes nothing. A file that
-    /// becomes shorter meanwhile ends the connection, so that what the client has does not look
-    /// whole, and stands in the log.
+    /// No file is read on the loop's thread, except up to 64 KiB of an [`OpenFile`](crate::OpenFile)
+    /// that the kernel has in memory. The pool's job that opens a file also reads up to 64 KiB of it,
+    /// which are sent together with the head. The kernel copies larger files from its cache to the
+    /// socket (`sendfile`), at most 2 MiB at a time, as fast as the client reads. The
+    /// [`write_timeout`](crate::HTTPServer::write_timeout) ends a response that the client does not
+    /// read. If the file becomes shorter meanwhile, the connection is closed, so that the response does
+    /// not look complete, and the error is logged.
     ///
     /// # Errors
     ///
-    /// [`FileError`](crate::FileError): 404 if there is no such file; 403 if the server may not read
-    /// it, and for directories and all else that is no regular file; otherwise 500. And as
+    /// [`FileError`](crate::FileError): 404 if there is no such file; 403 if the server may not read it,
+    /// and for directories and anything else that is not a regular file; otherwise 500. Also like
     /// [`write`](Self::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn manifest(cx: &mut Context) -> Result {
+    ///     cx.send_file("Cargo.toml").await
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/manifest", get(manifest))]));
+    /// let response = client.get("/manifest").send();
+    /// assert!(response.text().starts_with("[package]"));
+    /// assert_eq!(response.header("content-type"), Some("text/x-toml"));
+    /// assert!(response.header("last-modified").is_some());
+    /// ```
     #[track_caller]
     pub fn send_file<F: IntoFileSource>(
         &mut self,
@@ -127,23 +129,23 @@ impl Context {
         Ok(())
     }
 
-    /// When the file that is all of the body was modified.
+    /// Returns when the file was modified, if it is the whole body.
     fn file_modified(&self) -> Option<Modified> {
         let Response { file, body, .. } = &self.exchange.response;
         file.filter(|file| file.length == Some(body.len()))?.modified
     }
 
-    /// Says how old the file is, unless the handler has.
+    /// Sets `Last-Modified`, unless the handler has.
     pub(super) fn date_file(&mut self) {
         if let Some(modified) = self.file_modified()
             && self.exchange.response.headers.first(&header::LAST_MODIFIED).is_none()
         {
-            // It fails only once the head has left.
+            // Fails only once the head has been sent.
             let _ = self.set_header(header::LAST_MODIFIED, http_date(modified.told()));
         }
     }
 
-    /// Whether the client has the file as it is, by its age (RFC 9110 §13.1.3).
+    /// Whether the client has this version of the file, by its date (RFC 9110 §13.1.3).
     pub(super) fn has_unmodified(&self) -> bool {
         let modified = self.exchange.response.headers.first(&header::LAST_MODIFIED);
         let is_settled = self.file_modified().is_some_and(|modified| modified.is_settled);
@@ -161,10 +163,11 @@ impl Context {
     }
 }
 
-/// A time as it stands in a header. What was changed in the future, by a clock that is wrong, was
-/// changed now (RFC 9110 §8.8.2.1); what was changed before 1970, then.
+/// Formats a time for a header. A time in the future, from a wrong clock, becomes now
+/// (RFC 9110 §8.8.2.1); a time before 1970 becomes 1970.
 fn http_date(time: SystemTime) -> HeaderValue {
     let time = time.min(SystemTime::now()).max(SystemTime::UNIX_EPOCH);
     let text = httpdate::fmt_http_date(time);
-    HeaderValue::try_from(text).unwrap_or_else(|_| unreachable!("a date is of digits and letters"))
+    HeaderValue::try_from(text)
+        .unwrap_or_else(|_| unreachable!("a date contains only digits, letters and punctuation"))
 }

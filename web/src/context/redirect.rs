@@ -1,4 +1,4 @@
-//! Responses that send the client elsewhere.
+//! Redirects.
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
@@ -8,7 +8,13 @@ use crate::error::Result;
 use crate::http::{StatusCode, header};
 
 impl Context {
-    /// Sends the client to `url` with 302 Found, and finishes the response.
+    /// Redirects the client to `url` with 302 Found, and finishes the response.
+    ///
+    /// # Errors
+    ///
+    /// Like [`redirect_with`](Self::redirect_with).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -19,21 +25,26 @@ impl Context {
     /// let response = TestClient::new(Application::new([route("/old", get(old))])).get("/old").send();
     /// assert_eq!((response.status().as_u16(), response.header("location")), (302, Some("/new")));
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Like [`redirect_with`](Self::redirect_with).
     #[track_caller]
     pub fn redirect(&mut self, url: &str) -> Result {
         self.redirect_with(StatusCode::FOUND, url)
     }
 
-    /// Sends the client to `url` with `status`, and finishes the response.
+    /// Redirects the client to `url` with `status`, and finishes the response.
     ///
-    /// `url` is absolute, or relative to the request. The `Location` header holds it percent-encoded
-    /// like a browser does it: text outside ASCII, spaces, tabs, `"`, `<` and `>` everywhere, and a
-    /// few more characters in the path and the fragment. Escapes such as `%20` stay as they are, and
-    /// spaces and tabs at either end are removed.
+    /// `url` is absolute, or relative to the request. The `Location` header gets it percent-encoded as
+    /// a browser would: text outside ASCII, spaces, tabs, `"`, `<` and `>` everywhere, and a few more
+    /// characters in the path and the fragment. Escapes such as `%20` stay as they are. Spaces and tabs
+    /// at either end are removed.
+    ///
+    /// # Errors
+    ///
+    /// The response does not change if this fails:
+    /// - [`ResponseError::NotRedirect`] if `status` is not 3xx, or is 304 Not Modified;
+    /// - [`ResponseError::HeadSent`] once the head has been flushed;
+    /// - if `url` contains a control character other than a tab, such as a line end.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, StatusCode, get, route};
@@ -44,13 +55,6 @@ impl Context {
     /// let response = TestClient::new(Application::new([route("/", get(old))])).get("/").send();
     /// assert_eq!(response.header("location"), Some("/caf%C3%A9%20noir?a=b%20c"));
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// The response stays as it was after each of them:
-    /// - [`ResponseError::NotRedirect`] if `status` is not 3xx, or is 304 Not Modified;
-    /// - [`ResponseError::HeadSent`] once the head has been flushed;
-    /// - if `url` has a control character other than a tab in it, such as a line end.
     #[track_caller]
     pub fn redirect_with(&mut self, status: StatusCode, url: &str) -> Result {
         if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
@@ -64,14 +68,14 @@ impl Context {
 }
 
 /// The characters that a browser encodes in every part of a URL. Control characters other than the
-/// tab are missing: no header may hold them, and encoding them would hide a mistake.
+/// tab are not included: no header may contain them, and encoding them would hide a mistake.
 const ANYWHERE: &AsciiSet = &AsciiSet::EMPTY.add(b'\t').add(b' ').add(b'"').add(b'<').add(b'>');
 
 const IN_PATHS: &AsciiSet = &ANYWHERE.add(b'`').add(b'{').add(b'}');
 
 const IN_FRAGMENTS: &AsciiSet = &ANYWHERE.add(b'`');
 
-/// Percent-encodes each part of `url` like the URL standard does it.
+/// Percent-encodes each part of `url` by the rules of the URL standard.
 fn encode(url: &str) -> String {
     let url = url.trim_matches([' ', '\t']);
     let (url, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
@@ -85,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_url_may_hold_is_encoded_part_by_part() {
+    fn each_part_of_a_url_is_encoded_by_its_own_rules() {
         let cases = [
             ("", ""),
             ("/", "/"),

@@ -12,7 +12,9 @@ use crate::proxy::{Protocol, claims};
 use crate::types::text::Text;
 
 impl Context {
-    /// The method of the request.
+    /// Returns the method of the request.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -28,7 +30,9 @@ impl Context {
         &self.exchange.head.method
     }
 
-    /// The path of the request, as it was sent: percent-encoded, without the query.
+    /// Returns the path of the request as it was sent: percent-encoded, without the query.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -43,22 +47,24 @@ impl Context {
         self.text(self.exchange.head.path)
     }
 
-    /// The query of the request, as it was sent, without the `?`; empty if there is none.
+    /// Returns the query of the request as it was sent, without the `?`. It is empty if there is none.
     ///
-    /// [`argument`](Self::argument) reads a field of it, [`query_as`](Self::query_as) all.
+    /// [`argument`](Self::argument) reads one field of it, [`query_as`](Self::query_as) all fields.
     pub fn query(&self) -> Text {
         self.exchange.head.query.map(|range| self.text(range)).unwrap_or_default()
     }
 
-    /// Whether the request is one of HTTP/1.1; otherwise it is one of HTTP/1.0.
+    /// Returns whether the request is HTTP/1.1. Otherwise it is HTTP/1.0.
     pub fn is_http11(&self) -> bool {
         self.exchange.head.version == Version::Http11
     }
 
-    /// The first header called `name`, in any case.
+    /// Returns the first header called `name`. The case of the name does not matter.
     ///
-    /// A value that is not UTF-8 is read as ISO-8859-1; [`headers`](Self::headers) has it as
-    /// it was sent. Cheaper than `headers` for a few of them.
+    /// A value that is not UTF-8 is read as ISO-8859-1; [`headers`](Self::headers) has the bytes that
+    /// were sent. For a few headers, this is cheaper than `headers`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -80,9 +86,15 @@ impl Context {
         })
     }
 
-    /// All headers of the request; the map is built when it is first asked for.
+    /// Returns all headers of the request. The map is built at the first call.
     ///
-    /// It borrows from the context: what is to be written of it is copied before.
+    /// The map borrows from the context. Copy a value before you write it to the response.
+    ///
+    /// It holds at most 24,576 names. If the server's
+    /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left out;
+    /// [`header`](Self::header) finds them all.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -94,10 +106,6 @@ impl Context {
     /// let client = TestClient::new(Application::new([route("/", get(count))]));
     /// assert_eq!(client.get("/").header("X-Tag", "a").header("X-Tag", "b").send().text(), "2");
     /// ```
-    ///
-    /// A map holds at most 24,576 names. Where the server's
-    /// [`max_header_count`](crate::HTTPServer::max_header_count) allows more, the rest is left
-    /// out; [`header`](Self::header) finds them all.
     pub fn headers(&self) -> &HeaderMap {
         self.exchange.cache().headers.get_or_init(|| {
             self.connection.with(|buffers| {
@@ -108,7 +116,7 @@ impl Context {
                     let name = HeaderName::from_bytes(field.name.of(head));
                     let value = HeaderValue::from_bytes(field.value.of(head));
                     if let (Ok(name), Ok(value)) = (name, value) {
-                        // It fails where the map is full.
+                        // Fails if the map is full.
                         let _ = headers.try_append(name, value);
                     }
                 }
@@ -118,8 +126,12 @@ impl Context {
         })
     }
 
-    /// The pattern of the route that answers, as it stands in the table; `None` where no route
-    /// does. For logs and metrics: there are as many as routes, however many paths are asked for.
+    /// Returns the pattern of the route that matches, as it was given to [`route`](crate::route()).
+    /// `None` if no route matches.
+    ///
+    /// Use it in logs and metrics: there are only as many patterns as routes, but any number of paths.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -136,20 +148,22 @@ impl Context {
         self.with_pattern(|pattern| Text::from(pattern.text().to_owned()))
     }
 
-    /// The body of the request: `await` it whole, or take it piece by piece.
-    ///
-    /// See [`Body`].
+    /// Returns the body of the request. Await it for the whole body, or read it in pieces: see
+    /// [`Body`].
     #[inline]
     pub fn body(&self) -> Body {
         Body::new(&self.connection)
     }
 
-    /// Allows the body of this request to have `bytes`, in place of the
-    /// [limit of its route](crate::Route::max_body_size) or server.
+    /// Sets the most bytes that the body of this request may have. Overrides the
+    /// [limit of the route](crate::Route::max_body_size) or the server.
     ///
-    /// For a route that [streams](crate::Route::stream_request_body), before the body is read: in
-    /// `prepare`, for one client more than for another. Where the body has been read before the
-    /// handler is called, it comes too late.
+    /// Call it before the body is read, on a route that
+    /// [streams](crate::Route::stream_request_body) the body: in `prepare`, for example, to allow some
+    /// clients more than others. On other routes the body has been read before the handler runs, and
+    /// this has no effect.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
@@ -170,8 +184,10 @@ impl Context {
         self.connection.with(|buffers| buffers.body.set_limit(bytes));
     }
 
-    /// Keeps `value` with the request, for whoever handles it later: middleware tells a
-    /// handler what it has found. It replaces a value of the same type, which is returned.
+    /// Keeps `value` with the request, so that middleware can pass it to a handler. Replaces and
+    /// returns an earlier value of the same type.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -194,7 +210,7 @@ impl Context {
         old.and_then(|old| old.downcast().ok()).map(|old| *old)
     }
 
-    /// The value of type `T` that was kept with the request.
+    /// Returns the value of type `T` that [`set_extension`](Self::set_extension) kept.
     pub fn extension<T: 'static>(&self) -> Option<&T> {
         self.exchange.rare.as_ref()?.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
@@ -203,16 +219,20 @@ impl Context {
         self.connection.with(|buffers| buffers.input.text(range))
     }
 
-    /// Waits until the server has begun to end: for a handler whose response would go on for
-    /// longer than the server will wait for it, which is the
-    /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout). Where all of the server ends, that
-    /// is after the [`drain_delay`](crate::HTTPServer::drain_delay).
+    /// Returns a future that waits for the graceful shutdown of the server, and returns its
+    /// [reason](crate::DrainReason).
     ///
-    /// What this returns borrows nothing, and may be kept and polled beside other things. It is
-    /// ready at once if the end has begun, and says [why](crate::DrainReason).
+    /// Use it in a handler whose response may take longer than the
+    /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout). If the whole server stops, the
+    /// shutdown begins after the [`drain_delay`](crate::HTTPServer::drain_delay).
     ///
-    /// A connection that was [upgraded](Self::upgrade) has [the same](crate::Upgraded::draining). What
-    /// belongs to no request does it in [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
+    /// The future borrows nothing, so it can be kept and polled beside other futures. It is ready at
+    /// once if the shutdown has begun.
+    ///
+    /// An [upgraded](Self::upgrade) connection has the [same method](crate::Upgraded::draining). Code
+    /// that belongs to no request uses [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -234,7 +254,10 @@ impl Context {
         Draining::new(&self.connection.worker)
     }
 
-    /// Whether the server has begun to end. This response is then the last of its connection.
+    /// Returns whether the graceful shutdown of the server has begun. This response is then the last
+    /// of its connection.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -252,7 +275,7 @@ impl Context {
     }
 }
 
-/// What is known of the client of a request.
+/// The client of a request: the peer of the connection, or the client that a trusted proxy names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
     address: Option<SocketAddr>,
@@ -261,7 +284,9 @@ pub(crate) struct Client {
 }
 
 impl Context {
-    /// The IP address of the client: that of [`remote_addr`](Self::remote_addr).
+    /// Returns the IP address of the client: see [`remote_addr`](Self::remote_addr).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -277,7 +302,7 @@ impl Context {
     /// let request = nginx.get("/").header("X-Real-Ip", "203.0.113.7");
     /// assert_eq!(request.send().text(), "Some(203.0.113.7)");
     ///
-    /// // Anybody else can send such a header as well; it is not looked at.
+    /// // Any client can send such a header. It is ignored unless it comes from a trusted proxy.
     /// let stranger = TestClient::of(&server).peer_addr(([203, 0, 113, 9], 4711));
     /// let request = stranger.get("/").header("X-Real-Ip", "10.0.0.1");
     /// assert_eq!(request.send().text(), "Some(203.0.113.9)");
@@ -287,76 +312,81 @@ impl Context {
         self.remote_addr().map(|address| address.ip())
     }
 
-    /// The address of the client: the other end of the connection, unless that is a proxy of the
-    /// server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream), and says in a header
-    /// who the client is; the port is 0 then if the proxy does not tell it. Under the
+    /// Returns the address of the client.
+    ///
+    /// This is the peer of the connection. If the peer is a proxy of the server's
+    /// [`trusted_downstream`](crate::HTTPServer::trusted_downstream) and names the client in a header,
+    /// it is that client; the port is 0 if the proxy does not send it. With the
     /// [PROXY protocol](crate::HTTPServer::proxy_protocol), the client that it names counts as the
-    /// other end.
+    /// peer.
     ///
-    /// `None` over a Unix socket, where no proxy says more, and when the client has reset the
-    /// connection. An IPv4 address never comes in the form of an IPv6 one (`::ffff:192.0.2.1`).
+    /// `None` over a Unix socket where no proxy names the client, and if the client has reset the
+    /// connection. An IPv4 address never has the form of an IPv6 address (`::ffff:192.0.2.1`).
     ///
-    /// Found out when it is first asked for, which may cost a system call.
+    /// The address is determined at the first call, which may cost a system call.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.known().address
+        self.client().address
     }
 
-    /// The address of the socket at the other end of the connection, whatever it says: that of
-    /// the proxy, behind one. `None` over a Unix socket, and when the connection is reset.
+    /// Returns the address of the peer of the connection. Behind a proxy, this is the proxy.
     ///
-    /// Asked of the system each time: keep it rather than ask twice.
+    /// `None` over a Unix socket, and if the connection has been reset. Each call is a system call.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.connection.stream.peer().address()
     }
 
-    /// What the client speaks, `"http"` or `"https"`: as a proxy of the server's
-    /// [`trusted_downstream`](crate::HTTPServer::trusted_downstream) says, else as the server is
-    /// [set](crate::HTTPServer::protocol).
+    /// Returns the protocol that the client uses, `"http"` or `"https"`.
+    ///
+    /// A proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) decides
+    /// it. Otherwise it is the [protocol that the server was given](crate::HTTPServer::protocol).
     pub fn protocol(&self) -> &'static str {
-        let is_told = self.connection.worker.settings.trusted_downstream.is_some();
-        let protocol = if is_told { self.known().protocol } else { self.connection.protocol() };
+        let trusts_proxies = self.connection.worker.settings.trusted_downstream.is_some();
+        let protocol =
+            if trusts_proxies { self.client().protocol } else { self.connection.protocol() };
         protocol.as_str()
     }
 
-    /// The host that the request is for, with the port if there is one; empty if there is none.
+    /// Returns the host that the request is for, with the port if there is one. It is empty if the
+    /// request names none.
     ///
-    /// It is the authority of an absolute target, else the `Host` header, as it was sent; unless a
-    /// proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) says for
-    /// which host it was asked.
+    /// This is the authority of an absolute target, otherwise the `Host` header, as it was sent. A
+    /// proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) can name
+    /// another host.
     pub fn host(&self) -> Text {
-        let is_told = self.connection.worker.settings.trusted_downstream.is_some();
-        let host = if is_told { self.known().host } else { self.exchange.head.authority };
+        let trusts_proxies = self.connection.worker.settings.trusted_downstream.is_some();
+        let host = if trusts_proxies { self.client().host } else { self.exchange.head.authority };
         host.map(|range| self.text(range)).unwrap_or_default()
     }
 
-    fn known(&self) -> &Client {
+    fn client(&self) -> &Client {
         self.exchange.cache().client.get_or_init(|| self.find_client())
     }
 
     fn find_client(&self) -> Client {
         let settings = &self.connection.worker.settings;
         let peer = self.connection.client();
-        let shown = Client {
+        let direct = Client {
             address: peer.address().map(canonical),
             protocol: self.connection.protocol(),
             host: self.exchange.head.authority,
         };
         let trusted = settings.trusted_downstream.as_ref();
-        let Some(trusted) = trusted.filter(|trusted| trusted.trusts(peer)) else { return shown };
+        let Some(trusted) = trusted.filter(|trusted| trusted.trusts(peer)) else { return direct };
         self.connection.with(|buffers| {
             let head = buffers.input.head();
             let fields = self.exchange.head.fields.iter();
             let fields = fields.map(|field| (field.name.of(head), field.value.of(head)));
-            let told = claims::read(fields, &settings.real_ip_header, trusted);
+            let claimed = claims::read(fields, &settings.real_ip_header, trusted);
             Client {
-                address: told.address.or(shown.address),
-                protocol: told.protocol.unwrap_or(shown.protocol),
-                host: told.host.map(|host| Range::within(head, host)).or(shown.host),
+                address: claimed.address.or(direct.address),
+                protocol: claimed.protocol.unwrap_or(direct.protocol),
+                host: claimed.host.map(|host| Range::within(head, host)).or(direct.host),
             }
         })
     }
 }
 
+/// Turns an IPv6 address that contains an IPv4 address into the latter.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

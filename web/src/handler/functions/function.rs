@@ -113,7 +113,7 @@ where
 #[diagnostic::on_unimplemented(
     message = "an argument of a request cannot be parsed as `{Self}`",
     label = "`{Self}` does not implement `FromStr`",
-    note = "numbers, `bool`, `String` (not `&str`) and all else that implements `FromStr` can be parsed",
+    note = "numbers, `bool`, `String` (not `&str`) and every other type that implements `FromStr` can be parsed",
     note = "for a path argument that may be absent, take an `Option` of such a type"
 )]
 pub trait PathArgument<Kind>: Sized {
