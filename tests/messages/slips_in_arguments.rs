@@ -1,4 +1,4 @@
-//~ ERROR 15: `Text` is not a file that can be sent
+//~ ERROR 15: Text` is not a file that can be sent
 //~ NOTE: of a text that a client has sent, check that it names no other folder first
 //~ ERROR 22: cannot answer the requests of a route
 //~ NOTE: a function that returns a handler must be called: `route("/metrics", metrics::handler())`

@@ -1,6 +1,6 @@
 //~ ERROR 13: `{integer}` cannot be written to a response
 //~ NOTE: make text of a number by `.to_string()`
-//~ ERROR 17: `Option<Text>` cannot be written to a response
+//~ ERROR 17: Text>` cannot be written to a response
 //~ NOTE: neither text nor bytes
 //~ ERROR 21: `&Story` cannot be written to a response
 //~ NOTE: for a value as JSON: `cx.json(&value)`
