@@ -25,6 +25,8 @@ use crate::reactor::{self, Chunk, Direction, Ready, Source, Trigger};
 /// One task at a time may wait for it to become readable, and one for it to become writable. A
 /// second one that waits takes the place of the first.
 ///
+/// # Examples
+///
 /// ```
 /// use std::io::{self, Read, Write};
 /// use squall_runtime::{AsyncFd, IOLoop};
@@ -70,6 +72,12 @@ pub enum PeerClosed {
 impl<T: AsFd> AsyncFd<T> {
     /// Takes a descriptor and puts it into non-blocking mode.
     ///
+    /// # Errors
+    ///
+    /// Fails if the mode cannot be changed.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::AsyncFd;
     ///
@@ -77,10 +85,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// let reader = AsyncFd::new(reader)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if the mode cannot be changed.
     #[track_caller]
     pub fn new(io: T) -> io::Result<Self> {
         io_loop::settle();
@@ -92,6 +96,12 @@ impl<T: AsFd> AsyncFd<T> {
     /// for listeners. After a [`read_with`](Self::read_with) it is believed not to be ready, so an
     /// `accept` that succeeds is not followed by one that would block. The descriptor is put into
     /// non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the mode cannot be changed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io;
@@ -108,10 +118,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// })??;
     /// # Ok::<(), io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if the mode cannot be changed.
     #[track_caller]
     pub fn level(io: T) -> io::Result<Self> {
         io_loop::settle();
@@ -141,6 +147,12 @@ impl<T: AsFd> AsyncFd<T> {
     /// The descriptor itself. Operations on it that would block fail with
     /// [`WouldBlock`](io::ErrorKind::WouldBlock).
     ///
+    /// # Panics
+    ///
+    /// Never: the descriptor is there as long as this is.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::AsyncFd;
     ///
@@ -148,10 +160,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// assert_ne!(listener.get_ref().local_addr()?.port(), 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Never: the descriptor is there as long as this is.
     #[inline]
     pub fn get_ref(&self) -> &T {
         match &self.io {
@@ -162,6 +170,12 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Gives the descriptor back. It stays in non-blocking mode.
     ///
+    /// # Panics
+    ///
+    /// Never: the descriptor is there as long as this is.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::AsyncFd;
     ///
@@ -169,10 +183,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// let reader = AsyncFd::new(reader)?.into_inner();
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Never: the descriptor is there as long as this is.
     pub fn into_inner(mut self) -> T {
         self.release(false);
         match self.io.take() {
@@ -183,6 +193,12 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Waits until there is something to read: bytes, a connection, the end, or an error.
     ///
+    /// # Errors
+    ///
+    /// Fails if the descriptor cannot be registered.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use std::io::{self, Write};
     /// use squall_runtime::{AsyncFd, IOLoop};
@@ -192,15 +208,17 @@ impl<T: AsFd> AsyncFd<T> {
     /// IOLoop::current().run_sync(async { AsyncFd::new(reader)?.readable().await })??;
     /// # Ok::<(), io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if the descriptor cannot be registered.
     pub async fn readable(&self) -> io::Result<()> {
         poll_fn(|cx| self.poll_ready(cx, Direction::Read)).await
     }
 
     /// Waits until something can be written, or writing would fail.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the descriptor cannot be registered.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::{AsyncFd, IOLoop};
@@ -209,15 +227,17 @@ impl<T: AsFd> AsyncFd<T> {
     /// IOLoop::current().run_sync(async { AsyncFd::new(writer)?.writable().await })??;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if the descriptor cannot be registered.
     pub async fn writable(&self) -> io::Result<()> {
         poll_fn(|cx| self.poll_ready(cx, Direction::Write)).await
     }
 
     /// Reads by `operation`, as often as it takes until it does not block.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `operation` does, or if the descriptor cannot be registered.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::{self, Read, Write};
@@ -231,10 +251,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// assert_eq!(count, 5);
     /// # Ok::<(), io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if `operation` does, or if the descriptor cannot be registered.
     pub async fn read_with<R>(
         &self,
         mut operation: impl FnMut(&T) -> io::Result<R>,
@@ -243,6 +259,12 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Writes by `operation`, as often as it takes until it does not block.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `operation` does, or if the descriptor cannot be registered.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::{self, Write};
@@ -255,10 +277,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// assert_eq!(count, 5);
     /// # Ok::<(), io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if `operation` does, or if the descriptor cannot be registered.
     pub async fn write_with<R>(
         &self,
         mut operation: impl FnMut(&T) -> io::Result<R>,
@@ -276,6 +294,12 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// After 128 operations on one turn this returns `Pending` although the descriptor is ready,
     /// so that a busy peer does not keep the other tasks from running.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `operation` does, or if the descriptor cannot be registered.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -295,10 +319,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// assert_eq!(&buffer[..count], b"hello");
     /// # Ok::<(), io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if `operation` does, or if the descriptor cannot be registered.
     #[inline(always)]
     pub fn poll_read_with<R>(
         &self,
@@ -319,6 +339,12 @@ impl<T: AsFd> AsyncFd<T> {
     /// After 128 operations on one turn this returns `Pending` although the descriptor is ready,
     /// so that a busy peer does not keep the other tasks from running.
     ///
+    /// # Errors
+    ///
+    /// Fails if `operation` does, or if the descriptor cannot be registered.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use std::future::poll_fn;
     /// use std::io::{self, Write};
@@ -332,10 +358,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// assert_eq!(count, 5);
     /// # Ok::<(), io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if `operation` does, or if the descriptor cannot be registered.
     #[inline(always)]
     pub fn poll_write_with<R>(
         &self,

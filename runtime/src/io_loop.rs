@@ -32,6 +32,8 @@ mod virtual_time;
 /// opens its descriptors when it first runs, or when something is first registered with it. It
 /// ends with its thread, and all its tasks are dropped then.
 ///
+/// # Examples
+///
 /// ```
 /// use squall_runtime::IOLoop;
 ///
@@ -73,6 +75,12 @@ thread_local! {
 impl IOLoop {
     /// Returns the loop of this thread. It is made on first use.
     ///
+    /// # Panics
+    ///
+    /// Panics in the destructor of a thread-local that outlives the loop.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::IOLoop;
     ///
@@ -80,10 +88,6 @@ impl IOLoop {
     /// io_loop.run_sync(async { println!("in the loop") })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Panics in the destructor of a thread-local that outlives the loop.
     #[track_caller]
     #[inline]
     pub fn current() -> Self {
@@ -118,15 +122,6 @@ impl IOLoop {
 
     /// Runs the loop until [`stop`](Self::stop) is called.
     ///
-    /// ```
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// io_loop.add_callback(|| IOLoop::current().stop());
-    /// io_loop.start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
     /// # Errors
     ///
     /// Fails if the system refuses the loop its descriptors, or waiting on them fails. Also fails in
@@ -135,6 +130,17 @@ impl IOLoop {
     /// # Panics
     ///
     /// Panics if the loop is running already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// let io_loop = IOLoop::current();
+    /// io_loop.add_callback(|| IOLoop::current().stop());
+    /// io_loop.start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn start(&self) -> io::Result<()> {
         self.0.start()
@@ -143,6 +149,8 @@ impl IOLoop {
     /// Makes [`start`](Self::start) return after the current turn. If the loop is not running, the
     /// next `start` returns at once. What is not done yet stays, and goes on when the loop is
     /// started again.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::IOLoop;
@@ -158,13 +166,6 @@ impl IOLoop {
 
     /// Runs the loop until `future` is done, and returns its output.
     ///
-    /// ```
-    /// use squall_runtime::IOLoop;
-    ///
-    /// assert_eq!(IOLoop::current().run_sync(async { 1 + 2 })?, 3);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
     /// # Errors
     ///
     /// Fails if the loop is stopped before `future` is done, or for the reasons of
@@ -173,6 +174,15 @@ impl IOLoop {
     /// # Panics
     ///
     /// Panics if `future` does, or if the loop is running already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::IOLoop;
+    ///
+    /// assert_eq!(IOLoop::current().run_sync(async { 1 + 2 })?, 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         self.0.run_sync(future)
@@ -182,6 +192,8 @@ impl IOLoop {
     /// cancelled if the [`Task`] is dropped.
     ///
     /// If it panics, that is logged, the loop lives on, and the `Task` ends with the panic.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::IOLoop;
@@ -233,6 +245,8 @@ impl IOLoop {
     /// Runs `future` beside whatever else the loop does, with nobody waiting for it. If it panics,
     /// that is logged, and the loop lives on.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::IOLoop;
     ///
@@ -249,6 +263,8 @@ impl IOLoop {
     /// Calls `callback` on the next turn, after all that was spawned or added before. If it
     /// panics, that is logged, and the loop lives on.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::IOLoop;
     ///
@@ -264,6 +280,8 @@ impl IOLoop {
 
     /// Calls `callback` when `delay` is over, counted from this call. It has the precision of a
     /// millisecond and is never early. Dropping what this returns changes nothing.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::time::Duration;
@@ -286,6 +304,8 @@ impl IOLoop {
     /// Calls `callback` at `time`. It has the precision of a millisecond and is never early.
     /// Dropping what this returns changes nothing.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::IOLoop;
@@ -307,6 +327,8 @@ impl IOLoop {
 
     /// Makes it that the callback is not called. If it was called already, nothing happens.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::IOLoop;
@@ -322,6 +344,8 @@ impl IOLoop {
     /// The time of this turn of the loop, or the present time if the loop is not running. It is
     /// virtual after [`use_virtual_time`](Self::use_virtual_time).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Instant;
     /// use squall_runtime::IOLoop;
@@ -336,6 +360,8 @@ impl IOLoop {
     }
 
     /// Returns what other threads can send callbacks to.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::thread;

@@ -39,6 +39,8 @@ pub enum Target {
 impl Target {
     /// The target's name as `tracing` filters see it: `squall::general` and so on.
     ///
+    /// # Examples
+    ///
     /// ```
     /// assert_eq!(squall_runtime::log::ACCESS.name(), "squall::access");
     /// ```
@@ -52,6 +54,8 @@ impl Target {
 }
 
 /// Logs something that went wrong and needs somebody's attention.
+///
+/// # Examples
 ///
 /// ```
 /// use squall_runtime::log;
@@ -69,6 +73,8 @@ pub fn error(target: Target, message: fmt::Arguments<'_>) {
 
 /// Logs something that is wrong but was dealt with.
 ///
+/// # Examples
+///
 /// ```
 /// use squall_runtime::log;
 ///
@@ -85,6 +91,8 @@ pub fn warn(target: Target, message: fmt::Arguments<'_>) {
 
 /// Logs something that is as it should be. Without a subscriber it is not shown.
 ///
+/// # Examples
+///
 /// ```
 /// use squall_runtime::log;
 ///
@@ -100,6 +108,8 @@ pub fn info(target: Target, message: fmt::Arguments<'_>) {
 
 /// Says whether [`info`] reaches a subscriber with a line of the access log, which is worth
 /// asking before one is made up for each request.
+///
+/// # Examples
 ///
 /// ```
 /// use squall_runtime::log;

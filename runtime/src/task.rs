@@ -14,6 +14,8 @@ pub use crate::executor::JoinError;
 /// Dropping it cancels the task: its future is dropped when the loop comes to it, at the latest
 /// on its next turn. [`detach`](Self::detach) lets the task run on by itself.
 ///
+/// # Examples
+///
 /// ```
 /// use squall_runtime::IOLoop;
 ///
@@ -31,6 +33,8 @@ pub struct Task<T>(pub(crate) TaskHandle<T>);
 impl<T> Task<T> {
     /// Lets the task run on without anybody waiting for it.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::IOLoop;
     ///
@@ -42,6 +46,8 @@ impl<T> Task<T> {
 
     /// Cancels the task and waits until its future is dropped. Returns the task's output if it
     /// was done before, and `None` if it was not or had panicked.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::future::pending;
@@ -58,6 +64,8 @@ impl<T> Task<T> {
     }
 
     /// Says whether the task is done: it has an output, was cancelled, or has panicked.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::IOLoop;
@@ -84,6 +92,8 @@ impl<T> fmt::Debug for Task<T> {
 }
 
 /// Lets the other tasks, timers and sockets have their turn before going on.
+///
+/// # Examples
 ///
 /// ```
 /// use squall_runtime::{IOLoop, yield_now};

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Why a [`Task`](crate::Task) has no output: it was cancelled, or it panicked.
 ///
+/// # Examples
+///
 /// ```
 /// use squall_runtime::IOLoop;
 ///
@@ -43,6 +45,12 @@ impl JoinError {
 
     /// Returns what the task panicked with, for [`std::panic::resume_unwind`].
     ///
+    /// # Panics
+    ///
+    /// Panics if the task was cancelled; ask [`is_panic`](Self::is_panic) first.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::IOLoop;
     ///
@@ -51,10 +59,6 @@ impl JoinError {
     /// assert_eq!(error.into_panic().downcast_ref(), Some(&"no luck"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Panics if the task was cancelled; ask [`is_panic`](Self::is_panic) first.
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.payload {

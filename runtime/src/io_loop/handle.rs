@@ -9,6 +9,8 @@ use crate::executor::{self, Message, Remote};
 
 /// A loop to which callbacks can be sent from any thread.
 ///
+/// # Examples
+///
 /// ```
 /// use std::thread;
 /// use squall_runtime::IOLoop;
@@ -30,6 +32,13 @@ pub struct IOLoopHandle {
 impl IOLoopHandle {
     /// Has the loop call `callback` on its own thread, on its next turn. If it sleeps, it is woken.
     ///
+    /// # Errors
+    ///
+    /// Fails if the loop's thread has ended, or is about to. A callback that comes while it ends may be dropped
+    /// without this error.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use squall_runtime::IOLoop;
     ///
@@ -38,11 +47,6 @@ impl IOLoopHandle {
     /// io_loop.start()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails if the loop's thread has ended, or is about to. A callback that comes while it ends may be dropped
-    /// without this error.
     #[track_caller]
     pub fn add_callback(&self, callback: impl FnOnce() + Send + 'static) -> Result<(), LoopClosed> {
         if self.remote.refuses_callbacks() {
@@ -55,6 +59,8 @@ impl IOLoopHandle {
 }
 
 /// The loop is gone, and its thread with it.
+///
+/// # Examples
 ///
 /// ```
 /// use std::thread;

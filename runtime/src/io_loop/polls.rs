@@ -63,6 +63,8 @@ impl IOLoop {
     /// task, which is no system call where the system keeps the clock in the memory of all
     /// processes.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::IOLoop;
@@ -78,6 +80,8 @@ impl IOLoop {
     /// The time of this turn of the loop, in nanoseconds since some moment: for who measures how long
     /// something takes, and cannot afford an [`Instant`](std::time::Instant). Of a loop that does
     /// not run, it is that of the last turn.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::IOLoop;
@@ -106,6 +110,8 @@ impl IOLoop {
     /// Only the last that asks during one call of a task is called. Outside of a task, it is
     /// called after the next one. A panic of `call` is logged, and the loop goes on.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::IOLoop;
@@ -133,6 +139,8 @@ impl IOLoop {
     /// Calls now what [`after_poll`](Self::after_poll) has asked for, if anything: the task has
     /// done what it was asked to do, and what follows is something else. Unless it asks again, its
     /// time is not taken once more when it gives the loop back.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::IOLoop;

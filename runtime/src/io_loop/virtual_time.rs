@@ -90,6 +90,12 @@ impl IOLoop {
     /// Moves a virtual clock, as if a callback had taken that long. Timers that become due by
     /// this are dealt with on the next turn.
     ///
+    /// # Panics
+    ///
+    /// Panics if the loop does not use virtual time.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::{Duration, Instant};
     /// use squall_runtime::IOLoop;
@@ -100,10 +106,6 @@ impl IOLoop {
     /// io_loop.advance(Duration::from_millis(300));
     /// assert_eq!(io_loop.time() - begin, Duration::from_millis(300));
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Panics if the loop does not use virtual time.
     #[track_caller]
     pub fn advance(&self, by: Duration) {
         assert!(timer::advance(by), "`IOLoop::advance` needs `IOLoop::use_virtual_time`");

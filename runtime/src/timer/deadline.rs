@@ -20,6 +20,8 @@ use crate::slab::NONE;
 ///
 /// It belongs to the loop of the thread that made it, and cannot leave that thread.
 ///
+/// # Examples
+///
 /// ```
 /// use std::future::poll_fn;
 /// use std::time::Duration;
@@ -47,6 +49,8 @@ pub struct Deadline {
 impl Deadline {
     /// Makes a deadline that is not set: it never expires.
     ///
+    /// # Examples
+    ///
     /// ```
     /// let deadline = squall_runtime::Deadline::new();
     /// assert!(!deadline.is_set());
@@ -57,6 +61,8 @@ impl Deadline {
 
     /// Sets the deadline, in place of the one that was set before. A time that has passed already
     /// is allowed: the deadline expires on the loop's next turn.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::time::Duration;
@@ -73,6 +79,8 @@ impl Deadline {
     /// Sets the deadline to `delay` from the time of this turn. This does what [`set`](Self::set)
     /// does with [`IOLoop::time`](crate::IOLoop::time) plus `delay`, only faster.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::Deadline;
@@ -88,6 +96,8 @@ impl Deadline {
 
     /// Sets the deadline to a moment. The fastest way, if the moment is needed anyway.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::{Deadline, Moment};
@@ -102,6 +112,8 @@ impl Deadline {
     }
 
     /// Makes the deadline one that never expires.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall_runtime::{Deadline, IOLoop};
@@ -119,6 +131,8 @@ impl Deadline {
 
     /// Says whether the deadline is set, be it in the future or in the past.
     ///
+    /// # Examples
+    ///
     /// ```
     /// assert!(!squall_runtime::Deadline::new().is_set());
     /// ```
@@ -129,6 +143,8 @@ impl Deadline {
 
     /// Is ready if the time of this turn has reached the deadline. If not, the task is woken when
     /// it does; also if the deadline is only set after this call.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -154,6 +170,8 @@ impl Deadline {
     /// Sets the deadline to a moment, and is ready if the time of this turn has reached it. This does
     /// what [`set_at`](Self::set_at) and [`poll_expired`](Self::poll_expired) do one after the
     /// other, in one go.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::future::poll_fn;

@@ -9,6 +9,8 @@ use super::TIMERS;
 /// [`Instant`](std::time::Instant) takes twice the room, and its arithmetic some dozens of
 /// instructions each time. A moment means something only to the loop of the thread that made it.
 ///
+/// # Examples
+///
 /// ```
 /// use std::time::Duration;
 /// use squall_runtime::{Deadline, Moment};
@@ -25,6 +27,8 @@ pub struct Moment(NonZeroU64);
 impl Moment {
     /// `delay` after the time of this turn. What is more than five centuries away never comes.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::time::Duration;
     /// use squall_runtime::Moment;
@@ -38,6 +42,8 @@ impl Moment {
     }
 
     /// Says whether the time of this turn has reached it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::time::Duration;

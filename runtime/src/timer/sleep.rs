@@ -16,6 +16,8 @@ use crate::budget;
 /// Waits for `duration`, counted from this call. It has the precision of a millisecond and never
 /// ends early.
 ///
+/// # Examples
+///
 /// ```
 /// use std::time::{Duration, Instant};
 /// use squall_runtime::{IOLoop, sleep};
@@ -35,6 +37,8 @@ pub fn sleep(duration: Duration) -> Sleep {
 }
 
 /// Waits until `time`. It has the precision of a millisecond and never ends early.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -95,6 +99,13 @@ impl Future for Sleep {
 /// Runs `future`, but not longer than `duration`, counted from this call. A future that is ready
 /// when it is first polled costs no timer.
 ///
+/// # Errors
+///
+/// The future's output is [`TimedOut`] if the time was not enough; `future` is dropped with the
+/// [`Timeout`].
+///
+/// # Examples
+///
 /// ```
 /// use std::time::Duration;
 /// use squall_runtime::{IOLoop, sleep, timeout};
@@ -108,11 +119,6 @@ impl Future for Sleep {
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-///
-/// # Errors
-///
-/// The future's output is [`TimedOut`] if the time was not enough; `future` is dropped with the
-/// [`Timeout`].
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout { future, sleep: sleep(duration) }
 }
@@ -143,6 +149,8 @@ impl<F: Future> Future for Timeout<F> {
 }
 
 /// The time given to [`timeout`] was not enough.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io;
