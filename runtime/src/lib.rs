@@ -138,8 +138,8 @@ pub use fd::{AsyncFd, PeerClosed};
 pub use file::RegularFile;
 pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
 pub use net::{
-    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, Sockets,
-    TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
+    Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, SocketStream,
+    Sockets, StreamSocket, TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,
 };
 pub use panic_hook::panic_location;
 pub use periodic::PeriodicCallback;

@@ -1,13 +1,24 @@
-//! Sockets on the loop, and the connection in memory that stands in for one in tests.
+//! Sockets on the loop, and an in-memory connection that replaces one in tests.
 //!
-//! Each stream has the same six methods, and the traits of [`futures_lite`] on top of them:
-//! `poll_recv`, `poll_recv_behind`, `poll_send`, `poll_sendfile`, `poll_peer_closed` and `shutdown`.
+//! Each stream has the same six methods: `poll_recv`, `poll_recv_behind`, `poll_send`,
+//! `poll_sendfile`, `poll_peer_closed` and `shutdown`. The traits of [`futures_lite`] are built on
+//! them.
+//!
+//! # Layout
+//!
+//! - `stream`: connected sockets; `tcp` and `unix` add the parts that differ
+//! - `accept`: listening sockets; `tcp/listener` and `unix/listener` add the parts that differ
+//! - `bind`: from an address to one listener per worker
+//! - `duplex`: the in-memory connection
+//! - `sendfile`: files into streams
+//! - `resolve`: host names
 
+mod accept;
 mod bind;
 mod duplex;
 mod resolve;
 mod sendfile;
-mod socket;
+mod stream;
 mod tcp;
 mod unix;
 
@@ -20,18 +31,19 @@ pub(crate) use bind::{Handed, Slots, Traits, serves_adopted, set_adopted, socket
 pub use duplex::{DuplexStream, duplex};
 pub use resolve::resolve;
 pub use sendfile::FilePart;
+pub use stream::{SocketStream, StreamSocket};
 pub use tcp::{TcpListener, TcpStream};
 pub use unix::{UnixListener, UnixStream};
 
-/// The place of one waiting task.
+/// The waker of the one task that waits.
 #[derive(Default)]
 struct WakerSlot(Cell<Option<Waker>>);
 
 impl WakerSlot {
-    /// Puts the task of `waker` in place of whichever waited before.
+    /// Stores `waker` in place of the one before.
     fn set(&self, waker: &Waker) {
-        // Cloning and dropping a waker may run code that is not ours and that comes back
-        // here; nothing is borrowed meanwhile.
+        // Cloning and dropping a waker may run foreign code, which may call this again. So nothing
+        // is borrowed here.
         match self.0.take() {
             Some(same) if same.will_wake(waker) => self.0.set(Some(same)),
             _ => self.0.set(Some(waker.clone())),
@@ -52,7 +64,7 @@ impl fmt::Debug for WakerSlot {
     }
 }
 
-/// Implements `AsyncRead` and `AsyncWrite` for a stream and for a reference to it, by its
+/// Implements `AsyncRead` and `AsyncWrite` for a stream and for references to it, with its
 /// `poll_recv`, `poll_send` and `shutdown`.
 macro_rules! stream_traits {
     ($stream:ty) => {

@@ -1,4 +1,4 @@
-//! Names of hosts to addresses.
+//! Host names to addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -7,12 +7,12 @@ use crate::IOLoop;
 
 /// Looks up the addresses of `host`, each with `port`.
 ///
-/// The text of an IP address is taken as it is. A name is looked up as the system is set up
-/// to (its hosts file, DNS), which blocks and so runs in a thread of the pool.
+/// The text of an IP address needs no lookup. The system's resolver looks up names (hosts file,
+/// DNS); because it blocks, it runs on a thread of the pool.
 ///
 /// # Errors
 ///
-/// If the name is unknown or cannot be looked up now.
+/// Fails if the name is unknown or the lookup fails.
 ///
 /// # Examples
 ///

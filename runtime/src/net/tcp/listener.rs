@@ -1,13 +1,15 @@
+//! Sockets that accept TCP connections.
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{SocketAddrAny, sockopt};
+use rustix::net::sockopt;
 
 use super::TcpStream;
-use crate::net::socket::{ListeningSocket, Socket};
+use crate::net::accept::{Accepted, ListeningSocket};
 
 /// A socket that accepts TCP connections.
 ///
@@ -41,21 +43,18 @@ use crate::net::socket::{ListeningSocket, Socket};
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct TcpListener(ListeningSocket<std::net::TcpListener>, Shared);
-
-/// Whether other processes accept connections from the same socket.
-type Shared = bool;
+pub struct TcpListener(ListeningSocket<std::net::TcpListener>);
 
 impl TcpListener {
-    /// Listens on `address`; port 0 takes a free one. Connections accepted send at once
-    /// (`TCP_NODELAY`).
+    /// Listens on `address`. Port 0 makes the kernel choose a free port. Accepted connections send
+    /// small pieces at once (`TCP_NODELAY`).
     ///
-    /// For one socket per process, both versions of the protocol and further settings, see
-    /// [`bind_sockets`](crate::bind_sockets).
+    /// See [`bind_sockets`](crate::bind_sockets) for one socket per process, for IPv4 and IPv6
+    /// together, and for further settings.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AddrInUse`], [`io::ErrorKind::PermissionDenied`] and the like.
+    /// [`io::ErrorKind::AddrInUse`], [`io::ErrorKind::PermissionDenied`] and others.
     ///
     /// # Examples
     ///
@@ -73,22 +72,22 @@ impl TcpListener {
         Self::try_from(listener)
     }
 
-    /// Says whether others accept connections from the same socket.
-    pub(in crate::net) fn with_shared(self, shared: bool) -> Self {
-        Self(self.0, shared)
+    /// Sets whether other processes accept connections from the same socket.
+    pub(in crate::net) fn with_shared(self, is_shared: bool) -> Self {
+        Self(self.0.with_shared(is_shared))
     }
 
     pub(in crate::net) fn is_shared(&self) -> bool {
-        self.1
+        self.0.is_shared()
     }
 
-    /// Waits for a connection and takes it; returns it with the address of the other side.
+    /// Waits for a connection and accepts it. Returns it with the address of the peer.
     ///
     /// # Errors
     ///
-    /// Those of the system or the process, not of a connection, above all too many open
-    /// files. The connection then stays in the queue: whoever calls again should wait before,
-    /// as the next call most likely fails as well.
+    /// Errors of the process or the system, above all too many open files, but no errors of a
+    /// connection. The connection stays in the queue. Wait a while before you call again, because
+    /// the next call most likely fails, too.
     ///
     /// # Examples
     ///
@@ -97,16 +96,16 @@ impl TcpListener {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// Waits until a connection is there, and leaves it.
+    /// Waits until a connection is in the queue, and leaves it there.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.0.readable().await
     }
 
-    /// As [`accept`](Self::accept); one task at a time can wait.
+    /// Like [`accept`](Self::accept), as a poll function. One task at a time can wait.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// Those of [`accept`](Self::accept).
     ///
     /// # Examples
     ///
@@ -132,12 +131,12 @@ impl TcpListener {
         }
     }
 
-    /// Takes a connection that waits to be accepted. `None`: there is none, which the system was
-    /// asked for. The others wait for the loop to hear of one.
+    /// Accepts a connection if one is in the queue, and returns `None` otherwise. This makes a
+    /// system call each time and waits for no event.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// Those of [`accept`](Self::accept).
     ///
     /// # Examples
     ///
@@ -164,11 +163,11 @@ impl TcpListener {
         Ok(None)
     }
 
-    /// The address it listens on.
+    /// Returns the address on which it listens.
     ///
     /// # Errors
     ///
-    /// What the system reports.
+    /// Fails if the kernel does.
     ///
     /// # Examples
     ///
@@ -178,26 +177,25 @@ impl TcpListener {
     }
 }
 
-/// Some systems hand out a connection that is broken already, without an address: that is none.
-fn accepted(
-    (socket, address): (OwnedFd, Option<SocketAddrAny>),
-) -> Option<(TcpStream, SocketAddr)> {
+/// Returns `None` for a connection that is broken already: some systems return those, without an
+/// address.
+fn accepted(Accepted { socket, address }: Accepted) -> Option<(TcpStream, SocketAddr)> {
     let address = address.and_then(|address| SocketAddr::try_from(address).ok())?;
-    Some((TcpStream(Socket::new(socket.into())), address))
+    Some((TcpStream::from_nonblocking(socket.into()), address))
 }
 
 impl TryFrom<std::net::TcpListener> for TcpListener {
     type Error = io::Error;
 
-    /// Takes a listener of the standard library over and makes it non-blocking.
+    /// Takes a listener of the standard library and makes it non-blocking.
     #[track_caller]
     fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
-        Ok(Self(ListeningSocket::new(listener)?, false))
+        Ok(Self(ListeningSocket::new(listener)?))
     }
 }
 
 impl From<TcpListener> for OwnedFd {
-    /// The descriptor, which stays non-blocking.
+    /// Returns the descriptor, which stays non-blocking.
     fn from(listener: TcpListener) -> Self {
         listener.0.into_inner().into()
     }

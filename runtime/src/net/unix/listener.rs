@@ -1,3 +1,5 @@
+//! Sockets that accept connections at a path.
+
 use std::future::poll_fn;
 use std::io;
 use std::mem::offset_of;
@@ -6,17 +8,15 @@ use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::SocketAddrAny;
-
 use super::UnixStream;
-use crate::net::socket::{ListeningSocket, Socket};
+use crate::net::accept::{Accepted, ListeningSocket};
 
-/// The length of an address that has no name: that of the family alone.
+/// The length of an address without a name: it consists of the family alone.
 const UNNAMED: usize = offset_of!(nix::libc::sockaddr_un, sun_path);
 
 /// A socket that accepts connections at a path.
 ///
-/// Dropping it leaves the file at the path in place, as it may have been replaced meanwhile.
+/// Dropping it leaves the file at the path in place, because another server may have replaced it.
 ///
 /// # Examples
 ///
@@ -34,19 +34,15 @@ const UNNAMED: usize = offset_of!(nix::libc::sockaddr_un, sun_path);
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct UnixListener(
-    ListeningSocket<std::os::unix::net::UnixListener>,
-    /// The service manager has it open, too.
-    bool,
-);
+pub struct UnixListener(ListeningSocket<std::os::unix::net::UnixListener>);
 
 impl UnixListener {
-    /// Listens at `path`, where nothing may exist yet.
+    /// Listens at `path`, which must not exist yet.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AddrInUse`] if the path exists, be it left over from a process that
-    /// is gone, and the errors of making a file.
+    /// [`io::ErrorKind::AddrInUse`] if the path exists, even if its process is gone; and the errors
+    /// of creating a file.
     ///
     /// # Examples
     ///
@@ -56,13 +52,13 @@ impl UnixListener {
         Self::try_from(std::os::unix::net::UnixListener::bind(path)?)
     }
 
-    /// Waits for a connection and takes it; returns it with the address of the other side.
+    /// Waits for a connection and accepts it. Returns it with the address of the peer.
     ///
     /// # Errors
     ///
-    /// Those of the system or the process, not of a connection, above all too many open
-    /// files. The connection then stays in the queue: whoever calls again should wait before,
-    /// as the next call most likely fails as well.
+    /// Errors of the process or the system, above all too many open files, but no errors of a
+    /// connection. The connection stays in the queue. Wait a while before you call again, because
+    /// the next call most likely fails, too.
     ///
     /// # Examples
     ///
@@ -71,25 +67,25 @@ impl UnixListener {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// Says whether others than this server have the socket.
-    pub(in crate::net) fn with_shared(self, shared: bool) -> Self {
-        Self(self.0, shared)
+    /// Sets whether the service manager has the socket open, too.
+    pub(in crate::net) fn with_shared(self, is_shared: bool) -> Self {
+        Self(self.0.with_shared(is_shared))
     }
 
     pub(in crate::net) fn is_shared(&self) -> bool {
-        self.1
+        self.0.is_shared()
     }
 
-    /// Waits until a connection is there, and leaves it.
+    /// Waits until a connection is in the queue, and leaves it there.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.0.readable().await
     }
 
-    /// As [`accept`](Self::accept); one task at a time can wait.
+    /// Like [`accept`](Self::accept), as a poll function. One task at a time can wait.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// Those of [`accept`](Self::accept).
     ///
     /// # Examples
     ///
@@ -111,12 +107,12 @@ impl UnixListener {
         Poll::Ready(accepted(ready!(self.0.poll_accept(cx))?))
     }
 
-    /// Takes a connection that waits to be accepted. `None`: there is none, which the system was
-    /// asked for. The others wait for the loop to hear of one.
+    /// Accepts a connection if one is in the queue, and returns `None` otherwise. This makes a
+    /// system call each time and waits for no event.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// Those of [`accept`](Self::accept).
     ///
     /// # Examples
     ///
@@ -137,11 +133,11 @@ impl UnixListener {
         self.0.try_accept()?.map(accepted).transpose()
     }
 
-    /// The address it listens on.
+    /// Returns the address on which it listens.
     ///
     /// # Errors
     ///
-    /// What the system reports.
+    /// Fails if the kernel does.
     ///
     /// # Examples
     ///
@@ -159,30 +155,28 @@ impl UnixListener {
     }
 }
 
-fn accepted(
-    (socket, address): (OwnedFd, Option<SocketAddrAny>),
-) -> io::Result<(UnixStream, SocketAddr)> {
+fn accepted(Accepted { socket, address }: Accepted) -> io::Result<(UnixStream, SocketAddr)> {
     let stream = std::os::unix::net::UnixStream::from(socket);
-    // Clients are unnamed as a rule, which is told by the length. For the others the standard
-    // library is asked: `rustix` panics at a name of the greatest length.
+    // Most clients have no name, which the length shows. The standard library reads the other
+    // names, because `rustix` panics at a name of the greatest length.
     let named = address.is_some_and(|address| address.addr_len() as usize > UNNAMED);
     let address = if named { stream.peer_addr() } else { SocketAddr::from_pathname("") };
     let address = address.or_else(|_gone| SocketAddr::from_pathname(""))?;
-    Ok((UnixStream(Socket::new(stream)), address))
+    Ok((UnixStream::from_nonblocking(stream), address))
 }
 
 impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
     type Error = io::Error;
 
-    /// Takes a listener of the standard library over and makes it non-blocking.
+    /// Takes a listener of the standard library and makes it non-blocking.
     #[track_caller]
     fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
-        Ok(Self(ListeningSocket::new(listener)?, false))
+        Ok(Self(ListeningSocket::new(listener)?))
     }
 }
 
 impl From<UnixListener> for OwnedFd {
-    /// The descriptor, which stays non-blocking.
+    /// Returns the descriptor, which stays non-blocking.
     fn from(listener: UnixListener) -> Self {
         listener.0.into_inner().into()
     }
