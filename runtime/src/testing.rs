@@ -18,23 +18,23 @@ use crate::{IOLoop, reactor, timeout, timer};
 const HANGS: Duration = Duration::from_secs(120);
 
 /// Runs `test` on a loop of each of the reactor's systems.
-pub(crate) fn on_both_systems(test: impl AsyncFn() + Sync) {
-    on_fast_system(&test);
-    on_thread("portable system", || {
+pub(crate) fn on_both_backends(test: impl AsyncFn() + Sync) {
+    on_fast_backend(&test);
+    on_thread("portable backend", || {
         reactor::use_portable();
         run(test());
     });
 }
 
-/// Runs `test` on a loop of the fast system.
+/// Runs `test` on a loop of the fast backend.
 #[cfg(target_os = "linux")]
-pub(crate) fn on_fast_system(test: impl AsyncFn() + Sync) {
-    on_thread("fast system", || run(test()));
+pub(crate) fn on_fast_backend(test: impl AsyncFn() + Sync) {
+    on_thread("fast backend", || run(test()));
 }
 
-/// There is no fast system here.
+/// There is no fast backend here.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn on_fast_system(_: impl AsyncFn() + Sync) {}
+pub(crate) fn on_fast_backend(_: impl AsyncFn() + Sync) {}
 
 /// Runs `test`, and all that comes at the end of a thread, in a thread of its own.
 pub(crate) fn on_thread(name: &str, test: impl FnOnce() + Send) {

@@ -107,7 +107,7 @@ pub fn sockets_can_be_asked_for_by_name(case: &Case) {
     let path = PathBuf::from(format!("/tmp/squall-activated-{}.sock", getpgrp()));
     let ((web, port), admin) = (listener(), UnixListener::bind(&path).unwrap());
     let server = activated(case, port, &[web.as_fd(), admin.as_fd()], "web:admin", "$$");
-    server.expect("the service manager has handed over no socket named `other`");
+    server.expect("the service manager has passed no socket named `other`");
     server.expect(&format!("closing unix:{}, which was handed over", path.display()));
     let workers = [server.worker(0), server.worker(1)];
     assert!(workers.contains(&Client::local(port).greeting().unwrap().1));
@@ -152,7 +152,7 @@ pub fn what_is_no_socket_for_connections_is_not_used(case: &Case) {
     let datagrams = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let (socket, port) = listener();
     let server = activated(case, port, &[datagrams.as_fd(), socket.as_fd()], "", "$$");
-    server.expect("descriptor 3 of systemd is not used: it is not a stream socket");
+    server.expect("descriptor 3 of systemd is not used: not a stream socket");
     server.worker(0);
     server.worker(1);
     Client::of_worker(port, 0);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_lite::future::poll_once;
 
 use super::*;
-use crate::testing::{connect, on_both_systems, on_fast_system, on_thread, run};
+use crate::testing::{connect, on_both_backends, on_fast_backend, on_thread, run};
 use crate::{IOLoop, Task, sleep, timeout, yield_now};
 
 mod budget;
@@ -52,7 +52,7 @@ async fn settle() {
 
 #[test]
 fn a_fin_that_arrives_with_data_is_seen() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         let near = Rc::new(near);
         let reader = wait_in_background(&near);
@@ -67,7 +67,7 @@ fn a_fin_that_arrives_with_data_is_seen() {
 
 #[test]
 fn each_of_many_descriptors_hears_of_itself_and_gives_its_place_to_another() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         for _ in 0..2 {
             let mut pairs: Vec<_> = (0..150).map(|_| socket()).collect();
             pairs.drain(40..90);
@@ -88,7 +88,7 @@ fn each_of_many_descriptors_hears_of_itself_and_gives_its_place_to_another() {
 
 #[test]
 fn a_buffer_that_was_filled_does_not_count_as_the_last_one() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         let near = Rc::new(near);
         assert!(poll_once(read::<4>(&near)).await.is_none());
@@ -102,7 +102,7 @@ fn a_buffer_that_was_filled_does_not_count_as_the_last_one() {
 
 #[test]
 fn a_task_that_never_has_to_wait_lets_the_others_run_and_goes_on_later() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         const BYTES: usize = 10_000;
         let (near, mut far) = socket();
         far.write_all(&[7; BYTES]).unwrap();
@@ -127,7 +127,7 @@ fn a_task_that_never_has_to_wait_lets_the_others_run_and_goes_on_later() {
 
 #[test]
 fn readiness_that_proves_false_only_waits_again() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         let near = Rc::new(near);
         let reader = wait_in_background(&near);
@@ -150,7 +150,7 @@ fn a_signal_does_not_end_the_wait() {
     use nix::sys::pthread::{pthread_kill, pthread_self};
     use nix::sys::signal::Signal;
 
-    on_both_systems(async || {
+    on_both_backends(async || {
         let handled = std::sync::Arc::default();
         let id =
             signal_hook::flag::register(Signal::SIGUSR1 as i32, std::sync::Arc::clone(&handled));
@@ -172,7 +172,7 @@ fn a_signal_does_not_end_the_wait() {
 
 #[test]
 fn a_writer_waits_while_the_pipe_is_full() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut reader, writer) = io::pipe().unwrap();
         let writer = AsyncFd::new(writer).unwrap();
         let write = async || writer.write_with(|mut pipe| pipe.write(&[1; 4096])).await.unwrap();
@@ -190,7 +190,7 @@ fn a_writer_waits_while_the_pipe_is_full() {
 
 #[test]
 fn one_task_may_wait_to_read_while_another_waits_to_write() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         let near = Rc::new(near);
         let reader = wait_in_background(&near);
@@ -221,7 +221,7 @@ fn one_task_may_wait_to_read_while_another_waits_to_write() {
 
 #[test]
 fn the_end_of_a_pipe_is_seen() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (reader, mut writer) = pipe();
         assert!(poll_once(reader.readable()).await.is_none());
         writer.write_all(b"x").unwrap();
@@ -234,7 +234,7 @@ fn the_end_of_a_pipe_is_seen() {
 
 #[test]
 fn readable_tells_the_truth_as_often_as_it_is_asked() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (reader, mut writer) = pipe();
         assert!(poll_once(reader.readable()).await.is_none());
         writer.write_all(b"x").unwrap();
@@ -251,7 +251,7 @@ fn readable_tells_the_truth_as_often_as_it_is_asked() {
 
 #[test]
 fn a_peer_that_finishes_is_noticed_without_reading() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, far) = socket();
         let closed = || poll_once(poll_fn(|cx| near.poll_peer_closed(cx)));
         assert!(closed().await.is_none());
@@ -264,7 +264,7 @@ fn a_peer_that_finishes_is_noticed_without_reading() {
 
 #[test]
 fn a_peer_that_finishes_behind_unread_bytes_is_noticed_before_they_are_read() {
-    on_fast_system(async || {
+    on_fast_backend(async || {
         let (near, mut far) = socket();
         far.write_all(b"pipelined").unwrap();
         assert!(poll_once(poll_fn(|cx| near.poll_peer_closed(cx))).await.is_none());
@@ -277,7 +277,7 @@ fn a_peer_that_finishes_behind_unread_bytes_is_noticed_before_they_are_read() {
 
 #[test]
 fn a_peer_that_finishes_behind_unread_bytes_is_noticed_once_they_are_read() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         far.write_all(b"pipelined").unwrap();
         assert!(poll_once(poll_fn(|cx| near.poll_peer_closed(cx))).await.is_none());
@@ -290,7 +290,7 @@ fn a_peer_that_finishes_behind_unread_bytes_is_noticed_once_they_are_read() {
 
 #[test]
 fn unread_bytes_do_not_keep_the_loop_awake_while_the_end_is_awaited() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         far.write_all(b"pipelined").unwrap();
         let polls = Cell::new(0);
@@ -309,7 +309,7 @@ fn unread_bytes_do_not_keep_the_loop_awake_while_the_end_is_awaited() {
 
 #[test]
 fn a_reset_is_told_from_an_end() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = connect(listener.local_addr().unwrap());
         let near = AsyncFd::new(listener.accept().unwrap().0).unwrap();
@@ -323,7 +323,7 @@ fn a_reset_is_told_from_an_end() {
 
 #[test]
 fn a_listener_that_is_level_triggered_hands_out_connection_after_connection() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let listener = AsyncFd::level(listener).unwrap();
@@ -342,7 +342,7 @@ fn a_listener_that_is_level_triggered_hands_out_connection_after_connection() {
 
 #[test]
 fn a_descriptor_that_was_given_back_can_be_taken_again() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = socket();
         assert!(poll_once(near.readable()).await.is_none());
         let near = AsyncFd::new(near.into_inner()).unwrap();
@@ -354,7 +354,7 @@ fn a_descriptor_that_was_given_back_can_be_taken_again() {
 
 #[test]
 fn a_borrowed_descriptor_can_be_watched_by_one_after_the_other() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, mut far) = UnixStream::pair().unwrap();
         for _ in 0..3 {
             let near = AsyncFd::new(&near).unwrap();

@@ -12,16 +12,16 @@ use std::time::Duration;
 use super::{Core, polls};
 use crate::budget;
 use crate::executor::{self, Remote};
-use crate::reactor::{self, Asked};
+use crate::reactor::{self, LoopPoller};
 use crate::{panic_hook, pulse, timer};
 
 impl Core {
     pub(super) fn start(&self) -> io::Result<()> {
         let _running = Running::begin(self, "IOLoop::start");
-        let mut asked = self.prepare()?;
+        let mut poller = self.prepare()?;
         while !self.stopping.take() {
             executor::receive(&self.remote);
-            self.turn(&mut asked)?;
+            self.turn(&mut poller)?;
         }
         Ok(())
     }
@@ -31,13 +31,13 @@ impl Core {
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
         self.waits.set(Some(site));
-        let mut asked = self.prepare()?;
+        let mut poller = self.prepare()?;
         let mut future = pin!(future);
         let woken = Arc::new(MainWaker::new(Arc::clone(&self.remote)));
         let waker = Waker::from(Arc::clone(&woken));
         let cx = &mut Context::from_waker(&waker);
         let mut is_first = true;
-        while self.turn_until_woken(&mut asked, &woken, is_first)? {
+        while self.turn_until_woken(&mut poller, &woken, is_first)? {
             executor::leave();
             budget::refill();
             let polled = future.as_mut().poll(cx);
@@ -58,7 +58,7 @@ impl Core {
     #[inline(never)]
     fn turn_until_woken(
         &self,
-        asked: &mut Asked,
+        poller: &mut LoopPoller,
         woken: &MainWaker,
         is_first: bool,
     ) -> io::Result<bool> {
@@ -74,19 +74,19 @@ impl Core {
                     return Ok(true);
                 }
             }
-            self.turn(asked)?;
+            self.turn(poller)?;
             may_be_woken = true;
         }
     }
 
     /// One turn of the loop: runs what is ready, then sleeps until something else is.
     #[inline(always)]
-    fn turn(&self, asked: &mut Asked) -> io::Result<()> {
+    fn turn(&self, poller: &mut LoopPoller) -> io::Result<()> {
         let is_ready = executor::run_ready(|| polls::ended(None));
         if timer::is_virtual() {
-            self.sleep_virtually(asked)?;
+            self.sleep_virtually(poller)?;
         } else {
-            self.sleep(asked, is_ready)?;
+            self.sleep(poller, is_ready)?;
         }
         let now = timer::begin_turn();
         pulse::begin_turn(now);
@@ -96,11 +96,11 @@ impl Core {
 
     /// Asks the reactor, and sleeps if nothing is left to be done.
     #[inline(always)]
-    fn sleep(&self, asked: &mut Asked, is_ready: bool) -> io::Result<()> {
+    fn sleep(&self, poller: &mut LoopPoller, is_ready: bool) -> io::Result<()> {
         if !self.park(is_ready) {
-            return asked.wait_by_call(Duration::ZERO).map(drop);
+            return poller.wait_outlined(Duration::ZERO).map(drop);
         }
-        let events = asked.wait(timer::patience());
+        let events = poller.wait(timer::patience());
         executor::unpark(&self.remote);
         events.map(drop)
     }
@@ -116,30 +116,34 @@ impl Core {
     }
 
     /// Sleeps so long, if nothing is left to be done. Returns the number of events.
-    pub(super) fn sleep_for(&self, asked: &mut Asked, timeout: Duration) -> io::Result<usize> {
+    pub(super) fn sleep_for(
+        &self,
+        poller: &mut LoopPoller,
+        timeout: Duration,
+    ) -> io::Result<usize> {
         if !self.park(executor::is_ready()) {
-            return asked.wait_by_call(Duration::ZERO);
+            return poller.wait_outlined(Duration::ZERO);
         }
-        let events = asked.wait_by_call(timeout);
+        let events = poller.wait_outlined(timeout);
         executor::unpark(&self.remote);
         events
     }
 
     /// Opens the reactor and connects other threads with it.
-    fn prepare(&self) -> io::Result<Asked> {
+    fn prepare(&self) -> io::Result<LoopPoller> {
         if executor::is_closing() {
             let text = "the event loop ends with its thread, and cannot run any more";
             return Err(io::Error::other(text));
         }
         panic_hook::install();
-        let (asked, bell) = reactor::prepare()?;
+        let (poller, bell) = reactor::prepare()?;
         if let Some(bell) = bell {
             self.remote.hang_bell(bell);
         }
         timer::read_clock();
         pulse::begin_turn(timer::nanos());
         polls::begin(timer::nanos());
-        Ok(asked)
+        Ok(poller)
     }
 }
 

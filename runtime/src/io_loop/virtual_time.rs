@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Core, IOLoop};
 use crate::executor::{self, Remote};
-use crate::reactor::{self, Asked};
+use crate::reactor::{self, LoopPoller};
 use crate::timer;
 
 /// How long, in real time, the loop waits for other threads before it says that nothing can happen any
@@ -127,19 +127,19 @@ impl Core {
     /// Sleeps where the clock is virtual: instead of sleeping until the next timer, it moves the
     /// clock there, unless something real is awaited.
     #[cold]
-    pub(super) fn sleep_virtually(&self, asked: &mut Asked) -> io::Result<()> {
-        let events = self.sleep_for(asked, Duration::ZERO)?;
+    pub(super) fn sleep_virtually(&self, poller: &mut LoopPoller) -> io::Result<()> {
+        let events = self.sleep_for(poller, Duration::ZERO)?;
         // Before the loop looks for messages: a job sends its result first.
         let awaited = self.awaited();
         if events > 0 || self.is_called() {
             return Ok(());
         }
         match awaited {
-            Awaited::Job => self.sleep_for(asked, timer::FOREVER).map(drop),
-            Awaited::Descriptor => self.sleep_within(asked, SILENCE, awaited),
+            Awaited::Job => self.sleep_for(poller, timer::FOREVER).map(drop),
+            Awaited::Descriptor => self.sleep_within(poller, SILENCE, awaited),
             Awaited::Thread | Awaited::Nothing if timer::jump() => Ok(()),
-            Awaited::Thread => self.sleep_for(asked, timer::FOREVER).map(drop),
-            Awaited::Nothing => self.sleep_within(asked, GRACE, awaited),
+            Awaited::Thread => self.sleep_for(poller, timer::FOREVER).map(drop),
+            Awaited::Nothing => self.sleep_within(poller, GRACE, awaited),
         }
     }
 
@@ -161,12 +161,17 @@ impl Core {
     }
 
     /// Sleeps until something happens, which must be within `limit` of real time.
-    fn sleep_within(&self, asked: &mut Asked, limit: Duration, awaited: Awaited) -> io::Result<()> {
+    fn sleep_within(
+        &self,
+        poller: &mut LoopPoller,
+        limit: Duration,
+        awaited: Awaited,
+    ) -> io::Result<()> {
         let until = Instant::now() + limit;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             // A signal may end it early.
-            if self.sleep_for(asked, left)? > 0 || self.is_called() {
+            if self.sleep_for(poller, left)? > 0 || self.is_called() {
                 return Ok(());
             }
             if left.is_zero() {

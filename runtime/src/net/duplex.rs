@@ -1,27 +1,29 @@
-//! A connection that lives in memory: two ends, each a stream to the other.
+//! A connection in memory, with two ends that send to each other.
 //!
-//! The server and its tests treat it as they treat a socket, so it behaves as one: sending
-//! stops at the capacity, dropping an end is a FIN, and [`DuplexStream::reset`] is an RST.
+//! It behaves like a socket, so that tests can run a server on it: sending stops at the capacity,
+//! dropping an end is a FIN, and [`DuplexStream::reset`] is an RST. `duplex/pipe.rs` is one
+//! direction of it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{FilePart, WakerSlot, stream_traits};
+use super::{FilePart, stream_traits};
 use crate::fd::PeerClosed;
+use pipe::Pipe;
+
+mod pipe;
 
 /// Makes a connection in memory and returns its two ends.
 ///
-/// Each direction holds at most `capacity` bytes; whoever sends more waits until the other
-/// end has read. Nothing is allocated before something is sent.
+/// Each direction holds at most `capacity` bytes. A sender waits for room until the other end reads.
+/// Nothing is allocated before the first send.
 ///
 /// # Panics
 ///
-/// If `capacity` is 0, as nothing could ever be sent.
+/// Panics if `capacity` is 0.
 ///
 /// # Examples
 ///
@@ -44,7 +46,7 @@ use crate::fd::PeerClosed;
 #[must_use]
 #[track_caller]
 pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
-    assert!(capacity > 0, "a duplex stream of capacity 0 could never carry a byte");
+    assert!(capacity > 0, "`duplex`: the capacity must be at least 1 byte, not 0");
     let there = Rc::new(Pipe::new(capacity));
     let back = Rc::new(Pipe::new(capacity));
     (
@@ -55,8 +57,8 @@ pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
 
 /// One end of a connection in memory, made by [`duplex`].
 ///
-/// Dropping it ends the connection as closing a socket does: the other end reads what was
-/// sent and then the end of the stream, and its sends fail.
+/// Dropping it has the effect of closing a socket: the other end reads the remaining bytes and then
+/// the end of the stream, and its sends fail.
 ///
 /// # Examples
 ///
@@ -83,21 +85,22 @@ pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
 /// # std::io::Result::Ok(())
 /// ```
 pub struct DuplexStream {
-    /// What the other end sends.
+    /// Carries the bytes that the other end sends.
     incoming: Rc<Pipe>,
-    /// What this end sends.
+    /// Carries the bytes that this end sends.
     outgoing: Rc<Pipe>,
 }
 
 impl DuplexStream {
-    /// Receives into `buffer` what has arrived, at most as much as fits.
+    /// Receives bytes into `buffer`, as many as have arrived and fit.
     ///
-    /// Returns 0 at the end of the stream (and for an empty buffer). If nothing has arrived,
-    /// the task of `cx` is woken when something has; one task at a time can wait to read.
+    /// Returns the number of bytes, and 0 at the end of the stream or for an empty buffer. If
+    /// nothing has arrived, the task of `cx` is woken when something does. One task at a time can
+    /// wait to read.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::ConnectionReset`] after the other end was [`reset`](Self::reset).
+    /// [`io::ErrorKind::ConnectionReset`] after a [`reset`](Self::reset) of the other end.
     ///
     /// # Examples
     ///
@@ -122,15 +125,13 @@ impl DuplexStream {
         self.incoming.poll_read(cx, buffer)
     }
 
-    /// Receives what has arrived behind what is in `buffer`, at most as much as it has room for
-    /// without growing, with one system call. The room need not be cleared before.
+    /// Like [`poll_recv`](Self::poll_recv), but appends to `buffer`, within its spare capacity.
     ///
-    /// Returns 0 at the end of the stream (and if there is no room). If nothing has arrived, the
-    /// task of `cx` is woken when something has; one task at a time can wait to read.
+    /// `buffer` does not grow. Returns 0 at the end of the stream or if there is no spare capacity.
     ///
     /// # Errors
     ///
-    /// As [`poll_recv`](Self::poll_recv).
+    /// Those of [`poll_recv`](Self::poll_recv).
     ///
     /// # Examples
     ///
@@ -168,16 +169,16 @@ impl DuplexStream {
         received
     }
 
-    /// Sends from `buffers`, in their order, at most as much as there is room for.
+    /// Sends `buffers` in order, as many bytes as there is room for.
     ///
-    /// Returns how many bytes were taken. If there is no room, the task of `cx` is woken when
-    /// the other end has read; one task at a time can wait to send.
+    /// Returns the number of bytes sent. If there is no room, the task of `cx` is woken when the
+    /// other end has read. One task at a time can wait to send.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::BrokenPipe`] if the other end is gone or reads no more, or if this
-    /// end was shut down for writing; [`io::ErrorKind::ConnectionReset`] after a
-    /// [`reset`](Self::reset) of the other end.
+    /// - [`io::ErrorKind::BrokenPipe`] if the other end was dropped or shut down for reading, or
+    ///   this end was shut down for writing;
+    /// - [`io::ErrorKind::ConnectionReset`] after a [`reset`](Self::reset) of the other end.
     ///
     /// # Examples
     ///
@@ -204,14 +205,15 @@ impl DuplexStream {
         self.outgoing.poll_write(cx, buffers)
     }
 
-    /// Sends some of a file: as much as there is room for. The pool reads it: see [`FilePart`].
+    /// Sends a piece of a file, as many bytes as there is room for. A thread of the pool reads the
+    /// file: see [`FilePart`].
     ///
-    /// Returns how many bytes were taken; 0 if none are left.
+    /// Returns the number of bytes sent, and 0 if the part is complete.
     ///
     /// # Errors
     ///
-    /// As [`poll_send`](Self::poll_send); [`io::ErrorKind::UnexpectedEof`] if the file ends before
-    /// the part does, and the errors of its disk.
+    /// Those of [`poll_send`](Self::poll_send); [`io::ErrorKind::UnexpectedEof`] if the file is
+    /// shorter than the part; and errors of the disk.
     ///
     /// # Examples
     ///
@@ -239,11 +241,11 @@ impl DuplexStream {
         part.poll_copy(cx, |cx, bytes| self.poll_send(cx, &[IoSlice::new(bytes)]))
     }
 
-    /// Waits for the other end to close, without reading and whether or not bytes are unread.
+    /// Waits for the other end to close the connection, without reading, even if bytes are unread.
     ///
-    /// It waits in the place of the reader: one task at a time either reads or waits here.
-    /// After [`PeerClosed::Finished`] that task is woken once more if the connection then
-    /// breaks, and a further call returns [`PeerClosed::Reset`].
+    /// The task takes the place of a reader: one task at a time either reads or waits here. After
+    /// [`PeerClosed::Finished`], the task is woken once more if the connection then breaks, and a
+    /// further call returns [`PeerClosed::Reset`].
     ///
     /// # Examples
     ///
@@ -263,12 +265,14 @@ impl DuplexStream {
         self.incoming.poll_closed(cx)
     }
 
-    /// Shuts this end down: for writing, the other end reads the end of the stream after what
-    /// was sent; for reading, what has arrived is thrown away and its sends fail.
+    /// Shuts this end down for reading, for writing, or both.
+    ///
+    /// After a shutdown for writing, the other end reads the remaining bytes and then the end of
+    /// the stream. A shutdown for reading discards unread bytes, and sends of the other end fail.
     ///
     /// # Errors
     ///
-    /// None; the signature is that of a socket.
+    /// Never fails. The signature matches a socket's.
     ///
     /// # Examples
     ///
@@ -296,8 +300,8 @@ impl DuplexStream {
         Ok(())
     }
 
-    /// Breaks the connection off as a TCP reset does: what is under way is lost, and the
-    /// other end gets [`io::ErrorKind::ConnectionReset`].
+    /// Breaks the connection like a TCP reset: unread bytes are lost, and the other end gets
+    /// [`io::ErrorKind::ConnectionReset`].
     ///
     /// # Examples
     ///
@@ -329,130 +333,13 @@ impl Drop for DuplexStream {
 impl fmt::Debug for DuplexStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DuplexStream")
-            .field("unread", &self.incoming.bytes.borrow().len())
-            .field("unsent", &self.outgoing.bytes.borrow().len())
+            .field("unread", &self.incoming.len())
+            .field("unsent", &self.outgoing.len())
             .finish_non_exhaustive()
     }
 }
 
 stream_traits!(DuplexStream);
-
-/// One direction of a connection in memory.
-struct Pipe {
-    /// What was sent and not yet read. No borrow of it is held while a waker runs.
-    bytes: RefCell<VecDeque<u8>>,
-    capacity: usize,
-    /// How the sending end ended it, if it did.
-    ended: Cell<Option<PeerClosed>>,
-    /// The receiving end reads no more.
-    abandoned: Cell<bool>,
-    reader: WakerSlot,
-    writer: WakerSlot,
-}
-
-impl Pipe {
-    fn new(capacity: usize) -> Self {
-        Self {
-            bytes: RefCell::default(),
-            capacity,
-            ended: Cell::new(None),
-            abandoned: Cell::new(false),
-            reader: WakerSlot::default(),
-            writer: WakerSlot::default(),
-        }
-    }
-
-    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.ended.get() == Some(PeerClosed::Reset) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        if buffer.is_empty() || self.abandoned.get() {
-            return Poll::Ready(Ok(0));
-        }
-
-        // A ring lies in memory as two pieces, and each `read` copies one.
-        let (front, read) = {
-            let mut bytes = self.bytes.borrow_mut();
-            let front = bytes.read(buffer)?;
-            (front, front + bytes.read(&mut buffer[front..])?)
-        };
-        if front > 0 {
-            self.writer.wake();
-            return Poll::Ready(Ok(read));
-        }
-        if self.ended.get().is_some() {
-            return Poll::Ready(Ok(0));
-        }
-        self.reader.set(cx.waker());
-        Poll::Pending
-    }
-
-    fn poll_write(&self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self.ended.get() {
-            Some(PeerClosed::Reset) => {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
-            Some(PeerClosed::Finished) => {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            None if self.abandoned.get() => {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            None => {}
-        }
-        if buffers.iter().all(|buffer| buffer.is_empty()) {
-            return Poll::Ready(Ok(0));
-        }
-
-        let sent = self.append(buffers);
-        if sent == 0 {
-            self.writer.set(cx.waker());
-            return Poll::Pending;
-        }
-        self.reader.wake();
-        Poll::Ready(Ok(sent))
-    }
-
-    /// Takes as much of `buffers` as there is room for, and returns how much.
-    fn append(&self, buffers: &[IoSlice<'_>]) -> usize {
-        let mut bytes = self.bytes.borrow_mut();
-        let before = bytes.len();
-        for buffer in buffers {
-            let room = self.capacity - bytes.len();
-            bytes.extend(&buffer[..room.min(buffer.len())]);
-        }
-        bytes.len() - before
-    }
-
-    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<PeerClosed> {
-        // Also after a FIN: a reset may follow.
-        self.reader.set(cx.waker());
-        self.ended.get().map_or(Poll::Pending, Poll::Ready)
-    }
-
-    /// The sending end sends no more.
-    fn finish(&self) {
-        if self.ended.get().is_none() {
-            self.ended.set(Some(PeerClosed::Finished));
-            self.reader.wake();
-        }
-    }
-
-    /// The receiving end reads no more.
-    fn abandon(&self) {
-        self.abandoned.set(true);
-        self.bytes.take();
-        self.reader.wake();
-        self.writer.wake();
-    }
-
-    fn reset(&self) {
-        self.ended.set(Some(PeerClosed::Reset));
-        self.bytes.take();
-        self.reader.wake();
-        self.writer.wake();
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -352,7 +352,7 @@ impl<S: StreamSocket> SocketStream<S> {
     }
 }
 
-impl<S: AsFd + Into<OwnedFd>> From<SocketStream<S>> for OwnedFd {
+impl<S: AsFd + Into<Self>> From<SocketStream<S>> for OwnedFd {
     /// Returns the descriptor, which stays non-blocking.
     fn from(stream: SocketStream<S>) -> Self {
         stream.0.into_inner().into()

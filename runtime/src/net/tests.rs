@@ -20,7 +20,7 @@ use std::time::Duration;
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use crate::testing::{connect, on_both_systems, on_fast_system};
+use crate::testing::{connect, on_both_backends, on_fast_backend};
 use crate::{
     IOLoop, PeerClosed, TcpListener, TcpStream, UnixListener, UnixStream, sleep, yield_now,
 };

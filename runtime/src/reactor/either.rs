@@ -1,27 +1,30 @@
-//! Either system: the tests run on both. Elsewhere there is one for each target, so that the
-//! compiler sees through to it.
+//! Both backends, for tests. A release build has only one, so the compiler can inline it.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use super::native::{self, Native};
+use super::backend::{EventBackend, EventSink, RemovedSource};
+use super::key::Key;
+#[cfg(target_os = "linux")]
+use super::linux::{self as fast, Epoll as Fast};
 use super::portable::{self, Portable};
-use super::source::Interest;
-use super::{Hears, Key, Removed, System, Trigger};
+#[cfg(not(target_os = "linux"))]
+use super::portable::{self as fast, Portable as Fast};
+use super::source::{Interest, Trigger};
 
 pub(super) enum Either {
-    Native(Native),
+    Fast(Fast),
     Portable(Portable),
 }
 
-/// Opens the one that this target has.
+/// Opens the backend that a release build for this target has.
 pub(super) fn open() -> io::Result<(Either, OwnedFd)> {
-    native::open().map(|(system, bell)| (Either::Native(system), bell))
+    fast::open().map(|(backend, bell)| (Either::Fast(backend), bell))
 }
 
-impl System for Either {
-    type Room = (native::Room, portable::Room);
+impl EventBackend for Either {
+    type Room = (fast::Room, portable::Room);
 
     fn add(
         &self,
@@ -31,29 +34,29 @@ impl System for Either {
         interest: Interest,
     ) -> io::Result<()> {
         match self {
-            Self::Native(system) => system.add(fd, key, trigger, interest),
-            Self::Portable(system) => system.add(fd, key, trigger, interest),
+            Self::Fast(backend) => backend.add(fd, key, trigger, interest),
+            Self::Portable(backend) => backend.add(fd, key, trigger, interest),
         }
     }
 
     fn add_write(&self, fd: BorrowedFd<'_>, key: Key) -> io::Result<()> {
         match self {
-            Self::Native(system) => system.add_write(fd, key),
-            Self::Portable(system) => system.add_write(fd, key),
+            Self::Fast(backend) => backend.add_write(fd, key),
+            Self::Portable(backend) => backend.add_write(fd, key),
         }
     }
 
     fn watch(&self, key: Key, from: Interest, to: Interest) -> io::Result<()> {
         match self {
-            Self::Native(system) => system.watch(key, from, to),
-            Self::Portable(system) => system.watch(key, from, to),
+            Self::Fast(backend) => backend.watch(key, from, to),
+            Self::Portable(backend) => backend.watch(key, from, to),
         }
     }
 
-    fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool) {
+    fn remove(&self, fd: BorrowedFd<'_>, source: RemovedSource, closing: bool) {
         match self {
-            Self::Native(system) => system.remove(fd, source, closing),
-            Self::Portable(system) => system.remove(fd, source, closing),
+            Self::Fast(backend) => backend.remove(fd, source, closing),
+            Self::Portable(backend) => backend.remove(fd, source, closing),
         }
     }
 
@@ -61,18 +64,18 @@ impl System for Either {
         &self,
         room: &mut Self::Room,
         timeout: Duration,
-        hears: impl Hears,
+        sink: impl EventSink,
     ) -> io::Result<usize> {
         match self {
-            Self::Native(system) => system.wait(&mut room.0, timeout, hears),
-            Self::Portable(system) => system.wait(&mut room.1, timeout, hears),
+            Self::Fast(backend) => backend.wait(&mut room.0, timeout, sink),
+            Self::Portable(backend) => backend.wait(&mut room.1, timeout, sink),
         }
     }
 
     fn has_edges(&self) -> bool {
         match self {
-            Self::Native(system) => system.has_edges(),
-            Self::Portable(system) => system.has_edges(),
+            Self::Fast(backend) => backend.has_edges(),
+            Self::Portable(backend) => backend.has_edges(),
         }
     }
 }

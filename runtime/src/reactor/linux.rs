@@ -1,8 +1,8 @@
-//! The fast system: epoll, asked directly.
+//! The fast backend: epoll without a detour.
 //!
-//! `polling` makes five system calls per wait and cannot ask for `EPOLLRDHUP`. So it only owns
-//! the epoll instance here; registration and wait are calls of `rustix` on its descriptor. One
-//! wait is one system call, and a connection is registered once in its life.
+//! `polling` makes five system calls per wait and cannot register `EPOLLRDHUP`. So it only owns the
+//! epoll instance here, and `rustix` registers and waits. A wait is one system call, and a
+//! connection is registered once in its life.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,26 +15,27 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
-use super::source::Interest;
-use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
+use super::backend::{Event, EventBackend, EventSink, RemovedSource};
+use super::key::Key;
+use super::source::{Interest, Ready, Trigger};
 
-/// Events taken by one wait. What is left comes with the next one.
+/// The number of events that one wait returns. The next wait returns the others.
 const EVENTS: usize = 1024;
 
-/// What an edge-triggered descriptor is asked for. The end of the stream and urgent data are told
-/// apart from other data, so that a short read may count as the last one: see [`Ready::FINISHED`] and
+/// The events of an edge-triggered descriptor. The end of the stream and urgent data have bits of
+/// their own, so a short read without them is the last one: see [`Ready::FINISHED`] and
 /// [`Ready::URGENT`].
 const EDGE: EventFlags =
     EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::PRI).union(EventFlags::ET);
 
-pub(super) struct Native {
+pub(super) struct Epoll {
     poller: Poller,
-    /// Copies of the level-triggered descriptors, which are listeners and therefore few. They are
-    /// disarmed when an event finds nobody waiting, and their owner is not at hand then.
+    /// Copies of the level-triggered descriptors: listeners, so they are few. An event for which no
+    /// task waits disarms its descriptor, and the owner is out of reach then.
     listeners: RefCell<Vec<(Key, OwnedFd)>>,
 }
 
-/// Room for the events of a turn, which is never cleared.
+/// Memory for the events of a turn, which is never cleared.
 pub(super) struct Room(Box<[MaybeUninit<epoll::Event>; EVENTS]>);
 
 impl Default for Room {
@@ -43,16 +44,16 @@ impl Default for Room {
     }
 }
 
-pub(super) fn open() -> io::Result<(Native, OwnedFd)> {
+pub(super) fn open() -> io::Result<(Epoll, OwnedFd)> {
     let poller = Poller::new()?;
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    // Each write is an edge of its own, so nobody ever needs to read it.
+    // Each write is an edge of its own, so there is no need to read it.
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(poller.as_fd(), &bell, data(Key::BELL), flags)?;
-    Ok((Native { poller, listeners: RefCell::new(Vec::new()) }, bell))
+    Ok((Epoll { poller, listeners: RefCell::new(Vec::new()) }, bell))
 }
 
-impl System for Native {
+impl EventBackend for Epoll {
     type Room = Room;
 
     fn add(
@@ -91,7 +92,7 @@ impl System for Native {
         Ok(())
     }
 
-    fn remove(&self, fd: BorrowedFd<'_>, source: Removed, closing: bool) {
+    fn remove(&self, fd: BorrowedFd<'_>, source: RemovedSource, closing: bool) {
         match source.trigger {
             // Closing the descriptor removes it.
             Trigger::Edge if closing => (),
@@ -104,23 +105,24 @@ impl System for Native {
     }
 
     #[inline(always)]
-    fn wait(&self, room: &mut Room, timeout: Duration, hears: impl Hears) -> io::Result<usize> {
+    fn wait(&self, room: &mut Room, timeout: Duration, sink: impl EventSink) -> io::Result<usize> {
         let timeout = Timespec {
             tv_sec: timeout.as_secs().cast_signed(),
             tv_nsec: timeout.subsec_nanos().into(),
         };
         let (events, _) = match epoll::wait(&self.poller, &mut *room.0, Some(&timeout)) {
             Ok(filled) => filled,
-            Err(error) => return interrupted(error),
+            // A signal has ended the wait.
+            Err(Errno::INTR) => return Ok(0),
+            Err(error) => return Err(error.into()),
         };
         for event in &*events {
-            // Of the bell nobody needs to know more than that it ended the wait: there is no source
-            // with its key.
+            // No source has the key of the bell: it only has to end the wait.
             let (key, flags) = (Key(event.data.u64() as usize), event.flags);
             if flags == EventFlags::IN {
-                hears.hear_read(key);
+                sink.readable_fast(key);
             } else {
-                hears.hear(Event { key, ready: ready(flags) });
+                sink.event(Event { key, ready: ready(flags) });
             }
         }
         Ok(events.len())
@@ -129,12 +131,6 @@ impl System for Native {
     fn has_edges(&self) -> bool {
         true
     }
-}
-
-/// A wait that a signal has ended is no error.
-#[cold]
-fn interrupted(error: Errno) -> io::Result<usize> {
-    if error == Errno::INTR { Ok(0) } else { Err(error.into()) }
 }
 
 fn data(key: Key) -> EventData {
@@ -150,24 +146,24 @@ fn level(interest: Interest) -> EventFlags {
 
 #[cold]
 fn ready(flags: EventFlags) -> Ready {
-    let mut ready = Ready::NOTHING;
+    let mut ready = Ready::NONE;
     if flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
-        ready |= Ready::READ;
+        ready = ready.with(Ready::READ);
     }
     if flags.contains(EventFlags::PRI) {
-        ready |= Ready::READ | Ready::URGENT;
+        ready = ready.with(Ready::READ).with(Ready::URGENT);
     }
     if flags.contains(EventFlags::OUT) {
-        ready |= Ready::WRITE;
+        ready = ready.with(Ready::WRITE);
     }
     if flags.intersects(EventFlags::RDHUP | EventFlags::HUP) {
-        ready |= Ready::FINISHED;
+        ready = ready.with(Ready::FINISHED);
     }
     if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
-        ready |= Ready::READ | Ready::WRITE;
+        ready = ready.with(Ready::READ).with(Ready::WRITE);
     }
     if flags.contains(EventFlags::ERR) {
-        ready |= Ready::FAILED;
+        ready = ready.with(Ready::FAILED);
     }
     ready
 }

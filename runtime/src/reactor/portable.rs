@@ -1,8 +1,8 @@
-//! The portable system: what `polling` can do everywhere.
+//! The portable backend: what `polling` can do everywhere.
 //!
-//! All descriptors are level-triggered, because with an edge the end of a stream that arrives
-//! together with data would go unnoticed: see [`Ready::FINISHED`].
-//! It is the oracle of the fast system too: the tests run on both.
+//! All descriptors are level-triggered. With edges, the end of a stream that arrives together with
+//! data would go unnoticed: see [`Ready::FINISHED`]. The tests run on both backends and compare
+//! them.
 #![expect(unsafe_code, reason = "registration with `polling` is unsafe; nothing else here is")]
 
 use std::cell::RefCell;
@@ -14,20 +14,17 @@ use std::time::Duration;
 use polling::{Event as Polled, Events, PollMode, Poller};
 use rustix::io::ioctl_fionbio;
 
-use super::source::Interest;
-use super::{Event, Hears, Key, Ready, Removed, System, Trigger};
+use super::backend::{Event, EventBackend, EventSink, RemovedSource};
+use super::key::Key;
+use super::source::{Interest, Ready, Trigger};
 
 pub(super) struct Portable {
     poller: Poller,
-    /// The descriptors of all sources, which have to be known to change what they are asked for.
+    /// The descriptors of all sources, needed to change their interest.
     descriptors: RefCell<HashMap<Key, RawFd>>,
-    /// A pipe; other threads write to its other end.
+    /// A pipe. Other threads write to its other end.
     bell: PipeReader,
 }
-
-/// Of targets that have no other.
-#[cfg(not(target_os = "linux"))]
-pub(super) type Native = Portable;
 
 pub(super) fn open() -> io::Result<(Portable, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
@@ -39,11 +36,11 @@ pub(super) fn open() -> io::Result<(Portable, OwnedFd)> {
     Ok((portable, writer.into()))
 }
 
-/// Room for the events of a turn.
+/// Memory for the events of a turn.
 #[derive(Default)]
 pub(super) struct Room(Events);
 
-impl System for Portable {
+impl EventBackend for Portable {
     type Room = Room;
 
     fn add(
@@ -69,18 +66,18 @@ impl System for Portable {
         if from == Interest::NONE {
             return if to == Interest::NONE { Ok(()) } else { self.add_raw(fd, key, to) };
         }
-        // SAFETY: the descriptor is open, because it is in `descriptors`: `remove` takes it out,
-        // and the `AsyncFd` that owns it calls that before it closes it.
+        // SAFETY: the descriptor is open, because it is in `descriptors`. The `AsyncFd` that owns it
+        // calls `remove`, which takes it out, before it closes it.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         if to == Interest::NONE {
-            // Not `modify`: epoll would go on telling of errors.
+            // Not `modify`, because epoll would still report errors.
             self.poller.delete(fd)
         } else {
             self.poller.modify_with_mode(fd, polled(key, to), PollMode::Level)
         }
     }
 
-    fn remove(&self, _fd: BorrowedFd<'_>, source: Removed, _closing: bool) {
+    fn remove(&self, _fd: BorrowedFd<'_>, source: RemovedSource, _closing: bool) {
         drop(self.watch(source.key, source.watched, Interest::NONE));
         self.descriptors.borrow_mut().remove(&source.key);
     }
@@ -89,7 +86,7 @@ impl System for Portable {
         &self,
         Room(events): &mut Room,
         timeout: Duration,
-        hears: impl Hears,
+        sink: impl EventSink,
     ) -> io::Result<usize> {
         events.clear();
         let waited = self.poller.wait(events, Some(timeout));
@@ -97,8 +94,8 @@ impl System for Portable {
             let key = Key(event.key);
             match ready(&event) {
                 _ if key == Key::BELL => self.silence_bell(),
-                Ready::READ => hears.hear_read(key),
-                ready => hears.hear(Event { key, ready }),
+                Ready::READ => sink.readable_fast(key),
+                ready => sink.event(Event { key, ready }),
             }
         }
         waited
@@ -111,10 +108,10 @@ impl System for Portable {
 
 impl Portable {
     fn add_raw(&self, fd: RawFd, key: Key, interest: Interest) -> io::Result<()> {
-        // SAFETY: `polling` asks that a descriptor be deleted before it is closed. The `AsyncFd`
-        // that owns this one does so when it is dropped. Should the owner be leaked and the
-        // descriptor closed elsewhere, epoll and kqueue forget it by themselves; and an event
-        // carries a key with a generation, not a pointer, so a late one is ignored.
+        // SAFETY: `polling` requires that a descriptor is deleted before it is closed. The `AsyncFd`
+        // that owns this one does so when it is dropped. If the owner is leaked and the descriptor
+        // is closed elsewhere, epoll and kqueue forget it by themselves. An event carries a key
+        // with a generation, not a pointer, so a late event is ignored.
         unsafe { self.poller.add_with_mode(fd, polled(key, interest), PollMode::Level) }
     }
 
@@ -130,18 +127,18 @@ fn polled(key: Key, interest: Interest) -> Polled {
 }
 
 fn ready(event: &Polled) -> Ready {
-    let mut ready = Ready::NOTHING;
+    let mut ready = Ready::NONE;
     if event.readable {
-        ready |= Ready::READ;
+        ready = ready.with(Ready::READ);
     }
     if event.writable {
-        ready |= Ready::WRITE;
+        ready = ready.with(Ready::WRITE);
     }
     if event.is_interrupt() {
-        ready |= Ready::READ | Ready::WRITE | Ready::FINISHED;
+        ready = ready.with(Ready::READ).with(Ready::WRITE).with(Ready::FINISHED);
     }
     if event.is_err() == Some(true) {
-        ready |= Ready::READ | Ready::WRITE | Ready::FAILED;
+        ready = ready.with(Ready::READ).with(Ready::WRITE).with(Ready::FAILED);
     }
     ready
 }

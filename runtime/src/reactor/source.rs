@@ -1,23 +1,24 @@
-//! What is known of a descriptor: whether it is ready, and who waits for it.
+//! The state of one descriptor: its readiness and its waiters.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::ops::{BitOr, BitOrAssign};
 use std::task::Waker;
 
-use super::{Key, LEVEL};
+use super::key::{Key, LEVEL};
 use crate::executor::Waiter;
 
-/// One descriptor. Every idle connection has one, so it is kept small. Its owner has it at hand, and
-/// asks nobody else whether it is ready; the reactor finds it by its key, and notes events in it.
+/// The state of one descriptor. Every idle connection has one, so it is small.
+///
+/// The owner of the descriptor reads it in place, without a call. The reactor finds it by its key
+/// and notes events in it.
 pub(crate) struct Source {
-    /// Tells this source from those that had its place before. 0: the place is vacant.
+    /// Distinguishes this source from earlier ones in the same place. 0 if the place is vacant.
     pub(super) generation: Cell<u32>,
-    /// What the descriptor is believed to be ready for: by events, and until it proves wrong.
+    /// The operations that may succeed, according to events and attempts.
     ready: Cell<Ready>,
-    /// `None` before it is registered.
+    /// `None` until the descriptor is registered.
     pub(super) trigger: Cell<Option<Trigger>>,
-    /// What is asked of the system at present.
+    /// The events that the kernel reports at present.
     pub(super) watched: Cell<Interest>,
     reader: Cell<Option<Waiter>>,
     writer: Cell<Option<Waiter>>,
@@ -27,7 +28,7 @@ impl Source {
     const fn vacant() -> Self {
         Self {
             generation: Cell::new(0),
-            ready: Cell::new(Ready::NOTHING),
+            ready: Cell::new(Ready::NONE),
             trigger: Cell::new(None),
             watched: Cell::new(Interest::NONE),
             reader: Cell::new(None),
@@ -35,34 +36,33 @@ impl Source {
         }
     }
 
-    /// Begins to be that of a descriptor, which is believed to be ready until it proves wrong.
+    /// Assigns this to a new descriptor, which counts as ready until an attempt would block.
     pub(super) fn begin(&self, generation: NonZeroU32) {
         self.generation.set(generation.get());
-        self.ready.set(Ready::READ | Ready::WRITE);
+        self.ready.set(Ready::READ.with(Ready::WRITE));
     }
 
-    /// What the descriptor is believed to be ready for, and has gone through.
-    #[inline(always)]
+    /// Returns the operations that may succeed, and what has happened to the descriptor.
+    #[inline]
     pub(crate) fn ready(&self) -> Ready {
         self.ready.get()
     }
 
-    /// Notes that the next attempt would block. Whatever events have told was before the attempt that
-    /// has shown this.
-    #[inline(always)]
-    pub(crate) fn believe_blocked(&self, direction: Direction) {
+    /// Notes that an attempt would block. All events so far came before that attempt.
+    #[inline]
+    pub(crate) fn set_blocked(&self, direction: Direction) {
         self.ready.set(self.ready.get().without(direction.ready()));
     }
 
-    /// Says whether a read that did not fill its buffer has taken all there was. The end of the stream
-    /// and bytes behind urgent data have to be read, because no other event tells of them.
-    #[inline(always)]
-    pub(crate) fn tells_of_more(&self) -> bool {
-        self.ready.get().0 & Ready::SHORT_READS.0 == 0
+    /// Returns whether a read that did not fill its buffer has taken everything. It has not after
+    /// [`Ready::FINISHED`] or [`Ready::URGENT`], because no further event announces the rest.
+    #[inline]
+    pub(crate) fn trusts_short_reads(&self) -> bool {
+        !self.ready.get().intersects(Ready::FINISHED.with(Ready::URGENT))
     }
 
-    /// Notes that an operation was refused, or is not refused again. Returns whether it was refused
-    /// before.
+    /// Notes that an operation is refused, or that it is not refused again. Returns whether it was
+    /// refused before.
     pub(crate) fn toggle_refused(&self, direction: Direction) -> bool {
         let refused = match direction {
             Direction::Read => Ready::READ_REFUSED,
@@ -73,38 +73,42 @@ impl Source {
         before.contains(refused)
     }
 
-    /// Has the next event in this direction wake `waker`, and nobody else. Says whether the system
-    /// tells of it: else that is to be [asked for](super::arm).
+    /// Makes the next event in this direction wake `waker`, in place of the one before. Returns
+    /// whether the kernel reports this direction. If not, the caller must [arm](super::arm) it.
     #[inline(always)]
-    pub(crate) fn wait(&self, direction: Direction, waker: &Waker) -> bool {
-        // Whom it replaces is dropped, which may run anybody's code.
-        drop(self.waiting(direction).replace(Some(Waiter::new(waker))));
+    pub(crate) fn set_waiter(&self, direction: Direction, waker: &Waker) -> bool {
+        // Dropping the waiter before may run foreign code.
+        drop(self.waiter(direction).replace(Some(Waiter::new(waker))));
         self.watched.get().contains(direction.interest())
     }
 
-    /// Notes that an edge-triggered source can be read, and returns who waited for that.
-    #[inline(always)]
-    pub(super) fn note_read(&self) -> Option<Waiter> {
-        self.ready.set(self.ready.get() | Ready::READ);
+    /// Fast path of [`note`](Self::note) for an edge-triggered source that can be read: same result;
+    /// skip on a first reading. Returns the waiting reader.
+    #[inline]
+    pub(super) fn note_readable(&self) -> Option<Waiter> {
+        self.ready.set(self.ready.get().with(Ready::READ));
         self.reader.take()
     }
 
-    /// Notes what an event has told. Returns who waited to read and who to write; and, if the system
-    /// would go on to tell of it, what it is asked for and what it is to be asked for.
-    pub(super) fn note(&self, told: Ready) -> Noted {
-        self.ready.set(self.ready.get() | told);
-        let reader = if told.contains(Ready::READ) { self.reader.take() } else { None };
-        let writer = if told.contains(Ready::WRITE) { self.writer.take() } else { None };
+    /// Notes an event. Returns the waiters to wake and, if the source is level-triggered, the
+    /// change of interest that stops the kernel from reporting the event again.
+    pub(super) fn note(&self, event: Ready) -> NotedEvent {
+        self.ready.set(self.ready.get().with(event));
+        let reader = if event.contains(Ready::READ) { self.reader.take() } else { None };
+        let writer = if event.contains(Ready::WRITE) { self.writer.take() } else { None };
         let change = match self.trigger.get() {
-            Some(Trigger::Level) => Some(self.keep(told, reader.is_some(), writer.is_some())),
+            Some(Trigger::Level) => {
+                Some(self.drop_unawaited(event, reader.is_some(), writer.is_some()))
+            }
             Some(Trigger::Edge) | None => None,
         };
-        Noted { reader, writer, change }
+        NotedEvent { reader, writer, change }
     }
 
-    /// Marks a descriptor for which only the runtime itself waits. A virtual clock does not wait for it.
+    /// Marks a descriptor for which only the runtime itself waits. A virtual clock does not wait
+    /// for it.
     pub(crate) fn make_internal(&self) {
-        self.ready.set(self.ready.get() | Ready::INTERNAL);
+        self.ready.set(self.ready.get().with(Ready::INTERNAL));
     }
 
     /// Returns whether a task of the program waits for the descriptor.
@@ -121,50 +125,58 @@ impl Source {
         })
     }
 
-    /// Nobody waits any more. Returns who did, to be dropped where nothing is borrowed.
-    pub(super) fn forget(&self) -> [Option<Waiter>; 2] {
+    /// Takes out the waiters. The caller drops them while nothing is borrowed.
+    pub(super) fn take_waiters(&self) -> [Option<Waiter>; 2] {
         [self.reader.take(), self.writer.take()]
     }
 
-    #[inline(always)]
-    fn waiting(&self, direction: Direction) -> &Cell<Option<Waiter>> {
+    #[inline]
+    fn waiter(&self, direction: Direction) -> &Cell<Option<Waiter>> {
         match direction {
             Direction::Read => &self.reader,
             Direction::Write => &self.writer,
         }
     }
 
-    /// Of a level-triggered source: goes on to ask for what is waited for, and for what is told only
-    /// once. Returns what was asked for before, and what is from now on.
-    #[cold]
-    fn keep(&self, told: Ready, reader: bool, writer: bool) -> (Interest, Interest) {
-        let mut keep = self.watched.get();
-        if told.contains(Ready::READ) && !reader {
-            keep = keep.without(Interest::READ);
+    /// Drops the interest of a level-triggered source in events for which no task waits, and in
+    /// events that come only once.
+    fn drop_unawaited(&self, event: Ready, has_reader: bool, has_writer: bool) -> InterestChange {
+        let from = self.watched.get();
+        let mut to = from;
+        if event.contains(Ready::READ) && !has_reader {
+            to = to.without(Interest::READ);
         }
-        if told.contains(Ready::WRITE) && !writer {
-            keep = keep.without(Interest::WRITE);
+        if event.contains(Ready::WRITE) && !has_writer {
+            to = to.without(Interest::WRITE);
         }
-        if told.contains(Ready::FINISHED) || told.contains(Ready::FAILED) {
-            keep = keep.without(Interest::HANGUP);
+        if event.intersects(Ready::FINISHED.with(Ready::FAILED)) {
+            to = to.without(Interest::HANGUP);
         }
-        (self.watched.replace(keep), keep)
+        self.watched.set(to);
+        InterestChange { from, to }
     }
 }
 
-/// What an event has come upon.
-pub(super) struct Noted {
+/// The result of [`Source::note`].
+pub(super) struct NotedEvent {
     pub(super) reader: Option<Waiter>,
     pub(super) writer: Option<Waiter>,
-    pub(super) change: Option<(Interest, Interest)>,
+    pub(super) change: Option<InterestChange>,
+}
+
+/// The events that the kernel reported, and those that it shall report from now on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InterestChange {
+    pub(super) from: Interest,
+    pub(super) to: Interest,
 }
 
 const SOURCES: usize = 1 << SLOT_BITS;
 pub(super) const SLOT_BITS: u32 = 6;
 
-/// The places of some sources that lie together: one for each would take 32 bytes more.
+/// A group of sources in one allocation. An allocation for each would take 32 bytes more.
 pub(crate) struct Chunk {
-    /// The index of the first.
+    /// The index of the first source.
     first: u32,
     sources: [Source; SOURCES],
 }
@@ -174,8 +186,8 @@ impl Chunk {
         Self { first, sources: [const { Source::vacant() }; SOURCES] }
     }
 
-    /// The source in a place; a place that is too large is one of the others.
-    #[inline(always)]
+    /// Returns the source in a slot. A slot out of range is taken modulo the size.
+    #[inline]
     pub(crate) fn source(&self, slot: u8) -> &Source {
         &self.sources[usize::from(slot) % SOURCES]
     }
@@ -191,88 +203,83 @@ impl Chunk {
     }
 }
 
-/// A set of what a descriptor may be ready for, or has gone through.
+/// A set: the operations that may succeed, and what has happened to the descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Ready(u8);
 
 impl Ready {
-    pub(crate) const NOTHING: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
     pub(crate) const READ: Self = Self(1);
     pub(crate) const WRITE: Self = Self(2);
-    /// The peer will send nothing more. Stays, and keeps a short read from being taken for the last
-    /// one: no other edge will tell of the end of the stream behind it.
+    /// The peer will send nothing more. This stays set. It means that a short read may not be the
+    /// last one, because no further edge announces the end of the stream.
     pub(crate) const FINISHED: Self = Self(4);
-    /// The connection has failed. Stays.
+    /// The connection has failed. This stays set.
     pub(crate) const FAILED: Self = Self(8);
-    /// The peer has sent urgent data. Stays, and keeps a short read from being taken for the last
-    /// one: a read ends before the urgent byte, and no other edge tells of the bytes behind it.
+    /// The peer has sent urgent data. This stays set. It means that a short read may not be the
+    /// last one: a read ends before the urgent byte, and no further edge announces the bytes after
+    /// it.
     pub(crate) const URGENT: Self = Self(16);
-    /// An operation in this direction was refused, because its task had spent its budget.
+    /// A read was refused because its task had used up its budget.
     const READ_REFUSED: Self = Self(32);
+    /// A write was refused because its task had used up its budget.
     const WRITE_REFUSED: Self = Self(64);
-    /// Only the runtime itself waits for the descriptor. Stays.
+    /// Only the runtime itself waits for the descriptor. This stays set.
     const INTERNAL: Self = Self(128);
-    /// Each of these makes a short read say nothing about whether there is more.
-    const SHORT_READS: Self = Self(Self::FINISHED.0 | Self::URGENT.0);
 
     #[inline]
-    pub(crate) fn contains(self, other: Self) -> bool {
+    pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     #[inline]
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[inline]
     #[must_use]
-    pub(crate) fn without(self, other: Self) -> Self {
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[inline]
+    #[must_use]
+    pub(crate) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 }
 
-impl BitOr for Ready {
-    type Output = Self;
-
-    #[inline]
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Ready {
-    #[inline]
-    fn bitor_assign(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
-
-/// What the system is asked to tell of.
+/// A set: the events that the kernel reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Interest(u8);
 
 impl Interest {
-    /// Nothing: the descriptor is not registered.
+    /// No event. A level-triggered descriptor is then not registered.
     pub(super) const NONE: Self = Self(0);
     pub(super) const READ: Self = Self(1);
     pub(super) const WRITE: Self = Self(2);
-    /// That the connection is broken or closed on both sides, where the system tells of that
-    /// without being asked to tell of reading or writing.
+    /// The connection is broken or closed on both sides, on systems that report this without
+    /// interest in reading or writing.
     pub(super) const HANGUP: Self = Self(4);
 
     #[inline]
-    pub(super) fn contains(self, other: Self) -> bool {
+    pub(super) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     #[must_use]
-    pub(super) fn with(self, other: Self) -> Self {
+    pub(super) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     #[must_use]
-    pub(super) fn without(self, other: Self) -> Self {
+    pub(super) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 }
 
-/// When the system tells of a ready descriptor.
+/// When the kernel reports a ready descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// Once, when it becomes ready.

@@ -35,7 +35,7 @@ async fn busy_until(fd: &AsyncFd<UnixStream>, end: impl Future<Output = ()>) -> 
 
 #[test]
 fn a_time_limit_ends_a_future_that_is_always_ready() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, _far) = socket();
         for limit in [Duration::ZERO, Duration::from_millis(5)] {
             assert!(timeout(limit, busy(&near)).await.is_err());
@@ -52,7 +52,7 @@ fn a_time_limit_ends_a_future_that_is_always_ready() {
 
 #[test]
 fn an_operation_gets_its_turn_beside_one_that_is_always_ready() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (near, _far) = socket();
         let (other, mut writer) = socket();
         let task = IOLoop::current().spawn(async move {

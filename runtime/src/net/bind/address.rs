@@ -1,24 +1,24 @@
-//! What users write for the place to listen on, and which socket addresses that means.
+//! The address to listen on as users write it, and the socket addresses that it means.
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
-/// Where to listen: a port, an address or the path of a Unix socket.
+/// An address to listen on: a port, an address, or the path of a Unix socket.
 ///
-/// | written | means |
+/// | text or value | meaning |
 /// |---|---|
-/// | `8000`, `"8000"`, `":8000"` | this port of every address of the machine, IPv4 and IPv6 |
-/// | `0` | one port that is free for both, chosen by the system |
+/// | `8000`, `"8000"`, `":8000"` | this port on all addresses of the machine, IPv4 and IPv6 |
+/// | `0` | one port that is free for both, chosen by the kernel |
 /// | `"127.0.0.1:8000"`, `"[::1]:8000"` | this address only |
-/// | `"localhost:8000"` | every address that the name has |
+/// | `"localhost:8000"` | every address of the name |
 /// | `"unix:/run/app.sock"`, `"/run/app.sock"`, `Path::new("app.sock")` | a Unix socket |
-/// | `"unix:@app"` | a Unix socket in Linux's abstract namespace: no file |
-/// | `"systemd:web"` | the sockets that systemd calls so (`FileDescriptorName=`) |
+/// | `"unix:@app"` | a Unix socket in Linux's abstract namespace, without a file |
+/// | `"systemd:web"` | the sockets that systemd passes by this name (`FileDescriptorName=`) |
 ///
-/// Whatever is written, a socket of this address that systemd, or the server whose place this
-/// one takes, has handed over is used rather than a new one.
+/// If systemd or a predecessor of this server has passed a socket for the address, that socket is
+/// used instead of a new one.
 ///
 /// # Examples
 ///
@@ -32,19 +32,19 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum BindAddress {
-    /// A TCP port on every address of the machine. 0 lets the system choose.
+    /// A TCP port on every address of the machine. With 0, the kernel chooses the port.
     Port(u16),
     /// `host:port`, with an IPv6 address in brackets.
     Address(String),
-    /// The file of a Unix socket; if its first byte is NUL, a name in the abstract namespace.
+    /// The file of a Unix socket, or a name in the abstract namespace if the first byte is NUL.
     Path(PathBuf),
-    /// The sockets that the service manager has handed over by this name.
+    /// The sockets that the service manager passes by this name.
     Named(String),
 }
 
 impl BindAddress {
-    /// The socket addresses to bind, IPv4 first and each one once. Asks the resolver for names,
-    /// which may block.
+    /// Returns the socket addresses to bind, IPv4 first and without duplicates. Looking up a name
+    /// may block.
     pub(super) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let (host, port) = match self {
             Self::Port(port) => ("", *port),
@@ -73,8 +73,8 @@ impl BindAddress {
     }
 }
 
-/// Splits at the last colon. `None` if there is no port, or a bare IPv6 address, where the last
-/// colon may belong to the address.
+/// Splits at the last colon. Returns `None` without a port, and for an IPv6 address without
+/// brackets, whose last colon may belong to the address.
 fn split_host_port(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = decimal(port)?;
@@ -84,7 +84,7 @@ fn split_host_port(text: &str) -> Option<(&str, u16)> {
     (!host.contains(':')).then_some((host, port))
 }
 
-/// A number of digits only: `parse` takes a sign as well.
+/// Parses digits only. `parse` alone would accept a sign.
 fn decimal(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

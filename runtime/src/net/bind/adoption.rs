@@ -1,4 +1,4 @@
-//! Slots of others, which a worker serves while they have no worker of their own.
+//! Slots of other workers that this worker serves while they have no worker of their own.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,20 +12,20 @@ use super::listener::Listener;
 
 thread_local! {
     static ADOPTED: RefCell<Adopted> = const {
-        RefCell::new(Adopted { slots: Vec::new(), is_served: false, waiting: Vec::new() })
+        RefCell::new(Adopted { slots: Vec::new(), is_supported: false, waiting: Vec::new() })
     };
 }
 
 struct Adopted {
-    /// The slots that the supervisor has given to this worker, in order.
+    /// The slots that the supervisor has assigned to this worker, in order.
     slots: Vec<usize>,
-    /// Somebody asks for them.
-    is_served: bool,
-    /// Who waits for a change.
+    /// The program has asked for adoptions.
+    is_supported: bool,
+    /// Woken when the slots change.
     waiting: Vec<Waker>,
 }
 
-/// Tells this worker which slots it is to serve beside its own.
+/// Sets which slots this worker shall serve beside its own.
 pub(crate) fn set_adopted(slots: Vec<usize>) {
     let waiting = ADOPTED.with_borrow_mut(|adopted| {
         adopted.slots = slots;
@@ -34,62 +34,67 @@ pub(crate) fn set_adopted(slots: Vec<usize>) {
     waiting.into_iter().for_each(Waker::wake);
 }
 
-/// Whether this worker serves what it is given.
+/// Returns whether this worker serves slots that are assigned to it.
 pub(crate) fn serves_adopted() -> bool {
-    ADOPTED.with_borrow(|adopted| adopted.is_served)
+    ADOPTED.with_borrow(|adopted| adopted.is_supported)
 }
 
-/// What this worker is to listen on beside its own, as it changes: see
+/// The slots of other workers that this worker shall serve, as they change: see
 /// [`Sockets::adoptions`](crate::Sockets::adoptions).
 pub struct Adoptions {
     bound: Weak<[Bound]>,
-    /// The slots that were told of.
+    /// The slots that the caller serves.
     held: Vec<usize>,
 }
 
-/// A change of what a worker listens on.
+/// A change of the slots that a worker serves.
 ///
 /// # Examples
 ///
 /// See [`Sockets::adoptions`](crate::Sockets::adoptions).
 #[derive(Debug)]
 pub enum Adoption {
-    /// The slot has no worker that serves it: this one is to accept its connections as well.
+    /// The slot has no worker of its own. This worker shall accept its connections, too.
     Begin {
         /// The number of the slot.
         slot: usize,
         /// One listener for each address that has one per slot.
         listeners: Vec<Listener>,
     },
-    /// The slot has a worker of its own again: the listeners are to be dropped.
+    /// The slot has a worker of its own again. Drop the listeners.
     End {
         /// The number of the slot.
         slot: usize,
     },
 }
 
+/// The next change of the adopted slots.
+enum Change {
+    Begin(usize),
+    End(usize),
+}
 impl Adoptions {
     pub(super) fn new(bound: Weak<[Bound]>) -> Self {
-        ADOPTED.with_borrow_mut(|adopted| adopted.is_served = true);
+        ADOPTED.with_borrow_mut(|adopted| adopted.is_supported = true);
         Self { bound, held: Vec::new() }
     }
 
-    /// Waits for the next change. Where nothing was forked, there is none.
+    /// Waits for the next change. Without a fork, there is none.
     ///
     /// # Errors
     ///
-    /// If the process has no file descriptor left. The change comes again.
+    /// Fails if the process has no file descriptor left. The next call returns the change again.
     ///
     /// # Examples
     ///
     /// See [`Sockets::adoptions`](crate::Sockets::adoptions).
     pub async fn next(&mut self) -> io::Result<Adoption> {
-        match self.next_slot().await {
-            Err(slot) => {
+        match self.next_change().await {
+            Change::End(slot) => {
                 self.held.retain(|&held| held != slot);
                 Ok(Adoption::End { slot })
             }
-            Ok(slot) => {
+            Change::Begin(slot) => {
                 let bound = self.bound.upgrade();
                 let bound = bound.iter().flat_map(|bound| bound.iter());
                 let listeners = bound.filter_map(|bound| bound.listener_of(slot));
@@ -100,17 +105,16 @@ impl Adoptions {
         }
     }
 
-    /// A slot to be served, or one that is no longer (`Err`).
-    fn next_slot(&self) -> impl Future<Output = Result<usize, usize>> {
+    fn next_change(&self) -> impl Future<Output = Change> {
         poll_fn(|cx| {
             ADOPTED.with_borrow_mut(|adopted| {
                 let is_new = |slot: &&usize| !self.held.contains(slot);
                 let is_over = |slot: &&usize| !adopted.slots.contains(slot);
                 if let Some(&slot) = self.held.iter().find(is_over) {
-                    return Poll::Ready(Err(slot));
+                    return Poll::Ready(Change::End(slot));
                 }
                 if let Some(&slot) = adopted.slots.iter().find(is_new) {
-                    return Poll::Ready(Ok(slot));
+                    return Poll::Ready(Change::Begin(slot));
                 }
                 adopted.waiting.push(cx.waker().clone());
                 Poll::Pending

@@ -1,4 +1,4 @@
-//! One address that is bound, and its sockets by slot.
+//! One bound address and its sockets, one per slot.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,14 +17,14 @@ use super::listener::{self, Listener, SPREADS};
 use super::tcp::Inherited;
 use super::{BindAddress, named, tcp};
 
-/// One address, and its sockets by slot.
+/// One bound address and its sockets, one per slot.
 pub(super) struct Bound {
     place: Place,
     backlog: i32,
     traits: Traits,
-    /// What its manager calls it, if it was handed over.
+    /// The name that the service manager gave it, if the socket was handed over.
     name: String,
-    /// Never empty. A single socket is shared by all slots.
+    /// Never empty. If there is only one socket, all slots share it.
     slots: RefCell<Vec<Socket>>,
 }
 
@@ -53,12 +53,12 @@ impl Bound {
         Self { place, backlog, traits: Traits::default(), name: String::new(), slots }
     }
 
-    /// What was bound before this program began: its sockets stay as they are, but for what
-    /// `inherited` says. The file of a Unix socket keeps its permissions, which are not ours.
+    /// Takes sockets that were bound before this program started, and applies `inherited`. The file
+    /// of a Unix socket keeps its permissions, which belong to the service manager.
     pub(super) fn handed(handed: Handed, backlog: i32, inherited: Inherited) -> io::Result<Self> {
         let Handed { place, sockets, traits, name } = handed;
         let place = match place {
-            HandedPlace::Tcp(address, _) => {
+            HandedPlace::Tcp { address, .. } => {
                 for socket in &sockets {
                     tcp::set_inherited(socket, inherited)?;
                 }
@@ -66,17 +66,17 @@ impl Bound {
             }
             HandedPlace::Unix(path) => Place::Unix(path),
         };
-        // What somebody connects to before a worker asks for its listener must not be refused.
+        // Clients that connect before a worker asks for its listener must not be refused.
         sockets[0].listen(backlog)?;
         Ok(Self { place, backlog, traits, name, slots: RefCell::new(sockets) })
     }
 
-    /// Whether somebody who asks for `address` has it in this.
+    /// Returns whether this serves a request to bind `address`.
     pub(super) fn covers(&self, address: SocketAddr) -> bool {
         self.address() == Some(address)
     }
 
-    /// `None` for a Unix socket.
+    /// Returns `None` for a Unix socket.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self.place {
             Place::Tcp(address, _) => Some(address),
@@ -84,23 +84,23 @@ impl Bound {
         }
     }
 
-    /// How many slots have a socket.
+    /// Returns the number of sockets.
     pub(super) fn count(&self) -> usize {
         self.slots.borrow().len()
     }
 
-    /// What there is to hand over to another program.
+    /// Returns what another program needs to take over: descriptors, traits and name.
     pub(super) fn to_hand_over(&self) -> (Vec<RawFd>, Traits, String) {
         let numbers = self.slots.borrow().iter().map(AsRawFd::as_raw_fd).collect();
         (numbers, self.traits, self.name.clone())
     }
 
-    /// Says whether a program that is started from now on has the sockets too.
+    /// Sets whether programs that are started from now on inherit the sockets.
     pub(super) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
         self.slots.borrow().iter().try_for_each(|socket| socket.set_cloexec(!inheritable))
     }
 
-    /// Binds further sockets until there is one for each of `count` slots.
+    /// Binds more sockets until there is one for each of `count` slots.
     pub(super) fn open(&self, count: usize) -> io::Result<()> {
         let Place::Tcp(address, inherited) = self.place else { return Ok(()) };
         let mut slots = self.slots.borrow_mut();
@@ -117,11 +117,12 @@ impl Bound {
         more(&mut slots).map_err(|error| named(&address, &error))
     }
 
-    /// The listener of `slot`, which from now on is sent connections.
+    /// Returns the listener of `slot`, which gets connections from now on.
     pub(super) fn listener(&self, slot: usize) -> io::Result<Listener> {
         let listen = || {
             let slots = self.slots.borrow();
-            // What was bound after the fork has one socket, and so has what all share.
+            // An address that was bound after the fork has one socket, and so has one that all
+            // slots share.
             let socket = slots.get(slot).unwrap_or(&slots[0]).try_clone()?;
             listener::welcome_newcomers(&socket);
             socket.listen(self.backlog)?;
@@ -139,27 +140,27 @@ impl Bound {
         listen().map_err(|error| named(&self.place, &error))
     }
 
-    /// The listener of another worker's slot. `None` if all share one, and while it has none.
+    /// Returns the listener of another worker's slot. `None` if the slot has no socket of its own.
     pub(super) fn listener_of(&self, slot: usize) -> Option<io::Result<Listener>> {
         let has_one = self.slots.borrow().len() > slot.max(1);
         has_one.then(|| self.listener(slot))
     }
 
-    /// The first listener, and those that a predecessor with several workers has left.
+    /// Returns the first listener, and the listening ones that a predecessor with workers has left.
     pub(super) fn listeners(&self) -> Vec<io::Result<Listener>> {
         let count = self.slots.borrow().len();
         let slots = (0..count).filter(|&slot| slot == 0 || self.listens(slot));
         slots.map(|slot| self.listener(slot)).collect()
     }
 
-    /// Whether the slot has a socket of its own that listens.
+    /// Returns whether the slot has a socket of its own that listens.
     pub(super) fn listens(&self, slot: usize) -> bool {
         let slots = self.slots.borrow();
         slots.len() > 1 && slots.get(slot).is_some_and(accepts)
     }
 
-    /// Whether somebody has connected to the slot and waits. What the service manager has open, too,
-    /// is not asked for: it waits for the next server.
+    /// Returns whether clients wait in the queue of the slot. A queue that the service manager
+    /// shares does not count: its clients wait for the next server.
     pub(super) fn holds_clients(&self, slot: usize, shared_counts: bool) -> bool {
         let slots = self.slots.borrow();
         let Some(socket) = slots.get(slot).or(slots.first()) else { return false };
@@ -171,27 +172,26 @@ impl Bound {
             && queue[0].revents().contains(PollFlags::IN)
     }
 
-    /// Takes the slot out of those that get connections, unless it is shared.
+    /// Removes the slot from those that get connections, unless all slots share its socket.
     pub(super) fn retire(&self, slot: usize) {
         let slots = self.slots.borrow();
         if slots.len() > 1
             && let Some(socket) = slots.get(slot)
         {
-            // Closing would not do: the workers have it open. It fails if the worker never
-            // listened, and then there is nothing to do.
+            // Closing is not enough, because the workers have it open. This fails if the worker
+            // never listened, and then there is nothing to do.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// Whether the socket listens.
+/// Returns whether the socket listens.
 #[cfg(not(target_vendor = "apple"))]
 fn accepts(socket: &Socket) -> bool {
     rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
 }
 
-/// Here the system does not tell, but no slot has a socket of its own either: the one that all share
-/// listens.
+/// Apple's kernel does not report this. But all slots share one socket there, which listens.
 #[cfg(target_vendor = "apple")]
 fn accepts(_socket: &Socket) -> bool {
     true

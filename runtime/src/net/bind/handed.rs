@@ -1,5 +1,5 @@
-//! Sockets that were bound before this program was started, by its service manager or by the
-//! server whose place it takes.
+//! Sockets that were bound before this program started: by the service manager, or by the server that
+//! it replaces.
 
 use std::fmt;
 use std::io;
@@ -16,36 +16,37 @@ pub(crate) struct Handed {
     /// Never empty.
     pub(super) sockets: Vec<Socket>,
     pub(super) traits: Traits,
-    /// What its manager calls it.
+    /// The name that the service manager gave it.
     pub(super) name: String,
 }
 
-/// What is kept of a bound address when it is handed on.
+/// Facts about a bound address that pass from server to server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Traits {
-    /// The system has chosen the port.
+    /// The kernel chose the port.
     pub(crate) any_port: bool,
     /// All slots share the one socket.
     pub(crate) shared: bool,
 }
 
-/// Where a socket is bound.
+/// The address of a socket.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum HandedPlace {
-    /// An IPv6 socket may take IPv4 connections too, if it is bound to all addresses.
-    Tcp(SocketAddr, BothFamilies),
+    Tcp {
+        address: SocketAddr,
+        /// An IPv6 socket that is bound to all addresses accepts IPv4 connections, too.
+        both_families: bool,
+    },
     Unix(PathBuf),
 }
 
-pub(super) type BothFamilies = bool;
-
 impl Handed {
-    /// Looks at what was handed over.
+    /// Takes descriptors that were handed over for one address.
     ///
     /// # Errors
     ///
-    /// If it is not a stream socket that is bound to an IP address or a path, or if the sockets
-    /// are not all bound to the same.
+    /// Fails unless each is a stream socket, bound to an IP address or a path that is the same for
+    /// all.
     pub(crate) fn new(
         descriptors: Vec<OwnedFd>,
         traits: Traits,
@@ -56,7 +57,7 @@ impl Handed {
         let place = places.next().ok_or(io::ErrorKind::InvalidInput)??;
         for other in places {
             if other? != place {
-                return Err(invalid("the sockets of one address are bound to several"));
+                return Err(invalid("the sockets of one address are bound to different addresses"));
             }
         }
         for socket in &sockets {
@@ -66,14 +67,14 @@ impl Handed {
         Ok(Self { place, sockets, traits, name: name.into() })
     }
 
-    /// Whether this is what somebody wants who asks for `address`.
+    /// Returns whether this serves a request to bind `wanted`.
     fn serves(&self, wanted: SocketAddr) -> bool {
         match self.place {
-            HandedPlace::Tcp(address, both) => {
+            HandedPlace::Tcp { address, both_families } => {
                 let any_port = wanted.port() == 0 && self.traits.any_port;
                 let ports = any_port || address.port() == wanted.port();
                 let same = address.ip() == wanted.ip();
-                let covered = both && wanted.is_ipv4() && wanted.ip().is_unspecified();
+                let covered = both_families && wanted.is_ipv4() && wanted.ip().is_unspecified();
                 ports && (same || covered && address.ip().is_unspecified())
             }
             HandedPlace::Unix(_) => false,
@@ -81,8 +82,8 @@ impl Handed {
     }
 }
 
-/// Takes what was handed over for this address, if anything was. An exact port goes before one
-/// that the system may choose.
+/// Takes out the sockets for this address, if there are any. An exact port comes before one that the
+/// kernel chose.
 pub(super) fn take_tcp(handed: &mut Vec<Handed>, wanted: SocketAddr) -> Option<Handed> {
     let index = handed.iter().position(|handed| handed.serves(wanted))?;
     Some(handed.remove(index))
@@ -95,22 +96,22 @@ pub(super) fn take_unix(handed: &mut Vec<Handed>, wanted: &Path) -> Option<Hande
     Some(handed.remove(index))
 }
 
-/// Takes all that the manager calls by this name.
+/// Takes out all sockets to which the service manager gave this name.
 pub(super) fn take_named(handed: &mut Vec<Handed>, name: &str) -> Vec<Handed> {
     handed.extract_if(.., |handed| handed.name == name).collect()
 }
 
 fn place(socket: &Socket) -> io::Result<HandedPlace> {
     if socket.r#type()? != Type::STREAM {
-        return Err(invalid("it is not a stream socket"));
+        return Err(invalid("not a stream socket"));
     }
     let address = socket.local_addr()?;
     if let Some(ip) = address.as_socket() {
         if ip.port() == 0 {
             return Err(invalid("the socket is not bound"));
         }
-        let both = ip.is_ipv6() && !socket.only_v6()?;
-        return Ok(HandedPlace::Tcp(ip, both));
+        let both_families = ip.is_ipv6() && !socket.only_v6()?;
+        return Ok(HandedPlace::Tcp { address: ip, both_families });
     }
     if let Some(path) = address.as_pathname() {
         return Ok(HandedPlace::Unix(path.to_owned()));
@@ -118,7 +119,7 @@ fn place(socket: &Socket) -> io::Result<HandedPlace> {
     let name = address.as_abstract_namespace().map(|name| [b"\0", name].concat());
     match name.map(String::from_utf8) {
         Some(Ok(name)) => Ok(HandedPlace::Unix(name.into())),
-        _ => Err(invalid("it is bound neither to an IP address nor to a path")),
+        _ => Err(invalid("the socket is bound neither to an IP address nor to a path")),
     }
 }
 
@@ -129,7 +130,7 @@ fn invalid(text: &str) -> io::Error {
 impl fmt::Display for Handed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            HandedPlace::Tcp(address, _) => address.fmt(f),
+            HandedPlace::Tcp { address, .. } => address.fmt(f),
             HandedPlace::Unix(path) => super::BindAddress::Path(path.clone()).fmt(f),
         }
     }

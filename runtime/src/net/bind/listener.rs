@@ -1,4 +1,4 @@
-//! A listener, as those use it who accept.
+//! A listener, as servers use it.
 
 use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -10,7 +10,7 @@ use socket2::{SockFilter, SockRef};
 
 use super::super::{TcpListener, UnixListener};
 
-/// Whether the system spreads connections over the sockets of a port.
+/// Whether the kernel spreads connections over the sockets of a port.
 pub(super) const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// A listening socket of this process.
@@ -20,16 +20,16 @@ pub(super) const SPREADS: bool = cfg!(any(target_os = "linux", target_os = "andr
 /// See [`Sockets`](super::Sockets).
 #[derive(Debug)]
 pub enum Listener {
-    /// Takes TCP connections.
+    /// Accepts TCP connections.
     Tcp(TcpListener),
-    /// Takes the connections of a Unix socket.
+    /// Accepts connections of a Unix socket.
     Unix(UnixListener),
 }
 
 impl Listener {
-    /// Whether all workers accept from this one socket, so that any of them gets a connection:
-    /// a Unix socket is, and one of systemd, and all are where the system does not spread
-    /// connections over several.
+    /// Returns whether all workers accept from this one socket, so that any of them gets a
+    /// connection. This is so for a Unix socket and for a socket of systemd. It is so for every
+    /// socket on systems that do not spread connections.
     ///
     /// # Examples
     ///
@@ -46,11 +46,11 @@ impl Listener {
         }
     }
 
-    /// Waits until a connection is there, and leaves it.
+    /// Waits until a connection is in the queue, and leaves it there.
     ///
     /// # Errors
     ///
-    /// If the socket cannot be registered with the loop.
+    /// Fails if the socket cannot be registered with the loop.
     ///
     /// # Examples
     ///
@@ -73,16 +73,15 @@ impl Listener {
         }
     }
 
-    /// Has the system take no notice of clients that begin to connect, until
-    /// [`stop_listening`](Self::stop_listening). They try again after a second, and are refused
-    /// then, or reach who listens there by that time. Who has begun before goes on to be connected.
+    /// Drops incoming SYNs in the kernel until [`stop_listening`](Self::stop_listening). Clients
+    /// retransmit after a second. They are then refused, or reach the server that listens by then.
+    /// Handshakes in progress complete.
     ///
     /// Without this, a client that connects between the last [`accept`](TcpListener::accept) and
-    /// the end of listening is reset.
+    /// `stop_listening` is reset.
     ///
-    /// Returns whether that is done: for TCP, on Linux, unless others use the
-    /// [same](Self::is_shared) socket. For the others, see
-    /// [`refuse_newcomers`](Self::refuse_newcomers).
+    /// Returns whether the kernel does this. It does for TCP on Linux, unless other workers use the
+    /// [same](Self::is_shared) socket. Otherwise see [`refuse_newcomers`](Self::refuse_newcomers).
     ///
     /// # Examples
     ///
@@ -95,12 +94,12 @@ impl Listener {
         }
     }
 
-    /// Has the system refuse clients from now on, in all processes of the server, and for good: where
-    /// the whole server [ends](crate::process::is_stopping). Who has connected before can still be
-    /// accepted.
+    /// Makes the kernel refuse clients from now on, in all processes of the server and for good.
+    /// This is for the [shutdown](crate::process::is_stopping) of the whole server. Clients in the
+    /// queue can still be accepted.
     ///
-    /// Returns whether that is done: for a Unix socket, on Linux, unless the service manager has it
-    /// as well.
+    /// Returns whether the kernel does this. It does for a Unix socket on Linux, unless the service
+    /// manager has it open, too.
     ///
     /// # Examples
     ///
@@ -124,7 +123,7 @@ impl Listener {
     pub fn refuse_newcomers(&self) -> bool {
         match self {
             Self::Tcp(_) => false,
-            // It fails for no socket that listens.
+            // This does not fail for a socket that listens.
             Self::Unix(listener) => {
                 SPREADS
                     && !listener.is_shared()
@@ -133,13 +132,13 @@ impl Listener {
         }
     }
 
-    /// Has the system refuse further clients, or, in a worker, send them to the other workers.
+    /// Makes the kernel refuse further clients or, in a worker, send them to the other workers.
     ///
-    /// Dropping the listener is not enough in a worker: the supervisor keeps the socket open for
-    /// the one that may take the worker's place, which listens on it again. Connections that
-    /// nobody has accepted are lost, so that one should accept them before.
+    /// Dropping the listener is not enough in a worker, because the supervisor keeps the socket
+    /// open for a replacement, which listens on it again. Accept the connections in the queue
+    /// first. They are lost otherwise.
     ///
-    /// A socket that the workers share, such as a Unix socket, is left to the others.
+    /// A socket that the workers share, such as a Unix socket, keeps listening for the others.
     ///
     /// # Examples
     ///
@@ -151,7 +150,7 @@ impl Listener {
     /// IOLoop::current().run_sync(async {
     ///     for listener in sockets.into_listeners()? {
     ///         if listener.hold_off() {
-    ///             // Here, those are accepted that have begun to connect.
+    ///             // Accept the clients whose handshake has begun.
     ///         }
     ///         listener.stop_listening();
     ///     }
@@ -165,33 +164,33 @@ impl Listener {
         if let Self::Tcp(listener) = self
             && !self.is_shared()
         {
-            // It fails if that was done before.
+            // This fails if it was done before.
             let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
         }
     }
 }
 
-/// Has the socket drop each packet that asks for a connection: a program of the system's packet
-/// filter, to which a packet begins with the TCP header.
+/// Makes the socket drop each packet with SYN, using a program for the kernel's packet filter. For
+/// that program, a packet begins with the TCP header.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn ignore_newcomers(listener: &TcpListener) -> bool {
-    /// Where the flags lie, and the one of those that ask (RFC 9293 §3.1).
+    /// The offset of the flags in the header, and the flag SYN (RFC 9293 §3.1).
     const FLAGS: u32 = 13;
     const SYN: u32 = 2;
     let program = [
-        // What they mean: linux/filter.h, linux/bpf_common.h.
-        SockFilter::new(0x30, 0, 0, FLAGS), // ld: the byte there
-        SockFilter::new(0x45, 0, 1, SYN),   // jset: if none of the bits, skip one
-        SockFilter::new(0x06, 0, 0, 0),     // ret: keep nothing
-        SockFilter::new(0x06, 0, 0, u32::MAX), // ret: keep all
+        // The codes are in linux/filter.h and linux/bpf_common.h.
+        SockFilter::new(0x30, 0, 0, FLAGS), // ld: load the flags
+        SockFilter::new(0x45, 0, 1, SYN),   // jset: skip one instruction unless SYN is set
+        SockFilter::new(0x06, 0, 0, 0),     // ret: drop the packet
+        SockFilter::new(0x06, 0, 0, u32::MAX), // ret: keep the packet
     ];
     SockRef::from(&listener.as_fd()).attach_filter(&program).is_ok()
 }
 
-/// Undoes that: whoever has listened on the socket before may have wanted to end.
+/// Undoes [`ignore_newcomers`], which an earlier worker of the slot may have called.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn welcome_newcomers(socket: &Socket) {
-    // It fails where there is no filter.
+    // This fails if there is no filter.
     let _ = socket.detach_filter();
 }
 

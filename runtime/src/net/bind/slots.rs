@@ -1,18 +1,17 @@
 //! One listener for each worker.
 //!
-//! The processes of a server are numbered, and each number is a *slot*. Before the fork every
-//! TCP address gets one `SO_REUSEPORT` socket per slot. The supervisor keeps all of them open
-//! for as long as it lives; each worker inherits all and serves the one of its slot. So the
-//! system spreads connections evenly, and what waits in the queue of a worker that dies waits
-//! for its replacement.
+//! The processes of a server are numbered, and each number is a *slot*. Before the fork, each TCP
+//! address gets one `SO_REUSEPORT` socket per slot. The supervisor keeps all of them open while it
+//! lives. Each worker inherits all of them and serves its own slot. So the kernel spreads
+//! connections evenly, and if a worker dies, the connections in its queue wait for its replacement.
 //!
-//! Slot 0 is bound without the option, which would let a second server join the port unnoticed,
-//! and gets it just before the others are bound. The others begin to listen when their worker
-//! asks for its listeners, for the system sends connections to each listener of the port,
-//! served or not.
+//! Slot 0 is bound without the option first, because the option would let a second server join the
+//! port unnoticed. It gets the option just before the others are bound. A slot begins to listen
+//! when its worker asks for its listeners, because the kernel sends connections to every listener
+//! of the port, served or not.
 //!
-//! Unix sockets have no such option: all workers share the one socket. The same goes for
-//! systems other than Linux, where `SO_REUSEPORT` does not spread connections.
+//! Unix sockets have no such option, so all workers share one socket. They share TCP sockets, too,
+//! on systems other than Linux, where `SO_REUSEPORT` does not spread connections.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -29,29 +28,28 @@ use super::handed::Traits;
 use super::listener::Listener;
 
 thread_local! {
-    /// What is bound, for the fork to find. It does not keep sockets open that the program has
-    /// dropped.
+    /// All bound sockets, for the fork. The references are weak, so that the program can close a
+    /// socket.
     static REGISTERED: RefCell<Vec<Weak<[Bound]>>> = const { RefCell::new(Vec::new()) };
 
     /// The slot of this process.
     static SLOT: Cell<usize> = const { Cell::new(0) };
 
-    /// In a worker, every listener of every slot: they stay open.
+    /// In a worker, the sockets of all slots. They stay open.
     static INHERITED: RefCell<Option<Slots>> = const { RefCell::new(None) };
 
-    /// Who waits until the program has done something with all that it has bound.
+    /// Woken when the program takes or drops something that it has bound.
     static AWAITS_TAKEN: Cell<Option<Waker>> = const { Cell::new(None) };
 }
 
-/// Bound sockets: what [`bind_sockets`](crate::bind_sockets) returns.
+/// Bound sockets, as [`bind_sockets`](crate::bind_sockets) returns them.
 ///
-/// Bind them before [`fork_processes`](crate::process::fork_processes), which gives each worker
-/// a listener of its own for every address, and call [`into_listeners`](Self::into_listeners)
-/// after it, in the worker. A worker that does not ask for them gets no connections, except
-/// worker 0, whose listener was there first: an address that one worker alone serves should be
-/// served by that one.
+/// Bind before [`fork_processes`](crate::process::fork_processes), which gives each worker its own
+/// listener for every address. Call [`into_listeners`](Self::into_listeners) after the fork, in the
+/// worker. A worker that does not call it gets no connections. Worker 0 is an exception, because
+/// its socket listens from the start: if only one worker serves an address, it must be worker 0.
 ///
-/// Without a fork, dropping them stops listening.
+/// Without a fork, dropping this stops listening.
 ///
 /// # Examples
 ///
@@ -88,8 +86,8 @@ impl Sockets {
         Self(bound)
     }
 
-    /// The IP addresses that are listened on, IPv4 first, with the port the system chose where
-    /// 0 was asked for. Empty for a Unix socket.
+    /// Returns the IP addresses, IPv4 first. If port 0 was asked for, they have the port that the
+    /// kernel chose. Empty for a Unix socket.
     ///
     /// # Examples
     ///
@@ -103,37 +101,35 @@ impl Sockets {
         self.0.iter().filter_map(Bound::address).collect()
     }
 
-    /// The listeners of this process, one for each address: those of this worker's slot after a
-    /// fork, or the only ones there are without. A process without workers that takes the place
-    /// of a server with some has all of theirs.
+    /// Returns the listeners of this process: in a worker, one per address for its slot. Without a
+    /// fork, there is one per address. If this process takes over from a server with workers, it
+    /// gets the listeners of all of them.
     ///
     /// # Errors
     ///
-    /// Fails if the process has no file descriptor left, or if the system refuses to listen.
+    /// Fails if the process has no file descriptor left, or if the kernel refuses to listen.
     ///
     /// # Examples
     ///
     /// See [`Sockets`].
     #[track_caller]
     pub fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        // Made here, so that it names the line of the caller.
+        // Made here, so that it has the line of the caller.
         crate::io_loop::settle();
         if INHERITED.with_borrow(Option::is_some) {
             return self.0.iter().map(|bound| bound.listener(SLOT.get())).collect();
         }
-        // Without workers this process serves all there is.
+        // Without workers, this process serves all slots.
         self.0.iter().flat_map(Bound::listeners).collect()
     }
 }
 
 impl Sockets {
-    /// The listeners of other workers that this one is to serve for a while, or for good: where
-    /// a worker has died and its replacement is not there yet, where it stands still, and where
-    /// there are fewer workers than before. To be asked for before
-    /// [`into_listeners`](Self::into_listeners).
+    /// Returns the listeners of other workers that this worker shall serve for a while or for good.
+    /// These are slots whose worker has died and has no replacement yet, whose worker is stuck, or
+    /// that have no worker any more. Call it before [`into_listeners`](Self::into_listeners).
     ///
-    /// In a worker that does not ask, nothing is missed but that: what connects to a worker that
-    /// is gone waits for the next one.
+    /// A worker may leave this out. Clients of a missing worker then wait for its replacement.
     ///
     /// # Examples
     ///
@@ -175,7 +171,7 @@ impl Sockets {
 
 impl Drop for Sockets {
     fn drop(&mut self) {
-        // It is gone with the thread.
+        // The cell is gone with the thread.
         let waiting = AWAITS_TAKEN.try_with(Cell::take);
         if let Ok(Some(waiting)) = waiting {
             waiting.wake();
@@ -183,8 +179,7 @@ impl Drop for Sockets {
     }
 }
 
-/// Waits until the program has taken the listeners of everything that was bound before the
-/// fork, or has dropped it.
+/// Waits until the program has taken or dropped everything that was bound before the fork.
 pub(crate) fn sockets_taken() -> impl Future<Output = ()> {
     poll_fn(|cx| {
         let is_taken = |group: &Rc<[Bound]>| Rc::strong_count(group) == 1;
@@ -204,17 +199,17 @@ impl fmt::Debug for Sockets {
     }
 }
 
-/// The sockets of all slots. The supervisor has them, and hands them to each worker.
+/// The sockets of all slots. The supervisor owns them, and each worker inherits them.
 pub(crate) struct Slots(Vec<Rc<[Bound]>>);
 
 impl Slots {
-    /// Makes a socket per slot of everything that is bound. What was made before stays as it
-    /// is, so that this may be called again with a higher number.
+    /// Makes one socket per slot for every bound address. Existing sockets stay, so this can be
+    /// called again with a higher number.
     ///
     /// # Errors
     ///
-    /// Fails if the system does: for want of descriptors, or if the process may no longer bind
-    /// the port. The error names the address.
+    /// Fails if the process has no descriptors left or may no longer bind the port. The error names
+    /// the address.
     pub(crate) fn open(count: usize) -> io::Result<Self> {
         let sockets: Vec<_> = REGISTERED
             .with_borrow(|registered| registered.iter().filter_map(Weak::upgrade).collect());
@@ -225,42 +220,43 @@ impl Slots {
         Ok(slots)
     }
 
-    /// Tells this process, a worker, which slot is its own.
+    /// Assigns a slot to this process, a worker.
     pub(crate) fn enter(self, slot: usize) {
         SLOT.set(slot);
         INHERITED.set(Some(self));
     }
 
-    /// Sends no more connections to `slot`: its worker is gone and will not be replaced. Those
-    /// that wait in its queue are lost, which is better than that all later ones wait for ever.
+    /// Stops connections to `slot`, whose worker is gone for good. Clients in its queue are lost.
+    /// Otherwise all later clients would wait for ever.
     pub(crate) fn retire(&self, slot: usize) {
         for bound in self.all() {
             bound.retire(slot);
         }
     }
 
-    /// How many slots have sockets: it may be more than were asked for, if they were handed over.
+    /// Returns the number of slots with sockets. It can exceed the number asked for if sockets were
+    /// handed over.
     pub(crate) fn count(&self) -> usize {
         self.all().map(Bound::count).max().unwrap_or(0)
     }
 
-    /// Whether clients may wait in a queue of this slot already.
+    /// Returns whether clients may be waiting in a queue of this slot.
     pub(crate) fn listens(&self, slot: usize) -> bool {
         self.all().any(|bound| bound.listens(slot))
     }
 
-    /// Whether clients wait in a queue of this slot, which would be lost with this server; or in one
-    /// that it shares, if that `counts`.
+    /// Returns whether clients wait in a queue of this slot that ends with this server. A queue
+    /// that all slots share counts only if `shared_counts`.
     pub(crate) fn holds_clients(&self, slot: usize, shared_counts: bool) -> bool {
         self.all().any(|bound| bound.holds_clients(slot, shared_counts))
     }
 
-    /// What there is to hand over to another program: the descriptors of each address, by slot.
+    /// Returns the descriptors of each address by slot, to hand them over to another program.
     pub(crate) fn to_hand_over(&self) -> Vec<(Vec<RawFd>, Traits, String)> {
         self.all().map(Bound::to_hand_over).collect()
     }
 
-    /// Says whether a program that is started from now on has the sockets too.
+    /// Sets whether programs that are started from now on inherit the sockets.
     pub(crate) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
         self.all().try_for_each(|bound| bound.set_inheritable(inheritable))
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-/// How long after a probe that was not answered the next one is sent.
+/// The time between probes that the peer does not acknowledge.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// What is set on a listener for the connections that it accepts, which inherit it: one system
-/// call less for each.
+/// Settings of a listener that accepted connections inherit, which saves a system call per
+/// connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited {
     pub(super) nodelay: bool,
@@ -31,10 +31,10 @@ pub(super) fn listen(
     Ok(socket)
 }
 
-/// Binds `address` only. With `reuse_port` the socket joins those that share the port.
+/// Binds `address` without listening. With `reuse_port`, the socket joins the others of the port.
 ///
-/// IPv6 sockets take no IPv4 connections: these have a socket of their own, so that a client's
-/// address never looks like `::ffff:192.0.2.1`.
+/// IPv6 sockets accept no IPv4 connections. IPv4 has a socket of its own, so that the address of a
+/// client never looks like `::ffff:192.0.2.1`.
 pub(super) fn bind(
     address: SocketAddr,
     reuse_port: bool,
@@ -42,7 +42,7 @@ pub(super) fn bind(
 ) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // A restarted server must not wait until the connections of the last one are forgotten.
+    // Lets a restarted server bind while connections of the last one are in TIME_WAIT.
     socket.set_reuse_address(true)?;
     set_inherited(&socket, inherited)?;
     if address.is_ipv6() {
@@ -75,7 +75,7 @@ fn set_notsent_lowat(socket: &Socket, bytes: u32) -> io::Result<()> {
     socket.set_tcp_notsent_lowat(bytes)
 }
 
-/// Elsewhere connections do not inherit it.
+/// On other systems, connections do not inherit it.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 fn set_notsent_lowat(_: &Socket, _: u32) -> io::Result<()> {
     Ok(())

@@ -1,4 +1,4 @@
-//! One Unix socket that listens, and the file that an earlier server left.
+//! One listening Unix socket, and the stale file of an earlier server.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// Names that are no files exist on Linux only.
+/// Only Linux has names without files.
 const HAS_ABSTRACT_NAMES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Listens on `path` and gives its file the permissions `mode`.
@@ -28,8 +28,8 @@ pub(super) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<Socket>
         return Ok(socket);
     }
 
-    // On Linux the file is made with the permissions of the socket, less the umask: there is no
-    // moment at which more people may connect. Other systems refuse this.
+    // Linux creates the file with the permissions of the socket, less the umask. So there is no
+    // moment in which other users may connect. Other systems refuse this.
     let _ = rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode as _));
     match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -38,14 +38,14 @@ pub(super) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<Socket>
         }
         result => result?,
     }
-    // At once: until it listens, another server may take the file for a stale one.
+    // Listens at once, because another server takes the file for stale until then.
     socket.listen(backlog)?;
-    // What the umask took away.
+    // Adds the permissions that the umask removed.
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     Ok(socket)
 }
 
-/// Removes the socket file at `path` if nobody listens on it.
+/// Removes the socket file at `path` if no process listens on it.
 fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
@@ -59,11 +59,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if is_served(path)? { Err(Errno::ADDRINUSE.into()) } else { remove_unserved(path) }
 }
 
-/// Removes a socket file that nobody listened on a moment ago.
+/// Removes a socket file on which no process listened a moment ago.
 ///
-/// Two servers may do this at the same time, and since that moment the other one may have bound
-/// the name. So the file is moved aside, looked at once more, and put back if it turns out to
-/// be the new one.
+/// Another server may do this at the same time, and may have bound the name since. So this moves the
+/// file aside, checks it once more, and puts it back if it belongs to the other server.
 pub(super) fn remove_unserved(path: &Path) -> io::Result<()> {
     let aside = aside(path);
     match fs::rename(path, &aside) {
@@ -72,28 +71,29 @@ pub(super) fn remove_unserved(path: &Path) -> io::Result<()> {
     }
     let served = is_served(&aside);
     if !matches!(served, Ok(false)) {
-        // Unlike a rename, a link does not replace what may be there by now.
+        // Unlike a rename, a link does not replace a file that is there by now.
         fs::hard_link(&aside, path)?;
     }
     fs::remove_file(&aside)?;
     if served? { Err(Errno::ADDRINUSE.into()) } else { Ok(()) }
 }
 
-/// Whether a socket listens under this name.
+/// Returns whether a socket listens at this path.
 fn is_served(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // It only asks: a server with a full queue must not hold us up.
+    // A server with a full queue must not delay this check.
     socket.set_nonblocking(true)?;
     let Err(error) = socket.connect(&SockAddr::unix(path)?) else { return Ok(true) };
     match Errno::from_io_error(&error) {
         Some(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
-        // The queue is full, or it is a socket of another type that lives.
+        // The queue is full, or it is an open socket of another type.
         Some(Errno::AGAIN | Errno::INPROGRESS | Errno::PROTOTYPE) => Ok(true),
         _ => Err(error),
     }
 }
 
-/// A name beside `path` that nobody else takes. Short, for a socket's name has 107 bytes.
+/// Returns an unused name beside `path`. It is short, because the path of a socket has at most 107
+/// bytes.
 fn aside(path: &Path) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

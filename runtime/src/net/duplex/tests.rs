@@ -175,7 +175,7 @@ fn a_waker_may_use_the_stream_when_it_is_dropped_or_woken() {
 }
 
 #[test]
-#[should_panic(expected = "capacity 0")]
+#[should_panic(expected = "must be at least 1 byte")]
 fn no_capacity_is_refused() {
     let _ = duplex(0);
 }

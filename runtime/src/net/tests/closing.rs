@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_peer_that_closes_is_noticed() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         for waits in [false, true] {
             let (client, server) = tcp_pair().await;
             let mut closed = pin!(peer_closed(&server));
@@ -21,7 +21,7 @@ fn a_peer_that_closes_is_noticed() {
 #[test]
 fn a_peer_that_closes_is_noticed_with_bytes_unread() {
     // The portable system cannot tell.
-    on_fast_system(async || {
+    on_fast_backend(async || {
         // Whether the stream has been used before, and whether the watcher waits already.
         for (used, waits) in [(false, false), (false, true), (true, false), (true, true)] {
             let (mut client, server) = tcp_pair().await;
@@ -48,7 +48,7 @@ fn a_peer_that_closes_is_noticed_with_bytes_unread() {
 
 #[test]
 fn a_reset_is_told_from_a_fin() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         for waits in [false, true] {
             let (client, server) = tcp_pair().await;
             let mut closed = pin!(peer_closed(&server));
@@ -63,7 +63,7 @@ fn a_reset_is_told_from_a_fin() {
 
 #[test]
 fn a_reset_is_noticed_after_a_fin_and_with_bytes_unread() {
-    on_fast_system(async || {
+    on_fast_backend(async || {
         let (mut client, server) = tcp_pair().await;
         client.write_all(b"unread").unwrap();
         client.shutdown(Shutdown::Write).unwrap();
@@ -82,7 +82,7 @@ fn a_reset_is_noticed_after_a_fin_and_with_bytes_unread() {
 
 #[test]
 fn a_reset_fails_whoever_reads() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (client, server) = tcp_pair().await;
         let mut reading = pin!(recv(&server, 64));
         assert!(poll_once(&mut reading).await.is_none());
@@ -93,7 +93,7 @@ fn a_reset_fails_whoever_reads() {
 
 #[test]
 fn a_unix_peer_that_closes_is_noticed() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = unix_pair().await;
         client.write_all(b"unread").unwrap();
         let mut closed = pin!(poll_fn(|cx| server.poll_peer_closed(cx)));

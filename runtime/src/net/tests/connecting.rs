@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn connecting_where_nobody_listens_is_refused() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let address = localhost().local_addr().unwrap();
         let refused = TcpStream::connect(address).await;
         assert_eq!(kind(refused), Some(io::ErrorKind::ConnectionRefused));
@@ -16,7 +16,7 @@ fn connecting_where_nobody_listens_is_refused() {
 
 #[test]
 fn a_host_is_tried_at_each_of_its_addresses() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         // Of the addresses of `localhost`, only the last one tried answers.
         let listener = localhost();
         let port = listener.local_addr().unwrap().port();

@@ -77,7 +77,7 @@ fn read_slowly(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec
 fn a_file_arrives_whole_between_what_is_sent_around_it() {
     let text = text();
     let file = Scratch::new(&text);
-    on_both_systems(async || {
+    on_both_backends(async || {
         let expected = [b"head", &text[3..], b"tail"].concat();
         let part = async || file.part(3, LENGTH as u64 - 3).await;
 
@@ -115,7 +115,7 @@ fn a_file_arrives_whole_between_what_is_sent_around_it() {
 #[test]
 fn a_file_waits_for_who_does_not_read() {
     let file = Scratch::new(&text());
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let mut part = file.part(0, LENGTH as u64).await;
         // Until the socket, and not the file, is waited for.
@@ -145,7 +145,7 @@ fn a_file_waits_for_who_does_not_read() {
 #[test]
 fn a_file_that_ends_early_fails_for_good() {
     let file = Scratch::new(b"0123456789");
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (_client, server) = tcp_pair().await;
         let (_memory, other) = duplex(100);
         let mut parts = [file.part(0, 11).await, file.part(0, 11).await];
@@ -166,7 +166,7 @@ fn a_file_that_ends_early_fails_for_good() {
 #[test]
 fn a_connection_that_breaks_is_no_fault_of_the_file() {
     let file = Scratch::new(&text());
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (client, server) = tcp_pair().await;
         let mut part = file.part(0, LENGTH as u64).await;
         poll_fn(|cx| server.poll_sendfile(cx, &mut part)).await.unwrap();
@@ -185,7 +185,7 @@ fn a_connection_that_breaks_is_no_fault_of_the_file() {
 #[test]
 fn a_file_that_the_system_cannot_send_is_copied() {
     // The files of /proc have no pages, and say that they are empty.
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let file = RegularFile::open("/proc/self/mounts").await;
         let Ok(file) = file else { return };

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_connection_that_nobody_accepts_costs_no_turns() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let listener = localhost();
         // The listener is registered by waiting once.
         assert!(poll_once(listener.accept()).await.is_none());
@@ -24,7 +24,7 @@ fn a_connection_that_nobody_accepts_costs_no_turns() {
 
 #[test]
 fn connections_that_queue_up_are_all_accepted() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let listener = localhost();
         let address = listener.local_addr().unwrap();
         for _ in 0..3 {
@@ -45,7 +45,7 @@ fn connections_that_queue_up_are_all_accepted() {
 
 #[test]
 fn a_connection_reset_in_the_queue_does_not_fail_the_listener() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let listener = localhost();
         let address = listener.local_addr().unwrap();
         let broken = TcpStream::connect(address).await.unwrap();
@@ -59,7 +59,7 @@ fn a_connection_reset_in_the_queue_does_not_fail_the_listener() {
 
 #[test]
 fn accepted_sockets_do_not_block_close_on_exec_and_send_at_once() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (_client, server) = tcp_pair().await;
         assert!(rustix::fs::fcntl_getfl(&server).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
         let flags = rustix::io::fcntl_getfd(&server).unwrap();
@@ -70,7 +70,7 @@ fn accepted_sockets_do_not_block_close_on_exec_and_send_at_once() {
 
 #[test]
 fn ipv6_is_spoken_where_the_system_has_it() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let Ok(listener) = TcpListener::bind("[::1]:0".parse().unwrap()) else { return };
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (_server, peer) = listener.accept().await.unwrap();
@@ -81,7 +81,7 @@ fn ipv6_is_spoken_where_the_system_has_it() {
 
 #[test]
 fn unix_addresses_are_paths_or_names_or_nothing() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let directory = std::env::temp_dir();
         let path = directory.join(format!("squall-{}-listener.sock", std::process::id()));
         let listener = UnixListener::bind(&path).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_fin_that_comes_with_the_data_is_seen() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         // One edge covers both, whether the reader waits already or comes later.
         for waits in [false, true] {
             let (mut client, server) = tcp_pair().await;
@@ -23,7 +23,7 @@ fn a_fin_that_comes_with_the_data_is_seen() {
 
 #[test]
 fn a_fin_after_the_data_was_read_is_seen() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         client.write_all(b"request").unwrap();
         assert_eq!(recv(&server, 64).await.unwrap(), b"request");
@@ -39,7 +39,7 @@ fn a_fin_after_the_data_was_read_is_seen() {
 fn a_reader_that_never_waits_lets_others_run_and_loses_nothing() {
     const LENGTH: usize = 100_000;
 
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         client.write_all(&[7; LENGTH]).unwrap();
         settle().await;
@@ -66,7 +66,7 @@ fn a_reader_that_never_waits_lets_others_run_and_loses_nothing() {
 
 #[test]
 fn a_buffer_that_was_filled_is_not_taken_for_the_end() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let mut first = pin!(recv(&server, 10));
         assert!(poll_once(&mut first).await.is_none());
@@ -83,7 +83,7 @@ fn a_buffer_that_was_filled_is_not_taken_for_the_end() {
 
 #[test]
 fn readiness_that_proves_false_only_waits_again() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let fd = std::os::fd::AsFd::as_fd(&server).try_clone_to_owned().unwrap();
         let mut thief = std::net::TcpStream::from(fd);
@@ -102,7 +102,7 @@ fn readiness_that_proves_false_only_waits_again() {
 
 #[test]
 fn dropping_a_stream_in_use_by_nobody_frees_its_descriptor_for_the_next() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         // The next socket gets the number of the last; what was registered under that number
         // must not be mistaken for it.
         for round in 0..50_u8 {
@@ -141,7 +141,7 @@ where
 
 #[test]
 fn bytes_behind_urgent_data_are_received() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (client, server) = tcp_pair().await;
         let expected = b"before, behind";
         let received = receive_behind_short_reads(server, expected, || {
@@ -160,7 +160,7 @@ fn bytes_behind_a_descriptor_that_was_sent_along_are_received() {
 
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (client, server) = unix_pair().await;
         let expected = b"before, behind";
         let received = receive_behind_short_reads(server, expected, || {

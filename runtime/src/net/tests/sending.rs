@@ -6,7 +6,7 @@ use super::*;
 fn a_sender_waits_when_the_receiver_does_not_read() {
     const LENGTH: usize = 8 << 20;
 
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let text: Vec<u8> = (0..=250).cycle().take(LENGTH).collect();
         let mut sent = 0;
@@ -27,7 +27,7 @@ fn a_sender_waits_when_the_receiver_does_not_read() {
 
 #[test]
 fn any_number_of_buffers_is_sent_in_order() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let pieces: Vec<[u8; 2]> = (0..3000_u16).map(u16::to_be_bytes).collect();
         let mut buffers: Vec<IoSlice<'_>> =
@@ -46,7 +46,7 @@ fn any_number_of_buffers_is_sent_in_order() {
 
 #[test]
 fn one_task_can_read_while_another_writes() {
-    on_both_systems(async || {
+    on_both_backends(async || {
         let listener = localhost();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
