@@ -8,9 +8,11 @@
 //! | `handshake::permessage_deflate` | the parameters of the compression, offered and agreed |
 //! | `codec` | frames: bytes in, events out, and back |
 //! | `session` | a WebSocket over a stream: receiving, sending, pings, closing |
+//! | `client` | [`websocket_connect`] |
 //!
 //! `message`, `handshake` and `codec` are pure: they do no I/O, read no clock and log nothing.
 
+pub(crate) mod client;
 pub(crate) mod codec;
 pub(crate) mod compression;
 pub(crate) mod handshake;
@@ -18,6 +20,7 @@ pub(crate) mod message;
 pub(crate) mod session;
 
 pub use crate::connection::settings::websocket::{WebSocketCompression, WebSocketOptions};
+pub use client::{ConnectError, ConnectOptions, Reconnect, websocket_connect};
 pub use codec::close::{
     CloseCode, CloseFrame, CloseReasonTooLong, IntoCloseCode, InvalidCloseCode,
 };

@@ -210,17 +210,15 @@ impl fmt::Display for Params {
     }
 }
 
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "malformed Sec-WebSocket-Extensions header in the response",
-            Self::NotOffered => "the server accepted an extension that was not offered",
-            Self::Params => "the parameters of permessage-deflate do not fit the offer",
-        })
+impl ResponseError {
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "its Sec-WebSocket-Extensions header is malformed",
+            Self::NotOffered => "its extension was not offered",
+            Self::Params => "its parameters of permessage-deflate do not fit the offer",
+        }
     }
 }
-
-impl std::error::Error for ResponseError {}
 
 #[cfg(test)]
 mod tests;
