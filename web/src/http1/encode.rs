@@ -1,7 +1,7 @@
-//! Response head and chunks → bytes.
+//! Writes response heads and chunks as bytes.
 //!
-//! Names go out as `Content-Type` rather than `content-type`. They mean the same, but that is
-//! how people and old scripts expect them, and it costs little.
+//! Header names are sent as `Content-Type`, not `content-type`. The meaning is the same, but people
+//! and old scripts expect this form, and it costs little.
 
 use std::cell::Cell;
 
@@ -14,60 +14,60 @@ use super::head::Version;
 use super::header_list::{HeaderList, Role};
 use super::send_buffer::{Room, SendBuffer};
 
-mod usual;
+mod fast;
 
-pub(crate) use usual::{encode_untagged, encode_usual};
+pub(crate) use fast::encode_fast;
 
-/// The answer to `Expect: 100-continue`.
+/// The interim response to `Expect: 100-continue`.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// What follows the data of each chunk.
+/// Ends each chunk, after its data.
 pub(crate) const CHUNK_END: &[u8] = b"\r\n";
 
-/// What ends a chunked body without trailers.
+/// Ends a chunked body without trailers.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// What nearly every response begins with.
-const USUAL: &[u8; USUAL_TEXT.len()] = USUAL_TEXT.as_bytes().first_chunk().unwrap();
-const USUAL_TEXT: &str =
+/// The first lines of a 200 response.
+const STATUS_AND_SERVER: &[u8; STATUS_AND_SERVER_TEXT.len()] =
+    STATUS_AND_SERVER_TEXT.as_bytes().first_chunk().unwrap();
+const STATUS_AND_SERVER_TEXT: &str =
     concat!("HTTP/1.1 200 OK\r\nServer: Squall/", env!("CARGO_PKG_VERSION"), "\r\n");
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
+const STATUS_200: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
-/// What a body is unless its handler says something else, as in Tornado.
-const HTML: &[u8; 40] = b"Content-Type: text/html; charset=UTF-8\r\n";
+/// The default `Content-Type` of a response with a body, as in Tornado.
+const HTML: &[u8] = b"text/html; charset=UTF-8";
 
-/// What the head of a response is made of.
+/// The parts of a response head.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResponseHead<'a> {
     pub(crate) status: StatusCode,
-    /// Instead of the standard phrase. One that cannot stand in a status line is not written.
+    /// Replaces the standard reason phrase, unless it has bytes that a status line cannot hold.
     pub(crate) reason: Option<&'a str>,
-    /// In the order in which they are to go out.
+    /// In the order in which they are sent.
     ///
-    /// `Content-Length`, `Transfer-Encoding` and `Connection` are passed over, for `framing`
-    /// and `connection` govern these; `Date` and `Server` replace ours.
-    ///
-    /// A body without a `Content-Type` is said to be HTML.
+    /// `Content-Length`, `Transfer-Encoding` and `Connection` are skipped, because `framing` and
+    /// `connection` decide these. `Date` and `Server` replace those of the framework. A response
+    /// with a body and no `Content-Type` gets the default one.
     pub(crate) headers: &'a HeaderList,
     pub(crate) framing: ResponseFraming,
     pub(crate) connection: ConnectionHeader,
     pub(crate) date: &'a Cell<DateLine>,
-    /// The automatic `Etag`. None may be among the headers then.
+    /// The automatic `Etag`. If there is one, the headers must not have another.
     pub(crate) etag: Option<ETag>,
-    /// Whether to say what server this is.
+    /// Whether to send a `Server` header.
     pub(crate) server: bool,
 }
 
 /// How the body of a response is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseFraming {
-    /// By `Content-Length`. To HEAD, the length that GET would get.
+    /// By `Content-Length`. In a response to HEAD, this is the length for GET.
     Length(u64),
-    /// By chunks. Never to a request of HTTP/1.0.
+    /// By chunks. Never for an HTTP/1.0 client.
     Chunked,
     /// By the end of the connection.
     UntilClose,
-    /// Without a body whatever the fields say: 1xx, 204, 304, and 2xx to CONNECT.
+    /// No body, whatever the headers say: 1xx, 204, 304, and 2xx to CONNECT.
     None,
 }
 
@@ -76,7 +76,7 @@ impl ResponseFraming {
         !matches!(self, Self::None | Self::Length(0))
     }
 
-    /// The framing of a response, with the length of its body if that is known.
+    /// Returns the framing of a response. `length` is the length of its body, if that is known.
     pub(crate) fn of(version: Version, status: StatusCode, length: Option<u64>) -> Self {
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match (length, version) {
@@ -88,21 +88,21 @@ impl ResponseFraming {
     }
 }
 
-/// What the response says about the connection.
+/// The `Connection` header of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionHeader {
-    /// Nothing: what happens is what the version implies.
+    /// None: the default of the version holds.
     Implied,
     /// `close`
     Close,
     /// `Keep-Alive`, for HTTP/1.0.
     KeepAlive,
-    /// `Upgrade`: the protocol named in the `Upgrade` header follows.
+    /// `Upgrade`: the connection continues with the protocol in the `Upgrade` header.
     Upgrade,
 }
 
 impl ConnectionHeader {
-    /// What to say to a request of `version` if the connection is or is not kept.
+    /// Returns the header for a request of `version`, whose connection is `kept` open or not.
     pub(crate) fn of(version: Version, kept: bool) -> Self {
         match (version, kept) {
             (Version::Http10, true) => Self::KeepAlive,
@@ -114,19 +114,21 @@ impl ConnectionHeader {
 
 /// Appends the head of a response to `out`.
 ///
-/// The order is Tornado's: `Server`, what the handler set, `Date`, `Etag`, the framing, and
+/// The order is Tornado's: `Server`, the headers of the handler, `Date`, `Etag`, the framing, and
 /// `Connection`.
-#[inline]
 pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     let headers = head.headers;
     let server = head.server && !headers.has(Role::Server);
     if head.status == StatusCode::OK && head.reason.is_none() && server {
-        out.put_together(USUAL.len(), |room| room.put(USUAL));
+        out.put_together(STATUS_AND_SERVER.len(), |room| room.put(STATUS_AND_SERVER));
     } else {
-        begin(out, head.status, head.reason, server);
+        status_line(out, head.status, head.reason);
+        if server {
+            out.extend(&STATUS_AND_SERVER[STATUS_200.len()..]);
+        }
     }
     if head.framing.has_body() && !headers.has(Role::ContentType) {
-        out.extend(HTML);
+        content_type(out, HTML);
     }
     if headers.has_governed() {
         fields(out, headers.lines());
@@ -136,17 +138,13 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     out.put_together(TAIL, |room| tail(room, head));
 }
 
-#[inline(always)]
 fn put_etag(room: &mut Room<'_>, etag: ETag) {
-    room.put_with(|line| fill_etag(line, etag));
-}
-
-#[inline(always)]
-fn fill_etag(line: &mut [u8; ETAG.len()], etag: ETag) {
-    *line = *ETAG;
-    if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
-        etag.put_digits(digits);
-    }
+    room.put_with(|line: &mut [u8; ETAG.len()]| {
+        *line = *ETAG;
+        if let Some(digits) = line[b"Etag: \"".len()..].first_chunk_mut() {
+            etag.put_digits(digits);
+        }
+    });
 }
 
 const ETAG: &[u8; 26] = b"Etag: \"0123456789abcdef\"\r\n";
@@ -154,7 +152,7 @@ const CONTENT_LENGTH: &[u8; 16] = b"Content-Length: ";
 const CHUNKED: &[u8; 28] = b"Transfer-Encoding: chunked\r\n";
 const KEEP_ALIVE: &[u8; 24] = b"Connection: Keep-Alive\r\n";
 
-/// How long at most what stands behind a handler's headers is.
+/// The maximum length of everything after the handler's headers.
 const TAIL: usize = size_of::<DateLine>()
     + ETAG.len()
     + CONTENT_LENGTH.len()
@@ -162,8 +160,7 @@ const TAIL: usize = size_of::<DateLine>()
     + KEEP_ALIVE.len()
     + b"\r\n\r\n".len();
 
-/// Writes what stands behind a handler's headers.
-#[inline(always)]
+/// Writes everything after the handler's headers.
 fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
     if !head.headers.has(Role::Date) {
         room.put(&head.date.get());
@@ -189,16 +186,7 @@ fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
     room.put(b"\r\n");
 }
 
-/// Appends what precedes the headers of a handler, where it is not what it usually is.
-#[inline(never)]
-fn begin(out: &mut SendBuffer, status: StatusCode, reason: Option<&str>, server: bool) {
-    status_line(out, status, reason);
-    if server {
-        out.extend(&USUAL[OK.len()..]);
-    }
-}
-
-/// Appends an informational response (1xx other than 101), which precedes the final one.
+/// Appends an informational response (1xx other than 101), which comes before the final response.
 pub(crate) fn encode_informational(
     out: &mut SendBuffer,
     status: StatusCode,
@@ -210,8 +198,8 @@ pub(crate) fn encode_informational(
     out.extend(b"\r\n");
 }
 
-/// Appends what precedes the data of a chunk of `len` bytes, which must not be 0: that would
-/// end the body.
+/// Appends the size line of a chunk of `len` bytes. `len` must not be 0, because an empty chunk ends
+/// the body.
 pub(crate) fn chunk_start(out: &mut SendBuffer, len: u64) {
     debug_assert_ne!(len, 0, "an empty chunk ends the body");
     let digits = (u64::BITS - len.leading_zeros()).div_ceil(4).max(1);
@@ -237,14 +225,13 @@ fn status_line(out: &mut SendBuffer, status: StatusCode, reason: Option<&str>) {
     out.extend(b"\r\n");
 }
 
-/// Appends fields, without those that only an encoder may set.
+/// Appends `headers`, except those that only the encoder may set.
 fn fields(out: &mut SendBuffer, headers: &[(HeaderName, HeaderValue)]) {
     for (name, value) in headers.iter().filter(|(name, _)| !Role::of(name).is_governed()) {
         field(out, name, value);
     }
 }
 
-#[inline(always)]
 fn field(out: &mut SendBuffer, name: &HeaderName, value: &HeaderValue) {
     match *name {
         header::CONTENT_TYPE => content_type(out, value.as_bytes()),
@@ -252,14 +239,15 @@ fn field(out: &mut SendBuffer, name: &HeaderName, value: &HeaderValue) {
     }
 }
 
-#[inline(never)]
 fn other_field(out: &mut SendBuffer, name: &HeaderName, value: &HeaderValue) {
-    field_name(out, name.as_str());
+    match capitalised(name.as_str()) {
+        Some(name) => out.extend(name.as_bytes()),
+        None => capitalise(out, name.as_str()),
+    }
     out.extend(value.as_bytes());
     out.extend(b"\r\n");
 }
 
-#[inline(always)]
 fn content_type(out: &mut SendBuffer, value: &[u8]) {
     out.put_together(b"Content-Type: \r\n".len() + value.len(), |room| {
         room.put(b"Content-Type: ");
@@ -268,14 +256,7 @@ fn content_type(out: &mut SendBuffer, value: &[u8]) {
     });
 }
 
-fn field_name(out: &mut SendBuffer, name: &str) {
-    match capitalised(name) {
-        Some(name) => out.extend(name.as_bytes()),
-        None => capitalise(out, name),
-    }
-}
-
-/// The names that responses commonly have, as they are sent.
+/// The names of common response headers, as they are sent.
 fn capitalised(name: &str) -> Option<&'static str> {
     Some(match name {
         "age" => "Age: ",

@@ -1,19 +1,21 @@
+//! The headers of a response, and which of them mean something to the server.
+
 use http::{HeaderName, HeaderValue, header};
 
 use super::field::has_token;
 
-/// The headers of a response, in the order in which they are to go out.
+/// The headers of a response, in the order in which they are sent.
 ///
-/// It knows which of those that mean something to the server are among them, so that a response
-/// without any is not searched for each.
+/// The list keeps track of the headers that mean something to the server. Most responses have none
+/// of them, and need not be searched.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderList {
     lines: Vec<(HeaderName, HeaderValue)>,
-    /// The roles that its lines have, a bit each.
+    /// One bit for each role that some line has.
     roles: u8,
 }
 
-/// What a header means to the server, beyond being sent.
+/// The meaning of a header to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Role {
@@ -41,7 +43,7 @@ impl Role {
         }
     }
 
-    /// Whether it is for the server to say, whatever the handler has set.
+    /// Whether only the server may set the header. The value of the handler is not sent.
     pub(crate) fn is_governed(self) -> bool {
         matches!(self, Self::ContentLength | Self::Connection | Self::TransferEncoding)
     }
@@ -57,17 +59,18 @@ impl HeaderList {
         self.roles & role as u8 != 0
     }
 
-    /// Whether a `Content-Type` is there, and no other header that means something to the server.
-    pub(crate) fn is_usual(&self) -> bool {
-        self.roles == Role::ContentType as u8
+    /// Whether no header means something to the server, except for a `Content-Type`.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.roles & !(Role::ContentType as u8) == 0
     }
 
-    /// The first header called `name`, whose role is `role`.
+    /// Returns the first header called `name`, whose role is `role`. Usually one look at the roles
+    /// shows that there is none.
     pub(crate) fn special(&self, role: Role, name: &HeaderName) -> Option<&HeaderValue> {
         if self.has(role) { self.first(name) } else { None }
     }
 
-    /// Whether some line is the server's to say.
+    /// Whether there is a header that only the server may set.
     pub(crate) fn has_governed(&self) -> bool {
         const GOVERNED: u8 =
             Role::ContentLength as u8 | Role::Connection as u8 | Role::TransferEncoding as u8;
@@ -78,7 +81,7 @@ impl HeaderList {
         self.lines.iter().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
-    /// The first header of that name in any case.
+    /// Returns the first header called `name`, which may be in any case.
     pub(crate) fn first_called(&self, name: &str) -> Option<&HeaderValue> {
         let same = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
         self.lines.iter().find(|(other, _)| same(other)).map(|(_, value)| value)
@@ -89,7 +92,7 @@ impl HeaderList {
         self.lines.push((name, value));
     }
 
-    /// Puts one in the place of the first of its name and takes the others back.
+    /// Replaces the first header of this name, and removes the others.
     #[inline]
     pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
         let role = Role::of(&name);
@@ -101,7 +104,6 @@ impl HeaderList {
         }
     }
 
-    /// Puts one in the place of those of its name, of which there may be some.
     #[inline(never)]
     fn set_again(&mut self, name: HeaderName, value: HeaderValue) {
         match self.lines.iter().position(|(other, _)| *other == name) {
@@ -119,7 +121,7 @@ impl HeaderList {
         });
     }
 
-    /// Takes back all of that name in any case.
+    /// Removes all headers called `name`, which may be in any case.
     pub(crate) fn remove(&mut self, name: &str) {
         self.lines.retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
         self.roles = self.lines.iter().fold(0, |roles, (name, _)| roles | Role::of(name) as u8);
@@ -134,7 +136,7 @@ impl HeaderList {
         &self.lines
     }
 
-    /// Whether the handler's own `Connection` header asks for the connection to be closed.
+    /// Whether the handler has asked for `Connection: close`.
     pub(crate) fn asks_to_close(&self) -> bool {
         self.has(Role::Connection)
             && self

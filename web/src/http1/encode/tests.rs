@@ -17,7 +17,7 @@ fn list(headers: &[(HeaderName, HeaderValue)]) -> HeaderList {
     list
 }
 
-/// An ordinary response, of which tests change a part.
+/// An ordinary response. Tests replace parts of it.
 fn ordinary(headers: &HeaderList) -> ResponseHead<'_> {
     ResponseHead {
         status: StatusCode::OK,
@@ -37,7 +37,7 @@ fn text(head: &ResponseHead<'_>) -> String {
     str::from_utf8(out.as_slice()).unwrap().to_owned()
 }
 
-/// As `text`, without the type that is said of a body that has none.
+/// Like `text`, but without the default `Content-Type`.
 fn text_untyped(head: &ResponseHead<'_>) -> String {
     text(head).replace("Content-Type: text/html; charset=UTF-8\r\n", "")
 }
@@ -60,7 +60,7 @@ fn an_ordinary_response() {
 }
 
 #[test]
-fn what_is_there_is_kept() {
+fn a_head_is_appended_to_the_buffer() {
     let mut out = SendBuffer::default();
     out.extend(b"the response before");
     encode_head(&mut out, &ordinary(&HeaderList::new()));
@@ -106,7 +106,7 @@ fn framings() {
 }
 
 #[test]
-fn a_body_without_a_type_is_html() {
+fn the_default_content_type_is_html() {
     let type_of = |framing, headers: &[_]| {
         let text = text(&ResponseHead { framing, ..ordinary(&list(headers)) });
         let line = text.lines().find_map(|line| line.strip_prefix("Content-Type: "));
@@ -163,7 +163,7 @@ fn connection_headers() {
 }
 
 #[test]
-fn a_handlers_own_date_and_server_win() {
+fn a_handlers_date_and_server_replace_the_automatic_ones() {
     let headers = list(&[pair("server", "Mine"), pair("x-a", "b"), pair("date", "today")]);
     assert_eq!(
         text_untyped(&ordinary(&headers)),
@@ -175,7 +175,7 @@ fn a_handlers_own_date_and_server_win() {
 }
 
 #[test]
-fn what_governs_the_connection_is_not_the_handlers_to_say() {
+fn a_handler_cannot_set_the_headers_that_govern_the_connection() {
     let headers = list(&[
         pair("content-length", "1"),
         pair("x-a", "b"),
@@ -190,7 +190,7 @@ fn what_governs_the_connection_is_not_the_handlers_to_say() {
 }
 
 #[test]
-fn a_wish_to_close_is_found() {
+fn a_handlers_connection_close_is_found() {
     let asks_to_close = |headers: &[_]| list(headers).asks_to_close();
     assert!(!asks_to_close(&[]));
     assert!(!asks_to_close(&[pair("connection", "keep-alive"), pair("x", "close")]));
@@ -296,7 +296,7 @@ fn any_header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
 
 proptest! {
     #[test]
-    fn what_is_encoded_parses_back(
+    fn an_encoded_head_parses_back(
         status in 100..1000_u16,
         reason in prop::option::of("[ -~]{0,20}"),
         headers in prop::collection::vec(any_header(), 0..10),
@@ -335,6 +335,25 @@ proptest! {
             let expected: Vec<_> = expected.map(|(_, value)| value.as_bytes().to_vec()).collect();
             prop_assert_eq!(values(name.as_str()), expected);
         }
+    }
+
+    #[test]
+    fn the_fast_path_writes_the_same_bytes(
+        headers in prop::collection::vec(any_header(), 0..4),
+        has_etag in any::<bool>(),
+        body in "[a-z]{0,40}",
+    ) {
+        let mut plain = HeaderList::new();
+        plain.extend(headers.iter().filter(|(name, _)| {
+            matches!(Role::of(name), Role::Plain | Role::ContentType)
+        }));
+        prop_assert!(plain.are_plain());
+        let etag = has_etag.then(|| ETag::of(body.as_bytes()));
+        let mut fast = SendBuffer::default();
+        encode_fast(&mut fast, &plain, day(), etag, body.as_bytes());
+        let framing = ResponseFraming::Length(body.len() as u64);
+        let slow = text(&ResponseHead { framing, etag, ..ordinary(&plain) }) + &body;
+        prop_assert_eq!(str::from_utf8(fast.as_slice()).unwrap(), slow);
     }
 
     #[test]
