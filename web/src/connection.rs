@@ -320,10 +320,19 @@ impl Connection {
     }
 
     /// Forgets the request and its time-outs, for a protocol that is not HTTP.
-    fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         self.end_request();
         self.enter(Phase::New);
         self.held.borrow_mut().rest(&self.worker);
+    }
+
+    /// Takes all bytes that were received but not read. The request stays.
+    fn take_early(&self) -> Vec<u8> {
+        let mut held = self.held.borrow_mut();
+        let Some(buffers) = held.leased() else { return Vec::new() };
+        let early = buffers.input.unread().to_vec();
+        buffers.input.consume(early.len());
+        early
     }
 
     /// Moves bytes that were received but not read into `buffer`.
@@ -334,6 +343,10 @@ impl Connection {
         }
         let input = &mut held.lease(&self.worker).input;
         let count = input.unread().len().min(buffer.len());
+        if count == 0 {
+            // The request may be needed longer than what was behind it.
+            return 0;
+        }
         buffer[..count].copy_from_slice(&input.unread()[..count]);
         input.consume(count);
         held.rest(&self.worker);

@@ -38,13 +38,13 @@ mod failure;
 mod file;
 pub(crate) mod finish;
 mod head;
-mod log;
+pub(crate) mod log;
 pub(crate) mod policy;
 mod redirect;
 mod request;
 mod response;
 mod send;
-mod upgrade;
+pub(crate) mod upgrade;
 mod write;
 
 pub use arguments::FromArgument;

@@ -158,11 +158,10 @@ mod server;
 pub mod testing;
 mod types;
 
-#[expect(dead_code, unused_imports, reason = "the server does not use it yet")]
 pub mod websocket;
 
 // The public interface is:
-pub use application::route::{Route, regex, route};
+pub use application::route::{Route, regex, route, websocket};
 pub use application::{Application, Around, Next, ReverseUrlError, TableError};
 pub use bytes::Bytes;
 pub use connection::draining::{DrainReason, Draining};

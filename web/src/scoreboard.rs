@@ -61,7 +61,7 @@ impl Page {
         // In this order, so that a reader finds each request in one of them.
         self.word(Word::Lost).store(lost.to_word(), Release);
         self.word(Word::InFlight).store(0, Release);
-        for word in [Word::Serving, Word::Connections] {
+        for word in [Word::Serving, Word::Connections, Word::WebSockets] {
             self.word(word).store(0, Relaxed);
         }
         self.end_gauges();
@@ -96,6 +96,30 @@ impl Page {
 
     pub(crate) fn refused(self) {
         add(self.word(Word::Refused), 1);
+    }
+}
+
+/// WebSockets.
+impl Page {
+    pub(crate) fn websocket_opened(self) {
+        add(self.word(Word::WebSocketsOpened), 1);
+        add(self.word(Word::WebSockets), 1);
+    }
+
+    pub(crate) fn websocket_ended(self) {
+        add(self.word(Word::WebSockets), u64::MAX);
+    }
+
+    /// Counts a message of `bytes`, without its frame and decompressed.
+    pub(crate) fn message_received(self, bytes: usize) {
+        add(self.word(Word::MessagesReceived), 1);
+        add(self.word(Word::MessageBytesReceived), bytes as u64);
+    }
+
+    /// Counts a message of `bytes`, without its frame and not compressed.
+    pub(crate) fn message_sent(self, bytes: usize) {
+        add(self.word(Word::MessagesSent), 1);
+        add(self.word(Word::MessageBytesSent), bytes as u64);
     }
 }
 

@@ -8,7 +8,9 @@ pub mod fuzzing;
 pub mod internals;
 mod request;
 mod response;
+mod websocket;
 
 pub use client::{TestClient, TestConnection};
 pub use request::TestRequest;
 pub use response::TestResponse;
+pub use websocket::{TestWebSocket, TestWebSocketRequest};

@@ -15,6 +15,7 @@
 pub(crate) mod client;
 pub(crate) mod codec;
 pub(crate) mod compression;
+mod handler;
 pub(crate) mod handshake;
 pub(crate) mod message;
 pub(crate) mod session;
@@ -23,6 +24,10 @@ pub use crate::connection::settings::websocket::{WebSocketCompression, WebSocket
 pub use client::{ConnectError, ConnectOptions, Reconnect, websocket_connect};
 pub use codec::close::{
     CloseCode, CloseFrame, CloseReasonTooLong, IntoCloseCode, InvalidCloseCode,
+};
+pub use codec::prepared::Prepared;
+pub use handler::{
+    IntoWebSocketEndpoint, WebSocketFunction, WebSocketHandler, is_allowed_origin, kind,
 };
 pub use message::{Message, MessageKind, NotText};
 pub use session::{ProtocolError, WebSocket, WebSocketError, WebSocketReceiver, WebSocketSender};

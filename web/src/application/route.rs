@@ -4,9 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connection::settings::time_limit;
+use crate::connection::settings::websocket::WebSocketOptions;
 use crate::context::policy::RouteOptions;
 use crate::handler::endpoint::{Endpoint, IntoEndpoint};
 use crate::routing::{Pattern, PatternError};
+use crate::websocket::IntoWebSocketEndpoint;
 
 /// One row of the route table of an [`Application`](crate::Application).
 ///
@@ -78,6 +80,38 @@ pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
     Route::new(Pattern::regex(pattern), pattern, endpoint.into_endpoint(), Location::caller())
 }
 
+/// Serves WebSockets on paths like `pattern`: with a
+/// [`WebSocketHandler`](crate::websocket::WebSocketHandler), of which each connection gets a clone,
+/// or with an async function that takes the [`WebSocket`](crate::websocket::WebSocket).
+///
+/// A request that is no WebSocket handshake is answered with 400, 403, 405 or 426: see
+/// [the module](crate::websocket).
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::websocket::WebSocket;
+/// use squall::{Application, Result, websocket};
+///
+/// async fn echo(mut ws: WebSocket) -> Result {
+///     while let Some(message) = ws.recv().await? {
+///         ws.send(message).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let client = TestClient::new(Application::new([websocket("/echo", echo)]));
+/// let mut ws = client.websocket("/echo").connect();
+/// ws.send("hello");
+/// assert_eq!(ws.recv(), Some("hello".into()));
+/// ```
+#[track_caller]
+pub fn websocket<Kind>(pattern: &str, handler: impl IntoWebSocketEndpoint<Kind>) -> Route {
+    let endpoint = handler.into_websocket_endpoint();
+    Route::new(Pattern::parse(pattern), pattern, endpoint, Location::caller())
+}
+
 impl Route {
     fn new(
         pattern: Result<Pattern, PatternError>,
@@ -136,6 +170,14 @@ impl Route {
     #[track_caller]
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.options.handler_timeout = time_limit("Route::handler_timeout", timeout);
+        self
+    }
+
+    /// Sets the limits and time-outs of the [WebSockets](crate::websocket) of this route, in place of
+    /// the [server's](crate::HTTPServer::websocket_options). They replace all of those.
+    #[must_use]
+    pub fn websocket_options(mut self, options: WebSocketOptions) -> Self {
+        self.options.websocket = Some(Rc::new(options));
         self
     }
 

@@ -1,9 +1,11 @@
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http1::head::HeadLimits;
 use crate::proxy::Protocol;
 use crate::proxy::claims::ClientHeader;
 use crate::proxy::trust::TrustedProxies;
+use websocket::WebSocketOptions;
 
 pub(crate) mod websocket;
 
@@ -35,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) real_ip_header: ClientHeader,
     pub(crate) protocol: Protocol,
     pub(crate) proxy_protocol: bool,
+    pub(crate) websocket: Rc<WebSocketOptions>,
 }
 
 /// How long something may take, for the settings of an [`HTTPServer`](crate::HTTPServer): a
@@ -138,6 +141,7 @@ impl Default for Settings {
             real_ip_header: ClientHeader::Usual,
             protocol: Protocol::Http,
             proxy_protocol: false,
+            websocket: Rc::default(),
         }
     }
 }

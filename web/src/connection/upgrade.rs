@@ -73,11 +73,32 @@ impl fmt::Debug for Upgraded {
 
 /// Sends the 101, then lets `serve` have the stream. The request is forgotten by then.
 pub(crate) async fn hand_over(connection: Rc<Connection>, serve: Serve) {
-    if std::future::poll_fn(|task| connection.poll_output(task)).await.is_err() {
-        return;
+    if let Some(stream) = switch(connection).await {
+        stream.connection.let_go();
+        serve(stream).await;
     }
-    connection.let_go();
-    serve(Upgraded { connection }).await;
+}
+
+/// Sends the 101. The request is not forgotten. `None`: the client has gone.
+pub(crate) async fn switch(connection: Rc<Connection>) -> Option<Upgraded> {
+    let sent = std::future::poll_fn(|task| connection.poll_output(task)).await;
+    sent.is_ok().then_some(Upgraded { connection })
+}
+
+impl Upgraded {
+    /// Takes the bytes that were received behind the request.
+    pub(crate) fn take_early(&self) -> Vec<u8> {
+        self.connection.take_early()
+    }
+
+    /// Like `AsyncRead::poll_read`, but behind what is in `buffer`, as much as it has room for.
+    pub(crate) fn poll_read_behind(
+        &self,
+        task: &mut TaskContext<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        self.connection.stream.poll_recv_behind(task, buffer)
+    }
 }
 
 impl AsyncRead for Upgraded {

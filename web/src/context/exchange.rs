@@ -5,11 +5,11 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::connection::upgrade::Serve;
 use crate::connection::watch::Departure;
 use crate::context::policy::{Policies, Policy, Target};
 use crate::context::request::Client;
 use crate::context::response::Response;
+use crate::context::upgrade::Upgrade;
 use crate::error::Error;
 use crate::forms::urlencoded::Fields;
 use crate::http::{HeaderMap, HeaderValue};
@@ -49,7 +49,7 @@ pub(crate) struct Rare {
     /// Whether a method was called that the handler does not implement.
     pub(crate) method_refused: bool,
     /// Serves the connection after a 101.
-    pub(crate) upgrade: Option<Serve>,
+    pub(crate) upgrade: Option<Upgrade>,
     /// How the client disconnected before the response was finished.
     pub(crate) departure: Option<Departure>,
     /// Whether the status reports the health of the server, and is not an error of the request.

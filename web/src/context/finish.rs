@@ -6,10 +6,10 @@
 
 use std::any::Any;
 
-use crate::connection::upgrade::Serve;
 use crate::connection::watch::{Cancellation, Departure};
 use crate::context::Context;
 use crate::context::response::{Progress, ResponseError};
+use crate::context::upgrade::{ServeWebSocket, Upgrade};
 use crate::error::Result;
 use crate::error::panic::panic_error;
 use crate::http::{Method, StatusCode};
@@ -40,7 +40,9 @@ pub(crate) enum Conclusion {
     /// The connection is reset, because the client would take its end for the end of the body.
     Reset,
     /// The connection is handed over to another protocol.
-    Upgrade(Serve),
+    Upgrade(Upgrade),
+    /// Like `Upgrade`, with the request.
+    WebSocket(ServeWebSocket, Context),
 }
 
 impl Context {
@@ -155,18 +157,23 @@ impl Context {
         if let Err(error) = self.send_rest() {
             self.log_error(&error);
         }
-        self.log_access();
         self.conclude_sent()
     }
 
     /// The response has been queued, as far as it can be.
     fn conclude_sent(&mut self) -> Conclusion {
-        if self.exchange.response.progress() == Progress::Broken {
+        let switches = self.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let upgrade = self.take_upgrade().filter(|_| switches);
+        let is_broken = self.exchange.response.progress() == Progress::Broken;
+        // The line about a WebSocket is written when it ends.
+        if is_broken || !matches!(upgrade, Some(Upgrade::WebSocket(_))) {
+            self.log_access();
+        }
+        if is_broken {
             return self.conclude_cut();
         }
-        let switches = self.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if let Some(serve) = self.take_upgrade().filter(|_| switches) {
-            return Conclusion::Upgrade(serve);
+        if let Some(upgrade) = upgrade {
+            return Conclusion::Upgrade(upgrade);
         }
         let is_body_read = !self.exchange.awaits_body || self.connection.is_body_done();
         if self.exchange.response.keep_alive {

@@ -1,6 +1,7 @@
 //! The lines that the log gets about a request.
 
 use std::fmt;
+use std::panic::Location;
 
 use squall_runtime::{IOLoop, log};
 
@@ -32,24 +33,10 @@ impl Context {
             if matches!(why, Undelivered::TooSlow { .. }) {
                 log::warn(log::GENERAL, format_args!("{request} is cut: {why}"));
             }
-        } else if let Some(panic) = error.downcast_ref::<Panicked>() {
-            let place = panic.place.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
-            log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));
-        } else if is_of_server {
-            let place = self.place_of(error);
-            log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));
+        } else if is_of_server || error.downcast_ref::<Panicked>().is_some() {
+            log_failure(&request, error, self.exchange.policy().location);
         } else {
             log::warn(log::GENERAL, format_args!("{request}: {error}"));
-        }
-    }
-
-    /// Names the user's line that an error comes from: the line of the `?`, otherwise the line of
-    /// the route.
-    fn place_of(&self, error: &Error) -> String {
-        match (error.location_of_user(), self.exchange.policy().location) {
-            (Some(location), _) => format!(", at {location}"),
-            (None, Some(route)) => format!(", in the handler of the route at {route}"),
-            (None, None) => String::new(),
         }
     }
 
@@ -81,14 +68,16 @@ impl Context {
     #[cold]
     fn write_access_line(&self, level: fn(log::Target, fmt::Arguments<'_>), status: StatusCode) {
         let took = IOLoop::present_nanos().saturating_sub(self.exchange.began);
+        let (request, milliseconds) = (self.access_text(status), took as f64 / 1e6);
+        level(log::ACCESS, format_args!("{request} {milliseconds:.2}ms"));
+    }
+
+    /// Returns the line of the access log without the time that the request took.
+    pub(crate) fn access_text(&self, status: StatusCode) -> String {
         let (code, method, path) = (status.as_u16(), self.method(), self.path());
         let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
-        let (query, milliseconds) = (self.query(), took as f64 / 1e6);
-        let client = self.client_for_log();
-        level(
-            log::ACCESS,
-            format_args!("{code} {method} {path}{mark}{query} ({client}) {milliseconds:.2}ms"),
-        );
+        let (query, client) = (self.query(), self.client_for_log());
+        format!("{code} {method} {path}{mark}{query} ({client})")
     }
 
     /// Returns the method and the path, or a replacement if there was no request.
@@ -102,5 +91,24 @@ impl Context {
     /// Returns the address of the client, or `-` over a Unix socket.
     pub(super) fn client_for_log(&self) -> String {
         self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string())
+    }
+}
+
+/// Logs an error of user code. `route` is the line of its route.
+pub(crate) fn log_failure(request: &str, error: &Error, route: Option<&'static Location<'static>>) {
+    let place = place_of(error, route);
+    log::error(log::APPLICATION, format_args!("{request}: {error}{place}"));
+}
+
+/// Names the user's line that an error comes from: the line of the panic or of the `?`, otherwise
+/// the line of the route.
+fn place_of(error: &Error, route: Option<&'static Location<'static>>) -> String {
+    if let Some(panic) = error.downcast_ref::<Panicked>() {
+        return panic.place.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
+    }
+    match (error.location_of_user(), route) {
+        (Some(location), _) => format!(", at {location}"),
+        (None, Some(route)) => format!(", in the handler of the route at {route}"),
+        (None, None) => String::new(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::connection::request_body::BodyFailure;
 use crate::connection::settings::Settings;
+use crate::connection::settings::websocket::WebSocketOptions;
 use crate::context::Context;
 use crate::error::{HTTPError, Result};
 use crate::http::{HeaderValue, Method, StatusCode, header};
@@ -24,13 +25,14 @@ pub(crate) enum Target {
 }
 
 /// The settings that a route can override. `None` leaves the server's setting.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct RouteOptions {
     pub(crate) streams_request_body: bool,
     pub(crate) max_body_size: Option<u64>,
     pub(crate) decompress_request: Option<bool>,
     pub(crate) half_close: Option<bool>,
     pub(crate) handler_timeout: Option<Duration>,
+    pub(crate) websocket: Option<Rc<WebSocketOptions>>,
 }
 
 /// How the requests of a row are treated: the row's options, or the server's settings.
@@ -46,6 +48,7 @@ pub(crate) struct Policy {
     /// In bytes.
     pub(crate) max_body_size: u64,
     pub(crate) handler_timeout: Option<Duration>,
+    pub(crate) websocket: Rc<WebSocketOptions>,
 }
 
 impl Policy {
@@ -63,6 +66,7 @@ impl Policy {
             decompress_request: options.decompress_request.unwrap_or(settings.decompress_request),
             max_body_size: options.max_body_size.unwrap_or(settings.max_body_size),
             handler_timeout: options.handler_timeout.or(settings.handler_timeout),
+            websocket: Rc::clone(options.websocket.as_ref().unwrap_or(&settings.websocket)),
         }
     }
 }

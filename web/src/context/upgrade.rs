@@ -1,10 +1,34 @@
 //! Leaves HTTP for another protocol (RFC 9110 §7.8).
 
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::connection::settings::websocket::WebSocketOptions;
 use crate::connection::upgrade::{Serve, Upgraded};
 use crate::context::Context;
 use crate::context::response::ResponseError;
 use crate::error::{HTTPError, Result};
 use crate::http::{StatusCode, header};
+use crate::types::local_future::LocalBoxFuture;
+
+/// What serves a connection after the switch of protocols.
+pub(crate) enum Upgrade {
+    /// The request is forgotten by then.
+    Stream(Serve),
+    WebSocket(ServeWebSocket),
+}
+
+/// Serves a WebSocket.
+pub(crate) type ServeWebSocket = Box<dyn FnOnce(Handover) -> LocalBoxFuture<'static, ()>>;
+
+/// What a WebSocket begins with.
+pub(crate) struct Handover {
+    pub(crate) stream: Upgraded,
+    /// Bytes that were received behind the request.
+    pub(crate) early: Vec<u8>,
+    /// The request. It stays until [`Connection::let_go`](crate::connection::Connection::let_go).
+    pub(crate) cx: Context,
+}
 
 impl Context {
     /// Answers `101 Switching Protocols`, then gives the stream to `serve`.
@@ -50,18 +74,19 @@ impl Context {
     where
         F: AsyncFnOnce(Upgraded) + 'static,
     {
-        self.begin_upgrade(Box::new(|stream| Box::pin(serve(stream))))
+        self.begin_upgrade(Upgrade::Stream(Box::new(|stream| Box::pin(serve(stream)))))
     }
 
+    /// Answers 101, after which `upgrade` has the connection.
     #[track_caller]
-    fn begin_upgrade(&mut self, serve: Serve) -> Result {
+    pub(crate) fn begin_upgrade(&mut self, upgrade: Upgrade) -> Result {
         if self.is_finished() {
             return Err(ResponseError::Finished.into());
         }
         if self.is_head_sent() {
             return Err(ResponseError::HeadSent.into());
         }
-        if !self.exchange.head.upgrade || !self.connection.with(|buffers| buffers.body.is_none()) {
+        if !self.exchange.head.upgrade || self.has_body() {
             Err(HTTPError::BAD_REQUEST.with_log_message("this request cannot be upgraded"))?;
         }
         if self.exchange.response.headers.first(&header::UPGRADE).is_none() {
@@ -69,7 +94,7 @@ impl Context {
         }
         self.set_status(StatusCode::SWITCHING_PROTOCOLS);
         self.exchange.response.body.clear();
-        self.exchange.rare_mut().upgrade = Some(serve);
+        self.exchange.rare_mut().upgrade = Some(upgrade);
         self.complete()
     }
 
@@ -78,7 +103,21 @@ impl Context {
         self.exchange.rare.as_ref().is_some_and(|rare| rare.upgrade.is_some())
     }
 
-    pub(super) fn take_upgrade(&mut self) -> Option<Serve> {
+    pub(super) fn take_upgrade(&mut self) -> Option<Upgrade> {
         self.exchange.rare.as_mut()?.upgrade.take()
+    }
+
+    /// The limits and time-outs of a WebSocket.
+    pub(crate) fn websocket_options(&self) -> &Rc<WebSocketOptions> {
+        &self.exchange.policy().websocket
+    }
+
+    /// The line of the route, for the log.
+    pub(crate) fn route_location(&self) -> Option<&'static Location<'static>> {
+        self.exchange.policy().location
+    }
+
+    pub(crate) fn has_body(&self) -> bool {
+        !self.connection.with(|buffers| buffers.body.is_none())
     }
 }

@@ -33,6 +33,8 @@
 //!   bound (`null`: there is none) and a number.
 //! - `in_flight`, `connections`, `accepted`, `refused`, `lost` (requests that have ended with their
 //!   worker), `received_bytes`, `sent_bytes`.
+//! - `websockets`: `open`, `opened`, `messages_received`, `messages_sent`, `bytes_received`,
+//!   `bytes_sent`.
 //! - `metrics`: `name`, `help` and `value` of each [metric](crate::observe::metrics) of the user's own.
 
 mod page;

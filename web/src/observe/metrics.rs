@@ -53,6 +53,10 @@
 //! | `http_connections_accepted_total` | | |
 //! | `http_received_bytes_total` | | without what was received after an upgrade |
 //! | `http_sent_bytes_total` | | without what was sent after an upgrade |
+//! | `websocket_connections_open` | | WebSockets that are open |
+//! | `websocket_connections_opened_total` | | |
+//! | `websocket_received_messages_total`, `websocket_sent_messages_total` | | |
+//! | `websocket_received_bytes_total`, `websocket_sent_bytes_total` | | of messages: without frames, and not compressed |
 //! | `squall_workers` | `state` | processes that are `starting`, `ready`, `stopping`, `draining`; places that are `empty` |
 //! | `squall_worker_restarts_total` | `worker` | processes that have ended other than they should |
 //! | `squall_worker_resident_memory_bytes` | `worker` | on Linux |

@@ -41,9 +41,16 @@ pub(super) enum Word {
     Series,
     TextUsed,
     ValuesUsed,
+    /// WebSockets that are open.
+    WebSockets,
+    WebSocketsOpened,
+    MessagesReceived,
+    MessagesSent,
+    MessageBytesReceived,
+    MessageBytesSent,
 }
 
-const FIRST: usize = 16;
+const FIRST: usize = 32;
 
 /// A place of a text for each row.
 pub(super) const ROUTE_NAMES: Range<usize> = area(FIRST, MAX_ROUTES);
@@ -71,4 +78,4 @@ const fn area(start: usize, len: usize) -> Range<usize> {
 }
 
 const _: () = assert!(HUNDREDS + HISTOGRAM_WORDS <= ROW_WORDS);
-const _: () = assert!((Word::ValuesUsed as usize) < FIRST);
+const _: () = assert!((Word::MessageBytesSent as usize) < FIRST);

@@ -23,8 +23,35 @@ pub(crate) struct Reading {
     pub(crate) sent: u64,
     pub(crate) refused: u64,
     pub(crate) lost: Lost,
+    pub(crate) websockets: WebSockets,
     pub(crate) routes: Vec<RouteReading>,
     pub(crate) series: Vec<SeriesReading>,
+}
+
+/// Counts of WebSockets and of their messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WebSockets {
+    pub(crate) open: u64,
+    pub(crate) opened: u64,
+    pub(crate) messages_received: u64,
+    pub(crate) messages_sent: u64,
+    /// Of messages, without frames and decompressed.
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+}
+
+impl WebSockets {
+    /// Adds the counts of another page. Its process is alive or has ended.
+    pub(crate) fn add(&mut self, other: &Self, is_alive: bool) {
+        if is_alive {
+            self.open += other.open;
+        }
+        self.opened += other.opened;
+        self.messages_received += other.messages_received;
+        self.messages_sent += other.messages_sent;
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+    }
 }
 
 /// The requests of one method to one pattern.
@@ -89,6 +116,14 @@ impl Page {
             received: word(Word::Received),
             sent: word(Word::Sent),
             refused: word(Word::Refused),
+            websockets: WebSockets {
+                open: word(Word::WebSockets),
+                opened: word(Word::WebSocketsOpened),
+                messages_received: word(Word::MessagesReceived),
+                messages_sent: word(Word::MessagesSent),
+                bytes_received: word(Word::MessageBytesReceived),
+                bytes_sent: word(Word::MessageBytesSent),
+            },
             routes: (0..rows as u16).map(|row| self.read_route(row)).collect(),
             series: self.each_series().map(read_series).collect(),
         }

@@ -8,7 +8,7 @@ use squall_runtime::process::{SlotPage, State};
 
 use super::histogram::Counts;
 use super::own;
-use super::reading::{Reading, RouteName, RouteReading, SeriesReading, Value};
+use super::reading::{Reading, RouteName, RouteReading, SeriesReading, Value, WebSockets};
 use super::series::family;
 use super::{CLASSES, Page};
 
@@ -26,6 +26,7 @@ pub(crate) struct Summary {
     pub(crate) refused: u64,
     /// Requests that have ended with their worker.
     pub(crate) lost: u64,
+    pub(crate) websockets: WebSockets,
     pub(crate) routes: BTreeMap<RouteName, Requests>,
     /// Those of a family stand together, in the order in which the first of each came.
     pub(crate) series: Vec<SeriesReading>,
@@ -94,6 +95,7 @@ impl Summary {
             sent: 0,
             refused: 0,
             lost: 0,
+            websockets: WebSockets::default(),
             routes: BTreeMap::new(),
             series: Vec::new(),
         }
@@ -111,6 +113,7 @@ impl Summary {
         self.received += reading.received;
         self.sent += reading.sent;
         self.refused += reading.refused;
+        self.websockets.add(&reading.websockets, is_alive);
         for RouteReading { name, classes, times } in reading.routes {
             self.routes.entry(name).or_insert_with(Requests::none).add(&classes, &times);
         }

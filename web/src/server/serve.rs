@@ -9,6 +9,7 @@ use crate::connection::{Backlog, Connection, HeadProgress};
 use crate::connection::{close, upgrade};
 use crate::context::Context;
 use crate::context::finish::Conclusion;
+use crate::context::upgrade::{Handover, ServeWebSocket, Upgrade};
 use crate::error::HTTPError;
 use crate::http1::head::HeadError;
 use crate::server::relayed::read_proxy_header;
@@ -38,13 +39,26 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
             Conclusion::Drain | Conclusion::Close => break,
             Conclusion::Abort => return,
             Conclusion::Reset => return connection.stream.reset(),
-            Conclusion::Upgrade(serve) => {
+            Conclusion::Upgrade(Upgrade::Stream(serve)) => {
                 return upgrade::hand_over(connection.release(), serve).await;
             }
+            Conclusion::WebSocket(serve, cx) => {
+                return open_websocket(connection.release(), serve, cx).await;
+            }
+            // The service makes a `WebSocket` of it.
+            Conclusion::Upgrade(Upgrade::WebSocket(_)) => return,
         }
         connection.end_request();
     }
     close::close(&connection).await;
+}
+
+/// Sends the 101, then lets `serve` have the stream and the request.
+async fn open_websocket(connection: Rc<Connection>, serve: ServeWebSocket, cx: Context) {
+    if let Some(stream) = upgrade::switch(connection).await {
+        let early = stream.take_early();
+        serve(Handover { stream, early, cx }).await;
+    }
 }
 
 /// Ends the connection together with its task, whoever else still holds it.

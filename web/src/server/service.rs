@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::context::exchange::Exchange;
 use crate::context::finish::Conclusion;
 use crate::context::policy::{Policies, Policy};
+use crate::context::upgrade::Upgrade;
 use crate::error::panic::{guard, panic_error};
 use crate::handler::drive::drive;
 use crate::handler::endpoint::Started;
@@ -158,15 +159,13 @@ impl Service {
     pub(super) fn conclude(&self, Answered { mut cx, outcome }: Answered) -> Conclusion {
         // Errors are printed, and what was kept with the request is dropped: by code of the user.
         let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
-        self.end(cx);
-        conclusion
-    }
-
-    #[inline(always)]
-    fn end(&self, cx: Context) {
         self.worker.count_request();
         self.worker.recorder.end(cx.served(), cx.began(), cx.ending());
+        if let Conclusion::Upgrade(Upgrade::WebSocket(serve)) = conclusion {
+            return Conclusion::WebSocket(serve, cx);
+        }
         let _ = guard(|| self.release(cx));
+        conclusion
     }
 }
 

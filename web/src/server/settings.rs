@@ -1,5 +1,7 @@
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::connection::settings::websocket::WebSocketOptions;
 use crate::connection::settings::{IntoTimeout, Settings, count_limit, head_limit, time_limit};
 use crate::server::HTTPServer;
 
@@ -292,6 +294,23 @@ impl HTTPServer {
     #[track_caller]
     pub fn slow_callback(self, threshold: impl IntoTimeout) -> Self {
         self.set(|settings| settings.slow_callback = Some(threshold.into_timeout()))
+    }
+
+    /// Sets the limits and time-outs of [WebSockets](crate::websocket). A
+    /// [route](crate::Route::websocket_options) may have its own.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use squall::{Application, HTTPServer};
+    /// use squall::websocket::WebSocketOptions;
+    ///
+    /// let options = WebSocketOptions::new().ping_interval(Duration::from_secs(10));
+    /// let server = HTTPServer::new(Application::new([])).websocket_options(options);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn websocket_options(self, options: WebSocketOptions) -> Self {
+        self.set(|settings| settings.websocket = Rc::new(options))
     }
 
     #[track_caller]

@@ -11,7 +11,7 @@ use crate::application::Application;
 use crate::connection::stream::Stream;
 use crate::http::Method;
 use crate::server::{HTTPServer, Service, end_gracefully};
-use crate::testing::TestRequest;
+use crate::testing::{TestRequest, TestWebSocketRequest};
 
 /// Bytes that wait in each direction of a connection in memory before the writer waits.
 const CAPACITY: usize = 64 * 1024;
@@ -205,6 +205,22 @@ impl TestClient {
         TestRequest::new(self, method, target)
     }
 
+    /// A WebSocket to `target`, which is a path with or without a query.
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Result, websocket};
+    /// # use squall::websocket::WebSocket;
+    /// async fn greet(ws: WebSocket) -> Result {
+    ///     ws.send("hello").await
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([websocket("/", greet)]));
+    /// assert_eq!(client.websocket("/").connect().recv(), Some("hello".into()));
+    /// ```
+    pub fn websocket(&self, target: &str) -> TestWebSocketRequest<'_> {
+        TestWebSocketRequest::new(self, target)
+    }
+
     /// Sends `bytes` on a connection of their own, says that no more will come, and returns
     /// all that the server sends until it closes.
     ///
@@ -310,6 +326,10 @@ pub struct TestConnection {
 }
 
 impl TestConnection {
+    pub(super) fn into_stream(self) -> DuplexStream {
+        self.stream
+    }
+
     /// Sends `bytes`; waits only while the server does not take them.
     ///
     /// What a server that has closed does not take is lost, as on a socket.

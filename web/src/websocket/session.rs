@@ -38,12 +38,13 @@ pub use handle::{WebSocketReceiver, WebSocketSender};
 
 pub(crate) use handle::Driver;
 pub(crate) use shared::Session;
-pub(crate) use state::{Incoming, Start, Traffic};
+pub(crate) use state::{Incoming, Start};
 pub(crate) use transport::Transport;
 
 use crate::error::{Error, Result};
 use crate::types::text::Text;
 use crate::websocket::codec::close::{CloseFrame, IntoCloseCode};
+use crate::websocket::codec::prepared::Prepared;
 use crate::websocket::message::Message;
 use handle::Handle;
 
@@ -111,6 +112,17 @@ impl WebSocket {
     #[track_caller]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result> {
         self.handle.send(message.into(), Location::caller())
+    }
+
+    /// Sends a message that others are sent, too. It is encoded once for all of them, and they share
+    /// its memory.
+    ///
+    /// # Errors
+    ///
+    /// Like [`send`](Self::send).
+    #[track_caller]
+    pub fn send_prepared(&self, message: &Prepared) -> impl Future<Output = Result> {
+        self.handle.send_prepared(message, Location::caller())
     }
 
     /// Sends a ping with a payload of at most 125 bytes. The session sends pings by itself: see

@@ -35,7 +35,7 @@ const MAX_SIZE: usize = 1 << 30;
 ///     .compression(None);
 /// # let _ = options;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebSocketOptions {
     pub(crate) max_message_size: usize,
     pub(crate) max_frame_size: Option<usize>,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::observe::metrics::{STATUSES, state_name};
 use crate::scoreboard::histogram::{Counts, bound};
-use crate::scoreboard::reading::{RouteName, Value};
+use crate::scoreboard::reading::{RouteName, Value, WebSockets};
 use crate::scoreboard::summary::{Requests, Summary, Worker};
 
 /// See [`view`](super::json).
@@ -22,8 +22,19 @@ pub(super) struct View<'a> {
     lost: u64,
     received_bytes: u64,
     sent_bytes: u64,
+    websockets: WebSocketsView,
     routes: Vec<RouteView<'a>>,
     metrics: Vec<MetricView<'a>>,
+}
+
+#[derive(Serialize)]
+struct WebSocketsView {
+    open: u64,
+    opened: u64,
+    messages_received: u64,
+    messages_sent: u64,
+    bytes_received: u64,
+    bytes_sent: u64,
 }
 
 #[derive(Serialize)]
@@ -109,6 +120,7 @@ impl<'a> View<'a> {
             lost: summary.lost,
             received_bytes: summary.received,
             sent_bytes: summary.sent,
+            websockets: WebSocketsView::of(&summary.websockets),
             routes: routes.into_iter().map(RouteView::of).collect(),
             metrics: (summary.series.iter())
                 .map(|series| MetricView {
@@ -118,6 +130,20 @@ impl<'a> View<'a> {
                 })
                 .collect(),
         }
+    }
+}
+
+impl WebSocketsView {
+    fn of(sockets: &WebSockets) -> Self {
+        let WebSockets {
+            open,
+            opened,
+            messages_received,
+            messages_sent,
+            bytes_received,
+            bytes_sent,
+        } = *sockets;
+        Self { open, opened, messages_received, messages_sent, bytes_received, bytes_sent }
     }
 }
 

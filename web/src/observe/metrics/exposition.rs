@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 use squall_runtime::process::State;
 
 use crate::scoreboard::histogram::{BUCKETS, Counts, bound};
-use crate::scoreboard::reading::{RouteName, SeriesReading, Value};
+use crate::scoreboard::reading::{RouteName, SeriesReading, Value, WebSockets};
 use crate::scoreboard::series::family;
 use crate::scoreboard::summary::{Summary, Worker};
 
@@ -18,7 +18,7 @@ pub(crate) const STATUSES: [&str; 7] = ["incomplete", "1xx", "2xx", "3xx", "4xx"
 const TOLD: std::ops::RangeInclusive<u32> = 6..=26;
 
 /// The names of what is always there, and nobody else may use.
-pub(super) const BUILT_IN: [&str; 13] = [
+pub(super) const BUILT_IN: [&str; 19] = [
     "http_requests_total",
     "http_request_duration_seconds",
     "http_requests_in_flight",
@@ -28,6 +28,12 @@ pub(super) const BUILT_IN: [&str; 13] = [
     "http_connections_accepted_total",
     "http_received_bytes_total",
     "http_sent_bytes_total",
+    "websocket_connections_open",
+    "websocket_connections_opened_total",
+    "websocket_received_messages_total",
+    "websocket_sent_messages_total",
+    "websocket_received_bytes_total",
+    "websocket_sent_bytes_total",
     "squall_workers",
     "squall_worker_restarts_total",
     "squall_worker_resident_memory_bytes",
@@ -38,6 +44,7 @@ pub(super) fn render(summary: &Summary) -> String {
     let mut text = Text(String::with_capacity(16 * 1024));
     requests(&mut text, summary);
     connections(&mut text, summary);
+    websockets(&mut text, &summary.websockets);
     workers(&mut text, summary);
     for (index, series) in summary.series.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| family(&summary.series[before].name));
@@ -78,6 +85,21 @@ fn connections(text: &mut Text, summary: &Summary) {
     text.single("http_received_bytes_total", "counter", help, summary.received);
     let help = "Bytes of responses that were sent.";
     text.single("http_sent_bytes_total", "counter", help, summary.sent);
+}
+
+fn websockets(text: &mut Text, sockets: &WebSockets) {
+    let help = "WebSockets that are open.";
+    text.single("websocket_connections_open", "gauge", help, sockets.open);
+    let help = "WebSockets that were opened.";
+    text.single("websocket_connections_opened_total", "counter", help, sockets.opened);
+    let help = "Messages that were received.";
+    text.single("websocket_received_messages_total", "counter", help, sockets.messages_received);
+    let help = "Messages that were sent.";
+    text.single("websocket_sent_messages_total", "counter", help, sockets.messages_sent);
+    let help = "Bytes of messages that were received, decompressed.";
+    text.single("websocket_received_bytes_total", "counter", help, sockets.bytes_received);
+    let help = "Bytes of messages that were sent, before compression.";
+    text.single("websocket_sent_bytes_total", "counter", help, sockets.bytes_sent);
 }
 
 fn workers(text: &mut Text, summary: &Summary) {

@@ -193,12 +193,14 @@ impl Decoder {
     }
 
     /// Whether the last message is complete, and no part of another frame has arrived.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn is_between_messages(&self) -> bool {
         self.frame.is_none() && self.message.is_none() && self.header.len == 0
     }
 
     /// How many bytes of memory it holds for messages: the one that is arriving, and the history of
     /// context takeover. A decompressor in use is not counted.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn memory(&self) -> usize {
         let arriving = self.message.as_ref().map_or(0, |message| message.assembly.len());
         arriving + self.control.capacity() + self.inflater.as_ref().map_or(0, |i| i.memory())

@@ -123,6 +123,7 @@ impl Encoder {
     }
 
     /// How many bytes of memory it holds for context takeover.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn memory(&self) -> usize {
         self.deflater.as_ref().map_or(0, |deflater| deflater.memory())
     }

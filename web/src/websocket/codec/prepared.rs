@@ -12,8 +12,11 @@ use crate::websocket::message::{Message, MessageKind};
 /// A message that a server sends to many clients. Each form of its frame is made when the first
 /// client needs it, and shared by all that need the same form: uncompressed, and compressed for
 /// each window size.
+///
+/// Sent by [`WebSocket::send_prepared`](crate::websocket::WebSocket::send_prepared) and
+/// [`WebSocketSender::send_prepared`](crate::websocket::WebSocketSender::send_prepared).
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub struct Prepared {
     kind: MessageKind,
     payload: Bytes,
     plain: OnceCell<Bytes>,
@@ -22,7 +25,9 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new(message: Message) -> Self {
+    /// Returns the message, not encoded yet.
+    pub fn new(message: impl Into<Message>) -> Self {
+        let message = message.into();
         Self {
             kind: message.kind(),
             payload: message.into_bytes(),
@@ -55,12 +60,6 @@ impl Prepared {
         let frame = payload.map(|payload| frame(self.kind, true, &payload));
         forms.push((how, frame.clone()));
         frame
-    }
-}
-
-impl From<Message> for Prepared {
-    fn from(message: Message) -> Self {
-        Self::new(message)
     }
 }
 

@@ -54,12 +54,15 @@ impl Handle {
         })
     }
 
-    /// Sends a message to this peer and to others, for whom it is encoded once.
     pub(super) fn send_prepared(
         &self,
         message: &Prepared,
-    ) -> impl Future<Output = Result<(), WebSocketError>> {
-        poll_fn(|task| self.session.poll_send_prepared(task, message))
+        place: Place,
+    ) -> impl Future<Output = Result> {
+        poll_fn(move |task| {
+            let sent = self.session.poll_send_prepared(task, message);
+            sent.map_err(|error| Error::at(place, error))
+        })
     }
 
     pub(super) fn ping(
@@ -135,6 +138,17 @@ impl WebSocketSender {
     #[track_caller]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result> {
         self.handle.send(message.into(), Location::caller())
+    }
+
+    /// Sends a message to this peer and to others: see
+    /// [`WebSocket::send_prepared`](crate::websocket::WebSocket::send_prepared).
+    ///
+    /// # Errors
+    ///
+    /// Like [`WebSocket::send`](crate::websocket::WebSocket::send).
+    #[track_caller]
+    pub fn send_prepared(&self, message: &Prepared) -> impl Future<Output = Result> {
+        self.handle.send_prepared(message, Location::caller())
     }
 
     /// Sends a ping: see [`WebSocket::ping`](crate::websocket::WebSocket::ping).

@@ -137,8 +137,8 @@ impl State {
 
     fn count_sent(&mut self, bytes: usize) {
         self.keep_alive.active = true;
-        if let Some(traffic) = &self.traffic {
-            traffic.sent(bytes);
+        if let Some(page) = self.page {
+            page.message_sent(bytes);
         }
     }
 }

@@ -14,6 +14,7 @@ use super::output::Output;
 use super::transport::Transport;
 use super::unread::{ReadError, Unread};
 use crate::connection::settings::websocket::WebSocketOptions;
+use crate::scoreboard::Page;
 use crate::websocket::codec::Role;
 use crate::websocket::codec::close::CloseFrame;
 use crate::websocket::codec::decoder::{Decoder, Event, Limits};
@@ -72,22 +73,16 @@ impl Released {
     }
 }
 
-/// Counts what passes through a session.
-pub(crate) trait Traffic {
-    /// A message of `bytes` was received.
-    fn received(&self, bytes: usize);
-
-    /// A message of `bytes` was sent, or queued.
-    fn sent(&self, bytes: usize);
-}
-
 /// What a session begins with.
 pub(crate) struct Start {
     pub(crate) role: Role,
     pub(crate) options: Rc<WebSocketOptions>,
     /// What was agreed on in the handshake.
     pub(crate) deflate: Option<Deflate>,
-    pub(crate) traffic: Option<Rc<dyn Traffic>>,
+    /// Where messages are counted.
+    pub(crate) page: Option<Page>,
+    /// Bytes that were received together with the handshake.
+    pub(crate) early: Vec<u8>,
     /// Whether pings and pongs are [`Incoming`], too.
     pub(crate) wants_control: bool,
 }
@@ -105,7 +100,7 @@ pub(super) struct State {
     pub(super) keep_alive: KeepAlive,
     pub(super) failure: Option<WebSocketError>,
     pub(super) options: Rc<WebSocketOptions>,
-    pub(super) traffic: Option<Rc<dyn Traffic>>,
+    pub(super) page: Option<Page>,
     pub(super) transport: Option<Box<dyn Transport>>,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
@@ -129,7 +124,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(transport: Box<dyn Transport>, start: Start) -> Self {
-        let Start { role, options, deflate, traffic, wants_control } = start;
+        let Start { role, options, deflate, page, early, wants_control } = start;
         let max_message_size = options.max_message_size;
         let max_frame_size = options.max_frame_size.unwrap_or(usize::MAX);
         let limits = Limits { max_frame_size, max_message_size };
@@ -144,11 +139,11 @@ impl State {
             failure: None,
             due: KeepAlive::first_wait(&options).map(Moment::after),
             options,
-            traffic,
+            page,
             transport: Some(transport),
             decoder: Decoder::new(role, limits, deflate.as_ref()),
             encoder: Encoder::new(role, deflate.as_ref()),
-            unread: Unread::default(),
+            unread: Unread::new(early),
             output: Output::default(),
             pong: None,
             ping_due: false,
@@ -246,8 +241,8 @@ impl State {
             match ready!(self.poll_event(task)) {
                 Ok(Event::Message(message)) => {
                     self.keep_alive.active = true;
-                    if let Some(traffic) = &self.traffic {
-                        traffic.received(message.len());
+                    if let Some(page) = self.page {
+                        page.message_received(message.len());
                     }
                     return Poll::Ready(Some(Incoming::Message(message)));
                 }

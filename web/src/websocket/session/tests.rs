@@ -11,7 +11,6 @@ use super::*;
 use crate::connection::settings::websocket::{WebSocketCompression, WebSocketOptions};
 use crate::websocket::codec::Role;
 use crate::websocket::codec::close::CloseCode;
-use crate::websocket::codec::prepared::Prepared;
 use crate::websocket::compression;
 
 mod closing;
@@ -31,7 +30,14 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 
 fn start(role: Role, options: WebSocketOptions) -> Start {
     let deflate = options.compression.map(|c| compression::agreed(&c, compression::wanted(&c)));
-    Start { role, options: Rc::new(options), deflate, traffic: None, wants_control: false }
+    Start {
+        role,
+        options: Rc::new(options),
+        deflate,
+        page: None,
+        early: Vec::new(),
+        wants_control: false,
+    }
 }
 
 /// A session, driven in a task of its own, and the other end of its stream.

@@ -7,6 +7,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
+use crate::connection::upgrade::Upgraded;
+
 /// How much is read at once. A frame of 16 KiB fits with room to spare.
 const READ_SIZE: usize = 64 * 1024;
 
@@ -29,6 +31,16 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
         };
         buffer.truncate(start + count);
         read
+    }
+}
+
+impl Transport for Upgraded {
+    fn poll_read_behind(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        Self::poll_read_behind(self, task, buffer)
     }
 }
 

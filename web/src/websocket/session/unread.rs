@@ -38,6 +38,10 @@ impl From<io::Error> for ReadError {
 }
 
 impl Unread {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, start: 0 }
+    }
+
     /// Reads up to the next event, and says how many bytes that took. `heard` is set if any byte
     /// arrives.
     pub(super) fn poll_event(

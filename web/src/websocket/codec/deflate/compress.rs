@@ -71,6 +71,7 @@ impl Deflater {
     }
 
     /// How many bytes of memory the history holds.
+    #[cfg(any(test, feature = "internals"))]
     pub(in crate::websocket::codec) fn memory(&self) -> usize {
         self.history.memory()
     }

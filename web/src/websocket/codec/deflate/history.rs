@@ -36,6 +36,7 @@ impl History {
     }
 
     /// How many bytes of memory it holds.
+    #[cfg(any(test, feature = "internals"))]
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity()
     }

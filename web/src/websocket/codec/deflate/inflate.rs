@@ -106,6 +106,7 @@ impl Inflater {
     }
 
     /// How many bytes of memory the history holds.
+    #[cfg(any(test, feature = "internals"))]
     pub(in crate::websocket::codec) fn memory(&self) -> usize {
         self.history.memory()
     }

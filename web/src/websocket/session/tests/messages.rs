@@ -175,11 +175,11 @@ fn a_flood_of_small_frames_lets_other_tasks_run() {
 #[test]
 fn a_prepared_message_is_sent_to_many() {
     run(async {
-        let prepared = Prepared::new("news ".repeat(20).into());
+        let prepared = Prepared::new("news ".repeat(20));
         let mut peers = Vec::new();
         for options in [quiet(), quiet().compression(WebSocketCompression::new().min_size(0))] {
             let (ws, peer) = open(Role::Server, options);
-            ws.handle.send_prepared(&prepared).await.unwrap();
+            ws.send_prepared(&prepared).await.unwrap();
             peers.push((ws, peer));
         }
         assert_eq!(receive(&mut peers[0].1).await, *b"\x81\x64news");
