@@ -9,7 +9,7 @@ use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, future};
 use squall_runtime::{DuplexStream, IOLoop, Task};
 
 use crate::connection::settings::websocket::{WebSocketCompression, WebSocketOptions};
-use crate::http::Method;
+use crate::http::{HeaderValue, Method};
 use crate::testing::client::run;
 use crate::testing::{TestClient, TestResponse};
 use crate::types::text::Text;
@@ -209,7 +209,7 @@ impl TestWebSocket {
         let values = response.headers().get_all("sec-websocket-extensions").iter();
         let deflate = compression.and_then(|compression| {
             let wanted = compression::wanted(&compression);
-            let agreed = permessage_deflate::agreed(values.map(|value| value.as_bytes()), &wanted);
+            let agreed = permessage_deflate::agreed(values.map(HeaderValue::as_bytes), &wanted);
             let params = agreed.unwrap_or_else(|error| panic!("the extensions: {error:?}"))?;
             Some(compression::agreed(&compression, params))
         });

@@ -8,7 +8,7 @@ use crate::connection::settings::websocket::WebSocketOptions;
 use crate::context::Context;
 use crate::context::upgrade::{ServeWebSocket, Upgrade};
 use crate::error::Result;
-use crate::http::{HeaderMap, HeaderName, StatusCode, header};
+use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::field::elements;
 use crate::websocket::codec::Role;
 use crate::websocket::codec::deflate::params::Deflate;
@@ -159,7 +159,7 @@ fn refuse(cx: &mut Context, refusal: Refusal) -> Result {
 fn accept_compression(cx: &Context, options: &WebSocketOptions) -> Result<Option<Accepted>, ()> {
     let values = cx.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
     let wanted = compression::wanted(&options.compression.unwrap_or_default());
-    permessage_deflate::accept(values.map(|value| value.as_bytes()), &wanted).map_err(drop)
+    permessage_deflate::accept(values.map(HeaderValue::as_bytes), &wanted).map_err(drop)
 }
 
 fn select_subprotocol(
@@ -167,7 +167,7 @@ fn select_subprotocol(
     handler: &mut impl WebSocketHandler,
 ) -> Result<Option<Box<str>>> {
     let values = cx.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let offered: Vec<_> = subprotocols(values.map(|value| value.as_bytes())).collect();
+    let offered: Vec<_> = subprotocols(values.map(HeaderValue::as_bytes)).collect();
     match handler.select_subprotocol(&offered) {
         Some(name) if !offered.contains(&name) => Err(NotOffered(name.to_owned()))?,
         selected => Ok(selected.map(Box::from)),

@@ -128,6 +128,6 @@ fn a_prepared_message_is_encoded_once() {
     let masked = [client.prepared(&message), client.prepared(&message)];
     assert_ne!(masked[0], masked[1]);
     // Too short to be compressed.
-    let short = Prepared::from(Message::from("short"));
+    let short = Prepared::new("short");
     assert_eq!(compressing[0].prepared(&short), b"\x81\x05short".as_slice());
 }
