@@ -123,7 +123,7 @@ impl Encoder {
     }
 
     /// How many bytes of memory it holds for context takeover.
-    #[cfg(any(test, feature = "internals"))]
+    #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.deflater.as_ref().map_or(0, |deflater| deflater.memory())
     }

@@ -71,7 +71,7 @@ impl Deflater {
     }
 
     /// How many bytes of memory the history holds.
-    #[cfg(any(test, feature = "internals"))]
+    #[cfg(test)]
     pub(in crate::websocket::codec) fn memory(&self) -> usize {
         self.history.memory()
     }
