@@ -119,7 +119,8 @@ fn open(stream: ClientStream, accepted: Accepted, options: ConnectOptions) -> We
         role: Role::Client,
         options: Rc::new(options.websocket),
         deflate: accepted.deflate,
-        traffic: None,
+        page: None,
+        early: Vec::new(),
         wants_control: false,
     };
     let session = Session::new(Box::new(stream), start, accepted.subprotocol);
