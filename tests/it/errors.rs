@@ -301,7 +301,7 @@ fn a_client_that_does_not_take_its_response_is_no_error() {
     server.serves("the next", "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n");
     let lines = logged(&server);
     assert!(lines.iter().all(|line| !line.starts_with("ERROR")), "{lines:?}");
-    let slow = "WARN squall::general: GET / is cut: the client takes its response too slowly \
+    let slow = "WARN squall::general: GET / aborted: the client takes its response too slowly \
                 (write_timeout 200ms, min_write_rate 240 bytes/s)";
     assert_eq!(lines.last().map(String::as_str), Some(slow), "{lines:?}");
 }

@@ -182,7 +182,7 @@ fn the_log_names_the_client() {
     server.refuses(400, "no request", [LINE, "nonsense\r\n\r\n"].concat());
     let log = server.log();
     assert!(log.iter().any(|line| line.contains("200 GET / (203.0.113.7)")), "{log:#?}");
-    let refused = "no request from 203.0.113.7: HTTP 400";
+    let refused = "rejected request from 203.0.113.7: HTTP 400";
     assert!(log.iter().any(|line| line.contains(refused)), "{log:#?}");
 }
 

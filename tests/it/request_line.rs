@@ -68,7 +68,7 @@ fn a_refusal_is_one_line_of_the_log_with_the_client_and_the_reason() {
     for (status, request, reason) in rows {
         let server = server();
         server.refuses(status, reason, request);
-        let line = format!("WARN squall::general: no request from 127.0.0.1: {reason}");
+        let line = format!("WARN squall::general: rejected request from 127.0.0.1: {reason}");
         assert_eq!(server.log(), [line.clone(), line], "whole, then byte by byte");
     }
 }

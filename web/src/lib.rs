@@ -1,5 +1,5 @@
-//! Squall is a web framework and the server under it: Tornado's idea, in Rust. One thread with an
-//! event loop serves thousands of connections, and `start(0)` makes one such process per core.
+//! Squall is a web framework with its own server: Tornado's idea, in Rust. One thread with an event
+//! loop serves thousands of connections, and `start(0)` starts one such process per core.
 //!
 //! ```no_run
 //! use std::io;
@@ -22,7 +22,7 @@
 //! }
 //! ```
 //!
-//! The same application in a test, without a socket and without waiting:
+//! Tests need no socket and no waiting:
 //!
 //! ```
 //! use std::time::Duration;
@@ -49,78 +49,78 @@
 //! | to | see |
 //! |---|---|
 //! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], [`Functions`], [`Respond`] |
-//! | say which request goes where | [`route()`], [`regex()`], [`Route`], [`Application`] |
+//! | map paths to handlers | [`route()`], [`regex()`], [`Route`], [`Application`] |
 //! | read the request, write the response | [`Context`], [`Body`], [`Content`], [`Text`] |
 //! | send files | [`Context::send_file`], [`OpenFile`] |
-//! | answer with an error | `?`, [`HTTPError`], [`Error`], [`Or500`] |
-//! | do something around all handlers | [`Application::around`] |
+//! | return errors | `?`, [`HTTPError`], [`Error`], [`Or500`] |
+//! | write middleware | [`Application::around`] |
 //! | serve, and set limits and time-outs | [`HTTPServer`] |
-//! | choose how many workers, reload, upgrade, run under systemd | [`StartOptions`], [`process`], [`process::ForkOptions`] |
-//! | know the client behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
-//! | wait, or go on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
-//! | leave HTTP for another protocol | [`Context::upgrade`] |
-//! | know what the server does | [`metrics`], [`health`], [`control`], and [the log](#the-log) |
+//! | choose the number of workers, reload, upgrade, run under systemd | [`StartOptions`], [`process`], [`process::ForkOptions`] |
+//! | find the client's address behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
+//! | wait, or work on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
+//! | switch to another protocol | [`Context::upgrade`] |
+//! | monitor the server | [`metrics`], [`health`], [`control`], and [the log](#the-log) |
 //! | test | [`testing::TestClient`] |
 //!
 //! # The life of a request
 //!
-//! 1. Its head is received and parsed. What is no request, or could be read in two ways, is
-//!    refused, and the connection with it.
-//! 2. The first row of the table that matches the path is found. What the head alone shows to be
-//!    wrong is refused before the body is sent: 404, 405, 413, 417.
-//! 3. The body is received, up to [`max_body_size`](HTTPServer::max_body_size); not if the route
-//!    [streams](Route::stream_request_body) it: then the handler reads it.
-//! 4. The [middleware](Application::around) is called, and inside of it the handler. Of a
-//!    [`RequestHandler`] a clone is made, and lives as long as the request: `prepare` is called,
-//!    then the method; `write_error` if either fails; `on_finish`, when the response is complete.
-//! 5. The response gets what it lacks: `Content-Length`, `Date`, `Server`, an `ETag`, or a 304 in its
-//!    place. It leaves together with the others of a pipeline, and the connection waits for the next
-//!    request.
+//! 1. The server receives the head and parses it. A malformed or ambiguous head is rejected, and the
+//!    connection is closed.
+//! 2. The server finds the first route that matches the path. If the head alone shows a fault, the
+//!    request is refused before the client sends the body: 404, 405, 413, 417.
+//! 3. The server receives the body, up to [`max_body_size`](HTTPServer::max_body_size). If the route
+//!    [streams](Route::stream_request_body) it, the handler reads it instead.
+//! 4. The [middleware](Application::around) runs, and inside it the handler. A [`RequestHandler`] is
+//!    cloned for the request: `prepare` runs, then the method. If either fails, `write_error` writes the
+//!    response. `on_finish` runs when the response is complete.
+//! 5. The server adds what the response lacks: `Content-Length`, `Date`, `Server`, `ETag`. A response
+//!    that the client has already becomes a 304. Responses to pipelined requests leave together. Then
+//!    the connection waits for the next request.
 //!
 //! # What to know
 //!
-//! **A worker is one thread.** Nothing has to be `Send` or `Sync`: what requests share is an
-//! `Rc<RefCell<_>>` or a `Cell`, and no other request runs between two `await`s. Do not hold a
-//! borrow of a `RefCell` *across* an `await`: others run there, and panic if they borrow as well.
+//! **A worker is one thread.** Nothing has to be `Send` or `Sync`. Share state between requests in an
+//! `Rc<RefCell<_>>` or a `Cell`: between two `await`s, no other request runs. Do not hold a borrow of a
+//! `RefCell` *across* an `await`. Other requests run there, and panic if they borrow as well.
 //!
-//! **Never block.** While a handler computes or waits without `await`, its whole worker waits with
-//! it: every connection, every timer. [`sleep`], not `std::thread::sleep`; what blocks or computes
-//! for long goes to [`IOLoop::run_in_executor`].
+//! **Never block.** While a handler computes or blocks, its whole worker waits: every connection and
+//! every timer. Use [`sleep`] and not `std::thread::sleep`. Give blocking calls and long computations to
+//! [`IOLoop::run_in_executor`].
 //!
-//! **Cancellation is drop.** When the client leaves, its handler is dropped at the `await` where it
-//! is, and what comes after never runs: clean up in `Drop`, and give what must be done to
-//! [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled. A client that has only
-//! ended its side ([`half_close`](HTTPServer::half_close)) cancels a handler that waits for something
-//! of its own, and none that waits for a file, a flush or the body.
+//! **Cancellation is drop.** When the client disconnects, its handler is dropped at the current
+//! `await`, and the code after it never runs. Clean up in `Drop`, and give work that must be done to
+//! [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled. A client that closes only
+//! its sending side ([`half_close`](HTTPServer::half_close)) cancels a handler that waits for something
+//! of its own, but not one that waits for a file, a flush or the body.
 //!
-//! **A handler is a prototype.** The value in the table serves no request; its clones do. A field
-//! is shared by them if it is an `Rc`, and otherwise begins each request anew. A `Vec` is copied for
-//! each request, and what is pushed to it is gone after.
+//! **A handler is a prototype.** The value in the route table serves no request; its clones do. They
+//! share a field that is an `Rc`. Any other field starts each request with the prototype's value. A
+//! `Vec` is copied for each request, and changes to the copy are lost.
 //!
-//! **Workers share nothing.** [`start`](HTTPServer::start) forks: what stands before it in `main`
-//! runs once, what stands after it in each worker. Before it, bind and read the configuration, but
-//! make no thread and no [`IOLoop`] (a [`sleep`] or a socket makes one as well): `start` refuses
-//! then, and says what is in the way. Each worker has its own copy of all state; what belongs to
-//! all of them belongs into a database. [`HTTPServer::with`] builds the application in the worker.
+//! **Workers share nothing.** [`start`](HTTPServer::start) forks: the lines before it in `main` run
+//! once, the lines after it run in each worker. Before it, bind sockets and read the configuration, but
+//! create no threads and no [`IOLoop`] (a [`sleep`] or a socket creates one as well). Otherwise `start`
+//! refuses to fork and names the obstacle. Each worker has its own copy of all state, so keep state that
+//! all workers need in a database. [`HTTPServer::with`] builds the application in the worker.
 //!
-//! **Errors are values.** `?` makes a 500 of any standard error: the log gets the cause and the
-//! line, the client neither. A panic is a 500 as well, and the worker lives on.
+//! **Errors are values.** `?` turns any standard error into a 500. The log gets its cause and the line
+//! of the `?`; the client gets neither. A panic is a 500 as well, and the worker continues.
 //!
 //! # The log
 //!
-//! What the server has to say it says through [`tracing`](https://docs.rs/tracing), in three targets,
-//! as Tornado does: `squall::access`, a line for each request at the level of its status (below 400
-//! `INFO`, then `WARN`, from 500 on `ERROR`); `squall::application`, what goes wrong in handlers and is no fault of the client's;
-//! `squall::general`, the rest.
+//! The server logs through [`tracing`](https://docs.rs/tracing), with three targets as in Tornado:
 //!
-//! A client that does not wait for its response is in the access log with status 499 and the time that it
-//! has waited: it has disconnected, aborted an upload or closed an event stream. See
-//! [`Context::status`].
+//! - `squall::access`: a line for each request. The level depends on the status: `INFO` below 400,
+//!   `WARN` below 500, otherwise `ERROR`.
+//! - `squall::application`: errors in handlers that are not the client's fault.
+//! - `squall::general`: everything else.
 //!
-//! A program without a subscriber prints warnings and errors to standard error, so that nothing that
-//! fails is silent, and no line for what succeeds: that would be one system call more for each request,
-//! where there are about three. **For an access log**, add `tracing-subscriber` to the program's dependencies, and
-//! begin `main` with
+//! If a client does not wait for its response, the access log has status 499 and the time that it
+//! waited. It has disconnected, aborted an upload, or closed an event stream. See [`Context::status`].
+//!
+//! Without a subscriber, warnings and errors go to standard error, so no failure is silent. Successful
+//! requests are not logged: a line each would add a fourth system call to the three of a request. **For
+//! an access log**, add `tracing-subscriber` to your dependencies and begin `main` with
 //!
 //! ```text
 //! tracing_subscriber::fmt().with_writer(squall::log::stderr).init();
@@ -130,15 +130,15 @@
 //! 2026-03-01T12:00:00.000000Z  INFO squall::access: 200 GET /greet/Ada (127.0.0.1) 0.31ms
 //! ```
 //!
-//! [`log::stderr`] drops lines for which there is no room. With [`std::io::stderr`], the worker would wait
-//! for the reader of a pipe that is full, and serve no request meanwhile. The same holds for every other
-//! writer that a subscriber has, and for a panic hook of the program's own. Without them, neither a log
-//! line nor a panic waits, on whatever thread it is. `eprintln!` does.
+//! [`log::stderr`] drops lines if standard error has no room, so a log line never blocks the worker.
+//! With [`std::io::stderr`], a full pipe blocks the worker until its reader catches up, and no request is
+//! served meanwhile. The same is true of any other writer of a subscriber, and of a panic hook of your
+//! own. By default neither log lines nor panic messages block, on any thread. `eprintln!` does.
 //!
-//! A filter such as `squall=info,squall::access=warn` leaves some out, a layer sends them elsewhere or
-//! makes JSON of them. A subscriber with a thread of its own (the non-blocking one of
-//! `tracing-appender`) is made after [`start`](HTTPServer::start), which else refuses to fork. A line of one's own form, or with a header
-//! in it, is written by [middleware](Application::around).
+//! A filter such as `squall=info,squall::access=warn` selects lines. A layer can send them elsewhere or
+//! format them as JSON. Create a subscriber that has its own thread (the non-blocking writer of
+//! `tracing-appender`) after [`start`](HTTPServer::start), which otherwise refuses to fork. To log lines
+//! in your own format, or with a header in them, write [middleware](Application::around).
 
 #![forbid(unsafe_code)]
 
@@ -197,13 +197,13 @@ pub use types::http;
 pub use types::local_future::LocalBoxFuture;
 pub use types::text::Text;
 
-// What users need of the runtime:
+// The runtime's part of the public interface:
 pub use squall_runtime::{
     BindAddress, BindOptions, IOLoop, JoinError, PeriodicCallback, Sockets, Task, ThreadPool,
     ThreadPoolError, TimedOut, bind_sockets, log, process, sleep, timeout,
 };
 
-// Its examples run as documentation tests.
+// The README's examples run as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

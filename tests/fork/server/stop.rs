@@ -312,7 +312,8 @@ fn cuts(case: &Case, processes: usize) {
     assert!(start.elapsed() >= SHORT);
     assert_ended(&mut held);
     server.expect("WARN squall::general: 1 connection is cut: it took too long");
-    server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    server
+        .expect("WARN squall::general: GET /hold aborted: the server shut down before it finished");
     server.expect("ERROR squall::access: 503 GET /hold ");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
@@ -336,7 +337,8 @@ pub fn middleware_sees_the_response_to_what_is_cut(case: &Case) {
     assert_eq!((cut.status(), cut.header("connection")), (503, Some("close")));
     assert_eq!(cut.header("x-marked"), Some("1"));
     assert_ended(&mut held);
-    server.expect("WARN squall::general: GET /hold is cut: it took too long");
+    server
+        .expect("WARN squall::general: GET /hold aborted: the server shut down before it finished");
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
@@ -501,7 +503,7 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     server.signal(Signal::SIGTERM);
     assert_eq!(cut.response().unwrap().status(), 503);
     server.expect("1 connection is cut: it took too long");
-    server.expect("GET /hold is cut: it took too long");
+    server.expect("GET /hold aborted: the server shut down before it finished");
     server.expect("503 GET /hold ");
     release.send("POST", "/release", "", b"").unwrap();
     assert_last(&mut release);

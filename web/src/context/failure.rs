@@ -182,7 +182,7 @@ impl Context {
     ) {
         self.exchange.clear_request();
         let client = self.client_for_log();
-        log::warn(log::GENERAL, format_args!("no request from {client}: {error}"));
+        log::warn(log::GENERAL, format_args!("rejected request from {client}: {error}"));
         let error = error.into();
         if !self.put_error(&error) {
             return;

@@ -31,7 +31,7 @@ impl Context {
         if let Some(why) = Undelivered::of(error) {
             // A plain disconnect is in the access log.
             if matches!(why, Undelivered::TooSlow { .. }) {
-                log::warn(log::GENERAL, format_args!("{request} is cut: {why}"));
+                log::warn(log::GENERAL, format_args!("{request} aborted: {why}"));
             }
         } else if is_of_server || error.downcast_ref::<Panicked>().is_some() {
             log_failure(&request, error, self.exchange.policy().location);
@@ -43,7 +43,10 @@ impl Context {
     /// Logs that the request was not finished when the shutdown time-out ended.
     pub(super) fn log_cut(&self) {
         let (method, target) = (self.method(), self.path());
-        log::warn(log::GENERAL, format_args!("{method} {target} is cut: it took too long"));
+        log::warn(
+            log::GENERAL,
+            format_args!("{method} {target} aborted: the server shut down before it finished"),
+        );
     }
 
     /// Notes that the status reports the health of the server. A probe that finds the server not

@@ -22,8 +22,10 @@ pub use function::{Function, Nothing, PathArgs, PathArgument};
 
 /// The functions of a route, one for each HTTP method: `get(list).post(create)`.
 ///
-/// `HEAD` is answered as `GET` without the body, `OPTIONS` with the `Allow` header, every
-/// method that has no function with 405 and that header.
+/// `HEAD` is answered like `GET` without the body, `OPTIONS` with the `Allow` header, and every method
+/// without a function with 405 and that header.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -60,7 +62,17 @@ impl Drop for Functions {
     }
 }
 
-/// Answers `GET` (and `HEAD`) with `function`.
+/// Answers `GET` and `HEAD` with `function`.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, get, route};
+///
+/// let app = Application::new([route("/", get(async || "Hello, world"))]);
+/// assert_eq!(TestClient::new(app).get("/").send().text(), "Hello, world");
+/// ```
 pub fn get<F, A, K>(function: F) -> Functions
 where
     F: Function<A, Output: Respond>,
@@ -111,7 +123,7 @@ where
 }
 
 impl Functions {
-    /// Answers `GET` (and `HEAD`) with `function` as well.
+    /// Answers `GET` and `HEAD` with `function` as well.
     #[must_use]
     pub fn get<F, A, K>(self, function: F) -> Self
     where
@@ -166,8 +178,10 @@ impl Functions {
         self.on(Method::DELETE, function)
     }
 
-    /// Answers `method`, which may be one of the user's own, with `function` as well.
+    /// Answers `method` with `function` as well. `method` can also be an extension method, like `PURGE`.
     /// [`Application::new`](crate::Application::new) refuses two functions for one method.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -190,22 +204,23 @@ impl Functions {
         K: 'static,
     {
         self.functions.push((method, erased(function)));
-        self.allow();
+        self.update_allowed();
         self
     }
 
-    /// Adds the functions of `other`, none of which may have a method that this has.
+    /// Moves the functions of `other` here. The caller has checked that no method has two functions.
     pub(crate) fn merge(&mut self, other: &mut Self) {
         self.functions.append(&mut other.functions);
-        self.allow();
+        self.update_allowed();
     }
 
-    /// The methods that there are functions for, in the order in which they were added.
+    /// Returns the methods that have a function, in the order in which they were added.
     pub(crate) fn methods(&self) -> impl Iterator<Item = &Method> {
         self.functions.iter().map(|(method, _)| method)
     }
 
-    fn allow(&mut self) {
+    /// Recomputes the methods of the `Allow` header.
+    fn update_allowed(&mut self) {
         self.allowed = self.methods().cloned().collect();
         if self.allowed.contains(&Method::GET) && !self.allowed.contains(&Method::HEAD) {
             self.allowed.push(Method::HEAD);

@@ -11,13 +11,30 @@ use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
 use crate::http::Method;
 use crate::types::local_future::LocalBoxFuture;
 
-/// Answers the requests of a route: one method for each HTTP method.
+/// Answers the requests of a route, with one method for each HTTP method.
 ///
-/// The value given to [`route`](crate::route()) is a prototype. Each request is served by a
-/// clone of it, so a field is either shared by all requests (an `Rc<RefCell<_>>`) or begins
-/// each request as the prototype has it. A `Vec` or a `HashMap` as a field is copied for each
-/// request: share it. Nothing of a handler needs to be `Send`: it lives on the thread of its
-/// loop.
+/// The value given to [`route`](crate::route()) is a prototype: each request is served by a clone of
+/// it. All requests share a field that is an `Rc<RefCell<_>>`. Any other field starts each request
+/// with the prototype's value. A `Vec` or a `HashMap` is copied for each request, so share it. A handler
+/// stays on the thread of its loop and need not be `Send`.
+///
+/// # Methods that a handler leaves out
+///
+/// They are answered with 405 and an `Allow` header that names the others. `OPTIONS` is answered with
+/// 204 and the same header, and `HEAD` like `GET` without the body.
+///
+/// To find the implemented methods, the framework calls each method once and drops its future without
+/// polling it. For an `async fn` this does nothing. If you write a method as a plain `fn` that returns
+/// a future, act when the future is polled and not before. A handler that wraps another forwards with a
+/// plain `fn`: `fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> { self.0.get(cx) }`.
+///
+/// # Cancellation
+///
+/// If the client disconnects while a method waits, the method is dropped at its `await`. Then
+/// [`on_finish`](Self::on_finish) is called. Give work that must go on to
+/// [`IOLoop::spawn_callback`](crate::IOLoop::spawn_callback).
+///
+/// # Examples
 ///
 /// ```
 /// use std::cell::Cell;
@@ -47,30 +64,13 @@ use crate::types::local_future::LocalBoxFuture;
 /// assert_eq!(client.get("/").send().text(), "1");
 /// assert_eq!(client.delete("/").send().status(), 405);
 /// ```
-///
-/// # Methods left out
-///
-/// They are answered with 405 and an `Allow` header that names the others; `OPTIONS` with
-/// 204 and the same header; `HEAD` as `GET`, without the body.
-///
-/// To know which methods there are, the framework calls each of them once and drops the
-/// future without polling it, which does nothing in an `async fn`. Whoever writes one as a
-/// plain `fn` that returns a future should act when the future is polled, not before; a
-/// handler that wraps another forwards with a plain `fn`:
-/// `fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> { self.0.get(cx) }`.
-///
-/// # Cancellation
-///
-/// When the client disconnects while a method waits, the method is dropped at its `await`. Then
-/// [`on_finish`](Self::on_finish) is called. Work that must go on belongs into
-/// [`IOLoop::spawn_callback`](crate::IOLoop::spawn_callback).
 pub trait RequestHandler: Clone {
     /// Answers `GET`.
     fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
         cx.refuse_method()
     }
 
-    /// Answers `HEAD`; by default as `GET`, the body being left out when it is sent.
+    /// Answers `HEAD`. The default calls [`get`](Self::get); the server does not send the body.
     fn head(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
         self.get(cx)
     }
@@ -95,18 +95,24 @@ pub trait RequestHandler: Clone {
         cx.refuse_method()
     }
 
-    /// Answers `OPTIONS`; by default with 204 and the `Allow` header.
+    /// Answers `OPTIONS`. The default is 204 with the `Allow` header.
     fn options(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
         cx.refuse_method()
     }
 
-    /// Runs before the method, whichever it is.
+    /// Runs before the method.
     ///
-    /// If it [finishes](Context::finish) the response or fails, the method is not called. It
-    /// is not called itself for a method that the handler leaves out.
+    /// If it [finishes](Context::finish) the response or fails, the method is not called. `prepare` is
+    /// not called for a method that the handler leaves out.
     ///
     /// The body has been read by then, unless the route
     /// [streams](crate::Route::stream_request_body) it.
+    ///
+    /// # Errors
+    ///
+    /// An error becomes the response, as in a method: [`write_error`](Self::write_error) writes it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -138,12 +144,18 @@ pub trait RequestHandler: Clone {
 
     /// Writes the response to a request that failed with `error`.
     ///
-    /// What had been written is gone by then, the status and the headers are those of the
-    /// error. The default writes a small HTML page that names the status.
+    /// The response is empty when this is called; its status and headers are those of the error. The
+    /// default writes a small HTML page that names the status.
     ///
-    /// It is not called if the head of the response had been [flushed](Context::flush): then
-    /// the connection is cut, which is all that can still tell the client. Nor is it called if the
-    /// client has disconnected.
+    /// It is not called in two cases. If the head of the response has been [flushed](Context::flush),
+    /// only closing the connection can tell the client. If the client has disconnected, no response can
+    /// be sent.
+    ///
+    /// # Errors
+    ///
+    /// An error here is logged, and the response is a 500 without a body.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -165,20 +177,18 @@ pub trait RequestHandler: Clone {
     /// let response = TestClient::new(Application::new([route("/", Api)])).get("/").send();
     /// assert_eq!((response.status().as_u16(), response.text()), (404, "[404]".into()));
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// An error here is logged, and the response is a 500 without a body.
     fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
         let _ = error;
         cx.write_error_page()
     }
 
-    /// Runs last, after the response is complete. It is always called, also if the handler has failed
-    /// or panicked, was cancelled, or did not run because the request was refused.
+    /// Runs last, when the response is complete. It is always called, also if the handler failed or
+    /// panicked, was cancelled, or did not run because the request was refused.
     ///
-    /// [`Context::status`] tells how the request has ended. It is 499 if the client did not wait for
-    /// the response.
+    /// [`Context::status`] says how the request ended. It is 499 if the client did not wait for the
+    /// response.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::cell::Cell;

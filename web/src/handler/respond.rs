@@ -1,3 +1,5 @@
+//! The values that function handlers return.
+
 use bytes::Bytes;
 
 use crate::context::Context;
@@ -8,8 +10,11 @@ use crate::types::text::Text;
 
 /// A value that a function handler can return.
 ///
-/// Text and bytes become the body, a status the status line, a pair both; `()` leaves the
-/// response as the function wrote it; an error becomes the page of its status.
+/// Text and bytes become the body. A [`StatusCode`] becomes the status, and a pair sets both. `()`
+/// leaves the response as the function wrote it. An error becomes the page of its status. Implement the
+/// trait for your own types.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -23,7 +28,7 @@ use crate::types::text::Text;
 /// assert_eq!((response.status(), response.text()), (StatusCode::CREATED, "made".into()));
 /// ```
 ///
-/// A type of your own says itself how it is written:
+/// A type of your own:
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -50,7 +55,7 @@ pub trait Respond {
     ///
     /// # Errors
     ///
-    /// Returns the error that the value is, or the failure to write it.
+    /// Returns the error if the value is one, and the error of writing it if that fails.
     fn respond(self, cx: &mut Context) -> Result;
 }
 

@@ -6,8 +6,8 @@ use crate::handler::endpoint::kind;
 
 /// An async function that can answer requests.
 ///
-/// It takes the [`Context`] and then the [path arguments](PathArgs) in order, or nothing at
-/// all. `A` is inferred, and keeps apart functions of different arity.
+/// It takes no arguments, or the [`Context`] and then up to three [path arguments](PathArgs) in order.
+/// `A` is inferred. It keeps the implementations for different numbers of arguments apart.
 #[diagnostic::on_unimplemented(
     message = "this is not a function that a route can call",
     label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments",
@@ -23,12 +23,12 @@ pub trait Function<A>: 'static {
     fn call(&self, cx: &mut Context, args: A) -> impl Future<Output = Self::Output>;
 }
 
-/// The arguments of a function that takes not even the context.
+/// The arguments of a function that takes none, not even the context.
 #[derive(Debug)]
 pub struct Nothing;
 
-// No `do_not_recommend` on these: rustc says of a closure that moves or changes what it has
-// captured that it is no `AsyncFn`, and where.
+// No `do_not_recommend` here: with it, rustc would not explain which captured variable makes a
+// closure not an `AsyncFn`.
 impl<F, R> Function<Nothing> for F
 where
     F: AsyncFn() -> R + 'static,
@@ -84,14 +84,16 @@ where
     }
 }
 
-/// What a function can take as a path argument: whatever can be [parsed](FromArgument), or an
+/// A type that a function can take as a path argument: one that can be [parsed](FromArgument), or an
 /// `Option` of it.
 ///
-/// An `Option` is `None` if the argument is absent, which only an optional group of a
-/// [regular expression](crate::regex()) can be. An argument that is there and does not parse is
-/// answered with 404 either way.
+/// An `Option` is `None` if the argument is absent, which only happens with an optional group of a
+/// [regular expression](crate::regex()). An argument that does not parse is answered with 404, also for
+/// an `Option`.
 ///
-/// `Kind` is inferred, and lets both have a blanket implementation.
+/// `Kind` is inferred. It keeps the two blanket implementations apart.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -117,7 +119,7 @@ where
     note = "for a path argument that may be absent, take an `Option` of such a type"
 )]
 pub trait PathArgument<Kind>: Sized {
-    /// Parses the argument of the path at `position`.
+    /// Parses the path argument at `position`, counted from 0.
     ///
     /// # Errors
     ///
@@ -142,16 +144,16 @@ impl<T: FromArgument> PathArgument<kind::Optional> for Option<T> {
 
 /// The path arguments of a function, parsed: `()`, `(A,)`, `(A, B)` or `(A, B, C)`.
 ///
-/// `Kinds` is inferred: it says of each whether it is an `Option`.
+/// `Kinds` is inferred: the kind of each argument, required or optional.
 pub trait PathArgs<Kinds>: Sized + 'static {
-    /// How many there are.
+    /// The number of arguments.
     const COUNT: usize;
 
-    /// Parses what the arguments of the route matched.
+    /// Parses the path arguments of the request.
     ///
     /// # Errors
     ///
-    /// 404 if one does not parse, or is absent and no `Option`; 400 if one is not UTF-8.
+    /// 404 if an argument does not parse, or is absent and not an `Option`; 400 if it is not UTF-8.
     fn from_path(cx: &Context) -> Result<Self>;
 }
 
