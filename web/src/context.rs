@@ -55,13 +55,13 @@ use exchange::Exchange;
 /// A request and the response to it.
 ///
 /// Every handler gets the context of its request. Values that come from the request are owned
-/// ([`Text`](crate::Text), [`Content`](crate::Content)), so a handler can write them back in the same
-/// expression.
+/// ([`Text`](crate::Text), [`Content`](crate::Content)), so a handler can write them back in the
+/// same expression.
 ///
-/// [`write`](Self::write) collects the body in memory. When the handler returns, the response is sent
-/// with a `Content-Length`, a `Date` and, for `GET` and `HEAD`, an `ETag`. Status and headers can be
-/// changed until then. [`flush`](Self::flush) sends everything written so far at once; the body then
-/// continues in chunks.
+/// [`write`](Self::write) collects the body in memory. When the handler returns, the response is
+/// sent with a `Content-Length`, a `Date` and, for `GET` and `HEAD`, an `ETag`. Status and headers
+/// can be changed until then. [`flush`](Self::flush) sends everything written so far at once; the
+/// body then continues in chunks.
 ///
 /// # Examples
 ///

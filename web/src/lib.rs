@@ -64,47 +64,49 @@
 //!
 //! # The life of a request
 //!
-//! 1. The server receives the head and parses it. A malformed or ambiguous head is rejected, and the
-//!    connection is closed.
+//! 1. The server receives the head and parses it. A malformed or ambiguous head is rejected, and
+//!    the connection is closed.
 //! 2. The server finds the first route that matches the path. If the head alone shows a fault, the
 //!    request is refused before the client sends the body: 404, 405, 413, 417.
-//! 3. The server receives the body, up to [`max_body_size`](HTTPServer::max_body_size). If the route
-//!    [streams](Route::stream_request_body) it, the handler reads it instead.
-//! 4. The [middleware](Application::around) runs, and inside it the handler. A [`RequestHandler`] is
-//!    cloned for the request: `prepare` runs, then the method. If either fails, `write_error` writes the
-//!    response. `on_finish` runs when the response is complete.
-//! 5. The server adds what the response lacks: `Content-Length`, `Date`, `Server`, `ETag`. A response
-//!    that the client has already becomes a 304. Responses to pipelined requests leave together. Then
-//!    the connection waits for the next request.
+//! 3. The server receives the body, up to [`max_body_size`](HTTPServer::max_body_size). If the
+//!    route [streams](Route::stream_request_body) it, the handler reads it instead.
+//! 4. The [middleware](Application::around) runs, and inside it the handler. A [`RequestHandler`]
+//!    is cloned for the request: `prepare` runs, then the method. If either fails, `write_error`
+//!    writes the response. `on_finish` runs when the response is complete.
+//! 5. The server adds what the response lacks: `Content-Length`, `Date`, `Server`, `ETag`. A
+//!    response that the client has already becomes a 304. Responses to pipelined requests leave
+//!    together. Then the connection waits for the next request.
 //!
 //! # What to know
 //!
-//! **A worker is one thread.** Nothing has to be `Send` or `Sync`. Share state between requests in an
-//! `Rc<RefCell<_>>` or a `Cell`: between two `await`s, no other request runs. Do not hold a borrow of a
-//! `RefCell` *across* an `await`. Other requests run there, and panic if they borrow as well.
+//! **A worker is one thread.** Nothing has to be `Send` or `Sync`. Share state between requests in
+//! an `Rc<RefCell<_>>` or a `Cell`: between two `await`s, no other request runs. Do not hold a
+//! borrow of a `RefCell` *across* an `await`. Other requests run there, and panic if they borrow as
+//! well.
 //!
-//! **Never block.** While a handler computes or blocks, its whole worker waits: every connection and
-//! every timer. Use [`sleep`] and not `std::thread::sleep`. Give blocking calls and long computations to
-//! [`IOLoop::run_in_executor`].
+//! **Never block.** While a handler computes or blocks, its whole worker waits: every connection
+//! and every timer. Use [`sleep`] and not `std::thread::sleep`. Give blocking calls and long
+//! computations to [`IOLoop::run_in_executor`].
 //!
 //! **Cancellation is drop.** When the client disconnects, its handler is dropped at the current
-//! `await`, and the code after it never runs. Clean up in `Drop`, and give work that must be done to
-//! [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled. A client that closes only
-//! its sending side ([`half_close`](HTTPServer::half_close)) cancels a handler that waits for something
-//! of its own, but not one that waits for a file, a flush or the body.
+//! `await`, and the code after it never runs. Clean up in `Drop`, and give work that must be done
+//! to [`IOLoop::spawn_callback`]. A handler that never waits is never cancelled. A client that
+//! closes only its sending side ([`half_close`](HTTPServer::half_close)) cancels a handler that
+//! waits for something of its own, but not one that waits for a file, a flush or the body.
 //!
-//! **A handler is a prototype.** The value in the route table serves no request; its clones do. They
-//! share a field that is an `Rc`. Any other field starts each request with the prototype's value. A
-//! `Vec` is copied for each request, and changes to the copy are lost.
+//! **A handler is a prototype.** The value in the route table serves no request; its clones do.
+//! They share a field that is an `Rc`. Any other field starts each request with the prototype's
+//! value. A `Vec` is copied for each request, and changes to the copy are lost.
 //!
 //! **Workers share nothing.** [`start`](HTTPServer::start) forks: the lines before it in `main` run
-//! once, the lines after it run in each worker. Before it, bind sockets and read the configuration, but
-//! create no threads and no [`IOLoop`] (a [`sleep`] or a socket creates one as well). Otherwise `start`
-//! refuses to fork and names the obstacle. Each worker has its own copy of all state, so keep state that
-//! all workers need in a database. [`HTTPServer::with`] builds the application in the worker.
+//! once, the lines after it run in each worker. Before it, bind sockets and read the configuration,
+//! but create no threads and no [`IOLoop`] (a [`sleep`] or a socket creates one as well). Otherwise
+//! `start` refuses to fork and names the obstacle. Each worker has its own copy of all state, so
+//! keep state that all workers need in a database. [`HTTPServer::with`] builds the application in
+//! the worker.
 //!
-//! **Errors are values.** `?` turns any standard error into a 500. The log gets its cause and the line
-//! of the `?`; the client gets neither. A panic is a 500 as well, and the worker continues.
+//! **Errors are values.** `?` turns any standard error into a 500. The log gets its cause and the
+//! line of the `?`; the client gets neither. A panic is a 500 as well, and the worker continues.
 //!
 //! # The log
 //!
@@ -116,11 +118,13 @@
 //! - `squall::general`: everything else.
 //!
 //! If a client does not wait for its response, the access log has status 499 and the time that it
-//! waited. It has disconnected, aborted an upload, or closed an event stream. See [`Context::status`].
+//! waited. It has disconnected, aborted an upload, or closed an event stream. See
+//! [`Context::status`].
 //!
-//! Without a subscriber, warnings and errors go to standard error, so no failure is silent. Successful
-//! requests are not logged: a line each would add a fourth system call to the three of a request. **For
-//! an access log**, add `tracing-subscriber` to your dependencies and begin `main` with
+//! Without a subscriber, warnings and errors go to standard error, so no failure is silent.
+//! Successful requests are not logged: a line each would add a fourth system call to the three of a
+//! request. **For an access log**, add `tracing-subscriber` to your dependencies and begin `main`
+//! with
 //!
 //! ```text
 //! tracing_subscriber::fmt().with_writer(squall::log::stderr).init();
@@ -130,15 +134,17 @@
 //! 2026-03-01T12:00:00.000000Z  INFO squall::access: 200 GET /greet/Ada (127.0.0.1) 0.31ms
 //! ```
 //!
-//! [`log::stderr`] drops lines if standard error has no room, so a log line never blocks the worker.
-//! With [`std::io::stderr`], a full pipe blocks the worker until its reader catches up, and no request is
-//! served meanwhile. The same is true of any other writer of a subscriber, and of a panic hook of your
-//! own. By default neither log lines nor panic messages block, on any thread. `eprintln!` does.
+//! [`log::stderr`] drops lines if standard error has no room, so a log line never blocks the
+//! worker. With [`std::io::stderr`], a full pipe blocks the worker until its reader catches up, and
+//! no request is served meanwhile. The same is true of any other writer of a subscriber, and of a
+//! panic hook of your own. By default neither log lines nor panic messages block, on any thread.
+//! `eprintln!` does.
 //!
-//! A filter such as `squall=info,squall::access=warn` selects lines. A layer can send them elsewhere or
-//! format them as JSON. Create a subscriber that has its own thread (the non-blocking writer of
-//! `tracing-appender`) after [`start`](HTTPServer::start), which otherwise refuses to fork. To log lines
-//! in your own format, or with a header in them, write [middleware](Application::around).
+//! A filter such as `squall=info,squall::access=warn` selects lines. A layer can send them
+//! elsewhere or format them as JSON. Create a subscriber that has its own thread (the non-blocking
+//! writer of `tracing-appender`) after [`start`](HTTPServer::start), which otherwise refuses to
+//! fork. To log lines in your own format, or with a header in them, write
+//! [middleware](Application::around).
 
 #![forbid(unsafe_code)]
 

@@ -23,8 +23,9 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// - 404 if it does not parse as a `T`, or if it is absent because an optional group of a regular
-    ///   expression did not match (see [`optional_path_argument`](Self::optional_path_argument));
+    /// - 404 if it does not parse as a `T`, or if it is absent because an optional group of a
+    ///   regular expression did not match (see
+    ///   [`optional_path_argument`](Self::optional_path_argument));
     /// - 400 if it is not UTF-8;
     /// - 500 if the route has no argument of that name.
     ///
@@ -51,8 +52,8 @@ impl Context {
         self.path_argument_at(self.position_of(name)?)
     }
 
-    /// Returns the path argument called `name`, or `None` if it is absent because an optional group of
-    /// a regular expression did not match.
+    /// Returns the path argument called `name`, or `None` if it is absent because an optional group
+    /// of a regular expression did not match.
     ///
     /// A function handler can take an `Option` instead: see [`PathArgument`](crate::PathArgument).
     ///
@@ -116,8 +117,8 @@ impl Context {
         }
     }
 
-    /// Returns the path argument at `position`, counted from 0. Returns `None` if an optional group of a
-    /// regular expression did not match, or if the route has fewer arguments.
+    /// Returns the path argument at `position`, counted from 0. Returns `None` if an optional group
+    /// of a regular expression did not match, or if the route has fewer arguments.
     ///
     /// # Errors
     ///
@@ -139,17 +140,17 @@ impl Context {
         T::from_argument(&text).ok_or_else(|| HTTPError::NOT_FOUND.into())
     }
 
-    /// Returns the argument called `name`: from a form in the body, or from the query if the form has
-    /// none. If there are several, returns the last one.
+    /// Returns the argument called `name`: from a form in the body, or from the query if the form
+    /// has none. If there are several, returns the last one.
     ///
     /// A form is a body of type `application/x-www-form-urlencoded`. It is read unless the route
-    /// streams the body. Spaces around the value are removed, as in Tornado. Other arguments are not
-    /// decoded, so it does not matter if they are not UTF-8.
+    /// streams the body. Spaces around the value are removed, as in Tornado. Other arguments are
+    /// not decoded, so it does not matter if they are not UTF-8.
     ///
     /// # Errors
     ///
-    /// 400 if the argument is missing or not UTF-8, and if the form or the query has more than 1,000
-    /// fields.
+    /// 400 if the argument is missing or not UTF-8, and if the form or the query has more than
+    /// 1,000 fields.
     ///
     /// # Examples
     ///
@@ -368,7 +369,8 @@ pub trait FromArgument: Sized {
 
     /// Fast path of [`from_argument`](Self::from_argument): same result; skip on a first reading.
     ///
-    /// Converts an argument of plain digits if this type is an integer, without decoding it to text.
+    /// Converts an argument of plain digits if this type is an integer, without decoding it to
+    /// text.
     #[doc(hidden)]
     #[inline]
     fn from_digits(digits: impl Fn() -> Option<u64>) -> Option<Self> {

@@ -22,16 +22,16 @@ use crate::types::content::Content;
 /// [streams](crate::Route::stream_request_body) the body, it was read before the handler was called
 /// and is ready at once.
 ///
-/// [`next`](Self::next) returns it in pieces. Nothing is received before the handler asks for it, so a
-/// handler that reads slowly slows down the client and does not fill the memory of the server. A piece
-/// holds the bytes that have arrived; it does not depend on the client's chunks.
+/// [`next`](Self::next) returns it in pieces. Nothing is received before the handler asks for it,
+/// so a handler that reads slowly slows down the client and does not fill the memory of the server.
+/// A piece holds the bytes that have arrived; it does not depend on the client's chunks.
 ///
 /// A compressed body is returned as it was sent, unless the server or the route
 /// [decompresses](crate::HTTPServer::decompress_request) it.
 ///
-/// A body belongs to its request. If it is moved into a background task and not read to its end when
-/// the handler returns, it ends with an error. A second `Body` of the same request starts over, so
-/// middleware can read the body before the handler does. On a route that
+/// A body belongs to its request. If it is moved into a background task and not read to its end
+/// when the handler returns, it ends with an error. A second `Body` of the same request starts
+/// over, so middleware can read the body before the handler does. On a route that
 /// [streams](crate::Route::stream_request_body), it continues where the first one stopped.
 ///
 /// # Errors
@@ -106,15 +106,16 @@ impl Body {
         std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
     }
 
-    /// Limits the pieces that [`next`](Self::next) returns to `bytes` bytes, and receives as many at
-    /// once. The default is at most 8 KiB.
+    /// Limits the pieces that [`next`](Self::next) returns to `bytes` bytes, and receives as many
+    /// at once. The default is at most 8 KiB.
     ///
-    /// Larger pieces take fewer system calls, and more memory while the body is read. Choose 64 KiB for
-    /// large uploads. A piece holds the bytes that have arrived, so it may be shorter.
+    /// Larger pieces take fewer system calls, and more memory while the body is read. Choose 64 KiB
+    /// for large uploads. A piece holds the bytes that have arrived, so it may be shorter.
     ///
-    /// Pieces of a body that is [decompressed](crate::Route::decompress_request) have at most 64 KiB,
-    /// whatever is chosen. On a route that does not [stream](crate::Route::stream_request_body), the
-    /// body has been received already, and is only divided.
+    /// Pieces of a body that is [decompressed](crate::Route::decompress_request) have at most 64
+    /// KiB, whatever is chosen. On a route that does not
+    /// [stream](crate::Route::stream_request_body), the body has been received already, and is only
+    /// divided.
     ///
     /// # Panics
     ///
@@ -148,11 +149,13 @@ impl Body {
         self
     }
 
-    /// Reads the whole body and deserializes it from JSON into a `T`. The `Content-Type` is not checked.
+    /// Reads the whole body and deserializes it from JSON into a `T`. The `Content-Type` is not
+    /// checked.
     ///
     /// # Errors
     ///
-    /// 400 if it is not JSON or does not fit the type, and the errors of reading [the body](Self#errors).
+    /// 400 if it is not JSON or does not fit the type, and the errors of reading [the
+    /// body](Self#errors).
     ///
     /// # Examples
     ///
@@ -172,8 +175,8 @@ impl Body {
         serde_json::from_slice(&bytes).map_err(bad_request)
     }
 
-    /// Reads the whole body and deserializes it from a form (`application/x-www-form-urlencoded`) into a
-    /// `T`. The `Content-Type` is not checked.
+    /// Reads the whole body and deserializes it from a form (`application/x-www-form-urlencoded`)
+    /// into a `T`. The `Content-Type` is not checked.
     ///
     /// # Errors
     ///

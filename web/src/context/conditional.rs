@@ -11,7 +11,8 @@ impl Context {
         self.status() == StatusCode::OK && matches!(*self.method(), Method::GET | Method::HEAD)
     }
 
-    /// Returns the automatic tag: for a whole 200 to `GET` or `HEAD`, unless the handler has set one.
+    /// Returns the automatic tag: for a whole 200 to `GET` or `HEAD`, unless the handler has set
+    /// one.
     pub(super) fn automatic_etag(&self) -> Option<ETag> {
         let response = &self.exchange.response;
         let wanted = self.is_cacheable()

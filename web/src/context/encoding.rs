@@ -10,8 +10,8 @@ use crate::http1::inflate::{ACCEPTED, Coding, UnknownCoding};
 const CONSUMED: &str = "x-consumed-content-encoding";
 
 impl Context {
-    /// Makes the body be decompressed if it has an encoding, and hides the `Content-Encoding` header:
-    /// a handler that passes the body on must not pass on the header.
+    /// Makes the body be decompressed if it has an encoding, and hides the `Content-Encoding`
+    /// header: a handler that passes the body on must not pass on the header.
     pub(super) fn decompress_request(&mut self) {
         if self.connection.with(|buffers| buffers.body.is_none()) {
             return;

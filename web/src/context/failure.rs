@@ -17,14 +17,14 @@ use crate::http::StatusCode;
 
 /// Refusals. No method of a handler runs.
 impl Context {
-    /// Refuses the request with `error`. Middleware and [`Endpoint::refuse`](crate::Endpoint::refuse)
-    /// see the error.
+    /// Refuses the request with `error`. Middleware and
+    /// [`Endpoint::refuse`](crate::Endpoint::refuse) see the error.
     pub(crate) fn refuse(&mut self, error: impl Into<Error>) {
         self.exchange.rare_mut().refusal = Some(error.into());
     }
 
-    /// Like [`refuse`](Self::refuse), but closes the connection, because the rest of the body is not
-    /// read.
+    /// Like [`refuse`](Self::refuse), but closes the connection, because the rest of the body is
+    /// not read.
     pub(crate) fn refuse_body(&mut self, failure: BodyFailure) {
         self.exchange.head.keep_alive = false;
         self.connection.set_linger();
@@ -111,8 +111,8 @@ impl Undelivered {
 
 /// Responses to errors.
 impl Context {
-    /// Replaces the response with the page of `error`: its status, its headers and the standard page.
-    /// Logs the error as if the handler had returned it.
+    /// Replaces the response with the page of `error`: its status, its headers and the standard
+    /// page. Logs the error as if the handler had returned it.
     ///
     /// Middleware uses it to write its own page for the error of a function: afterwards, call
     /// [`clear_body`](Self::clear_body), or look at the [`status`](Self::status) that this sets.

@@ -17,11 +17,11 @@ impl Context {
     ///
     /// # Security: the path is trusted
     ///
-    /// **The client receives whatever file the path names.** The path is opened as it is: `..` goes up,
-    /// an absolute path leaves every folder, and links are followed. A path that contains text from a
-    /// client can reach every file that the server may read: keys, passwords, source code. A path
-    /// argument can contain `/`, because `%2F` is decoded, and `folder.join(argument)` ignores the
-    /// folder if the argument begins with `/`.
+    /// **The client receives whatever file the path names.** The path is opened as it is: `..` goes
+    /// up, an absolute path leaves every folder, and links are followed. A path that contains text
+    /// from a client can reach every file that the server may read: keys, passwords, source code. A
+    /// path argument can contain `/`, because `%2F` is decoded, and `folder.join(argument)` ignores
+    /// the folder if the argument begins with `/`.
     ///
     /// So never build a path from a request. Look the file up in a list of files that may be sent:
     ///
@@ -43,12 +43,13 @@ impl Context {
     /// # The response
     ///
     /// The file is opened at once, in the [thread pool](crate::IOLoop::run_in_executor), and this
-    /// returns an error if that fails. The bytes are sent with the response, when the handler returns
-    /// or at a [`flush`](Self::flush), with the length that the file had when it was opened. The
-    /// handler does not wait for them, and may delete the file.
+    /// returns an error if that fails. The bytes are sent with the response, when the handler
+    /// returns or at a [`flush`](Self::flush), with the length that the file had when it was
+    /// opened. The handler does not wait for them, and may delete the file.
     ///
-    /// - **`Content-Type`**: from the file's extension (`application/octet-stream` if that is unknown;
-    ///   never with a charset), unless the handler has set one or has written something before.
+    /// - **`Content-Type`**: from the file's extension (`application/octet-stream` if that is
+    ///   unknown; never with a charset), unless the handler has set one or has written something
+    ///   before.
     /// - **`Last-Modified`**: set if the file is the whole body, unless the handler has set one.
     /// - **`ETag`**: none, unless the handler has set one.
     /// - **304**: sent to a `GET` or `HEAD` whose `If-None-Match` has the handler's tag, or whose
@@ -56,30 +57,30 @@ impl Context {
     /// - **`Range`**: the handler decides. See [`OpenFile::range`](crate::OpenFile::range).
     /// - **`HEAD`**: gets the same headers. Nothing is read.
     ///
-    /// HTTP dates have whole seconds, and a file may change twice in one. So a file that changed less
-    /// than a second before it was opened never causes a 304 by its date, and its `Last-Modified` is one
-    /// second before the change. A handler that sets `Last-Modified` itself must do the same. A file of
-    /// `/proc` has no `Last-Modified`.
+    /// HTTP dates have whole seconds, and a file may change twice in one. So a file that changed
+    /// less than a second before it was opened never causes a 304 by its date, and its
+    /// `Last-Modified` is one second before the change. A handler that sets `Last-Modified` itself
+    /// must do the same. A file of `/proc` has no `Last-Modified`.
     ///
-    /// A file whose length is 0 is read to its end, because files of `/proc` have content nevertheless:
-    /// up to 1 MiB; more is an error. If another process holds a lease on the file, as Samba does, the
-    /// file is opened once that process has given the lease up.
+    /// A file whose length is 0 is read to its end, because files of `/proc` have content
+    /// nevertheless: up to 1 MiB; more is an error. If another process holds a lease on the file,
+    /// as Samba does, the file is opened once that process has given the lease up.
     ///
     /// # How a file is sent
     ///
-    /// No file is read on the loop's thread, except up to 64 KiB of an [`OpenFile`](crate::OpenFile)
-    /// that the kernel has in memory. The pool's job that opens a file also reads up to 64 KiB of it,
-    /// which are sent together with the head. The kernel copies larger files from its cache to the
-    /// socket (`sendfile`), at most 2 MiB at a time, as fast as the client reads. The
-    /// [`write_timeout`](crate::HTTPServer::write_timeout) ends a response that the client does not
-    /// read. If the file becomes shorter meanwhile, the connection is closed, so that the response does
-    /// not look complete, and the error is logged.
+    /// No file is read on the loop's thread, except up to 64 KiB of an
+    /// [`OpenFile`](crate::OpenFile) that the kernel has in memory. The pool's job that opens a
+    /// file also reads up to 64 KiB of it, which are sent together with the head. The kernel copies
+    /// larger files from its cache to the socket (`sendfile`), at most 2 MiB at a time, as fast as
+    /// the client reads. The [`write_timeout`](crate::HTTPServer::write_timeout) ends a response
+    /// that the client does not read. If the file becomes shorter meanwhile, the connection is
+    /// closed, so that the response does not look complete, and the error is logged.
     ///
     /// # Errors
     ///
-    /// [`FileError`](crate::FileError): 404 if there is no such file; 403 if the server may not read it,
-    /// and for directories and anything else that is not a regular file; otherwise 500. Also like
-    /// [`write`](Self::write).
+    /// [`FileError`](crate::FileError): 404 if there is no such file; 403 if the server may not
+    /// read it, and for directories and anything else that is not a regular file; otherwise 500.
+    /// Also like [`write`](Self::write).
     ///
     /// # Examples
     ///

@@ -1,8 +1,8 @@
 //! The end of a request: complete the response, send it, decide what happens to the connection.
 //!
-//! [`complete`](Context::complete) checks the response, `send_rest` (in `send.rs`) queues its bytes,
-//! and [`conclude`](Context::conclude) does both after the handler, whatever the handler did. The
-//! response to most requests takes the short way in `finish/fast.rs`.
+//! [`complete`](Context::complete) checks the response, `send_rest` (in `send.rs`) queues its
+//! bytes, and [`conclude`](Context::conclude) does both after the handler, whatever the handler
+//! did. The response to most requests takes the short way in `finish/fast.rs`.
 
 use std::any::Any;
 
@@ -48,14 +48,14 @@ pub(crate) enum Conclusion {
 impl Context {
     /// Finishes the response and sends it, without waiting for the client to receive it.
     ///
-    /// Handlers rarely call this: the response is finished when the handler returns. Call it earlier
-    /// to let the client have the response while the handler goes on.
+    /// Handlers rarely call this: the response is finished when the handler returns. Call it
+    /// earlier to let the client have the response while the handler goes on.
     ///
     /// # Errors
     ///
-    /// Returns [`ResponseError`] if the response is finished already, or cannot be sent as it is: it
-    /// has a body although its status allows none, or its `Content-Length` is not the length of the
-    /// body.
+    /// Returns [`ResponseError`] if the response is finished already, or cannot be sent as it is:
+    /// it has a body although its status allows none, or its `Content-Length` is not the length of
+    /// the body.
     ///
     /// # Examples
     ///

@@ -83,11 +83,11 @@ impl Context {
 
     /// Returns the current status of the response.
     ///
-    /// It is 499 if the client did not wait for the response: it disconnected before the response was
-    /// finished, or reads it too slowly. Middleware sees this status after
+    /// It is 499 if the client did not wait for the response: it disconnected before the response
+    /// was finished, or reads it too slowly. Middleware sees this status after
     /// [`next`](crate::Next::run), and [`on_finish`](crate::RequestHandler::on_finish) does. It is
-    /// also in the access log and in the [metrics](crate::observe::metrics). It cannot be changed and
-    /// is never sent.
+    /// also in the access log and in the [metrics](crate::observe::metrics). It cannot be changed
+    /// and is never sent.
     ///
     /// # Examples
     ///
@@ -115,8 +115,8 @@ impl Context {
     /// - `Date`, `Server` and `ETag` replace the server's own. The tag is compared with
     ///   `If-None-Match`.
     /// - `Connection`: only `close` has an effect.
-    /// - `Content-Length` is a promise. If the body has another length, the handler gets an error or
-    ///   the connection is closed.
+    /// - `Content-Length` is a promise. If the body has another length, the handler gets an error
+    ///   or the connection is closed.
     /// - `Transfer-Encoding` is ignored, because the server decides it.
     ///
     /// # Errors
@@ -197,10 +197,10 @@ impl Context {
     /// Adds a trailer: a header after the body, such as a checksum that is known only at the end
     /// (RFC 9110 §6.5).
     ///
-    /// The trailer is sent if the response goes in chunks, because it was [flushed](Self::flush), and
-    /// the client said `TE: trailers`. Otherwise it is dropped, so send only what a client can do
-    /// without. To announce it with a `Trailer` header (RFC 9110 §6.6.2), set that header before the
-    /// flush.
+    /// The trailer is sent if the response goes in chunks, because it was [flushed](Self::flush),
+    /// and the client said `TE: trailers`. Otherwise it is dropped, so send only what a client can
+    /// do without. To announce it with a `Trailer` header (RFC 9110 §6.6.2), set that header before
+    /// the flush.
     ///
     /// # Errors
     ///
@@ -239,8 +239,8 @@ impl Context {
         Ok(())
     }
 
-    /// Sends an informational response before the final one, for example `103 Early Hints` (RFC 8297),
-    /// so that the client can load what the page will need.
+    /// Sends an informational response before the final one, for example `103 Early Hints` (RFC
+    /// 8297), so that the client can load what the page will need.
     ///
     /// It is sent at once. A client of HTTP/1.0 gets none (RFC 9110 §15.2).
     ///

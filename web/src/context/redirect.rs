@@ -32,10 +32,10 @@ impl Context {
 
     /// Redirects the client to `url` with `status`, and finishes the response.
     ///
-    /// `url` is absolute, or relative to the request. The `Location` header gets it percent-encoded as
-    /// a browser would: text outside ASCII, spaces, tabs, `"`, `<` and `>` everywhere, and a few more
-    /// characters in the path and the fragment. Escapes such as `%20` stay as they are. Spaces and tabs
-    /// at either end are removed.
+    /// `url` is absolute, or relative to the request. The `Location` header gets it percent-encoded
+    /// as a browser would: text outside ASCII, spaces, tabs, `"`, `<` and `>` everywhere, and a few
+    /// more characters in the path and the fragment. Escapes such as `%20` stay as they are. Spaces
+    /// and tabs at either end are removed.
     ///
     /// # Errors
     ///

@@ -47,7 +47,8 @@ impl Context {
         self.text(self.exchange.head.path)
     }
 
-    /// Returns the query of the request as it was sent, without the `?`. It is empty if there is none.
+    /// Returns the query of the request as it was sent, without the `?`. It is empty if there is
+    /// none.
     ///
     /// [`argument`](Self::argument) reads one field of it, [`query_as`](Self::query_as) all fields.
     pub fn query(&self) -> Text {
@@ -61,8 +62,8 @@ impl Context {
 
     /// Returns the first header called `name`. The case of the name does not matter.
     ///
-    /// A value that is not UTF-8 is read as ISO-8859-1; [`headers`](Self::headers) has the bytes that
-    /// were sent. For a few headers, this is cheaper than `headers`.
+    /// A value that is not UTF-8 is read as ISO-8859-1; [`headers`](Self::headers) has the bytes
+    /// that were sent. For a few headers, this is cheaper than `headers`.
     ///
     /// # Examples
     ///
@@ -129,7 +130,8 @@ impl Context {
     /// Returns the pattern of the route that matches, as it was given to [`route`](crate::route()).
     /// `None` if no route matches.
     ///
-    /// Use it in logs and metrics: there are only as many patterns as routes, but any number of paths.
+    /// Use it in logs and metrics: there are only as many patterns as routes, but any number of
+    /// paths.
     ///
     /// # Examples
     ///
@@ -159,9 +161,9 @@ impl Context {
     /// [limit of the route](crate::Route::max_body_size) or the server.
     ///
     /// Call it before the body is read, on a route that
-    /// [streams](crate::Route::stream_request_body) the body: in `prepare`, for example, to allow some
-    /// clients more than others. On other routes the body has been read before the handler runs, and
-    /// this has no effect.
+    /// [streams](crate::Route::stream_request_body) the body: in `prepare`, for example, to allow
+    /// some clients more than others. On other routes the body has been read before the handler
+    /// runs, and this has no effect.
     ///
     /// # Examples
     ///
@@ -226,11 +228,11 @@ impl Context {
     /// [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout). If the whole server stops, the
     /// shutdown begins after the [`drain_delay`](crate::HTTPServer::drain_delay).
     ///
-    /// The future borrows nothing, so it can be kept and polled beside other futures. It is ready at
-    /// once if the shutdown has begun.
+    /// The future borrows nothing, so it can be kept and polled beside other futures. It is ready
+    /// at once if the shutdown has begun.
     ///
-    /// An [upgraded](Self::upgrade) connection has the [same method](crate::Upgraded::draining). Code
-    /// that belongs to no request uses [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
+    /// An [upgraded](Self::upgrade) connection has the [same method](crate::Upgraded::draining).
+    /// Code that belongs to no request uses [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
     ///
     /// # Examples
     ///
@@ -254,8 +256,8 @@ impl Context {
         Draining::new(&self.connection.worker)
     }
 
-    /// Returns whether the graceful shutdown of the server has begun. This response is then the last
-    /// of its connection.
+    /// Returns whether the graceful shutdown of the server has begun. This response is then the
+    /// last of its connection.
     ///
     /// # Examples
     ///
@@ -315,10 +317,9 @@ impl Context {
     /// Returns the address of the client.
     ///
     /// This is the peer of the connection. If the peer is a proxy of the server's
-    /// [`trusted_downstream`](crate::HTTPServer::trusted_downstream) and names the client in a header,
-    /// it is that client; the port is 0 if the proxy does not send it. With the
-    /// [PROXY protocol](crate::HTTPServer::proxy_protocol), the client that it names counts as the
-    /// peer.
+    /// [`trusted_downstream`](crate::HTTPServer::trusted_downstream) and names the client in a
+    /// header, it is that client; the port is 0 if the proxy does not send it. With the [PROXY
+    /// protocol](crate::HTTPServer::proxy_protocol), the client that it names counts as the peer.
     ///
     /// `None` over a Unix socket where no proxy names the client, and if the client has reset the
     /// connection. An IPv4 address never has the form of an IPv6 address (`::ffff:192.0.2.1`).
@@ -337,8 +338,9 @@ impl Context {
 
     /// Returns the protocol that the client uses, `"http"` or `"https"`.
     ///
-    /// A proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) decides
-    /// it. Otherwise it is the [protocol that the server was given](crate::HTTPServer::protocol).
+    /// A proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream)
+    /// decides it. Otherwise it is the [protocol that the server was
+    /// given](crate::HTTPServer::protocol).
     pub fn protocol(&self) -> &'static str {
         let trusts_proxies = self.connection.worker.settings.trusted_downstream.is_some();
         let protocol =

@@ -81,8 +81,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Like [`write`](Self::write), and if a value reports that it cannot be formatted. Then nothing
-    /// is appended.
+    /// Like [`write`](Self::write), and if a value reports that it cannot be formatted. Then
+    /// nothing is appended.
     ///
     /// # Examples
     ///
@@ -149,8 +149,8 @@ impl Context {
     /// `Content-Length`, `Content-Encoding`, `Content-Range`, `ETag` and `Last-Modified`. Keeps the
     /// status and all other headers, also the `Content-Type`.
     ///
-    /// Use it in middleware that writes its own page for an error. The headers of the error (`Allow`,
-    /// `WWW-Authenticate`, `Retry-After`) stay; [`clear`](Self::clear) would remove them.
+    /// Use it in middleware that writes its own page for an error. The headers of the error
+    /// (`Allow`, `WWW-Authenticate`, `Retry-After`) stay; [`clear`](Self::clear) would remove them.
     ///
     /// # Errors
     ///
@@ -188,8 +188,8 @@ impl Context {
     /// [`write_error`](crate::RequestHandler::write_error) calls this.
     ///
     /// The page is a line of HTML:
-    /// `<html><title>404: Not Found</title><body>404: Not Found</body></html>`. Nothing is written if
-    /// the status allows no body.
+    /// `<html><title>404: Not Found</title><body>404: Not Found</body></html>`. Nothing is written
+    /// if the status allows no body.
     ///
     /// # Errors
     ///

@@ -64,8 +64,8 @@ pub trait Endpoint {
 
     /// Answers a request that the framework refuses with `error`, instead of [`call`](Self::call).
     ///
-    /// The error is 405 for a method that is not [allowed](Self::allowed), 413 for a body that is too
-    /// large, 417 for an expectation that cannot be met, or 4xx for a body that cannot be read.
+    /// The error is 405 for a method that is not [allowed](Self::allowed), 413 for a body that is
+    /// too large, 417 for an expectation that cannot be met, or 4xx for a body that cannot be read.
     ///
     /// By default returns `error`: middleware sees it, and the response is its standard page.
     fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {

@@ -22,8 +22,8 @@ pub use function::{Function, Nothing, PathArgs, PathArgument};
 
 /// The functions of a route, one for each HTTP method: `get(list).post(create)`.
 ///
-/// `HEAD` is answered like `GET` without the body, `OPTIONS` with the `Allow` header, and every method
-/// without a function with 405 and that header.
+/// `HEAD` is answered like `GET` without the body, `OPTIONS` with the `Allow` header, and every
+/// method without a function with 405 and that header.
 ///
 /// # Examples
 ///
@@ -178,8 +178,8 @@ impl Functions {
         self.on(Method::DELETE, function)
     }
 
-    /// Answers `method` with `function` as well. `method` can also be an extension method, like `PURGE`.
-    /// [`Application::new`](crate::Application::new) refuses two functions for one method.
+    /// Answers `method` with `function` as well. `method` can also be an extension method, like
+    /// `PURGE`. [`Application::new`](crate::Application::new) refuses two functions for one method.
     ///
     /// # Examples
     ///
@@ -208,7 +208,8 @@ impl Functions {
         self
     }
 
-    /// Moves the functions of `other` here. The caller has checked that no method has two functions.
+    /// Moves the functions of `other` here. The caller has checked that no method has two
+    /// functions.
     pub(crate) fn merge(&mut self, other: &mut Self) {
         self.functions.append(&mut other.functions);
         self.update_allowed();

@@ -14,8 +14,8 @@
 //! ```
 //!
 //! A second request that arrives during the first finds the slot empty and allocates a box. Of
-//! several boxes, the slot keeps the one that came back last. A box whose endpoint is gone, or whose
-//! handler was dropped before it was done, is freed.
+//! several boxes, the slot keeps the one that came back last. A box whose endpoint is gone, or
+//! whose handler was dropped before it was done, is freed.
 
 use std::any::Any;
 use std::cell::Cell;

@@ -13,20 +13,21 @@ use crate::types::local_future::LocalBoxFuture;
 
 /// Answers the requests of a route, with one method for each HTTP method.
 ///
-/// The value given to [`route`](crate::route()) is a prototype: each request is served by a clone of
-/// it. All requests share a field that is an `Rc<RefCell<_>>`. Any other field starts each request
-/// with the prototype's value. A `Vec` or a `HashMap` is copied for each request, so share it. A handler
-/// stays on the thread of its loop and need not be `Send`.
+/// The value given to [`route`](crate::route()) is a prototype: each request is served by a clone
+/// of it. All requests share a field that is an `Rc<RefCell<_>>`. Any other field starts each
+/// request with the prototype's value. A `Vec` or a `HashMap` is copied for each request, so share
+/// it. A handler stays on the thread of its loop and need not be `Send`.
 ///
 /// # Methods that a handler leaves out
 ///
-/// They are answered with 405 and an `Allow` header that names the others. `OPTIONS` is answered with
-/// 204 and the same header, and `HEAD` like `GET` without the body.
+/// They are answered with 405 and an `Allow` header that names the others. `OPTIONS` is answered
+/// with 204 and the same header, and `HEAD` like `GET` without the body.
 ///
-/// To find the implemented methods, the framework calls each method once and drops its future without
-/// polling it. For an `async fn` this does nothing. If you write a method as a plain `fn` that returns
-/// a future, act when the future is polled and not before. A handler that wraps another forwards with a
-/// plain `fn`: `fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> { self.0.get(cx) }`.
+/// To find the implemented methods, the framework calls each method once and drops its future
+/// without polling it. For an `async fn` this does nothing. If you write a method as a plain `fn`
+/// that returns a future, act when the future is polled and not before. A handler that wraps
+/// another forwards with a plain `fn`:
+/// `fn get(&mut self, cx: &mut Context) -> impl Future<Output = Result> { self.0.get(cx) }`.
 ///
 /// # Cancellation
 ///
@@ -102,8 +103,8 @@ pub trait RequestHandler: Clone {
 
     /// Runs before the method.
     ///
-    /// If it [finishes](Context::finish) the response or fails, the method is not called. `prepare` is
-    /// not called for a method that the handler leaves out.
+    /// If it [finishes](Context::finish) the response or fails, the method is not called. `prepare`
+    /// is not called for a method that the handler leaves out.
     ///
     /// The body has been read by then, unless the route
     /// [streams](crate::Route::stream_request_body) it.
@@ -144,12 +145,12 @@ pub trait RequestHandler: Clone {
 
     /// Writes the response to a request that failed with `error`.
     ///
-    /// The response is empty when this is called; its status and headers are those of the error. The
-    /// default writes a small HTML page that names the status.
+    /// The response is empty when this is called; its status and headers are those of the error.
+    /// The default writes a small HTML page that names the status.
     ///
-    /// It is not called in two cases. If the head of the response has been [flushed](Context::flush),
-    /// only closing the connection can tell the client. If the client has disconnected, no response can
-    /// be sent.
+    /// It is not called in two cases. If the head of the response has been
+    /// [flushed](Context::flush), only closing the connection can tell the client. If the client
+    /// has disconnected, no response can be sent.
     ///
     /// # Errors
     ///
@@ -268,8 +269,8 @@ fn respond_with_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, erro
 
 /// Finds the methods that `handler` implements, without running any of them.
 ///
-/// Each method is called once and its future is dropped unpolled, so an `async fn` does nothing. The
-/// provided methods are not `async fn`s: they mark the context when they are called.
+/// Each method is called once and its future is dropped unpolled, so an `async fn` does nothing.
+/// The provided methods are not `async fn`s: they mark the context when they are called.
 fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<Method> {
     let mut implements = |call: fn(&mut H, &mut Context)| {
         call(handler, cx);

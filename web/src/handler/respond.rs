@@ -11,8 +11,8 @@ use crate::types::text::Text;
 /// A value that a function handler can return.
 ///
 /// Text and bytes become the body. A [`StatusCode`] becomes the status, and a pair sets both. `()`
-/// leaves the response as the function wrote it. An error becomes the page of its status. Implement the
-/// trait for your own types.
+/// leaves the response as the function wrote it. An error becomes the page of its status. Implement
+/// the trait for your own types.
 ///
 /// # Examples
 ///

@@ -6,8 +6,8 @@ use crate::handler::endpoint::kind;
 
 /// An async function that can answer requests.
 ///
-/// It takes no arguments, or the [`Context`] and then up to three [path arguments](PathArgs) in order.
-/// `A` is inferred. It keeps the implementations for different numbers of arguments apart.
+/// It takes no arguments, or the [`Context`] and then up to three [path arguments](PathArgs) in
+/// order. `A` is inferred. It keeps the implementations for different numbers of arguments apart.
 #[diagnostic::on_unimplemented(
     message = "this is not a function that a route can call",
     label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments",
@@ -84,12 +84,12 @@ where
     }
 }
 
-/// A type that a function can take as a path argument: one that can be [parsed](FromArgument), or an
-/// `Option` of it.
+/// A type that a function can take as a path argument: one that can be [parsed](FromArgument), or
+/// an `Option` of it.
 ///
 /// An `Option` is `None` if the argument is absent, which only happens with an optional group of a
-/// [regular expression](crate::regex()). An argument that does not parse is answered with 404, also for
-/// an `Option`.
+/// [regular expression](crate::regex()). An argument that does not parse is answered with 404, also
+/// for an `Option`.
 ///
 /// `Kind` is inferred. It keeps the two blanket implementations apart.
 ///
