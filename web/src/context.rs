@@ -25,7 +25,7 @@ use std::rc::Rc;
 use squall_runtime::IOLoop;
 
 use crate::connection::Connection;
-use crate::http1::head::HeadError;
+use crate::http1::head::{HeadError, Range};
 use crate::routing::Index;
 use crate::scoreboard::served::Served;
 
@@ -110,6 +110,11 @@ impl Context {
         })?;
         exchange.awaits_body = !exchange.head.framing.is_empty();
         Ok(has_begun)
+    }
+
+    /// Calls `work` with the bytes of a part of the head.
+    fn with_bytes<R>(&self, range: Range, work: impl FnOnce(&[u8]) -> R) -> R {
+        self.connection.with(|buffers| work(buffers.input.part(range)))
     }
 
     pub(crate) fn connection(&self) -> Rc<Connection> {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 use crate::context::encoding::unknown_coding;
-use crate::error::{Error, HTTPError, Result, bad_request};
+use crate::error::{HTTPError, Result, bad_request};
 use crate::forms::urlencoded::{Fields, check_fields, not_utf8};
 use crate::http1::field::decimal;
 use crate::http1::head::Range;
@@ -23,9 +23,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// - 404 if it does not parse as a `T`, or if it is absent because an optional group of a
-    ///   regular expression did not match (see
-    ///   [`optional_path_argument`](Self::optional_path_argument));
+    /// - 404 if it does not parse as a `T`, or is absent because an optional group of a regular
+    ///   expression did not match: see [`optional_path_argument`](Self::optional_path_argument);
     /// - 400 if it is not UTF-8;
     /// - 500 if the route has no argument of that name.
     ///
@@ -85,7 +84,10 @@ impl Context {
         let position = self.with_pattern(|pattern| {
             pattern.argument_names().iter().position(|other| other == name)
         });
-        position.flatten().ok_or_else(|| no_such_argument(name))
+        match position.flatten() {
+            Some(position) => Ok(position),
+            None => Err(NoSuchArgument(name.to_owned()).into()),
+        }
     }
 
     /// Returns the path argument at `position`, counted from 0, percent-decoded and parsed.
@@ -107,9 +109,7 @@ impl Context {
     /// assert_eq!(TestClient::new(app).get("/1999-07").send().text(), "7/1999");
     /// ```
     pub fn path_argument_at<T: FromArgument>(&self, position: usize) -> Result<T> {
-        let Some(range) = self.exchange.arguments.range(position) else {
-            return Err(HTTPError::NOT_FOUND.into());
-        };
+        let range = self.exchange.arguments.range(position).ok_or(HTTPError::NOT_FOUND)?;
         let range = self.exchange.head.path.part(range.start, range.end);
         match T::from_digits(|| self.with_bytes(range, decimal)) {
             Some(number) => Ok(number),
@@ -171,7 +171,10 @@ impl Context {
             None => self.query_fields()?.last(name)?,
             found => found,
         };
-        found.ok_or_else(|| missing(name))
+        found.ok_or_else(|| {
+            let message = format!("missing argument {name:?}");
+            HTTPError::BAD_REQUEST.with_log_message(message).into()
+        })
     }
 
     /// Returns the argument called `name`, parsed.
@@ -296,20 +299,6 @@ impl Context {
         let media_type = content_type.split(';').next().unwrap_or_default();
         media_type.trim().eq_ignore_ascii_case(FORM)
     }
-
-    /// Calls `work` with the bytes of a part of the head.
-    pub(super) fn with_bytes<R>(&self, range: Range, work: impl FnOnce(&[u8]) -> R) -> R {
-        self.connection.with(|buffers| work(buffers.input.part(range)))
-    }
-}
-
-#[track_caller]
-fn no_such_argument(name: &str) -> Error {
-    NoSuchArgument(name.to_owned()).into()
-}
-
-fn missing(name: &str) -> Error {
-    HTTPError::BAD_REQUEST.with_log_message(format!("missing argument {name:?}")).into()
 }
 
 /// A handler asked for an argument that its route does not have.
@@ -369,8 +358,7 @@ pub trait FromArgument: Sized {
 
     /// Fast path of [`from_argument`](Self::from_argument): same result; skip on a first reading.
     ///
-    /// Converts an argument of plain digits if this type is an integer, without decoding it to
-    /// text.
+    /// Converts an argument of plain digits to an integer, without decoding it to text.
     #[doc(hidden)]
     #[inline]
     fn from_digits(digits: impl Fn() -> Option<u64>) -> Option<Self> {

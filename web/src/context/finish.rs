@@ -6,13 +6,16 @@
 
 use std::any::Any;
 
+use crate::connection::Connection;
 use crate::connection::watch::{Cancellation, Departure};
 use crate::context::Context;
-use crate::context::response::{Progress, ResponseError};
+use crate::context::response::{Progress, Response, ResponseError};
 use crate::context::upgrade::{ServeWebSocket, Upgrade};
 use crate::error::Result;
 use crate::error::panic::panic_error;
 use crate::http::{Method, StatusCode};
+use crate::http1::encode::ResponseFraming;
+use crate::http1::head::Head;
 use crate::http1::header_list::Role;
 use crate::scoreboard::Ending;
 
@@ -217,6 +220,26 @@ impl Context {
             }
         }
     }
+}
+
+/// Whether the connection stays open after `response`, if all of the request's body is read.
+#[inline]
+pub(super) fn keeps_alive(
+    connection: &Connection,
+    request: &Head,
+    response: &Response,
+    framing: ResponseFraming,
+) -> bool {
+    // The client takes what follows such a response for another protocol, even if the handler has
+    // failed after its 101, or nothing here opens tunnels (RFC 9110 §9.3.6).
+    let leaves_http = response.status == StatusCode::SWITCHING_PROTOCOLS
+        || request.method == Method::CONNECT && response.status.is_success();
+    request.keep_alive
+        && framing != ResponseFraming::UntilClose
+        && !connection.worker.is_draining()
+        && !connection.is_at_last_request()
+        && !response.headers.asks_to_close()
+        && !leaves_http
 }
 
 /// Whether responses with this status have no body.

@@ -1,10 +1,9 @@
 //! Queues the bytes of a response: whole, or in pieces after a [`flush`](Context::flush).
 
-use crate::connection::Connection;
 use crate::context::Context;
 use crate::context::exchange::Exchange;
-use crate::context::finish::is_bodiless;
-use crate::context::response::{Progress, Response, ResponseError};
+use crate::context::finish::{is_bodiless, keeps_alive};
+use crate::context::response::{Progress, ResponseError};
 use crate::error::undelivered::Undelivered;
 use crate::error::{Error, Result};
 use crate::http::{Method, StatusCode, header};
@@ -14,7 +13,7 @@ use crate::http1::encode::{
 };
 use crate::http1::etag::ETag;
 use crate::http1::field::has_token;
-use crate::http1::head::{Head, Version};
+use crate::http1::head::Version;
 use crate::http1::header_list::Role;
 use crate::http1::send_buffer::SendBuffer;
 
@@ -246,24 +245,4 @@ impl Context {
         let length = digits.and_then(|digits| digits.parse().ok());
         length.map(Some).ok_or_else(|| ResponseError::InvalidLength.into())
     }
-}
-
-/// Whether the connection stays open after `response`, if all of the request's body is read.
-#[inline]
-pub(super) fn keeps_alive(
-    connection: &Connection,
-    request: &Head,
-    response: &Response,
-    framing: ResponseFraming,
-) -> bool {
-    // The client takes what follows such a response for another protocol, even if the handler has
-    // failed after its 101, or nothing here opens tunnels (RFC 9110 §9.3.6).
-    let leaves_http = response.status == StatusCode::SWITCHING_PROTOCOLS
-        || request.method == Method::CONNECT && response.status.is_success();
-    request.keep_alive
-        && framing != ResponseFraming::UntilClose
-        && !connection.worker.is_draining()
-        && !connection.is_at_last_request()
-        && !response.headers.asks_to_close()
-        && !leaves_http
 }

@@ -4,7 +4,7 @@ use squall_runtime::log;
 
 use crate::context::Context;
 use crate::context::exchange::Exchange;
-use crate::context::send::keeps_alive;
+use crate::context::finish::keeps_alive;
 use crate::http::{Method, StatusCode};
 use crate::http1::encode::{ResponseFraming, encode_fast};
 use crate::http1::etag::ETag;
