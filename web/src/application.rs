@@ -272,10 +272,10 @@ impl Application {
 
     /// Starts the endpoint of a request that no middleware is around.
     pub(crate) fn start(&self, cx: Context) -> Started {
-        let Target::Route(row) = cx.target() else { return Started::NotHere(cx) };
+        let Target::Route(row) = cx.target() else { return Started::CallInstead(cx) };
         match self.routes.get(row) {
             Some(route) if !cx.has_refusal() => route.endpoint.start(cx),
-            _ => Started::NotHere(cx),
+            _ => Started::CallInstead(cx),
         }
     }
 

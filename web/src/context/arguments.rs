@@ -69,7 +69,8 @@ impl Context {
     ///     write!(cx, "{month:?}")
     /// }
     ///
-    /// let app = Application::new([regex("/(?<year>[0-9]{4})(?:/(?<month>[0-9]+))?", get(archive))]);
+    /// let pattern = "/(?<year>[0-9]{4})(?:/(?<month>[0-9]+))?";
+    /// let app = Application::new([regex(pattern, get(archive))]);
     /// let client = TestClient::new(app);
     /// assert_eq!(client.get("/1999/7").send().text(), "Some(7)");
     /// assert_eq!(client.get("/1999").send().text(), "None");

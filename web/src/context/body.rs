@@ -214,6 +214,19 @@ impl Body {
     /// # Errors
     ///
     /// 400 if it is not UTF-8, and the errors of reading [the body](Self#errors).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
+    /// async fn shout(cx: &mut Context) -> Result {
+    ///     cx.write(cx.body().text().await?.to_uppercase())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", post(shout))]));
+    /// assert_eq!(client.post("/").body("hello").send().text(), "HELLO");
+    /// assert_eq!(client.post("/").body([0xff]).send().status(), 400);
+    /// ```
     pub async fn text(self) -> Result<String> {
         let bytes = self.await?;
         String::from_utf8(bytes.into()).map_err(bad_request)

@@ -46,7 +46,8 @@ impl Context {
     ///     cx.write("stored")
     /// }
     ///
-    /// let response = TestClient::new(Application::new([route("/", post(create))])).post("/").send();
+    /// let client = TestClient::new(Application::new([route("/", post(create))]));
+    /// let response = client.post("/").send();
     /// assert_eq!(response.status(), StatusCode::CREATED);
     /// assert_eq!(response.header("location"), Some("/stories/7"));
     /// ```
@@ -67,6 +68,20 @@ impl Context {
     ///
     /// A phrase with a control character in it becomes `Unknown`. Has no effect when
     /// [`set_status`](Self::set_status) has none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, StatusCode, get, route};
+    /// async fn calm(cx: &mut Context) {
+    ///     let status = StatusCode::from_u16(420).unwrap();
+    ///     cx.set_status_with_reason(status, "Enhance Your Calm");
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(calm))]));
+    /// let answer = client.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// assert!(answer.starts_with("HTTP/1.1 420 Enhance Your Calm\r\n"));
+    /// ```
     pub fn set_status_with_reason(&mut self, status: StatusCode, reason: impl Into<String>) {
         self.set_status(status);
         if !self.is_head_sent() {
@@ -159,6 +174,19 @@ impl Context {
     /// # Errors
     ///
     /// Like [`set_header`](Self::set_header).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn cookies(cx: &mut Context) -> Result {
+    ///     cx.add_header("Set-Cookie", "a=1")?;
+    ///     cx.add_header("Set-Cookie", "b=2")
+    /// }
+    ///
+    /// let response = TestClient::new(Application::new([route("/", get(cookies))])).get("/").send();
+    /// assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
+    /// ```
     #[track_caller]
     pub fn add_header<N, V>(&mut self, name: N, value: V) -> Result
     where

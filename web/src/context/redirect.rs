@@ -22,7 +22,8 @@ impl Context {
     ///     cx.redirect("/new")
     /// }
     ///
-    /// let response = TestClient::new(Application::new([route("/old", get(old))])).get("/old").send();
+    /// let client = TestClient::new(Application::new([route("/old", get(old))]));
+    /// let response = client.get("/old").send();
     /// assert_eq!((response.status().as_u16(), response.header("location")), (302, Some("/new")));
     /// ```
     #[track_caller]

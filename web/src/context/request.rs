@@ -19,7 +19,8 @@ impl Context {
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
     /// async fn about(cx: &mut Context) -> Result {
-    ///     cx.write(format!("{} {} of {}, asking {}", cx.method(), cx.path(), cx.host(), cx.query()))
+    ///     let (method, path, host) = (cx.method(), cx.path(), cx.host());
+    ///     cx.write(format!("{method} {path} of {host}, asking {}", cx.query()))
     /// }
     ///
     /// let client = TestClient::new(Application::new([route("/here", get(about))]));

@@ -175,6 +175,21 @@ impl Context {
     ///
     /// Middleware that changes the response of a handler must check this if the handler may
     /// [`flush`](Self::flush).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, get, route};
+    /// let app = Application::new([route("/", get(async || "hello"))]).around(async |cx, next| {
+    ///     next.run(cx).await?;
+    ///     if !cx.is_head_sent() {
+    ///         cx.set_header("Cache-Control", "no-store")?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// let response = TestClient::new(app).get("/").send();
+    /// assert_eq!(response.header("cache-control"), Some("no-store"));
+    /// ```
     pub fn is_head_sent(&self) -> bool {
         match self.exchange.response.progress {
             Progress::Open | Progress::Complete => false,

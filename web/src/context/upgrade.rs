@@ -65,8 +65,8 @@ impl Context {
     ///     })
     /// }
     /// # let client = TestClient::new(Application::new([route("/", get(echo))]));
-    /// # let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi";
-    /// # let answer = client.exchange(request);
+    /// # let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    /// # let answer = client.exchange(format!("{head}hi"));
     /// # assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\nhi"), "{answer}");
     /// ```
     #[track_caller]

@@ -20,7 +20,8 @@ use crate::types::local_future::LocalBoxFuture;
 ///
 /// ```
 /// use squall::testing::TestClient;
-/// use squall::{Application, Context, Endpoint, IntoEndpoint, LocalBoxFuture, Method, Result, route};
+/// use squall::{Application, Context, Endpoint, IntoEndpoint, Method, Result, route};
+/// use squall::LocalBoxFuture;
 ///
 /// struct Hello;
 ///
@@ -83,7 +84,7 @@ pub trait Endpoint {
     /// allocating. The default leaves the request to [`call`](Self::call).
     #[doc(hidden)]
     fn start(&self, cx: Context) -> Started {
-        Started::NotHere(cx)
+        Started::CallInstead(cx)
     }
 }
 
@@ -94,7 +95,7 @@ pub enum Started {
     /// The handler is running and owns the context.
     Running(RunningHandler),
     /// The endpoint must be [called](Endpoint::call), with the context that this gives back.
-    NotHere(Context),
+    CallInstead(Context),
 }
 
 /// A value that can be the endpoint of a route: a [`RequestHandler`](crate::RequestHandler) or

@@ -188,7 +188,8 @@ impl Functions {
     /// use squall::{Application, Method, get, put, route};
     ///
     /// let purge = Method::from_bytes(b"PURGE").unwrap();
-    /// let cached = get(async || "cached").put(async || "stored").on(purge.clone(), async || "gone");
+    /// let cached = get(async || "cached").put(async || "stored");
+    /// let cached = cached.on(purge.clone(), async || "gone");
     /// let client = TestClient::new(Application::new([
     ///     route("/", cached),
     ///     route("/drop", put(async || "taken").delete(async || "dropped")),
@@ -267,7 +268,7 @@ impl Endpoint for Functions {
     fn start(&self, cx: Context) -> Started {
         match self.find(cx.method()) {
             Some(function) => Started::Running(function.start(cx)),
-            None => Started::NotHere(cx),
+            None => Started::CallInstead(cx),
         }
     }
 }

@@ -87,14 +87,13 @@ impl<F> Default for FutureSlot<F> {
 impl<F: Future<Output = Answered> + 'static> FutureSlot<F> {
     /// Puts `future` into the box of the last one, or into a new box.
     fn start(self: &Rc<Self>, future: F) -> RunningHandler {
-        let Some(mut slotted) = self.0.take() else { return self.start_in_new_box(future) };
-        slotted.as_mut().project().future.set(future);
-        RunningHandler(slotted)
-    }
-
-    #[cold]
-    fn start_in_new_box(self: &Rc<Self>, future: F) -> RunningHandler {
-        RunningHandler(Box::pin(SlottedFuture { future, slot: Rc::downgrade(self) }))
+        match self.0.take() {
+            Some(mut slotted) => {
+                slotted.as_mut().project().future.set(future);
+                RunningHandler(slotted)
+            }
+            None => RunningHandler(Box::pin(SlottedFuture { future, slot: Rc::downgrade(self) })),
+        }
     }
 }
 

@@ -147,10 +147,10 @@ impl Service {
         // Cloning the handler is the user's code, and may block as well.
         self.worker.recorder.run(cx.served());
         let started =
-            if self.is_direct { self.application.start(cx) } else { Started::NotHere(cx) };
+            if self.is_direct { self.application.start(cx) } else { Started::CallInstead(cx) };
         match started {
             Started::Running(handler) => handler,
-            Started::NotHere(cx) => (self.answer_through)(Rc::clone(self), cx),
+            Started::CallInstead(cx) => (self.answer_through)(Rc::clone(self), cx),
         }
     }
 

@@ -8,6 +8,34 @@ use crate::handler::endpoint::kind;
 ///
 /// It takes no arguments, or the [`Context`] and then up to three [path arguments](PathArgs) in
 /// order. `A` is inferred. It keeps the implementations for different numbers of arguments apart.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Result, get, route};
+///
+/// async fn no_arguments() -> &'static str {
+///     "hello"
+/// }
+///
+/// async fn the_context(cx: &mut Context) -> Result {
+///     cx.write(cx.path())
+/// }
+///
+/// async fn path_arguments(cx: &mut Context, year: u16, month: u8) -> Result {
+///     write!(cx, "{month}/{year}")
+/// }
+///
+/// let client = TestClient::new(Application::new([
+///     route("/a", get(no_arguments)),
+///     route("/b", get(the_context)),
+///     route("/c/{year}/{month}", get(path_arguments)),
+/// ]));
+/// assert_eq!(client.get("/a").send().text(), "hello");
+/// assert_eq!(client.get("/b").send().text(), "/b");
+/// assert_eq!(client.get("/c/1999/7").send().text(), "7/1999");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this is not a function that a route can call",
     label = "expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments",
