@@ -11,20 +11,21 @@ use crate::error::{HTTPError, Result};
 use crate::http::{StatusCode, header};
 use crate::types::local_future::LocalBoxFuture;
 
-/// What serves a connection after the switch of protocols.
+/// The code that serves a connection after a 101.
 pub(crate) enum Upgrade {
-    /// The request is forgotten by then.
+    /// Gets the stream. The request has been dropped by then.
     Stream(Serve),
+    /// Gets the stream and the request.
     WebSocket(ServeWebSocket),
 }
 
 /// Serves a WebSocket.
 pub(crate) type ServeWebSocket = Box<dyn FnOnce(Handover) -> LocalBoxFuture<'static, ()>>;
 
-/// What a WebSocket begins with.
+/// The stream and the request of a new WebSocket.
 pub(crate) struct Handover {
     pub(crate) stream: Upgraded,
-    /// Bytes that were received behind the request.
+    /// Bytes that were received after the request.
     pub(crate) early: Vec<u8>,
     /// The request. It stays until [`Connection::let_go`](crate::connection::Connection::let_go).
     pub(crate) cx: Context,
@@ -77,7 +78,7 @@ impl Context {
         self.begin_upgrade(Upgrade::Stream(Box::new(|stream| Box::pin(serve(stream)))))
     }
 
-    /// Answers 101, after which `upgrade` has the connection.
+    /// Completes the response with 101. `upgrade` serves the connection after it.
     #[track_caller]
     pub(crate) fn begin_upgrade(&mut self, upgrade: Upgrade) -> Result {
         if self.is_finished() {
@@ -107,12 +108,12 @@ impl Context {
         self.exchange.rare.as_mut()?.upgrade.take()
     }
 
-    /// The limits and time-outs of a WebSocket.
+    /// Returns the limits and time-outs of a WebSocket.
     pub(crate) fn websocket_options(&self) -> &Rc<WebSocketOptions> {
         &self.exchange.policy().websocket
     }
 
-    /// The line of the route, for the log.
+    /// Returns the source line of the route, for the log.
     pub(crate) fn route_location(&self) -> Option<&'static Location<'static>> {
         self.exchange.policy().location
     }
