@@ -43,7 +43,8 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
                 return upgrade::hand_over(connection.release(), serve).await;
             }
             Conclusion::WebSocket(serve, cx) => {
-                return open_websocket(connection.release(), serve, cx).await;
+                // Boxed, so that the tasks of other connections are smaller.
+                return Box::pin(open_websocket(connection.release(), serve, cx)).await;
             }
             // The service makes a `WebSocket` of it.
             Conclusion::Upgrade(Upgrade::WebSocket(_)) => return,
