@@ -1,4 +1,4 @@
-//! Regular files: opened and read in the pool of threads, for the system has no way to wait for a
+//! Regular files. The pool opens and reads them, because the kernel offers no way to wait for a
 //! disk without blocking.
 
 use std::fmt;
@@ -17,13 +17,12 @@ use crate::{IOLoop, sleep};
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "file/not_cached.rs")]
 mod cached;
 
-/// How much is read on the loop's thread at most, if the system has it in memory.
-///
-/// Copying as much takes some 10 µs, which is about what a trip to the pool costs.
+/// The most that is read on the loop's thread, if the kernel has it in memory. Copying this takes
+/// about 10 µs, like a trip to the pool.
 const CACHED_LIMIT: usize = 64 * 1024;
 
-/// The first pause before a file is opened again that another process holds a lease on. Each pause
-/// is twice as long as the one before.
+/// The first pause before the next attempt to open a file on which another process holds a lease.
+/// Each pause is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 
 /// The longest of these pauses.
@@ -31,8 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A regular file that is open for reading.
 ///
-/// Neither opening nor reading it blocks the loop: the [pool](IOLoop::run_in_executor) does both.
-/// Clones share the one descriptor, which is closed with the last of them.
+/// The [pool](IOLoop::run_in_executor) opens and reads it, so the loop does not block. Clones share
+/// one descriptor, which the last one closes.
 ///
 /// # Examples
 ///
@@ -53,7 +52,7 @@ pub struct RegularFile(Arc<Opened>);
 struct Opened {
     file: File,
     metadata: Metadata,
-    /// When the kernel was asked for the metadata.
+    /// When the metadata was read.
     opened_at: SystemTime,
     path: Option<PathBuf>,
 }
@@ -61,22 +60,22 @@ struct Opened {
 impl RegularFile {
     /// Opens the file at `path`, in the pool.
     ///
-    /// Links are followed. A FIFO, a device or a socket is refused without waiting for the process at
-    /// its other end.
+    /// This follows links. It refuses a FIFO, a device or a socket without waiting for the process
+    /// at the other end.
     ///
-    /// Another process may hold a lease on the file, as Samba does. The kernel tells it to give the
-    /// lease up, and takes it away after `/proc/sys/fs/lease-break-time` seconds (45 by default). This
-    /// waits for either without keeping a thread of the pool.
+    /// Another process may hold a lease on the file, as Samba does. The kernel asks it to give up
+    /// the lease, and revokes the lease after `/proc/sys/fs/lease-break-time` seconds (45 by
+    /// default). This waits for either, without occupying a thread of the pool.
     ///
     /// # Errors
     ///
     /// - [`IsADirectory`](io::ErrorKind::IsADirectory);
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a FIFO, a device or a socket, and for a path
-    ///   with a NUL;
-    /// - [`NotFound`](io::ErrorKind::NotFound), also for a loop of symbolic links, and for a name that
-    ///   the file system cannot have;
-    /// - other errors of the kernel, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied) and
-    ///   too many open files.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a FIFO, a device or a socket, and for a
+    ///   path with a NUL;
+    /// - [`NotFound`](io::ErrorKind::NotFound), also for a loop of symbolic links and for a name
+    ///   that the file system does not allow;
+    /// - other errors of the kernel, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied)
+    ///   and too many open files.
     ///
     /// # Examples
     ///
@@ -93,18 +92,18 @@ impl RegularFile {
         Self::open_then(path, |file| file).await
     }
 
-    /// Opens the file at `path` in the pool, and calls `work` with it there: one trip to the pool
-    /// rather than two.
+    /// Opens the file at `path` in the pool, and calls `work` with it there. This takes one trip to
+    /// the pool instead of two.
     ///
     /// It waits for a lease like [`open`](Self::open).
     ///
     /// # Errors
     ///
-    /// Like [`open`](Self::open); `work` is not called then.
+    /// Those of [`open`](Self::open), without calling `work`.
     ///
     /// # Panics
     ///
-    /// If `work` panics.
+    /// Panics if `work` does.
     ///
     /// # Examples
     ///
@@ -144,19 +143,19 @@ impl RegularFile {
         }
     }
 
-    /// Opens the file at `path` on this thread: for a job that goes on with it.
+    /// Opens the file at `path` on this thread, for a job that then uses it.
     ///
     /// # Errors
     ///
-    /// Like [`open`](Self::open), and [`WouldBlock`](io::ErrorKind::WouldBlock) if another process
-    /// holds a lease on the file: it has been told to give it up.
+    /// Those of [`open`](Self::open), and [`WouldBlock`](io::ErrorKind::WouldBlock) if another
+    /// process holds a lease on the file. The kernel has asked it to give up the lease.
     ///
     /// # Examples
     ///
     /// ```
     /// use squall_runtime::{IOLoop, RegularFile};
     ///
-    /// // One trip to the pool rather than two.
+    /// // One trip to the pool instead of two.
     /// let job = || {
     ///     let file = RegularFile::open_blocking("Cargo.toml")?;
     ///     file.read_blocking(0, file.metadata().len() as usize)
@@ -172,11 +171,11 @@ impl RegularFile {
         Self::check(open_file(&path)?, Some(path))
     }
 
-    /// Takes a file that is open already; the pool looks what it is.
+    /// Takes an open file. The pool checks that it is a regular file.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), if it is no regular file.
+    /// Those of [`open`](Self::open) for a file that is not regular.
     ///
     /// # Examples
     ///
@@ -192,11 +191,11 @@ impl RegularFile {
         IOLoop::current().run_in_executor(move || Self::from_std_blocking(file)).await?
     }
 
-    /// As [`from_std`](Self::from_std), on this thread.
+    /// Like [`from_std`](Self::from_std), but on this thread.
     ///
     /// # Errors
     ///
-    /// As [`from_std`](Self::from_std).
+    /// Those of [`from_std`](Self::from_std).
     ///
     /// # Examples
     ///
@@ -206,7 +205,8 @@ impl RegularFile {
     }
 
     fn check(file: File, path: Option<PathBuf>) -> io::Result<Self> {
-        // Before the metadata: a file that changes in between then looks younger than it is.
+        // Read before the metadata, so that a file that changes in between looks older than its
+        // change.
         let opened_at = SystemTime::now();
         let metadata = file.metadata()?;
         if metadata.is_dir() {
@@ -218,7 +218,7 @@ impl RegularFile {
         Ok(Self(Arc::new(Opened { file, metadata, opened_at, path })))
     }
 
-    /// What the system said of the file when it was opened.
+    /// Returns the metadata of the file as of when it was opened.
     ///
     /// # Examples
     ///
@@ -227,7 +227,7 @@ impl RegularFile {
         &self.0.metadata
     }
 
-    /// When the kernel was asked for the [metadata](Self::metadata).
+    /// Returns when the [metadata](Self::metadata) was read, or shortly before.
     ///
     /// # Examples
     ///
@@ -245,7 +245,7 @@ impl RegularFile {
         self.0.opened_at
     }
 
-    /// Where it was opened, if it was opened by its path.
+    /// Returns the path, if the file was opened by its path.
     ///
     /// # Examples
     ///
@@ -254,14 +254,14 @@ impl RegularFile {
         self.0.path.as_deref()
     }
 
-    /// The `length` bytes from `offset` on.
+    /// Reads `length` bytes from `offset` on.
     ///
-    /// Up to 64 KiB that the system has in memory are read at once (on Linux). For all else, and
-    /// whenever that is not known, the pool reads.
+    /// On Linux, up to 64 KiB that the kernel has in memory are read at once. Otherwise the pool
+    /// reads.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends before, and those of the
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends earlier, and errors of the
     /// disk.
     ///
     /// # Examples
@@ -277,11 +277,11 @@ impl RegularFile {
         IOLoop::current().run_in_executor(move || file.read_blocking(offset, length)).await?
     }
 
-    /// As [`read`](Self::read), on this thread.
+    /// Like [`read`](Self::read), but on this thread.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     ///
     /// # Examples
     ///
@@ -294,7 +294,7 @@ impl RegularFile {
         }
     }
 
-    /// Reads the whole file on this thread, whatever length its metadata says: files of `/proc` and
+    /// Reads the whole file on this thread, whatever length its metadata has. Files of `/proc` and
     /// some of `/sys` have content and a length of 0.
     ///
     /// # Errors
@@ -332,7 +332,7 @@ impl RegularFile {
         }
     }
 
-    /// Whether nobody else has the descriptor.
+    /// Returns whether no clone shares the descriptor.
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
@@ -353,7 +353,7 @@ impl fmt::Debug for RegularFile {
 
 /// Why a job has not opened a file.
 enum Refused<F> {
-    /// Another process holds a lease on it. The job gives back what it has not used.
+    /// Another process holds a lease on it. The job returns its unused parts.
     Leased(PathBuf, F),
     Other(io::Error),
 }
@@ -375,7 +375,7 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-/// A file has fewer bytes than were asked for.
+/// The error if a file has fewer bytes than were asked for.
 pub(crate) fn shorter() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")
 }

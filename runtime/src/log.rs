@@ -1,11 +1,11 @@
-//! What the loop and the server have to say, to whoever listens.
+//! The log of the loop and the server.
 //!
-//! With a `tracing` subscriber, lines are events of it. Without one, warnings and errors go to
-//! standard error, one line each, so that a newcomer's failing handler is never silent.
+//! With a `tracing` subscriber, log lines are its events. Without one, warnings and errors go to
+//! standard error, one line each, so that no failure is silent.
 //!
-//! Without a subscriber, logging never waits and never fails: a line for which standard error has no
-//! room is dropped. A subscriber decides this for itself. Its writer runs on the thread of the loop and
-//! in the supervisor, so that it must not wait either: [`stderr`](stderr()) is one that does not.
+//! Without a subscriber, logging never waits and never fails: a line is dropped if standard error
+//! has no room. A subscriber must take care of this itself. Its writer runs on the thread of the
+//! loop and in the supervisor, so it must not wait: use [`stderr`](stderr()).
 
 use std::fmt;
 
@@ -17,14 +17,14 @@ mod stderr;
 pub use stderr::{Stderr, stderr};
 pub(crate) use stderr::{has_room, write};
 
-/// What the runtime and the server themselves report.
+/// Reports of the runtime and the server.
 pub const GENERAL: Target = Target::General;
-/// What goes wrong in the application's own code: panics, errors that nobody handled.
+/// Failures of the application's own code: panics and unhandled errors.
 pub const APPLICATION: Target = Target::Application;
 /// One line for each request served.
 pub const ACCESS: Target = Target::Access;
 
-/// The three logs, as Tornado has them.
+/// The three logs of Tornado.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -37,7 +37,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The target's name as `tracing` filters see it: `squall::general` and so on.
+    /// Returns the name of the target for `tracing` filters, such as `squall::general`.
     ///
     /// # Examples
     ///
@@ -53,14 +53,14 @@ impl Target {
     }
 }
 
-/// Logs something that went wrong and needs somebody's attention.
+/// Logs a failure that needs attention.
 ///
 /// # Examples
 ///
 /// ```
 /// use squall_runtime::log;
 ///
-/// log::error(log::APPLICATION, format_args!("the index is gone, rebuilding it"));
+/// log::error(log::APPLICATION, format_args!("the index is missing, rebuilding it"));
 /// ```
 pub fn error(target: Target, message: fmt::Arguments<'_>) {
     match target {
@@ -71,14 +71,14 @@ pub fn error(target: Target, message: fmt::Arguments<'_>) {
     write_without_subscriber(Level::ERROR, target, message);
 }
 
-/// Logs something that is wrong but was dealt with.
+/// Logs a problem that was dealt with.
 ///
 /// # Examples
 ///
 /// ```
 /// use squall_runtime::log;
 ///
-/// log::warn(log::GENERAL, format_args!("out of descriptors, accepting again in 100 ms"));
+/// log::warn(log::GENERAL, format_args!("too many open files, accepting again in 100 ms"));
 /// ```
 pub fn warn(target: Target, message: fmt::Arguments<'_>) {
     match target {
@@ -89,7 +89,7 @@ pub fn warn(target: Target, message: fmt::Arguments<'_>) {
     write_without_subscriber(Level::WARN, target, message);
 }
 
-/// Logs something that is as it should be. Without a subscriber it is not shown.
+/// Logs normal operation. Not shown without a subscriber.
 ///
 /// # Examples
 ///
@@ -106,8 +106,8 @@ pub fn info(target: Target, message: fmt::Arguments<'_>) {
     }
 }
 
-/// Says whether [`info`] reaches a subscriber with a line of the access log, which is worth
-/// asking before one is made up for each request.
+/// Returns whether a subscriber receives [`info`] lines of the access log. Ask before you format a
+/// line for each request.
 ///
 /// # Examples
 ///
@@ -126,12 +126,12 @@ fn write_without_subscriber(level: Level, target: Target, message: fmt::Argument
     }
 }
 
-/// A line longer than this is cut: together with the note that messages were dropped, it can still be
-/// written at once.
+/// Longer lines are cut. Together with the note about dropped messages, a line still fits into one
+/// write.
 const LONGEST_LINE: usize = stderr::LONGEST_WRITE - 80;
 
-/// One line, whatever the message holds, and one `write`, so that the lines of several workers
-/// do not mix.
+/// Formats one line, whatever the message contains. It is written at once, so lines of several
+/// workers do not mix.
 fn line(level: Level, target: Target, message: fmt::Arguments<'_>) -> String {
     let message = message.to_string();
     let mut line = format!("{level:>5} {}: ", target.name());

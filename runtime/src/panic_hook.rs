@@ -1,9 +1,9 @@
-//! The panic hook: reports a panic as the standard hook does, but never waits for the reader of
-//! standard error. It also notes where the panic came from, for the log.
+//! The panic hook. It reports a panic like the standard hook, but never waits for the reader of
+//! standard error. It also notes the location of the panic for the log.
 //!
-//! It is installed when a loop first runs, or before the process forks. A hook that the program has
-//! installed before is called in place of the report. One that is installed later takes the place
-//! of this one.
+//! It is installed when a loop first runs, or before the process forks. If the program has
+//! installed a hook before, that hook makes the report. A hook that is installed later replaces
+//! this one.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
@@ -21,21 +21,21 @@ use crate::log;
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-/// This process belongs to a server. Others, such as a test harness, may have redirected what the
-/// standard hook writes, which only that hook heeds.
+/// This process belongs to a server. Other processes, such as a test harness, may redirect the
+/// output of the standard hook, so they use that hook.
 static OWNS_PROCESS: AtomicBool = AtomicBool::new(false);
 
-/// The standard library aborts after these, and writes one more line before, which may wait. These are
-/// the messages of panics that it raises itself.
+/// The messages of panics after which the standard library aborts. It writes one more line before
+/// it aborts, which may wait.
 const ABORTING: [&str; 2] =
     ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
 
 thread_local! {
-    /// The message of the last panic of this thread, and where it came from.
+    /// The message of the last panic of this thread, and its location.
     static LAST: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
-/// Installs the hook where a loop runs: for the whole process if that is on its main thread.
+/// Installs the hook where a loop runs, for the whole process if this is its main thread.
 pub(crate) fn install() {
     if thread::current().name() == Some("main") {
         OWNS_PROCESS.store(true, Ordering::Relaxed);
@@ -43,16 +43,16 @@ pub(crate) fn install() {
     install_once();
 }
 
-/// Installs the hook in a process that will be a supervisor, and in its workers.
+/// Installs the hook in a process that becomes a supervisor, and in its workers.
 pub(crate) fn install_in_server() {
     OWNS_PROCESS.store(true, Ordering::Relaxed);
     install_once();
 }
 
-/// Returns where the panic with this payload came from, as `file:line:column`.
+/// Returns the location of the panic with this payload, as `file:line:column`.
 ///
-/// `None` if it was raised on another thread, if it was not the last one of this thread, or if the
-/// program has installed a hook of its own since the loop first ran.
+/// Returns `None` if another thread raised it, if this thread has panicked again since, or if the
+/// program has installed its own hook after the loop first ran.
 ///
 /// # Examples
 ///
@@ -76,13 +76,13 @@ pub fn panic_location(payload: &(dyn Any + Send)) -> Option<String> {
 
 fn install_once() {
     static INSTALLED: Once = Once::new();
-    // A thread that panics may not change the hook.
+    // A thread that is panicking must not change the hook.
     if thread::panicking() {
         return;
     }
     INSTALLED.call_once(|| {
         let installed = panic::take_hook();
-        // There is none of the program's any more: this is the standard one.
+        // The first call removed a hook of the program, so this is the standard one.
         let standard = panic::take_hook();
         let is_standard = is_same(&installed, &standard);
         panic::set_hook(Box::new(move |info| {
@@ -98,8 +98,8 @@ fn install_once() {
     });
 }
 
-/// Whether both are the same function. Neither holds anything, so that only the table of their
-/// methods tells them apart.
+/// Returns whether both are the same function. Neither has data, so only their vtables distinguish
+/// them.
 fn is_same(one: &Hook, other: &Hook) -> bool {
     size_of_val(&**one) == 0 && ptr::eq(&raw const **one, &raw const **other)
 }
@@ -114,7 +114,7 @@ fn note(info: &PanicHookInfo<'_>) {
 
 fn report(info: &PanicHookInfo<'_>) {
     let text = message(info.payload()).unwrap_or("(its payload is not a string)");
-    // The name is gone while the thread's locals are destroyed.
+    // The thread has no name any more while its thread-locals are destroyed.
     let thread = LAST.try_with(|_| thread::current()).ok();
     let name = thread.as_ref().and_then(|thread| thread.name());
     let mut report = format!("thread '{}' panicked", name.unwrap_or("<unnamed>"));

@@ -19,12 +19,11 @@ use crate::{IOLoop, TimeoutHandle};
 
 /// Calls an async function once per period.
 ///
-/// A period is measured from the start of one call to the start of the next. A call that
-/// takes longer than the period makes the times it missed be skipped, and the next call comes
-/// at a multiple of the period; so calls never overlap. A panic in a call is logged, and the
-/// calls go on.
+/// A period is the time from the start of one call to the start of the next. Calls never overlap:
+/// if a call takes longer than the period, the missed times are skipped, and the next call comes at
+/// a multiple of the period. A panic in a call is logged, and the calls continue.
 ///
-/// This is a handle: clones of it mean the same callback, and dropping them stops nothing.
+/// Clones are handles of the same callback, and dropping them does not stop it.
 ///
 /// # Examples
 ///
@@ -51,11 +50,11 @@ use crate::{IOLoop, TimeoutHandle};
 pub struct PeriodicCallback(Rc<State>);
 
 impl PeriodicCallback {
-    /// A callback that is to run every `period`. It begins with [`start`](Self::start).
+    /// Makes a callback that runs every `period` once it is [started](Self::start).
     ///
     /// # Panics
     ///
-    /// If `period` is zero.
+    /// Panics if `period` is zero.
     ///
     /// # Examples
     ///
@@ -74,12 +73,12 @@ impl PeriodicCallback {
         }))
     }
 
-    /// Moves each time at random by a part of the period, so that many processes do not all
-    /// act at once: with 0.1, periods are from 5 % shorter to 5 % longer. Default: 0.
+    /// Moves each time at random by a part of the period, so that many processes do not act at
+    /// once. With 0.1, periods are up to 5 % shorter or longer. Default: 0.
     ///
     /// # Panics
     ///
-    /// If `jitter` is not from 0 to 1.
+    /// Panics if `jitter` is not between 0 and 1.
     ///
     /// # Examples
     ///
@@ -98,8 +97,8 @@ impl PeriodicCallback {
         self
     }
 
-    /// Begins, with the first call one period from now, on the loop of this thread. If it
-    /// runs already, the time begins anew.
+    /// Starts the calls on the loop of this thread. The first one comes after one period. If it is
+    /// running already, the period starts again.
     ///
     /// # Examples
     ///
@@ -111,13 +110,13 @@ impl PeriodicCallback {
         let random = Random::from_system();
         *self.0.running.borrow_mut() = Some(Running { schedule, random, timeout: None });
         self.0.starts.set(self.0.starts.get() + 1);
-        // A call of before may still be under way; when it ends it sets the timeout.
+        // An earlier call may still run. It sets the timeout when it ends.
         if self.0.callback.borrow().is_some() {
             schedule_next(&self.0);
         }
     }
 
-    /// Ends. A call that is under way goes on to its end.
+    /// Stops the calls. A running call continues to its end.
     ///
     /// # Examples
     ///
@@ -139,7 +138,7 @@ impl PeriodicCallback {
         }
     }
 
-    /// Whether it was started and not stopped since.
+    /// Returns whether it was started and not stopped since.
     ///
     /// # Examples
     ///
@@ -165,22 +164,22 @@ struct State {
     made_at: &'static Location<'static>,
     period: Duration,
     jitter: Cell<f64>,
-    /// Absent while a call of it is under way.
+    /// `None` while it is being called.
     callback: RefCell<Option<Box<dyn Callback>>>,
     running: RefCell<Option<Running>>,
-    /// How often it was started, so that a call knows whether it still belongs to this start.
+    /// The number of starts, so that a call knows whether it belongs to the latest.
     starts: Cell<u64>,
 }
 
-/// What there is between start and stop.
+/// The state between start and stop.
 struct Running {
     schedule: Schedule,
     random: Random,
-    /// The next call. None while a call is under way.
+    /// The next call. `None` while a call runs.
     timeout: Option<TimeoutHandle>,
 }
 
-/// Sets the timeout of the next call, unless it was stopped.
+/// Sets the timeout of the next call, unless the callback was stopped.
 fn schedule_next(state: &Rc<State>) {
     if let Some(running) = &mut *state.running.borrow_mut() {
         let io_loop = IOLoop::current();
@@ -192,9 +191,9 @@ fn schedule_next(state: &Rc<State>) {
     }
 }
 
-/// One call and what comes after it.
+/// Makes one call and schedules the next.
 async fn call(state: Rc<State>, start: u64) {
-    // It may have been stopped between the timeout and here.
+    // The callback may have been stopped since the timeout.
     if state.running.borrow().is_none() || state.starts.get() != start {
         return;
     }
@@ -203,12 +202,12 @@ async fn call(state: Rc<State>, start: u64) {
     state.callback.replace(Some(callback));
     schedule_next(&state);
     if let Err(panic) = outcome {
-        // The loop logs it, as it does for every callback.
+        // The loop logs it, like every panic of a callback.
         resume_unwind(panic);
     }
 }
 
-/// An async function, its type erased.
+/// An async function with its type erased.
 trait Callback {
     fn call(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }

@@ -1,5 +1,5 @@
-//! What the loop of a worker writes where its supervisor sees it: when its turn began, and which
-//! task it runs. Who stands still for too long is known by this, and where.
+//! What a worker's loop shows its supervisor: when its turn began, and which task it runs. So the
+//! supervisor notices a worker that is stuck, and can name the task.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -15,22 +15,22 @@ thread_local! {
 struct Pulse {
     turn: &'static AtomicU64,
     task: &'static AtomicU64,
-    /// What is added to a time of this thread's clock.
+    /// Added to a time of this thread's clock.
     offset: u64,
 }
 
-/// Has the loop of this thread write into these words. `now` is the time of `nanos`, a time of this
-/// thread's clock, in the nanoseconds that `turn` is written in.
+/// Makes the loop of this thread write into these words. `now` is the time `nanos` of this thread's
+/// clock, in the nanoseconds of the supervisor.
 pub(crate) fn write_into(turn: &'static AtomicU64, task: &'static AtomicU64, now: u64, nanos: u64) {
     PULSE.set(Some(Pulse { turn, task, offset: now.wrapping_sub(nanos) }));
 }
 
-/// Whether the loop of this thread writes into any.
+/// Returns whether the loop of this thread writes its pulse.
 pub(crate) fn is_written() -> bool {
     PULSE.get().is_some()
 }
 
-/// A turn begins, at this time of the thread's clock.
+/// Notes that a turn begins, at this time of the thread's clock.
 #[inline]
 pub(crate) fn begin_turn(nanos: u64) {
     if let Some(pulse) = PULSE.get() {
@@ -38,7 +38,7 @@ pub(crate) fn begin_turn(nanos: u64) {
     }
 }
 
-/// The loop waits, or ends: that it has no turn is no fault.
+/// Notes that the loop waits or ends, so having no turn is normal.
 #[inline]
 pub(crate) fn rest() {
     if let Some(pulse) = PULSE.get() {
@@ -46,8 +46,8 @@ pub(crate) fn rest() {
     }
 }
 
-/// A task runs that was spawned there, or none. Only the address is written: who reads it has the
-/// same program in memory.
+/// Notes the spawn site of the running task, or that none runs. Only the address is written,
+/// because the supervisor runs the same program.
 #[inline]
 pub(crate) fn run(site: impl FnOnce() -> Option<&'static Location<'static>>) {
     if let Some(pulse) = PULSE.get() {
@@ -66,7 +66,7 @@ mod tests {
     static TASK: AtomicU64 = AtomicU64::new(0);
 
     #[test]
-    fn a_task_sees_its_turn_and_itself_and_nothing_is_left() {
+    fn a_turn_and_its_task_are_shown_and_cleared_at_the_end() {
         let run = || {
             crate::timer::read_clock();
             write_into(&TURN, &TASK, 5_000_000_000, crate::timer::nanos());
@@ -77,13 +77,13 @@ mod tests {
             });
             IOLoop::current().run_sync(task).unwrap().unwrap();
         };
-        // The words are written for as long as the thread lives.
+        // The words are written while the thread lives.
         thread::spawn(run).join().unwrap();
         assert_eq!((TURN.load(Relaxed), TASK.load(Relaxed)), (0, 0));
     }
 
     #[test]
-    fn what_runs_is_seen_even_if_it_has_begun_before_the_words_were_written_and_is_as_the_last() {
+    fn a_task_that_began_before_the_pulse_is_shown_and_so_is_another_of_the_same_site() {
         static TURN: AtomicU64 = AtomicU64::new(0);
         static TASK: AtomicU64 = AtomicU64::new(0);
         let spawn = || {
@@ -97,7 +97,7 @@ mod tests {
         let run = move || {
             IOLoop::current().run_sync(async {
                 let first = spawn().await.unwrap();
-                assert_eq!(TASK.load(Relaxed), 0, "this is no task");
+                assert_eq!(TASK.load(Relaxed), 0, "no task runs here");
                 assert_ne!(first, 0);
                 assert_eq!(spawn().await.unwrap(), first);
                 let other = IOLoop::current().spawn(async { TASK.load(Relaxed) });

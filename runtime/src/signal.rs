@@ -15,25 +15,23 @@ pub use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1
 
 use crate::fd::AsyncFd;
 
-/// The signals the process gets, as a stream.
+/// The signals that the process receives, as a stream.
 ///
-/// A signal that comes several times before it is looked at is reported once, as the system
-/// itself does. The stream never ends.
+/// A signal that arrives several times before the stream is polled is reported once, as in the
+/// kernel. The stream never ends.
 ///
-/// From the moment of its making, the signals no longer have their default effect. Dropping
-/// it stops the reports but does not bring that effect back: from then on the signals are
-/// without effect.
+/// The signals lose their default effect when the stream is made. Dropping the stream does not
+/// restore it: the signals then have no effect.
 ///
-/// Making it unblocks the signals in this thread: a process inherits blocked signals from its
-/// parent, and a signal that stays blocked is never reported. Real-time signals are unblocked
-/// together.
+/// Making the stream unblocks its signals in this thread, because a process inherits blocked
+/// signals from its parent and would never receive them. Real-time signals are unblocked together.
 ///
 /// # Examples
 ///
 /// ```
 /// use futures_lite::StreamExt;
 /// use squall_runtime::IOLoop;
-/// use squall_runtime::signal::{SIGUSR1, SIGUSR2, Signals};
+///     // As `kill -USR2` from a shell does.
 ///
 /// IOLoop::current().run_sync(async {
 ///     let mut signals = Signals::new([SIGUSR1, SIGUSR2])?;
@@ -46,21 +44,20 @@ use crate::fd::AsyncFd;
 /// ```
 #[derive(Debug)]
 pub struct Signals {
-    /// The end of the pipe that becomes readable when a signal has come. The pipe is made
-    /// here and not once per process: after a fork, a pipe shared with the parent would
-    /// carry the child's signals to the parent.
+    /// Becomes readable when a signal arrives. Each stream makes its own pipe. A pipe per process
+    /// would be shared after a fork, and carry the child's signals to the parent.
     pipe: AsyncFd<UnixStream>,
     registrations: Vec<Registration>,
 }
 
 impl Signals {
-    /// Reports `signals` from now on.
+    /// Makes a stream of `signals`.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] for a signal that nobody can handle (`SIGKILL`,
-    /// `SIGSTOP`) or nobody should (`SIGSEGV`, `SIGFPE`, `SIGILL`), or that does not exist;
-    /// or if the process has too many open files.
+    /// [`io::ErrorKind::InvalidInput`] for a signal that does not exist, that cannot be handled
+    /// (`SIGKILL`, `SIGSTOP`), or that should not be handled (`SIGSEGV`, `SIGFPE`, `SIGILL`). Also
+    /// fails if the process has too many open files.
     ///
     /// # Examples
     ///
@@ -68,7 +65,7 @@ impl Signals {
     /// use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
     ///
     /// let _signals = Signals::new([SIGTERM, SIGINT])?;
-    /// assert!(Signals::new([9]).is_err(), "nobody can handle SIGKILL");
+    /// assert!(Signals::new([9]).is_err(), "SIGKILL cannot be handled");
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]
@@ -95,11 +92,11 @@ impl Stream for Signals {
             if let Some(signal) = self.take_one() {
                 return Poll::Ready(Some(signal));
             }
-            // The pipe is emptied before the flags are looked at again: a signal that comes
-            // in between makes it readable again.
+            // The pipe is emptied before the flags are checked again, so a signal that arrives in
+            // between makes it readable again.
             match self.pipe.poll_read_with(cx, |mut pipe| pipe.read(&mut [0; 64]), |_| false) {
                 Poll::Ready(Ok(1..)) => {}
-                // It cannot fail and cannot end, as this owns both ends.
+                // Neither can happen, because this owns both ends.
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             }
@@ -107,24 +104,24 @@ impl Stream for Signals {
     }
 }
 
-/// How many streams report each signal.
+/// The number of streams for each signal.
 static COUNTS: [AtomicUsize; 65] = [const { AtomicUsize::new(0) }; 65];
 
 fn count(signal: c_int) -> Option<&'static AtomicUsize> {
     COUNTS.get(usize::try_from(signal).ok()?)
 }
 
-/// Whether more than one stream reports this signal.
+/// Returns whether more than one stream reports this signal.
 pub(crate) fn is_awaited_twice(signal: c_int) -> bool {
     count(signal).is_some_and(|count| count.load(Ordering::SeqCst) > 1)
 }
 
-/// One signal that is being reported.
+/// A signal that a stream reports.
 #[derive(Debug)]
 struct Registration {
     signal: c_int,
     came: Arc<AtomicBool>,
-    /// What sets `came`, and what writes into the pipe, in this order.
+    /// The actions that set `came` and that write into the pipe, in this order.
     actions: [SigId; 2],
 }
 
@@ -143,7 +140,7 @@ impl Registration {
         if let Some(count) = count(signal) {
             count.fetch_add(1, Ordering::SeqCst);
         }
-        // The handler is installed: a signal that was pending until now is reported.
+        // The handler is installed, so a signal that is pending now is reported.
         unblock(signal);
         Ok(Self { signal, came, actions: [flag, wake] })
     }
@@ -153,14 +150,14 @@ impl Registration {
 fn unblock(signal: c_int) {
     let set = match Signal::try_from(signal) {
         Ok(signal) => SigSet::from(signal),
-        // Real-time signals have no names: everything but the named ones.
+        // Real-time signals have no names, so this removes the named ones from all.
         Err(_) => {
             let mut set = SigSet::all();
             Signal::iterator().for_each(|named| set.remove(named));
             set
         }
     };
-    // It fails only for an invalid argument.
+    // This fails only for an invalid argument.
     let _ = set.thread_unblock();
 }
 
@@ -186,10 +183,10 @@ mod tests {
 
     #[test]
     fn a_signal_that_was_blocked_and_is_pending_is_reported() {
-        // Blocked signals are a property of the thread, as is the loop.
+        // Each thread has its own blocked signals and its own loop.
         let report = || {
             SigSet::all().thread_block().unwrap();
-            // It stays pending for this thread.
+            // The signal stays pending for this thread.
             signal_hook::low_level::raise(SIGUSR1).unwrap();
             let mut signals = Signals::new([SIGUSR1]).unwrap();
             IOLoop::current().run_sync(async { signals.next().await }).unwrap()

@@ -1,4 +1,4 @@
-//! A task: await it, cancel it by dropping it, or let it go.
+//! A task: await it, cancel it by dropping it, or detach it.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -9,10 +9,10 @@ use crate::executor::TaskHandle;
 
 pub use crate::executor::JoinError;
 
-/// A spawned task. As a future, it ends with what the task's future ended with.
+/// A spawned task. Awaiting it returns the output of its future.
 ///
-/// Dropping it cancels the task: its future is dropped when the loop comes to it, at the latest
-/// on its next turn. [`detach`](Self::detach) lets the task run on by itself.
+/// Dropping it cancels the task. The loop drops the future of the task at the latest in its next
+/// turn. [`detach`](Self::detach) lets the task run on by itself.
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ pub use crate::executor::JoinError;
 pub struct Task<T>(pub(crate) TaskHandle<T>);
 
 impl<T> Task<T> {
-    /// Lets the task run on without anybody waiting for it.
+    /// Lets the task run on without a handle.
     ///
     /// # Examples
     ///
@@ -44,8 +44,8 @@ impl<T> Task<T> {
         self.0.detach();
     }
 
-    /// Cancels the task and waits until its future is dropped. Returns the task's output if it
-    /// was done before, and `None` if it was not or had panicked.
+    /// Cancels the task and waits until its future is dropped. Returns the output if the task was
+    /// already done, and `None` if it was not done or had panicked.
     ///
     /// # Examples
     ///
@@ -63,7 +63,7 @@ impl<T> Task<T> {
         self.0.cancel().await
     }
 
-    /// Says whether the task is done: it has an output, was cancelled, or has panicked.
+    /// Returns whether the task has ended: it has an output, was cancelled, or panicked.
     ///
     /// # Examples
     ///
@@ -91,7 +91,7 @@ impl<T> fmt::Debug for Task<T> {
     }
 }
 
-/// Lets the other tasks, timers and sockets have their turn before going on.
+/// Lets other tasks, timers and sockets run before it continues.
 ///
 /// # Examples
 ///

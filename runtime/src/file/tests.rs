@@ -59,7 +59,7 @@ fn what_was_just_written_is_read_without_a_trip() {
     fs::write(&path, b"fresh").unwrap();
     let file = RegularFile::open_blocking(&path).unwrap();
     let read = cached::read(file.as_file(), 1, 4);
-    // Not every file system can tell, and none is made to.
+    // Not every file system can tell whether a read would block.
     assert!(read.is_none_or(|bytes| bytes == b"resh"));
     assert_eq!(cached::read(file.as_file(), 1, 5), None, "there is less");
     fs::remove_file(&path).unwrap();

@@ -1,10 +1,10 @@
-//! Standard error, written without ever waiting for its reader.
+//! Standard error, written without waiting for its reader.
 //!
-//! Standard error may be a pipe that is full, or a terminal that was stopped with `^S`. A plain write
-//! would wait there, and with it the whole worker. Asking first whether there is room is not enough:
-//! several processes may find the same room, and all but one of them would wait. So the kernel is
-//! asked with each write not to wait (`linux.rs`). `O_NONBLOCK` cannot be set on descriptor 2 itself:
-//! the flag belongs to the open file, which the process shares with its shell and its children.
+//! Standard error may be a full pipe, or a terminal that was stopped with `^S`. A plain write would
+//! wait there, and with it the whole worker. Checking for room first is not enough: several
+//! processes may find the same room, and all but one of them would wait. So each write tells the
+//! kernel not to wait (`linux.rs`). `O_NONBLOCK` cannot be set on descriptor 2, because the flag
+//! belongs to the open file, which the process shares with its shell and its children.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,24 +12,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg_attr(not(target_os = "linux"), path = "stderr/portable.rs")]
 mod linux;
 
-/// The most that is written at once: a pipe takes so much whole or not at all.
+/// The most that one write contains. A pipe takes this much completely or not at all.
 pub(super) const LONGEST_WRITE: usize = 4096;
 
-/// Messages that found no room since the last one that did.
+/// The number of messages that were dropped since the last one that was written.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// The last write ended within a line, because there was no room for the rest.
+/// The last write ended inside a line, because there was no room for the rest.
 static CUT: AtomicBool = AtomicBool::new(false);
 
-/// Returns a writer to standard error that never waits: for a `tracing` subscriber, for instance
+/// Returns a writer to standard error that never waits. Use it for a `tracing` subscriber:
 /// `tracing_subscriber::fmt().with_writer(log::stderr)`.
 ///
-/// A message for which there is no room is dropped. The next one that is written is preceded by the
-/// number of those that were dropped. Each call of [`write`](io::Write::write) is one message, which
-/// should end with a line break. Messages of up to 4096 bytes do not mix with those of other processes.
+/// If standard error has no room, a message is dropped. The next message begins with the number of
+/// dropped ones. Each call of [`write`](io::Write::write) is one message, which should end with a
+/// line break. Messages of up to 4096 bytes do not mix with messages of other processes.
 ///
-/// [`std::io::stderr`] waits until there is room. A program whose standard error is a pipe that is not
-/// read stops there.
+/// [`std::io::stderr`], in contrast, waits for room. A program stops there if its standard error is
+/// a pipe without a reader.
 ///
 /// # Examples
 ///
@@ -46,12 +46,12 @@ pub fn stderr() -> Stderr {
     Stderr(())
 }
 
-/// Standard error, written without waiting: see [`stderr`].
+/// Writes to standard error without waiting: see [`stderr`].
 #[derive(Debug)]
 pub struct Stderr(());
 
 impl io::Write for Stderr {
-    /// Takes the whole buffer, and never fails.
+    /// Accepts the whole buffer, and never fails.
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         write(buffer);
         Ok(buffer.len())
@@ -67,7 +67,7 @@ pub(crate) fn has_room() -> bool {
     linux::has_room()
 }
 
-/// Writes one message, or drops it, or as much of it as there is no room for.
+/// Writes a message, or drops the part for which there is no room.
 pub(crate) fn write(message: &[u8]) {
     let dropped = DROPPED.swap(0, Ordering::Relaxed);
     let mut bytes = Vec::with_capacity(message.len());
@@ -89,7 +89,8 @@ pub(crate) fn write(message: &[u8]) {
     }
 }
 
-/// Writes `bytes` in pieces that end with a line where that is possible. Returns how much was written.
+/// Writes `bytes` in pieces that end with a line where possible. Returns the number of bytes
+/// written.
 fn write_pieces(bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> usize {
     let mut written = 0;
     while written < bytes.len() {

@@ -1,5 +1,5 @@
-//! Files into streams: the system copies them, in the pool of threads, for it reads them on the way
-//! and waits for the disk.
+//! Files into streams. The kernel copies them on a thread of the pool, because it waits for the
+//! disk.
 
 use std::fmt;
 use std::io;
@@ -16,23 +16,25 @@ use crate::thread_pool::ThreadPoolError;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sendfile/none.rs")]
 mod system;
 
-/// How much one job in the pool sends at most: the trip there costs some hundredths of that,
-/// and a job that nobody wants any more soon ends.
+/// The most that one job sends. A trip to the pool costs a few percent of the time for this, and a
+/// job whose transfer was dropped ends soon.
 const SEND_CHUNK: u64 = 2 * 1024 * 1024;
 
-/// How much is read at a time where the system cannot send a file: that lies in memory for as long
-/// as the client takes for it.
+/// The most that is read at once where the kernel cannot send a file. It stays in memory until the
+/// client has taken it.
 const COPY_CHUNK: u64 = 128 * 1024;
 
-/// A part of a file on its way into a stream: `poll_sendfile` of
-/// [`TcpStream`](crate::TcpStream::poll_sendfile), [`UnixStream`](crate::UnixStream::poll_sendfile)
-/// and [`DuplexStream`](crate::DuplexStream::poll_sendfile) sends it.
+/// A part of a file that is being sent. The `poll_sendfile` of
+/// [`TcpStream`](crate::SocketStream::poll_sendfile),
+/// [`UnixStream`](crate::SocketStream::poll_sendfile) and
+/// [`DuplexStream`](crate::DuplexStream::poll_sendfile) sends it.
 ///
-/// Nothing of it is read on the loop's thread. On Linux the system copies it from its cache to the
-/// socket (`sendfile`); elsewhere, and where it cannot, 128 KiB at a time are read and then sent.
+/// Nothing is read on the loop's thread. On Linux, the kernel copies the file from its cache to the
+/// socket (`sendfile`). On other systems, and where this is not possible, the pool reads 128 KiB at
+/// a time, which are then sent.
 ///
-/// Dropping it ends the transfer. A job that runs in the pool at that moment goes on for at most
-/// 2 MiB and until the socket is full; it has descriptors of its own.
+/// Dropping this ends the transfer. A running job continues for at most 2 MiB or until the socket
+/// is full. It has descriptors of its own.
 ///
 /// # Examples
 ///
@@ -57,12 +59,12 @@ const COPY_CHUNK: u64 = 128 * 1024;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct FilePart {
-    /// Empty only while it is dropped.
+    /// `None` only in `drop`.
     file: Option<RegularFile>,
     offset: u64,
     left: u64,
     state: State,
-    /// The system cannot send this file over this stream.
+    /// The kernel cannot send this file over this stream.
     copies: bool,
 }
 
@@ -72,22 +74,22 @@ enum State {
     Full,
     Sending(Job<Sent>),
     Reading(Job<io::Result<Vec<u8>>>),
-    /// What was read, and how much of it is sent.
+    /// Bytes of the file, and how many of them are sent.
     Read(Vec<u8>, usize),
-    /// The file has failed, and nothing of it may be sent any more.
+    /// Reading the file has failed, so nothing more of it may be sent.
     Failed(io::ErrorKind),
 }
 
 type Job<T> = Pin<Box<dyn Future<Output = Result<T, ThreadPoolError>>>>;
 
-/// What came of a job.
+/// The result of a job that sends.
 #[derive(Debug)]
 struct Sent {
     count: u64,
     end: End,
 }
 
-/// Why it ended.
+/// Why a job ended.
 #[derive(Debug)]
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
@@ -103,7 +105,7 @@ enum End {
 }
 
 impl FilePart {
-    /// The `length` bytes of `file` from `offset` on.
+    /// Makes a part of `length` bytes of `file` from `offset` on.
     ///
     /// # Examples
     ///
@@ -112,7 +114,7 @@ impl FilePart {
         Self { file: Some(file), offset, left: length, state: State::Idle, copies: false }
     }
 
-    /// How many bytes have not been sent.
+    /// Returns the number of bytes that are not sent yet.
     ///
     /// # Examples
     ///
@@ -121,7 +123,7 @@ impl FilePart {
         self.left
     }
 
-    /// Whether it waits for the file at present, and not for the stream to take more.
+    /// Returns whether it currently waits for the file, and not for room in the stream.
     ///
     /// # Examples
     ///
@@ -129,15 +131,15 @@ impl FilePart {
     /// use squall_runtime::{FilePart, IOLoop, RegularFile};
     ///
     /// let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml"))??;
-    /// assert!(!FilePart::new(file, 0, 9).waits_for_file(), "nobody has asked for it");
+    /// assert!(!FilePart::new(file, 0, 9).waits_for_file(), "sending has not begun");
     /// # std::io::Result::Ok(())
     /// ```
     pub fn waits_for_file(&self) -> bool {
         matches!(self.state, State::Sending(_) | State::Reading(_))
     }
 
-    /// Whether the last error was that of the file rather than of the stream. Nothing more can be
-    /// sent of it then.
+    /// Returns whether the last error was an error of the file and not of the stream. Nothing more
+    /// can be sent then.
     ///
     /// # Examples
     ///
@@ -161,11 +163,7 @@ impl FilePart {
         matches!(self.state, State::Failed(_))
     }
 
-    /// The file that it is a part of.
-    ///
-    /// # Panics
-    ///
-    /// Never: the file is there as long as this is.
+    /// Returns the file.
     ///
     /// # Examples
     ///
@@ -184,14 +182,15 @@ impl FilePart {
         }
     }
 
-    /// Reads some of the file in the pool, and sends it by `send`: for streams that change what
-    /// they send, and so for all to which the system cannot copy a file by itself.
+    /// Reads a piece of the file in the pool, and sends it with `send`. This is for streams that
+    /// transform the data, so that the kernel cannot copy the file to them.
     ///
-    /// Returns how many bytes were sent; 0 if none are left.
+    /// Returns the number of bytes sent, and 0 if the part is complete.
     ///
     /// # Errors
     ///
-    /// Those of `send`, and those of the file, after which [`has_failed`](Self::has_failed).
+    /// Those of `send`, and those of the file. [`has_failed`](Self::has_failed) returns `true`
+    /// after the latter.
     ///
     /// # Examples
     ///
@@ -246,7 +245,7 @@ impl FilePart {
         }
     }
 
-    /// As `poll_sendfile` of the streams: `socket` is one.
+    /// Implements `poll_sendfile` of the socket streams.
     pub(super) fn poll_send<S: AsFd>(
         &mut self,
         cx: &mut Context<'_>,
@@ -266,7 +265,7 @@ impl FilePart {
                 }
                 State::Idle if self.left > 0 => match socket.as_fd().try_clone_to_owned() {
                     Ok(socket) => self.begin_sending(socket),
-                    // Too many are open: what is copied needs none.
+                    // Too many files are open. Copying needs no descriptor.
                     Err(_) => break,
                 },
                 _ => break,
@@ -287,7 +286,7 @@ impl FilePart {
         self.state = State::Reading(Box::pin(IOLoop::current().run_in_executor(job)));
     }
 
-    /// Waits for the job that sends; `None`: it has sent nothing.
+    /// Waits for the job that sends. Returns `None` if it has sent nothing.
     fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<u64>>> {
         let State::Sending(job) = &mut self.state else { return Poll::Ready(None) };
         let sent = ready!(job.as_mut().poll(cx));
@@ -319,11 +318,11 @@ impl FilePart {
     }
 }
 
-/// The pool closes the file: if it was deleted meanwhile, the system gives its blocks back now, and
-/// that may take long.
+/// A thread of the pool closes the file. If the file was deleted meanwhile, the kernel frees its
+/// blocks then, which may take long.
 impl Drop for FilePart {
     fn drop(&mut self) {
-        // A job that no thread has begun holds the file as well.
+        // Drops a job that no thread has begun, because it holds the file, too.
         self.state = State::Idle;
         if let Some(file) = self.file.take().filter(RegularFile::is_last) {
             drop_in_executor(file);

@@ -1,21 +1,21 @@
-//! Random numbers for jitter: quick and of no use for secrets.
+//! Random numbers for jitter: fast, and not for secrets.
 
 use std::time::Instant;
 
-/// A xorshift generator, seeded from the system where it is made.
+/// A xorshift generator, seeded by the system when it is made.
 ///
-/// It belongs to one callback of one loop. A generator made before a fork would give every
-/// worker the same numbers, and their callbacks would all run at once.
+/// Each callback has its own. A generator made before a fork would give every worker the same
+/// numbers, and their callbacks would all run at once.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn from_system() -> Self {
-        // The generator stands still at 0.
+        // The generator would stay at 0.
         Self(seed() | 1)
     }
 
-    /// From 0 to 1, without 1.
+    /// Returns a number from 0 to 1, excluding 1.
     pub(crate) fn next_fraction(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// What no other process begins with.
+/// Returns a seed that differs between processes.
 pub(crate) fn seed() -> u64 {
     system_seed().unwrap_or_else(clock_seed)
 }
@@ -46,7 +46,7 @@ fn system_seed() -> Option<u64> {
     Some(u64::from_ne_bytes(seed))
 }
 
-/// When the system gives nothing: differs between processes and between moments.
+/// For systems without random numbers: differs between processes and over time.
 fn clock_seed() -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,25 +1,25 @@
-//! When a periodic callback runs next: arithmetic on times, and nothing else.
+//! When a periodic callback runs next: arithmetic on times.
 
 use std::time::{Duration, Instant};
 
-/// Longer periods are cut to this: sums of times must not overflow, and nobody waits for it.
+/// Longer periods are cut to this, so that sums of times do not overflow.
 const LONGEST_PERIOD: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The times at which a periodic callback is due.
 ///
-/// A period is measured from the start of one call to the start of the next. A call that
-/// takes longer skips the times it missed, and the schedule stays on multiples of the period.
+/// A period is the time from the start of one call to the start of the next. A call that takes
+/// longer skips the missed times, and the schedule stays on multiples of the period.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     period: Duration,
-    /// By which part of the period a time is moved at random: at most half of it either way.
+    /// The part of the period by which a time moves at random, at most half of it either way.
     jitter: f64,
     /// When the next call is due.
     next: Instant,
 }
 
 impl Schedule {
-    /// A schedule whose last time was `now`: the first is one [`advance`](Self::advance) away.
+    /// Makes a schedule that begins at `now`. [`advance`](Self::advance) computes the first time.
     pub(super) fn new(period: Duration, jitter: f64, now: Instant) -> Self {
         Self { period: period.min(LONGEST_PERIOD), jitter, next: now }
     }
@@ -28,14 +28,13 @@ impl Schedule {
         self.next
     }
 
-    /// Moves on to the first time after `now`; `random` is from 0 to 1 and spreads the
-    /// jitter.
+    /// Moves on to the first time after `now`. `random` is from 0 to 1 and determines the jitter.
     pub(super) fn advance(&mut self, now: Instant, random: f64) {
         let period = self.jittered(random);
         match now.checked_duration_since(self.next) {
             Some(late) => self.next = now + (period - remainder(late, period)),
-            // The clock went back. To keep to the schedule is harmless for a small step,
-            // which is the common one; to compute the same time again would call twice.
+            // The clock went back. Keeping the schedule is harmless for a small step, which is the
+            // usual case. Computing the same time again would call twice.
             None => self.next += period,
         }
     }

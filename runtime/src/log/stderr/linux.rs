@@ -2,13 +2,13 @@
 //!
 //! | standard error is | how |
 //! |---|---|
-//! | a regular file | a plain write: nobody has to read it |
+//! | a regular file | a plain write, because it needs no reader |
 //! | a socket | `send` with `MSG_DONTWAIT` |
 //! | a pipe, since Linux 6.5 | `pwritev2` with `RWF_NOWAIT` |
-//! | a terminal, or a pipe before | it is opened once more through `/proc`, with `O_NONBLOCK` |
-//! | a pipe or terminal of another user, before Linux 6.5 or where there is no `/proc` | after asking whether there is room |
+//! | a terminal, or a pipe on older kernels | it is opened once more through `/proc`, with `O_NONBLOCK` |
+//! | a pipe or terminal of another user, before Linux 6.5 or without `/proc` | a plain write after a check for room |
 //!
-//! Only in the last case may a write wait: if another process takes the room in between.
+//! Only in the last case can a write wait: if another process takes the room in between.
 
 use std::io::{self, IoSlice};
 
@@ -31,7 +31,7 @@ pub(super) fn write(bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Returns whether there is room at the moment.
+/// Returns whether there is room now.
 pub(super) fn has_room() -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let stderr = io::stderr();
@@ -44,8 +44,8 @@ fn write_to_device(stderr: &io::Stderr, bytes: &[u8]) -> io::Result<usize> {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
         result => return Ok(result?),
     }
-    // Opened for each message: a descriptor that is kept would keep the reader of a pipe waiting for
-    // its end after the program has put something else in the place of descriptor 2.
+    // Opened for each message. A descriptor that stays open would keep a pipe open after the
+    // program has replaced descriptor 2, and the pipe's reader would wait for its end.
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     match rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()) {
         Ok(own) => Ok(rustix::io::write(own, bytes)?),

@@ -1,4 +1,4 @@
-//! Elsewhere: a write after asking whether there is room. It may wait if another process takes the
+//! Other systems: a plain write after a check for room. It can wait if another process takes the
 //! room in between.
 
 use std::io;
@@ -13,7 +13,7 @@ pub(super) fn write(bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Returns whether there is room at the moment.
+/// Returns whether there is room now.
 pub(super) fn has_room() -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let stderr = io::stderr();

@@ -1,4 +1,4 @@
-//! A system whose way of sending files is not used: they are read and sent.
+//! Systems without a usable `sendfile`: files are read and then sent.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

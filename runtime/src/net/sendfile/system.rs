@@ -1,4 +1,4 @@
-//! Linux: the system copies a file from its cache into a socket.
+//! Linux: the kernel copies a file from its cache into a socket.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,7 @@ use super::{End, Sent};
 
 pub(super) const HAS_SENDFILE: bool = true;
 
-/// Sends up to `length` bytes of `file` from `offset` on, until the socket takes no more.
+/// Sends up to `length` bytes of `file` from `offset` on, until the socket is full.
 pub(super) fn send(socket: &OwnedFd, file: &File, offset: u64, length: u64) -> Sent {
     without_signal(|| copy(socket, file, offset, length))
 }
@@ -27,7 +27,7 @@ fn copy(socket: &OwnedFd, file: &File, mut offset: u64, length: u64) -> Sent {
             Ok(0) => break End::FileEnded,
             Ok(_) | Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => break End::SocketFull,
-            // What a file system says that has no pages to send from.
+            // The file system has no pages to send from.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if offset == begin => {
                 break End::Unsupported;
             }
@@ -40,7 +40,7 @@ fn copy(socket: &OwnedFd, file: &File, mut offset: u64, length: u64) -> Sent {
     Sent { count: offset - begin, end }
 }
 
-/// Keeps the SIGPIPE from the process that this call, unlike `send`, cannot be told to leave out.
+/// Calls `work` and discards its SIGPIPE. Unlike `send`, `sendfile` has no flag against it.
 fn without_signal(work: impl FnOnce() -> Sent) -> Sent {
     let pipe = SigSet::from_iter([Signal::SIGPIPE]);
     let before = pipe.thread_swap_mask(SigmaskHow::SIG_BLOCK);
@@ -48,7 +48,7 @@ fn without_signal(work: impl FnOnce() -> Sent) -> Sent {
     if let End::SocketFailed(error) = &sent.end
         && error.kind() == std::io::ErrorKind::BrokenPipe
     {
-        // It waits for this thread, and is taken away before it can come.
+        // The signal is pending for this thread. Reading it discards it.
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let _ = SignalFd::with_flags(&pipe, flags).and_then(|waiting| waiting.read_signal());
     }
