@@ -205,8 +205,8 @@ impl RegularFile {
     }
 
     fn check(file: File, path: Option<PathBuf>) -> io::Result<Self> {
-        // Read before the metadata, so that a file that changes in between looks older than its
-        // change.
+        // Read before the metadata. A file that changes in between then counts as changed after it
+        // was opened.
         let opened_at = SystemTime::now();
         let metadata = file.metadata()?;
         if metadata.is_dir() {
