@@ -1,9 +1,17 @@
 //! Runs the tasks of a thread.
 //!
-//! A task is an [`async_task`] task, which the loop's thread runs and drops, and no other thread. A
-//! task that is woken on that thread goes into a plain queue. A task that another thread wakes goes
-//! into the queue of the loop's [`Remote`], and the loop moves it to the plain one. Nothing here
-//! knows what the loop sleeps on.
+//! A task is an [`async_task`] task. Only the thread of its loop runs and drops it. A task that is
+//! woken on that thread goes into a plain queue. A task that another thread wakes goes into the
+//! queue of the loop's [`Remote`], and the loop moves it to the plain one. The executor does not
+//! know how the loop sleeps.
+//!
+//! # Layout
+//!
+//! - `spawned`: the two sides of a task, its future and its handle
+//! - `waiter`: the number of a waiting task, which replaces its waker
+//! - `remote`, `wake`: the queue for other threads, and how they wake the loop
+//! - `caught`: calls of user code that may panic
+//! - `join_error`, `sites`: why a task has no output; the lines at which tasks were spawned
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
@@ -16,31 +24,29 @@ use std::thread;
 use crate::slab::Slab;
 use crate::{budget, pulse};
 
-pub(crate) use caught::caught;
+pub(crate) use caught::{caught, drop_late};
 pub use join_error::JoinError;
-pub(crate) use late::drop_late;
 pub(crate) use remote::{Message, Remote};
 use sites::{Site, Sites};
 pub(crate) use spawned::TaskHandle;
 use spawned::{Ended, Spawned};
-use waiter::Running;
+use waiter::CurrentTask;
 pub(crate) use waiter::Waiter;
 
 mod caught;
 mod join_error;
-mod late;
 mod remote;
 mod sites;
 mod spawned;
 mod waiter;
 mod wake;
 
-/// The atomics that `wake` uses. The model in `tests/loom.rs` has another module of this name.
+/// The atomics of `wake`. The model in `tests/loom.rs` has another module of this name.
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
 
-/// A task that waits for its turn. Its metadata says which loop it belongs to.
+/// A task in a queue. Its metadata is the loop that it belongs to.
 type Runnable = async_task::Runnable<Arc<Remote>>;
 
 /// The executor of this thread.
@@ -48,27 +54,27 @@ struct Local {
     /// The address of the `Remote` of this thread's loop, or 0: the tasks with this address in
     /// their metadata belong to this thread.
     home: Cell<usize>,
-    /// The tasks to run on the next turn.
+    /// The tasks to run in the next turn.
     ready: RefCell<Vec<Runnable>>,
-    /// The memory of the queue that ran last, for the next one.
+    /// The memory of the last batch, for the next one.
     spare: Cell<Vec<Runnable>>,
-    /// The wakers of all tasks that are not done, so that a [`Waiter`] can wake a task by its
-    /// number, and the end of the thread can drop all of them.
+    /// The wakers of all tasks that have not ended. A [`Waiter`] wakes a task by its number, and
+    /// the end of the thread drops all of them.
     tasks: RefCell<Slab<Waker>>,
-    /// Where each of them was spawned, by its number.
+    /// The spawn site of each task, by its number.
     task_sites: RefCell<Vec<Site>>,
-    running: Running,
-    /// Where the task was spawned that runs now, or that ran last.
+    current: CurrentTask,
+    /// The spawn site of the current task, or of the last one.
     site: Cell<Site>,
     sites: RefCell<Sites>,
-    /// The wakers that do not belong to tasks, for as long as a [`Waiter`] refers to them.
+    /// The wakers that do not belong to tasks, while a [`Waiter`] refers to them.
     foreign: RefCell<Slab<Waker>>,
-    /// The thread is about to end: a future that is spawned now is dropped.
+    /// The thread is ending, so a future that is spawned now is dropped.
     closing: Cell<bool>,
 }
 
 thread_local! {
-    // Never destroyed, because a waker in some other thread-local may wake a task while the
+    // Without a destructor, because a waker in another thread-local may wake a task while the
     // thread ends. `shut_down` empties it.
     static LOCAL: ManuallyDrop<Local> = const {
         ManuallyDrop::new(Local {
@@ -77,7 +83,7 @@ thread_local! {
             spare: Cell::new(Vec::new()),
             tasks: RefCell::new(Slab::new()),
             task_sites: RefCell::new(Vec::new()),
-            running: Running::none(),
+            current: CurrentTask::none(),
             site: Cell::new(Site::NONE),
             sites: RefCell::new(Sites::new()),
             foreign: RefCell::new(Slab::new()),
@@ -91,7 +97,7 @@ pub(crate) fn settle(remote: &Arc<Remote>) {
     LOCAL.with(|local| local.home.set(Arc::as_ptr(remote).addr()));
 }
 
-/// Makes a task of `future` and puts it into the queue.
+/// Makes a task of `future` and queues it.
 pub(crate) fn spawn<F>(
     remote: &Arc<Remote>,
     spawned_at: &'static Location<'static>,
@@ -120,8 +126,7 @@ where
     })
 }
 
-/// The handle of a task that was never run.
-#[cold]
+/// Returns the handle of a task that never runs.
 fn cancelled<T: 'static>(remote: &Arc<Remote>) -> TaskHandle<T> {
     let builder = async_task::Builder::new().metadata(Arc::clone(remote));
     let (runnable, task) = builder.spawn_local(|_| pending::<Ended<T>>(), schedule);
@@ -129,12 +134,12 @@ fn cancelled<T: 'static>(remote: &Arc<Remote>) -> TaskHandle<T> {
     TaskHandle::new(task)
 }
 
-/// Says whether the thread ends, and its loop with it.
+/// Returns whether the thread is ending, and its loop with it.
 pub(crate) fn is_closing() -> bool {
     LOCAL.with(|local| local.closing.get())
 }
 
-/// Puts a task that was woken or cancelled into the queue of its loop.
+/// Queues a task that was woken or cancelled.
 fn schedule(runnable: Runnable) {
     LOCAL.with(|local| {
         if local.home.get() == Arc::as_ptr(runnable.metadata()).addr() {
@@ -145,14 +150,13 @@ fn schedule(runnable: Runnable) {
     });
 }
 
-#[cold]
 fn send_home(runnable: Runnable) {
     let remote = Arc::clone(runnable.metadata());
     remote.send(Message::Run(runnable));
 }
 
-/// Runs each task that is in the queue now, once, and calls `ended` after each. The tasks that
-/// these wake wait for the next turn. Returns whether there are any.
+/// Runs each task that is in the queue now, once, and calls `ended` after each. Tasks that these
+/// wake run in the next turn. Returns whether there are any.
 pub(crate) fn run_ready(ended: impl Fn()) -> bool {
     LOCAL.with(|local| {
         let mut batch = mem::replace(&mut *local.ready.borrow_mut(), local.spare.take());
@@ -166,29 +170,29 @@ pub(crate) fn run_ready(ended: impl Fn()) -> bool {
     })
 }
 
-/// Says that no task runs from here on.
+/// Notes that no task runs from now on.
 pub(crate) fn leave() {
     LOCAL.with(|local| local.enter(Site::NONE));
 }
 
-/// Shows the supervisor where the running task was spawned.
+/// Shows the supervisor the spawn site of the running task.
 pub(crate) fn show_site() {
     pulse::run(site);
 }
 
 impl Local {
-    /// Remembers where the task with this number was spawned.
+    /// Stores the spawn site of a task.
     fn note_site(&self, index: u32, site: Site) {
         let mut sites = self.task_sites.borrow_mut();
         match sites.get_mut(index as usize) {
             Some(place) => *place = site,
-            // Numbers are given one after the other.
+            // Task numbers are assigned in order.
             None => sites.push(site),
         }
     }
 
-    /// Says that a task runs from here on that was spawned at `site`. This is mostly the line of the
-    /// task before.
+    /// Notes that a task spawned at `site` runs from now on. Often, the task before has the same
+    /// site.
     #[inline]
     fn enter(&self, site: Site) {
         if self.site.get() != site {
@@ -198,13 +202,13 @@ impl Local {
     }
 }
 
-/// Returns where the task was spawned that runs now, or that has just ended its turn.
+/// Returns the spawn site of the task that runs, or that has just run.
 pub(crate) fn site() -> Option<&'static Location<'static>> {
     LOCAL.with(|local| local.sites.borrow().at(local.site.get()))
 }
 
-/// Returns the lines at which the tasks that are not done were spawned, and how many at each. Tasks
-/// whose line is not known, because the program has too many, are left out.
+/// Returns the spawn sites of the tasks that have not ended, with the number of tasks at each.
+/// Leaves out tasks without a known site, which exist if the program has too many sites.
 pub(crate) fn spawn_lines() -> Vec<(&'static Location<'static>, usize)> {
     LOCAL.with(|local| {
         let (tasks, task_sites) = (local.tasks.borrow(), local.task_sites.borrow());
@@ -221,17 +225,17 @@ pub(crate) fn spawn_lines() -> Vec<(&'static Location<'static>, usize)> {
     })
 }
 
-/// Says whether a task waits for its turn.
+/// Returns whether a task is in the queue.
 #[inline]
 pub(crate) fn is_ready() -> bool {
     LOCAL.with(|local| !local.ready.borrow().is_empty())
 }
 
-/// Messages of other threads that are received on one turn. A thread that sends them faster than the
-/// loop deals with them must not keep it from its timers and descriptors.
+/// The number of messages from other threads that one turn receives. A thread that sends faster
+/// must not keep the loop from its timers and descriptors.
 const MESSAGES: u32 = 256;
 
-/// Receives what other threads have sent. What is left comes on the next turn.
+/// Receives the messages of other threads. The next turn receives those that are left.
 #[inline]
 pub(crate) fn receive(remote: &Arc<Remote>) {
     if remote.signal.take() {
@@ -253,24 +257,24 @@ fn receive_some(remote: &Arc<Remote>) {
     remote.signal.leave_pending();
 }
 
-/// Prepares to sleep. If this returns false, another thread has sent something, and the loop must
+/// Prepares to sleep. If this returns `false`, another thread has sent a message, and the loop must
 /// not sleep.
 #[must_use]
 pub(crate) fn park(remote: &Remote) -> bool {
     remote.signal.park()
 }
 
-/// Says whether another thread has sent something.
+/// Returns whether another thread has sent a message.
 pub(crate) fn is_pending(remote: &Remote) -> bool {
     remote.signal.is_pending()
 }
 
-/// Ends what [`park`] began.
+/// Undoes [`park`] after the sleep.
 pub(crate) fn unpark(remote: &Remote) {
     remote.signal.unpark();
 }
 
-/// Drops all tasks of this thread, here and now. A waker of one of them does nothing afterwards.
+/// Drops all tasks of this thread now. Their wakers do nothing afterwards.
 pub(crate) fn shut_down(remote: &Remote) {
     LOCAL.with(|local| {
         local.closing.set(true);
@@ -281,7 +285,7 @@ pub(crate) fn shut_down(remote: &Remote) {
             if local.tasks.borrow().is_empty() {
                 break;
             }
-            // Another thread has marked a task as woken, and is about to send it home.
+            // Another thread has marked a task as woken, and is about to send it.
             thread::yield_now();
         }
         leave();
@@ -304,7 +308,7 @@ fn wake_all(local: &Local) {
     }
 }
 
-/// Drops the tasks in the two queues, and their futures with them.
+/// Drops the tasks in both queues, with their futures.
 fn drop_ready(local: &Local, remote: &Remote) {
     loop {
         let ready = local.ready.take();
@@ -318,7 +322,7 @@ fn drop_ready(local: &Local, remote: &Remote) {
     }
 }
 
-/// Gives back the memory that is left, once nothing waits for an event any more.
+/// Frees the remaining memory, once nothing waits for an event.
 pub(crate) fn release() {
     LOCAL.with(|local| {
         let mut foreign = local.foreign.replace(Slab::new());

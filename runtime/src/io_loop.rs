@@ -1,4 +1,13 @@
-//! The event loop of a thread: what users call.
+//! The event loop of a thread.
+//!
+//! # Layout
+//!
+//! - `callbacks`: Tornado's callbacks and timeouts
+//! - `run`: the turns of the loop
+//! - `polls`: the time that each task takes
+//! - `jobs`: jobs that block, on threads
+//! - `handle`: the loop for other threads
+//! - `virtual_time`: a clock for tests
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -7,19 +16,20 @@ use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::executor::{self, Remote};
 use crate::task::Task;
 use crate::thread_pool::ThreadPool;
-use crate::timer::sleep_until;
 use crate::{reactor, timer};
 
+pub use callbacks::TimeoutHandle;
 pub use handle::{IOLoopHandle, LoopClosed};
 pub(crate) use jobs::drop_in_executor;
 pub use polls::{AfterPoll, Polled};
 use virtual_time::ClockHolds;
 
+mod callbacks;
 mod handle;
 mod jobs;
 mod polls;
@@ -28,9 +38,9 @@ mod virtual_time;
 
 /// The event loop of the current thread.
 ///
-/// A handle: clones refer to the same loop. There is one loop per thread, made on first use; it
-/// opens its descriptors when it first runs, or when something is first registered with it. It
-/// ends with its thread, and all its tasks are dropped then.
+/// Clones are handles of the same loop. Each thread has one loop, made on first use. The loop opens its
+/// descriptors when it first runs, or when a descriptor is first registered with it. It ends with its
+/// thread, which drops all its tasks.
 ///
 /// # Examples
 ///
@@ -49,17 +59,17 @@ mod virtual_time;
 pub struct IOLoop(Rc<Core>);
 
 struct Core {
-    /// The part that other threads see.
+    /// The part for other threads.
     remote: Arc<Remote>,
-    /// Which line made the loop: whoever wants to fork must know.
+    /// The line that made the loop, for the error message of a fork.
     made_at: &'static Location<'static>,
     running: Cell<bool>,
-    /// The line that called `run_sync`, while that runs.
+    /// The line that called `run_sync`, while it runs.
     waits: Cell<Option<&'static Location<'static>>>,
-    /// Shared with each [`IOLoopHandle`].
+    /// Counts the [`IOLoopHandle`]s.
     handles: Arc<()>,
     stopping: Cell<bool>,
-    /// How many jobs run on other threads that a virtual clock must wait for.
+    /// The number of jobs on other threads for which a virtual clock must wait.
     clock_holds: Arc<ClockHolds>,
     /// The pool of `run_in_executor`.
     pool: RefCell<ThreadPool>,
@@ -67,13 +77,13 @@ struct Core {
 
 thread_local! {
     static CURRENT: OnceCell<IOLoop> = const { OnceCell::new() };
-    /// Ends the loop with its thread. It is made after everything that the loop's tasks use, and
-    /// hence destroyed before.
+    /// Ends the loop with its thread. It is made after everything that the loop's tasks use, so it is
+    /// destroyed first.
     static END: OnceCell<End> = const { OnceCell::new() };
 }
 
 impl IOLoop {
-    /// Returns the loop of this thread. It is made on first use.
+    /// Returns the loop of this thread, and makes it on first use.
     ///
     /// # Panics
     ///
@@ -124,8 +134,8 @@ impl IOLoop {
     ///
     /// # Errors
     ///
-    /// Fails if the system refuses the loop its descriptors, or waiting on them fails. Also fails in
-    /// a destructor that is called because the thread ends: the loop's tasks are dropped then.
+    /// Fails if the kernel refuses the loop its descriptors, or if waiting on them fails. Also fails in
+    /// a destructor that runs because the thread ends, when the loop's tasks are dropped.
     ///
     /// # Panics
     ///
@@ -147,8 +157,7 @@ impl IOLoop {
     }
 
     /// Makes [`start`](Self::start) return after the current turn. If the loop is not running, the
-    /// next `start` returns at once. What is not done yet stays, and goes on when the loop is
-    /// started again.
+    /// next `start` returns at once. Unfinished tasks continue when the loop is started again.
     ///
     /// # Examples
     ///
@@ -168,7 +177,7 @@ impl IOLoop {
     ///
     /// # Errors
     ///
-    /// Fails if the loop is stopped before `future` is done, or for the reasons of
+    /// Fails if the loop is stopped before `future` is done, and for the reasons of
     /// [`start`](Self::start).
     ///
     /// # Panics
@@ -188,10 +197,9 @@ impl IOLoop {
         self.0.run_sync(future)
     }
 
-    /// Runs `future` beside whatever else the loop does. It is first polled on the next turn, and
-    /// cancelled if the [`Task`] is dropped.
+    /// Runs `future` as a task. It is first polled in the next turn. Dropping the [`Task`] cancels it.
     ///
-    /// If it panics, that is logged, the loop lives on, and the `Task` ends with the panic.
+    /// A panic is logged, and awaiting the `Task` returns it. The loop continues.
     ///
     /// # Examples
     ///
@@ -208,10 +216,10 @@ impl IOLoop {
         Task(executor::spawn(&self.0.remote, Location::caller(), future))
     }
 
-    /// Like [`spawn`](Self::spawn), but log lines name `site` as the line that has spawned the task.
+    /// Like [`spawn`](Self::spawn), but log lines name `site` as the line that spawned the task.
     ///
-    /// For a library that spawns what its caller has asked for. A function with `#[track_caller]` names
-    /// its caller without this.
+    /// This is for libraries that spawn a task on behalf of their caller. In a function with
+    /// `#[track_caller]`, `spawn` already names the caller.
     ///
     /// # Examples
     ///
@@ -242,106 +250,7 @@ impl IOLoop {
         Task(executor::spawn(&self.0.remote, site, future))
     }
 
-    /// Runs `future` beside whatever else the loop does, with nobody waiting for it. If it panics,
-    /// that is logged, and the loop lives on.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// io_loop.spawn_callback(async { IOLoop::current().stop() });
-    /// io_loop.start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn spawn_callback(&self, future: impl Future<Output = ()> + 'static) {
-        executor::spawn(&self.0.remote, Location::caller(), future).detach();
-    }
-
-    /// Calls `callback` on the next turn, after all that was spawned or added before. If it
-    /// panics, that is logged, and the loop lives on.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// io_loop.add_callback(|| IOLoop::current().stop());
-    /// io_loop.start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn add_callback(&self, callback: impl FnOnce() + 'static) {
-        self.spawn_callback(async { callback() });
-    }
-
-    /// Calls `callback` when `delay` is over, counted from this call. It has the precision of a
-    /// millisecond and is never early. Dropping what this returns changes nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// io_loop.call_later(Duration::from_millis(5), || IOLoop::current().stop());
-    /// io_loop.start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimeoutHandle {
-        let sleep = timer::sleep(delay);
-        TimeoutHandle::new(self.spawn(async {
-            sleep.await;
-            callback();
-        }))
-    }
-
-    /// Calls `callback` at `time`. It has the precision of a millisecond and is never early.
-    /// Dropping what this returns changes nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// let time = io_loop.time() + Duration::from_millis(5);
-    /// io_loop.call_at(time, || IOLoop::current().stop());
-    /// io_loop.start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn call_at(&self, time: Instant, callback: impl FnOnce() + 'static) -> TimeoutHandle {
-        let sleep = sleep_until(time);
-        TimeoutHandle::new(self.spawn(async {
-            sleep.await;
-            callback();
-        }))
-    }
-
-    /// Makes it that the callback is not called. If it was called already, nothing happens.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use squall_runtime::IOLoop;
-    ///
-    /// let io_loop = IOLoop::current();
-    /// let timeout = io_loop.call_later(Duration::from_secs(1), || panic!("too late"));
-    /// io_loop.remove_timeout(timeout);
-    /// ```
-    pub fn remove_timeout(&self, mut timeout: TimeoutHandle) {
-        drop(timeout.task.take());
-    }
-
-    /// The time of this turn of the loop, or the present time if the loop is not running. It is
+    /// Returns the time of this turn of the loop, or the present time if the loop is not running. It is
     /// virtual after [`use_virtual_time`](Self::use_virtual_time).
     ///
     /// # Examples
@@ -359,7 +268,7 @@ impl IOLoop {
         timer::now()
     }
 
-    /// Returns what other threads can send callbacks to.
+    /// Returns a handle with which other threads can send callbacks.
     ///
     /// # Examples
     ///
@@ -400,30 +309,9 @@ pub(crate) fn settle() {
     });
 }
 
-/// Which line made the loop of this thread; `None` if there is no loop. Makes none.
+/// Returns the line that made the loop of this thread, or `None` if there is no loop.
 pub(crate) fn existing_loop() -> Option<&'static Location<'static>> {
     CURRENT.with(|current| current.get().map(|io_loop| io_loop.0.made_at))
-}
-
-/// A callback that [`IOLoop::call_later`] or [`IOLoop::call_at`] will call, for
-/// [`IOLoop::remove_timeout`].
-#[derive(Debug)]
-pub struct TimeoutHandle {
-    task: Option<Task<()>>,
-}
-
-impl TimeoutHandle {
-    fn new(task: Task<()>) -> Self {
-        Self { task: Some(task) }
-    }
-}
-
-impl Drop for TimeoutHandle {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.detach();
-        }
-    }
 }
 
 /// Drops the loop's tasks when the thread ends.
@@ -431,8 +319,7 @@ struct End(IOLoop);
 
 impl Drop for End {
     fn drop(&mut self) {
-        // Somebody called `process::exit` in a task: its future is further down the stack, and
-        // cannot be dropped.
+        // A task called `process::exit`. Its future is further up the stack and cannot be dropped.
         if !self.0.0.running.get() {
             executor::shut_down(&self.0.0.remote);
             reactor::shut_down();

@@ -137,7 +137,9 @@ mod timer;
 // The public interface:
 pub use fd::{AsyncFd, PeerClosed};
 pub use file::RegularFile;
-pub use io_loop::{AfterPoll, IOLoop, IOLoopHandle, LoopClosed, Polled, TimeoutHandle};
+#[doc(hidden)]
+pub use io_loop::{AfterPoll, Polled};
+pub use io_loop::{IOLoop, IOLoopHandle, LoopClosed, TimeoutHandle};
 pub use net::{
     Adoption, Adoptions, BindAddress, BindOptions, DuplexStream, FilePart, Listener, SocketStream,
     Sockets, StreamSocket, TcpListener, TcpStream, UnixListener, UnixStream, duplex, resolve,

@@ -1,23 +1,23 @@
-//! A vector with holes that are used again: where tasks, timers and sources are kept.
+//! A vector whose free places are used again, for tasks, timers and sources.
 //!
-//! Indexes are `u32`, which halves the links of those who store them; four thousand million
-//! entries would not fit into memory anyway.
+//! Indexes are `u32`, which halves the size of the links. Four billion entries would not fit into
+//! memory anyway.
 
-/// No entry has this index.
+/// The index that no entry has.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Values at stable indexes. A removed value's place is given to the next one inserted.
+/// Values at stable indexes. A new value takes the place of a removed one.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     slots: Vec<Slot<T>>,
-    /// The vacant slot used last, or `NONE`: the head of a list through all vacant slots.
+    /// The head of a list of all vacant slots, the last one first. `NONE` if there is none.
     vacant: u32,
     len: usize,
 }
 
 #[derive(Debug)]
 enum Slot<T> {
-    /// Holds the index of the next vacant slot, or `NONE`.
+    /// Contains the index of the next vacant slot, or `NONE`.
     Vacant(u32),
     Occupied(T),
 }
@@ -41,7 +41,6 @@ impl<T> Slab<T> {
         }
     }
 
-    #[cold]
     fn grow(&mut self, value: T) -> u32 {
         let index = u32::try_from(self.slots.len()).ok().filter(|index| *index != NONE);
         let index = index.unwrap_or_else(|| panic!("more than {NONE} entries in a slab"));
@@ -49,7 +48,7 @@ impl<T> Slab<T> {
         index
     }
 
-    /// Takes the value at `index` out; `None` if there is none.
+    /// Takes out the value at `index`, or returns `None` if there is none.
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
         let slot = self.slots.get_mut(index as usize)?;
         if let Slot::Vacant(_) = slot {
@@ -90,12 +89,12 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
-    /// One more than the highest index ever used.
+    /// Returns the highest index ever used, plus one.
     pub(crate) fn end(&self) -> u32 {
         self.slots.len() as u32
     }
 
-    /// The bytes that each entry takes.
+    /// Returns the size of an entry in bytes.
     #[cfg(test)]
     pub(crate) fn slot_size(&self) -> usize {
         size_of::<Slot<T>>()

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Helpers for the tests of this crate.
 
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
@@ -13,11 +13,11 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::{IOLoop, reactor, timeout, timer};
 
-/// After this time, something hangs, and is not only slow: on a machine with much else to do, that a
-/// panic prints where it was takes seconds.
+/// After this time, a test hangs and is not only slow. On a busy machine, printing the location of
+/// a panic takes seconds.
 const HANGS: Duration = Duration::from_secs(120);
 
-/// Runs `test` on a loop of each of the reactor's systems.
+/// Runs `test` on a loop with each backend of the reactor.
 pub(crate) fn on_both_backends(test: impl AsyncFn() + Sync) {
     on_fast_backend(&test);
     on_thread("portable backend", || {
@@ -26,17 +26,17 @@ pub(crate) fn on_both_backends(test: impl AsyncFn() + Sync) {
     });
 }
 
-/// Runs `test` on a loop of the fast backend.
+/// Runs `test` on a loop with the fast backend.
 #[cfg(target_os = "linux")]
 pub(crate) fn on_fast_backend(test: impl AsyncFn() + Sync) {
     on_thread("fast backend", || run(test()));
 }
 
-/// There is no fast backend here.
+/// This system has no fast backend.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn on_fast_backend(_: impl AsyncFn() + Sync) {}
 
-/// Runs `test`, and all that comes at the end of a thread, in a thread of its own.
+/// Runs `test`, and the end of its thread, on a thread of its own.
 pub(crate) fn on_thread(name: &str, test: impl FnOnce() + Send) {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(name.to_owned());
@@ -47,12 +47,12 @@ pub(crate) fn on_thread(name: &str, test: impl FnOnce() + Send) {
 /// Runs `future` on this thread's loop.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     if timer::is_virtual() {
-        // The time after which something hangs may well be part of the test.
+        // Under virtual time, the limit could interfere with the test.
         return IOLoop::current().run_sync(future).unwrap();
     }
     let began = Instant::now();
     let output = IOLoop::current().run_sync(timeout(HANGS, future)).unwrap().expect("it hangs");
-    // The limit wakes the future as well, which may then find what nothing had told it of.
+    // The limit wakes the future, too, which may then find data without an event.
     assert!(began.elapsed() < HANGS / 2, "only the limit woke it");
     output
 }

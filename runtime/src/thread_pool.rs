@@ -1,7 +1,7 @@
-//! Threads that run jobs which block.
+//! Threads for jobs that block.
 //!
-//! Nothing here knows the loop: a job is submitted by any thread, runs in one of the pool's, and its
-//! [`Submission`] is a future that any executor can await.
+//! A pool does not know the loop. Any thread can submit a job, a thread of the pool runs it, and
+//! any executor can await its [`Submission`].
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,34 +23,34 @@ mod worker;
 /// How long an idle thread waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How long the pool works with the threads it has after the system has refused another.
+/// How long the pool keeps to its threads after the kernel has refused another one.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Threads for jobs that block: files, databases, clients without `async`, long computations.
 ///
-/// [`IOLoop::run_in`](crate::IOLoop::run_in) runs a job in a pool. Each loop also has a pool of its
-/// own, for [`IOLoop::run_in_executor`](crate::IOLoop::run_in_executor), files and
-/// [`resolve`](crate::resolve). Give slow work, such as a database, another pool, so that it cannot
-/// take every thread from the files.
+/// [`IOLoop::run_in`](crate::IOLoop::run_in) runs a job in a pool. Each loop also has its own pool,
+/// for [`IOLoop::run_in_executor`](crate::IOLoop::run_in_executor), files and
+/// [`resolve`](crate::resolve). Use another pool for slow work, such as a database, so that it
+/// cannot take all threads from the files.
 ///
-/// Clones are the same pool. A pool may be shared by loops and threads.
+/// Clones are handles of the same pool. Loops and threads can share a pool.
 ///
 /// # Threads
 ///
-/// - `new` creates no thread. A pool may be made before the fork, and is then empty in each worker:
-///   `n` is the number of threads per process.
+/// - `new` creates no thread. A pool that is made before the fork is empty in each worker, so `n`
+///   is the number of threads per process.
 /// - A job gets a new thread if no thread is idle and there are fewer than `n`.
-/// - A thread ends when it has been idle for five seconds, or when the last clone of the pool is
-///   dropped. A job that runs then is finished first, unless the process exits before.
-/// - If the system refuses a thread (`RLIMIT_NPROC`, `pids.max`, `TasksMax=`), the jobs wait for the
-///   threads that exist, and the pool tries again with a later job. If none exists, the jobs fail with
-///   a [`ThreadPoolError`].
+/// - A thread ends after five idle seconds, or when the last clone of the pool is dropped. It
+///   finishes its job first, unless the process exits.
+/// - If the kernel refuses a thread (`RLIMIT_NPROC`, `pids.max`, `TasksMax=`), the jobs wait for
+///   the existing threads, and the pool tries again with a later job. If there are no threads, the
+///   jobs fail with a [`ThreadPoolError`].
 ///
 /// # Order
 ///
-/// Jobs start in the order in which they were submitted. The queue holds up to 1,000 jobs that no
-/// thread has begun ([`queue_size`](Self::queue_size) changes the limit). When it is full, a job is not
-/// submitted by the call of `run_in`: it waits in line when its future is first polled.
+/// Jobs start in the order of their submission. The queue holds up to 1,000 jobs that no thread has
+/// begun ([`queue_size`](Self::queue_size) changes the limit). If it is full, `run_in` does not
+/// submit its job. The job waits in line from the first poll of its future.
 ///
 /// # Examples
 ///
@@ -70,7 +70,7 @@ pub struct ThreadPool(Arc<Owner>);
 /// Ends the threads when the last [`ThreadPool`] is dropped.
 struct Owner(Arc<Shared>);
 
-/// The part of a pool that its threads keep.
+/// The part of a pool that its threads share.
 struct Shared {
     limit: usize,
     /// How long an idle thread waits for a job.
@@ -79,32 +79,31 @@ struct Shared {
     state: Mutex<State>,
 }
 
-/// Makes a thread that runs the pool's jobs. Tests have other ways than the system's.
+/// Creates a thread for the pool. Tests replace this.
 type Create = Box<dyn Fn(Work) -> io::Result<()> + Send + Sync>;
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A job in the queue. It is called once: to run, or with the reason why no thread runs it. Dropping
-/// it instead cancels it.
+/// A job in the queue. It is called once: with `Ok` to run, or with the reason why no thread runs
+/// it. Dropping it cancels it.
 type Job = Box<dyn FnOnce(Result<(), ThreadPoolError>) + Send>;
 
 struct State {
-    /// The jobs that no thread has begun, by their tickets, and so in the order of submission. The
-    /// first `queue_size` are the queue; behind them, submitters wait.
+    /// The jobs that no thread has begun, by their tickets, so in the order of submission. The
+    /// first `queue_size` jobs are the queue. After them, submitters wait.
     jobs: BTreeMap<u64, Job>,
     next_ticket: u64,
     queue_size: usize,
-    /// How many threads there are, with those that are being created.
+    /// The number of threads, including those that are being created.
     threads: usize,
-    /// The threads that wait for a job. The last to come is the first to go, so that the others reach
-    /// the end of their time.
+    /// The threads that wait for a job. The last one gets the next job, so that the others can end.
     idle: Vec<Thread>,
-    /// The system has refused a thread: when to ask it again.
+    /// The kernel has refused a thread. When to try again.
     retry_at: Option<Instant>,
     /// The last `ThreadPool` was dropped.
     closed: bool,
 }
 
-/// Who takes up a job that has just been submitted.
+/// The thread that takes a job that was just submitted.
 enum Taker {
     Idle(Thread),
     New,
@@ -113,14 +112,14 @@ enum Taker {
 }
 
 impl ThreadPool {
-    /// How many threads the pool of a loop has at most, unless
-    /// [`IOLoop::set_default_executor`](crate::IOLoop::set_default_executor) gives it another pool.
+    /// The most threads in the pool of a loop, unless
+    /// [`IOLoop::set_default_executor`](crate::IOLoop::set_default_executor) replaces the pool.
     pub const DEFAULT_THREADS: usize = 32;
 
-    /// How many jobs a queue holds, unless [`queue_size`](Self::queue_size) says otherwise.
+    /// The most jobs in a queue, unless [`queue_size`](Self::queue_size) changes this.
     pub const DEFAULT_QUEUE_SIZE: usize = 1000;
 
-    /// Returns a pool of up to `threads` threads. None is created before a job needs it.
+    /// Makes a pool of up to `threads` threads. A thread is created when a job needs it.
     ///
     /// # Panics
     ///
@@ -150,7 +149,7 @@ impl ThreadPool {
         Self(Arc::new(Owner(Arc::new(shared))))
     }
 
-    /// Sets how many jobs may wait in the queue for a thread: 1,000 unless this is called.
+    /// Sets how many jobs may wait in the queue for a thread. Default: 1,000.
     ///
     /// # Panics
     ///
@@ -171,10 +170,10 @@ impl ThreadPool {
         self
     }
 
-    /// Submits `job`, or keeps it in the submission if the queue is full.
+    /// Submits `job`. If the queue is full, the submission keeps the job.
     ///
-    /// `hold` is called when the job enters the pool. Its value is dropped when the job is done and
-    /// its submission is woken, or when the job is cancelled.
+    /// Calls `hold` when the job enters the pool. Its value is dropped when the job is done and its
+    /// submission is woken, or when the job is cancelled.
     pub(crate) fn submit<T, F, G, H>(
         &self,
         job: F,
@@ -198,8 +197,8 @@ impl ThreadPool {
         Submission::new(self.clone(), slot, pack)
     }
 
-    /// Drops `value` in one of the pool's threads, or here if there is none. The limit of the queue
-    /// does not apply.
+    /// Drops `value` on a thread of the pool, or here if there is none. The limit of the queue does not
+    /// apply.
     pub(crate) fn drop_there(&self, value: impl Send + 'static) {
         self.push(Box::new(move |_| drop(value)));
     }
@@ -229,11 +228,11 @@ impl ThreadPool {
     /// Cancels the job with this ticket, unless a thread has begun it.
     fn cancel(&self, ticket: u64) {
         let job = self.shared().lock().jobs.remove(&ticket);
-        // It runs code of the user, and so after the lock is released.
+        // Dropping a job runs user code, so the lock is released first.
         drop(job);
     }
 
-    /// Creates the thread that [`State::find_taker`] has counted already.
+    /// Creates the thread that [`State::find_taker`] has already counted.
     fn grow(&self) {
         let shared = Arc::clone(self.shared());
         let created = (self.shared().create)(Box::new(move || shared.work()));
@@ -293,19 +292,19 @@ impl Drop for Owner {
 }
 
 impl Shared {
-    /// The lock is never held while code of the user runs, so that nothing can poison it.
+    /// The lock is never held while user code runs, so nothing can poison it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Chooses who takes up one more job. A new thread is counted from here on.
+    /// Chooses the thread for one more job. This already counts a new thread.
     fn find_taker(&mut self, limit: usize) -> Taker {
         if let Some(thread) = self.idle.pop() {
             return Taker::Idle(thread);
         }
-        // Without any thread the job would wait for ever.
+        // Without any thread, the job would wait for ever.
         let may_ask = self.threads == 0 || self.retry_at.is_none_or(|at| Instant::now() >= at);
         if self.threads >= limit || !may_ask {
             return Taker::Busy;
@@ -323,17 +322,17 @@ fn warn(threads: usize, error: &io::Error) {
     log::warn(
         log::GENERAL,
         format_args!(
-            "the system refuses the thread pool another thread ({error}); jobs wait for the \
-             {threads} that it has"
+            "cannot create another thread for the thread pool ({error}); jobs wait for its \
+             {threads} threads"
         ),
     );
 }
 
-/// No thread could be created for a job, and the pool has no other.
+/// The error if a pool has no thread and cannot create one.
 ///
-/// The limit that is reached may be that of the user (`RLIMIT_NPROC`), of the container (`pids.max`) or
-/// of the service (`TasksMax=`). The [`source`](Error::source) is the error of the system. It also
-/// converts into an [`io::Error`], from which `downcast` gets it back.
+/// The limit may be one of the user (`RLIMIT_NPROC`), the container (`pids.max`) or the service
+/// (`TasksMax=`). The [`source`](Error::source) is the error of the kernel. This converts into an
+/// [`io::Error`], and `downcast` converts it back.
 ///
 /// # Examples
 ///
@@ -361,7 +360,7 @@ pub struct ThreadPoolError {
 
 impl fmt::Display for ThreadPoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the thread pool has no thread, and the system refuses it one")
+        f.write_str("the thread pool has no thread and cannot create one")
     }
 }
 
@@ -373,8 +372,8 @@ impl Error for ThreadPoolError {
 
 impl From<ThreadPoolError> for io::Error {
     fn from(error: ThreadPoolError) -> Self {
-        // Not with the kind of its cause, which is `WouldBlock`: that would look like a socket that
-        // is not ready.
+        // Not with the kind of its cause, `WouldBlock`, which would look like a socket that is not
+        // ready.
         Self::other(error)
     }
 }

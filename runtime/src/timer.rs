@@ -1,8 +1,8 @@
 //! The clock of a thread and its timers.
 //!
-//! The clock is read once per turn, so that timers and deadlines cost no system call and all of
-//! a turn happens at one time. It ticks in milliseconds, and a time is rounded up to the next
-//! tick: no timer fires early.
+//! The clock is read once per turn. So timers and deadlines make no system call, and a whole turn
+//! happens at one time. The wheel counts milliseconds. A time is rounded up to the next one, so no
+//! timer fires early.
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
@@ -23,11 +23,11 @@ mod moment;
 mod sleep;
 mod wheel;
 
-/// The loop does not sleep longer than this, because not all kernels know longer waits.
+/// The longest sleep of the loop, because not all kernels support longer ones.
 pub(crate) const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 thread_local! {
-    // Never destroyed, which each access would have to ask for; `shut_down` empties it.
+    // Without a destructor, whose state each access would have to check. `shut_down` empties it.
     static TIMERS: ManuallyDrop<Timers> = const {
         ManuallyDrop::new(Timers {
             wheel: RefCell::new(Wheel::new()),
@@ -39,22 +39,22 @@ thread_local! {
 
 struct Timers {
     wheel: RefCell<Wheel>,
-    /// The nanosecond at which the wheel next has something to do, so that a turn in which it has not
-    /// need not look at it.
+    /// The nanosecond at which the wheel next has work. A turn before that need not look at the
+    /// wheel.
     next: Cell<u64>,
     clock: Clock,
 }
 
 impl Timers {
-    /// To be called when something was put into the wheel, or taken out of it.
+    /// Updates `next` after a change of the wheel.
     fn note_next(&self, wheel: &Wheel) {
         self.next.set(clock::begin(wheel.next()));
     }
 
-    /// A timer has been set that lies in no slot that comes in time.
+    /// Moves a timer whose slot comes too late.
     #[cold]
-    fn move_up(&self, wheel: &mut Wheel, timer: u32) {
-        wheel.move_up(timer, self.clock.tick());
+    fn move_earlier(&self, wheel: &mut Wheel, timer: u32) {
+        wheel.move_earlier(timer, self.clock.tick());
         self.note_next(wheel);
     }
 
@@ -71,7 +71,7 @@ pub(crate) fn settle() {
     TIMERS.with(|timers| timers.clock.settle());
 }
 
-/// Forgets all timers, as the thread ends.
+/// Removes all timers, because the thread ends.
 pub(crate) fn shut_down() {
     drop(TIMERS.with(|timers| {
         timers.next.set(u64::MAX);
@@ -79,29 +79,30 @@ pub(crate) fn shut_down() {
     }));
 }
 
-/// The time of this turn.
+/// Returns the time of this turn.
 pub(crate) fn now() -> Instant {
     TIMERS.with(|timers| timers.clock.now())
 }
 
-/// The same, in nanoseconds since some moment.
+/// Returns the time of this turn, in nanoseconds since an arbitrary moment.
 #[inline]
 pub(crate) fn nanos() -> u64 {
     TIMERS.with(|timers| timers.clock.nanos().get())
 }
 
-/// The present time, in the same nanoseconds; that of the turn stays as it is.
+/// Returns the present time in the same nanoseconds, and leaves the time of the turn as it is.
 #[inline]
 pub(crate) fn present() -> u64 {
     TIMERS.with(|timers| timers.clock.present())
 }
 
-/// Reads the clock: at each turn, and where a duration begins.
+/// Reads the clock, as each turn does.
 pub(crate) fn read_clock() {
     TIMERS.with(|timers| timers.clock.read());
 }
 
-/// Begins a turn: reads the clock, and wakes those whose time has come. Returns the time of the turn.
+/// Begins a turn: reads the clock and wakes the tasks whose timer is due. Returns the time of the
+/// turn.
 #[inline]
 pub(crate) fn begin_turn() -> u64 {
     TIMERS.with(|timers| {
@@ -126,17 +127,17 @@ fn wake_expired(timers: &Timers) {
     }
 }
 
-/// How long the loop may sleep: at most until the next timer, and a day. This reads the clock, because
-/// a task may have kept the loop since that was last done.
+/// Returns how long the loop may sleep: until the next timer, and at most a day. This reads the
+/// clock, because a task may have kept the loop busy since the last reading.
 #[inline]
-pub(crate) fn patience() -> Duration {
+pub(crate) fn sleep_limit() -> Duration {
     TIMERS.with(|timers| {
         let left = timers.next.get().saturating_sub(timers.clock.present());
         Duration::from_nanos(left).min(FOREVER)
     })
 }
 
-/// Moves a virtual clock to the next timer; false if there is none.
+/// Moves a virtual clock to the next timer. Returns `false` if there is none.
 pub(crate) fn jump() -> bool {
     TIMERS.with(|timers| {
         let Some(next) = timers.wheel.borrow().next_due() else { return false };
@@ -145,20 +146,19 @@ pub(crate) fn jump() -> bool {
     })
 }
 
-/// Removes a timer, or nothing if it is `NONE`.
+/// Removes a timer. Does nothing for `NONE`.
 fn release(timer: u32) {
     if timer != NONE {
         drop(TIMERS.with(|timers| timers.remove(timer)));
     }
 }
 
-/// Makes the clock stand still, at the begin of a tick: a timer then takes as long as was asked
-/// for, to the nanosecond.
+/// Stops the clock at the beginning of a tick. A timer then takes exactly as long as was asked for.
 pub(crate) fn use_virtual_time() {
     TIMERS.with(|timers| timers.clock.stop());
 }
 
-/// Makes a virtual clock the real one again; false if it has moved ahead of the real time.
+/// Makes a virtual clock real again. Returns `false` if it is ahead of the real time.
 pub(crate) fn use_real_time() -> bool {
     TIMERS.with(|timers| timers.clock.resume())
 }
@@ -168,7 +168,7 @@ pub(crate) fn is_virtual() -> bool {
     TIMERS.with(|timers| timers.clock.is_virtual())
 }
 
-/// Moves a virtual clock forward; false if the clock is real.
+/// Moves a virtual clock forward. Returns `false` if the clock is real.
 pub(crate) fn advance(by: Duration) -> bool {
     TIMERS.with(|timers| {
         timers.clock.advance(by);

@@ -1,5 +1,4 @@
-//! What the loop promises to those who know Tornado's: callbacks, timeouts, descriptors, and
-//! what becomes of a panic.
+//! The promises of Tornado's loop: callbacks, timeouts, descriptors, and panics.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that goes wrong")]
 
 use std::cell::{Cell, RefCell};
@@ -17,10 +16,10 @@ use futures_lite::future::poll_once;
 use squall_runtime::signal::{SIGUSR1, SIGUSR2, Signals};
 use squall_runtime::{AsyncFd, IOLoop, LoopClosed, sleep, timeout, yield_now};
 
-/// Longer than anything here takes, on a machine with much else to do: after it, something hangs.
+/// Longer than any test here takes, even on a busy machine. After this time, the test hangs.
 const HANGS: Duration = Duration::from_secs(120);
 
-/// Runs the loop until something stops it.
+/// Runs the loop until the test stops it.
 fn start() {
     let io_loop = IOLoop::current();
     let watchdog = io_loop.call_later(HANGS, || panic!("the loop was not stopped"));
@@ -31,12 +30,12 @@ fn start() {
 fn run<T>(test: impl Future<Output = T>) -> T {
     let began = Instant::now();
     let output = IOLoop::current().run_sync(timeout(HANGS, test)).unwrap().expect("it hangs");
-    // The limit wakes the test as well, which may then find what nothing had told it of.
+    // The limit wakes the test, too, which may then find data without an event.
     assert!(began.elapsed() < HANGS / 2, "only the limit woke it");
     output
 }
 
-/// A socket that is readable, a second one that is always writable, and what keeps them so.
+/// A readable socket, an always writable one, and the values that keep them so.
 fn pair() -> (UnixStream, UnixStream) {
     let (one, other) = UnixStream::pair().unwrap();
     one.set_nonblocking(true).unwrap();
@@ -44,7 +43,7 @@ fn pair() -> (UnixStream, UnixStream) {
     (one, other)
 }
 
-/// Notes what happens, in order.
+/// Records events in order.
 #[derive(Clone, Default)]
 struct Journal(Rc<RefCell<Vec<&'static str>>>);
 
@@ -108,7 +107,7 @@ mod callbacks {
         let began = Instant::now();
         for _ in 0..200 {
             let ask = ask.clone();
-            // It is asked for as late as possible: the loop then goes to sleep.
+            // Requested as late as possible, so that the loop goes to sleep.
             IOLoop::current().add_callback(move || ask.send(()).unwrap());
             start();
         }
@@ -160,7 +159,7 @@ mod signals {
     }
 
     #[test]
-    fn one_of_the_same_thread_is_reported_once_to_each_who_listens() {
+    fn a_signal_of_the_same_thread_is_reported_once_to_each_stream() {
         run(async {
             let mut one = Signals::new([SIGUSR2]).unwrap();
             let mut other = Signals::new([SIGUSR2]).unwrap();
@@ -229,7 +228,7 @@ mod timeouts {
     }
 
     #[test]
-    fn one_that_was_due_in_the_past_runs_at_once() {
+    fn a_timeout_in_the_past_runs_at_once() {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
         let begin = io_loop.time();
@@ -246,7 +245,7 @@ mod timeouts {
         io_loop.use_virtual_time();
         let fired = io_loop.call_later(SECOND, || ());
         io_loop.run_sync(sleep(2 * SECOND)).unwrap();
-        // What may have its place by now is not what is removed.
+        // Another one may have its number by now, and must not be removed.
         let journal = Journal::default();
         let noted = journal.clone();
         io_loop.call_later(SECOND, move || noted.note("other"));
@@ -256,7 +255,7 @@ mod timeouts {
     }
 
     #[test]
-    fn one_can_be_removed_by_another_that_is_due_in_the_same_turn() {
+    fn a_timeout_can_be_removed_by_another_of_the_same_turn() {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
         let journal = Journal::default();
@@ -297,7 +296,7 @@ mod descriptors {
     use super::*;
 
     #[test]
-    fn the_same_one_cannot_be_watched_twice() {
+    fn a_descriptor_cannot_be_watched_twice() {
         run(async {
             let (one, _other) = pair();
             let first = AsyncFd::new(one.as_fd()).unwrap();
@@ -306,7 +305,7 @@ mod descriptors {
             let refused = second.readable().await.unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
 
-            // What was refused leaves what was there alone.
+            // A refused registration leaves the existing one alone.
             drop(second);
             assert!(poll_once(first.readable()).await.is_none());
             drop(first);
@@ -336,12 +335,12 @@ mod descriptors {
                     let fd = AsyncFd::new(one).unwrap();
                     fd.readable().await.unwrap();
                     ran.set(ran.get() + 1);
-                    // Cancels the other, and detaches itself in so far as it goes on to its end.
+                    // Cancels the other task, and continues to its own end.
                     tasks_of_all.take();
                 });
                 tasks.borrow_mut().push(task);
             }
-            // Until both wait.
+            // Runs until both wait.
             for _ in 0..3 {
                 yield_now().await;
             }
@@ -351,7 +350,7 @@ mod descriptors {
             while ran.get() == 0 {
                 yield_now().await;
             }
-            // So does the other, if it ever does.
+            // The other one does so as well, if it runs at all.
             for _ in 0..10 {
                 yield_now().await;
             }
@@ -424,7 +423,7 @@ mod panics {
     use super::*;
 
     #[test]
-    fn a_task_gives_its_own_to_whoever_awaits_it() {
+    fn a_task_returns_its_output_to_its_awaiter() {
         run(async {
             let task = IOLoop::current().spawn(async { panic!("of a task") });
             let error = task.await.unwrap_err();
@@ -527,7 +526,7 @@ mod executor {
         assert_eq!(result.unwrap().unwrap(), "done");
         assert_eq!(io_loop.time(), begin);
 
-        // Also one that nobody awaits yet lets the clock go on when it is done.
+        // A job that no task awaits yet lets the clock move when it is done, too.
         let job = io_loop.run_in_executor(|| "later");
         let awaited_late = async {
             sleep(Duration::from_secs(1)).await;

@@ -11,7 +11,7 @@ use loom::thread;
 
 use wake::Signal;
 
-// The same source that the executor is built from, with loom's atomics beneath.
+// The source that the executor is built from, on loom's atomics.
 #[path = "../src/executor/wake.rs"]
 mod wake;
 
@@ -19,8 +19,8 @@ mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
 }
 
-/// What the loop shares with other threads: as `executor::Remote`, with a plain queue in place
-/// of the lock-free one, and an eventfd made of a flag.
+/// The part of a loop that threads share: like `executor::Remote`, with a plain queue instead of
+/// the lock-free one, and a flag instead of an eventfd.
 struct Remote {
     queue: Mutex<VecDeque<u32>>,
     signal: Signal,
@@ -46,8 +46,8 @@ impl Remote {
         }
     }
 
-    /// Receives messages as the loop does, until there were `count`: at most `most` on each turn.
-    /// Sleeps in between; loom reports a deadlock if nobody rings.
+    /// Receives messages as the loop does until there were `count`, at most `most` per turn. Sleeps
+    /// in between. If no thread rings the bell, loom reports a deadlock.
     fn receive(&self, count: usize, most: usize) -> Vec<u32> {
         let mut received = self.take(most);
         while received.len() < count {
@@ -57,7 +57,7 @@ impl Remote {
         received
     }
 
-    /// Receives at most so many messages.
+    /// Receives at most this many messages.
     fn take(&self, most: usize) -> Vec<u32> {
         let mut received = Vec::new();
         if !self.signal.take() {
@@ -78,7 +78,7 @@ impl Remote {
             while !*rung {
                 rung = self.bell.wait(rung).unwrap();
             }
-            // An eventfd that tells of each write once.
+            // An eventfd that reports each write once.
             *rung = false;
             drop(rung);
             self.signal.unpark();
@@ -86,7 +86,7 @@ impl Remote {
     }
 }
 
-/// The names begin with `loom`, so that `cargo test loom` runs these and nothing else.
+/// The names begin with `loom`, so that `cargo test loom` runs only these.
 mod loom_model {
     use super::*;
 
@@ -121,10 +121,10 @@ mod loom_model {
         });
     }
 
-    /// What wakes the future of `run_sync`: a flag beside the queue, which the loop looks at after
-    /// it has taken the signal.
+    /// The flag that wakes the future of `run_sync`. It is beside the queue, and the loop checks it
+    /// after it has taken the signal.
     #[test]
-    fn a_flag_that_is_set_before_an_announcement_is_seen_though_messages_were_left() {
+    fn a_flag_set_before_an_announcement_is_seen_although_messages_were_left() {
         loom::model(|| {
             let remote = Arc::new(Remote::new());
             let woken = Arc::new(AtomicBool::new(false));

@@ -1,5 +1,5 @@
-//! Writing to a connection that is broken. The handler is that of the whole process, so this
-//! is the only test here.
+//! Writing to a broken connection. The signal handler belongs to the whole process, so this is the
+//! only test here.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -14,8 +14,8 @@ use squall_runtime::{
 
 #[test]
 fn sending_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
-    // Its default effect is death, and the standard library has it ignored at the start of the
-    // process: so a handler is to show that it does not even come.
+    // The default effect of the signal is death, and the standard library ignores it at startup. So
+    // a handler shows that the signal does not even arrive.
     let signalled = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::clone(&signalled)).unwrap();
 
@@ -27,7 +27,7 @@ fn sending_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
         socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
         drop(client);
         assert_eq!(poll_fn(|cx| server.poll_peer_closed(cx)).await, PeerClosed::Reset);
-        // The error of the reset itself is told once, to whoever comes first.
+        // The error of the reset itself is reported once, to the next operation.
         let first = poll_fn(|cx| server.poll_send(cx, &two)).await.unwrap_err();
         assert_eq!(first.kind(), io::ErrorKind::ConnectionReset);
         for buffers in [&two[..1], &two[..]] {

@@ -1,5 +1,5 @@
-//! What becomes of a panic. The subscriber is that of the whole process, so this is the only
-//! test here: `tracing` may lose what is logged while subscribers of threads come and go.
+//! Panics of all kinds. The subscriber belongs to the whole process, so this is the only test here:
+//! `tracing` may lose lines while subscribers of threads come and go.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that goes wrong")]
 
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,10 @@ use tracing::{Event, Metadata, Subscriber};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Makes something panic, soon.
+/// Makes something panic soon.
 type Cause = fn(&IOLoop);
 
-/// Keeps what is logged.
+/// Keeps log lines.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

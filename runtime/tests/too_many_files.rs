@@ -1,5 +1,5 @@
-//! A listener in a process that may open no more files. It lowers the limit of the whole
-//! process, so it is the only test here.
+//! A listener in a process that may open no more files. It lowers the limit of the whole process,
+//! so it is the only test here.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -80,7 +80,7 @@ pub fn files_are_served_by_the_few_threads_that_the_system_allows(case: &Case) {
             }
         }
     }
-    server.expect("jobs wait for the 2 that it has");
+    server.expect("jobs wait for its 2 threads");
     end(server);
     fs::remove_file(path()).unwrap();
 }
@@ -102,7 +102,7 @@ pub fn without_any_thread_jobs_fail_and_everything_else_is_served(case: &Case) {
             assert_eq!(response.status(), status, "{response:?}");
         }
     }
-    server.expect("the thread pool has no thread, and the system refuses it one: ");
+    server.expect("the thread pool has no thread and cannot create one: ");
     end(server);
     fs::remove_file(path()).unwrap();
 }

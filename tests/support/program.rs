@@ -86,7 +86,7 @@ impl Program {
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         assert!(self.has_ended_within(SOON), "the program is still running, or a worker is");
         let mut lines = self.seen.take();
-        let may_be = ["the loop was kept for ", "SIGINT was ignored when the program began"];
+        let may_be = ["event loop blocked for ", "SIGINT was ignored when the program began"];
         lines.retain(|line| !may_be.iter().any(|text| line.contains(text)));
         (self.child.wait().unwrap(), lines)
     }

@@ -1,4 +1,4 @@
-//! What is left of a task that has no output.
+//! The error of a task that has no output.
 
 use std::any::Any;
 use std::error::Error;
@@ -21,8 +21,8 @@ use std::sync::{Mutex, PoisonError};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct JoinError {
-    /// The panic's payload; `None` if the task was cancelled. Payloads are not `Sync`, and an
-    /// error should be: hence the mutex, which nobody ever waits for.
+    /// The payload of the panic, or `None` if the task was cancelled. A payload is not `Sync`, but
+    /// an error should be, so there is a mutex. It is never contended.
     payload: Option<Mutex<Box<dyn Any + Send>>>,
 }
 
@@ -33,21 +33,21 @@ impl JoinError {
         Self { payload: Some(Mutex::new(payload)) }
     }
 
-    /// Says whether the task panicked.
+    /// Returns whether the task panicked.
     pub fn is_panic(&self) -> bool {
         self.payload.is_some()
     }
 
-    /// Says whether the task was cancelled, or dropped with its loop.
+    /// Returns whether the task was cancelled, or dropped with its loop.
     pub fn is_cancelled(&self) -> bool {
         self.payload.is_none()
     }
 
-    /// Returns what the task panicked with, for [`std::panic::resume_unwind`].
+    /// Returns the payload of the panic, for [`std::panic::resume_unwind`].
     ///
     /// # Panics
     ///
-    /// Panics if the task was cancelled; ask [`is_panic`](Self::is_panic) first.
+    /// Panics if the task was cancelled. Check [`is_panic`](Self::is_panic) first.
     ///
     /// # Examples
     ///
@@ -88,7 +88,7 @@ impl fmt::Debug for JoinError {
 
 impl Error for JoinError {}
 
-/// What was said to `panic!`, if it was a string.
+/// Returns the message of a panic, if it is a string.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     if let Some(message) = payload.downcast_ref::<&'static str>() {
         message

@@ -1,4 +1,4 @@
-//! What other threads may do with a loop: put a message into its queue and wake it.
+//! The part of a loop that other threads use: they send it messages and wake it.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -9,23 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::SegQueue;
 
 use super::Runnable;
-use super::late::drop_late;
+use super::caught::drop_late;
 use super::wake::Signal;
 
-/// The part of a loop that other threads hold on to. It may outlive the loop.
+/// The part of a loop that other threads hold. It may outlive the loop.
 pub(crate) struct Remote {
     queue: SegQueue<Message>,
     pub(super) signal: Signal,
-    /// Written to when the loop sleeps. Empty until the loop first has something to sleep on.
+    /// Other threads write to it when the loop sleeps. Empty until the loop first has a reactor.
     bell: OnceLock<OwnedFd>,
-    /// The loop is about to end: no more callbacks are taken.
+    /// The loop is about to end and accepts no more callbacks.
     refuses_callbacks: AtomicBool,
-    /// The loop has ended, and receives nothing.
+    /// The loop has ended and receives nothing.
     closed: AtomicBool,
 }
 
 pub(crate) enum Message {
-    /// A task that was woken by another thread. It is run, and dropped, at home only.
+    /// A task that another thread woke. Only the loop's thread runs and drops it.
     Run(Runnable),
     Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
 }
@@ -50,14 +50,14 @@ impl Remote {
         }
     }
 
-    /// Drops what nobody will receive any more. A message may own what owns this queue.
+    /// Drops the messages that the loop will not receive. A message may own an owner of this queue.
     pub(crate) fn clear(&self) {
         while let Some(message) = self.receive() {
             drop_late(message);
         }
     }
 
-    /// Makes the loop look around if it sleeps, or not fall asleep.
+    /// Wakes the loop if it sleeps, or keeps it from falling asleep.
     pub(crate) fn wake(&self) {
         if self.signal.announce() {
             self.ring();
@@ -89,11 +89,10 @@ impl Remote {
         self.closed.load(Ordering::SeqCst)
     }
 
-    #[cold]
     fn ring(&self) {
         if let Some(bell) = self.bell.get() {
-            // An eventfd wants eight bytes, a pipe does not care. The only error possible is that
-            // the pipe is full, and then the loop will wake up anyway.
+            // An eventfd needs eight bytes, and a pipe takes any number. This fails only if the
+            // pipe is full, and then the loop wakes up anyway.
             let _full = rustix::io::write(bell, &1_u64.to_ne_bytes());
         }
     }

@@ -1,9 +1,10 @@
-//! The lines that tasks were spawned at, by number: that takes a task two bytes instead of eight.
+//! The lines at which tasks were spawned, as numbers. A task then stores two bytes instead of
+//! eight.
 
 use std::panic::Location;
 use std::ptr;
 
-/// The number of a line. The last one stands for all that come after 65,535 others.
+/// The number of a line. The last number means all lines after the first 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Site(u16);
 
@@ -11,8 +12,8 @@ impl Site {
     pub(super) const NONE: Self = Self(u16::MAX);
 }
 
-/// Only those that a program spawns at, which are few: they are looked for one by one, from the one
-/// that was found last.
+/// The spawn sites of a program. They are few, so a linear search finds them, starting with the
+/// last one.
 #[derive(Debug)]
 pub(super) struct Sites {
     known: Vec<&'static Location<'static>>,
@@ -36,7 +37,7 @@ impl Sites {
         self.last
     }
 
-    /// For how many lines there is memory.
+    /// Returns for how many lines there is memory.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.known.capacity()
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_one_number_and_no_more_than_there_are() {
+    fn each_spawn_line_has_one_number_up_to_the_limit() {
         let (first, second) = (Location::caller(), here());
         let mut sites = Sites::new();
         let numbers = [first, second, second, first].map(|site| sites.number(site));

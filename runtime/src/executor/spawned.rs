@@ -1,4 +1,4 @@
-//! The two sides of a task: the future that the loop runs, and the handle that others wait with.
+//! The two sides of a task: the future that the loop runs, and the handle for awaiting it.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,17 +16,17 @@ use super::remote::Remote;
 use super::sites::Site;
 use super::waiter::Waiter;
 
-/// What a log line calls a task.
+/// The name of a task in log lines.
 const TASK: &str = "a task";
 
 pin_project! {
-    /// The user's future inside a task. Its panics are caught: async-task would pass them on to the
-    /// loop, and abort the process at a panic of a destructor.
+    /// The user's future inside a task. It catches panics. `async_task` would pass a panic on to
+    /// the loop, and abort the process at a panic of a destructor.
     pub(super) struct Spawned<F> {
-        // The number in the list of tasks.
+        // The number of the task.
         index: u32,
         site: Site,
-        // Empty only while it is dropped.
+        // `None` only in `drop`.
         #[pin]
         future: Option<F>,
     }
@@ -35,7 +35,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             LOCAL.with(|local| {
-                // A task that is cancelled is dropped without being polled.
+                // A cancelled task is dropped without being polled.
                 local.enter(*this.site);
                 caught(TASK, || this.future.set(None));
                 let listed = local.tasks.borrow_mut().remove(*this.index);
@@ -62,7 +62,7 @@ impl<F: Future> Future for Spawned<F> {
         };
         LOCAL.with(|local| {
             local.enter(*this.site);
-            local.running.begin(*this.index, cx.waker());
+            local.current.set(*this.index, cx.waker());
         });
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
@@ -75,8 +75,8 @@ impl<F: Future> Future for Spawned<F> {
     }
 }
 
-/// How a task has ended. A panic of the output's destructor is caught: async-task would abort the
-/// process.
+/// The result of a task. It catches a panic of the output's destructor, at which `async_task` would
+/// abort the process.
 pub(super) struct Ended<T>(Option<Result<T, JoinError>>);
 
 impl<T> Ended<T> {
@@ -93,7 +93,7 @@ impl<T> Drop for Ended<T> {
     }
 }
 
-/// Waits for the end of a task. Dropping it cancels the task.
+/// Awaits the end of a task. Dropping it cancels the task.
 pub(crate) struct TaskHandle<T>(FallibleTask<Ended<T>, Arc<Remote>>);
 
 impl<T> TaskHandle<T> {
@@ -109,8 +109,8 @@ impl<T> TaskHandle<T> {
         self.0.is_finished()
     }
 
-    /// Cancels the task, and waits until its future is dropped. Returns the output if the task was
-    /// done before.
+    /// Cancels the task and waits until its future is dropped. Returns the output if the task had
+    /// already ended.
     pub(crate) async fn cancel(self) -> Option<T> {
         let mut cancelled = pin!(self.0.cancel());
         let ended = poll_fn(|cx| poll_caught(cx, |cx| cancelled.as_mut().poll(cx)));
@@ -121,24 +121,24 @@ impl<T> TaskHandle<T> {
 impl<T> Future for TaskHandle<T> {
     type Output = Result<T, JoinError>;
 
-    /// Is ready when the task has ended, and its future is dropped.
+    /// Returns ready when the task has ended and its future is dropped.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = poll_caught(cx, |cx| Pin::new(&mut self.0).poll(cx));
         ended.map(|ended| ended.map_or(Err(JoinError::CANCELLED), Ended::into_result))
     }
 }
 
-/// Calls `poll` with a waker that does not panic: async-task would abort the process.
+/// Calls `poll` with a waker that does not panic. At a panic, `async_task` would abort the process.
 fn poll_caught<R>(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
-    if Waiter::of_running(cx.waker()).is_some() {
-        // The waker of a task runs no code of the user.
+    if Waiter::of_current_task(cx.waker()).is_some() {
+        // The waker of a task runs no user code.
         return poll(cx);
     }
     let waker = Waker::from(Arc::new(CaughtWaker(Some(cx.waker().clone()))));
     poll(&mut Context::from_waker(&waker))
 }
 
-/// A waker of another executor, whose panics are caught. Empty only while it is dropped.
+/// A waker of another executor. It catches panics. `None` only in `drop`.
 struct CaughtWaker(Option<Waker>);
 
 impl Wake for CaughtWaker {

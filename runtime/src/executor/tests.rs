@@ -1,4 +1,4 @@
-//! Tasks and the threads around them.
+//! Tasks, and other threads that wake them.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -14,7 +14,7 @@ use super::*;
 use crate::testing::{logged, on_thread, run, waker_of};
 use crate::{AsyncFd, Deadline, IOLoop, Task, sleep, yield_now};
 
-/// Tells where it is dropped.
+/// Reports the thread on which it is dropped.
 struct DropsAt(mpsc::Sender<thread::ThreadId>);
 
 impl Drop for DropsAt {
@@ -23,7 +23,7 @@ impl Drop for DropsAt {
     }
 }
 
-/// A task that hands out its waker and holds `guard` for ever.
+/// A task that passes on its waker and keeps `guard` for ever.
 fn spawn_pending<G: 'static>(guard: G) -> (Task<()>, mpsc::Receiver<Waker>) {
     let (sender, receiver) = mpsc::channel();
     let task = IOLoop::current().spawn(async move {
@@ -38,7 +38,7 @@ fn spawn_pending<G: 'static>(guard: G) -> (Task<()>, mpsc::Receiver<Waker>) {
 }
 
 #[test]
-fn a_task_that_another_thread_wakes_runs_at_home() {
+fn a_task_that_another_thread_wakes_runs_on_its_own_thread() {
     run(async {
         let (sender, wakers) = mpsc::channel::<Waker>();
         let other = thread::spawn(move || wakers.recv().unwrap().wake());
@@ -71,7 +71,7 @@ fn wakes_by_other_threads_are_never_missed() {
                         arrived.fetch_add(1, Ordering::SeqCst);
                     })
                     .unwrap();
-                // Sometimes the loop is asleep by the next one, sometimes it is not.
+                // The loop is sometimes asleep by the next message, and sometimes not.
                 for _ in 0..wake % 64 * 200 {
                     std::hint::spin_loop();
                 }
@@ -85,7 +85,7 @@ fn wakes_by_other_threads_are_never_missed() {
 }
 
 #[test]
-fn the_last_waker_dropped_elsewhere_drops_nothing_there() {
+fn dropping_the_last_waker_on_another_thread_drops_nothing_there() {
     let (sender, dropped_at) = mpsc::channel();
     let home = thread::spawn(move || {
         let (task, wakers) = spawn_pending(DropsAt(sender));
@@ -118,10 +118,10 @@ fn a_cancelled_task_is_dropped_by_the_next_turn_wherever_the_handle_was() {
 }
 
 #[test]
-fn tasks_are_dropped_at_home_when_their_thread_ends() {
+fn tasks_are_dropped_on_their_thread_when_it_ends() {
     let (sender, dropped_at) = mpsc::channel();
     let home = thread::spawn(move || {
-        // One that has run, one that was woken, one that has never run, one inside of another.
+        // Tasks that have run, were woken, have never run, and are nested in another.
         let (pending, wakers) = spawn_pending(DropsAt(sender.clone()));
         let (woken, wakers_of_woken) = spawn_pending(DropsAt(sender.clone()));
         run(yield_now());
@@ -205,7 +205,7 @@ fn a_waker_in_a_thread_local_may_outlive_the_loop() {
     }
 
     on_thread("loop", || {
-        // Destroyed after the loop, because it was made before.
+        // Destroyed after the loop, because it was made earlier.
         BEFORE.with(|wakers| assert!(wakers.0.borrow().is_empty()));
         let (task, wakers) = spawn_pending(());
         task.detach();
@@ -217,7 +217,7 @@ fn a_waker_in_a_thread_local_may_outlive_the_loop() {
 }
 
 #[test]
-fn what_is_spawned_after_the_end_of_the_loop_is_dropped() {
+fn a_future_spawned_after_the_end_of_the_loop_is_dropped() {
     struct SpawnsAtTheEnd(Cell<Option<(IOLoop, DropsAt)>>);
 
     impl Drop for SpawnsAtTheEnd {
@@ -234,7 +234,7 @@ fn what_is_spawned_after_the_end_of_the_loop_is_dropped() {
 
     let (sender, dropped_at) = mpsc::channel();
     let home = thread::spawn(move || {
-        // Destroyed after the loop, because it is made before.
+        // Destroyed after the loop, because it is made earlier.
         AT_THE_END.with(|at_the_end| at_the_end.0.take());
         let io_loop = IOLoop::current();
         AT_THE_END.with(|at_the_end| at_the_end.0.set(Some((io_loop, DropsAt(sender)))));
@@ -244,7 +244,7 @@ fn what_is_spawned_after_the_end_of_the_loop_is_dropped() {
 }
 
 #[test]
-fn what_tasks_hold_can_be_dropped_at_the_end_of_the_thread() {
+fn values_owned_by_tasks_can_be_dropped_at_the_end_of_the_thread() {
     let far = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&far);
     on_thread("loop", || {
@@ -332,7 +332,7 @@ fn a_waker_that_is_kept_wakes_its_own_task_and_no_other() {
         let polls = || tasks.each_ref().map(|(_, polls)| polls.get());
         run(yield_now());
         assert_eq!(polls(), [1, 1, 1, 1]);
-        // At home, and from elsewhere; again and again.
+        // On its own thread and on another one, again and again.
         for round in 1..=3 {
             tasks[0].0.take().unwrap().wake();
             let waker = tasks[2].0.take().unwrap();
@@ -345,7 +345,7 @@ fn a_waker_that_is_kept_wakes_its_own_task_and_no_other() {
 }
 
 #[test]
-fn a_task_that_ends_while_it_is_woken_does_not_disturb_who_has_its_number_next() {
+fn a_task_that_ends_while_it_is_woken_does_not_disturb_the_next_one_with_its_number() {
     on_thread("loop", || {
         let io_loop = IOLoop::current();
         io_loop.spawn_callback(poll_fn(|cx| {
@@ -454,7 +454,7 @@ fn the_count_of_turns_is_not_disturbed_by_a_task_that_wakes_itself() {
     let count = Rc::clone(&polls);
     let task = IOLoop::current().spawn(poll_fn(move |cx| {
         count.set(count.get() + 1);
-        // Twice is as good as once.
+        // Waking twice has the effect of waking once.
         cx.waker().wake_by_ref();
         cx.waker().wake_by_ref();
         Poll::<()>::Pending
@@ -469,7 +469,7 @@ fn the_count_of_turns_is_not_disturbed_by_a_task_that_wakes_itself() {
 }
 
 #[test]
-fn a_panic_in_what_is_called_after_a_task_ends_neither_the_loop_nor_other_tasks() {
+fn a_panic_of_an_after_poll_function_stops_neither_the_loop_nor_other_tasks() {
     let io_loop = IOLoop::current();
     io_loop.slow_callback(None);
     let ran = Rc::new(Cell::new(0));
@@ -485,7 +485,7 @@ fn a_panic_in_what_is_called_after_a_task_ends_neither_the_loop_nor_other_tasks(
 }
 
 #[test]
-fn who_waits_for_a_task_learns_of_its_end_whatever_its_destructors_panic_with() {
+fn awaiting_a_task_ends_even_if_its_destructors_panic() {
     struct Payload;
 
     impl Drop for Payload {
@@ -512,9 +512,9 @@ fn who_waits_for_a_task_learns_of_its_end_whatever_its_destructors_panic_with() 
 }
 
 #[test]
-fn nothing_of_a_loop_is_left_when_its_thread_has_ended() {
+fn a_loop_frees_everything_at_the_end_of_its_thread() {
     thread_local! {
-        // Made before the loop, and hence destroyed after it.
+        // Made before the loop, so it is destroyed after it.
         static LEFT: Look = const { Look };
     }
 
@@ -542,7 +542,7 @@ fn nothing_of_a_loop_is_left_when_its_thread_has_ended() {
 }
 
 #[test]
-fn a_task_that_gets_the_place_of_one_that_woke_itself_last_keeps_its_turn() {
+fn a_task_that_reuses_the_number_of_one_that_woke_itself_keeps_its_turn() {
     run(async {
         let log = Rc::new(RefCell::new(Vec::new()));
         let note = |name: &'static str| {
@@ -550,7 +550,7 @@ fn a_task_that_gets_the_place_of_one_that_woke_itself_last_keeps_its_turn() {
             move || log.borrow_mut().push(name)
         };
         let io_loop = IOLoop::current();
-        // Both end; the first is in the queue once more then.
+        // Both end. The first one is in the queue once more then.
         let (in_queue, plain) = (io_loop.spawn(yield_and_end()), io_loop.spawn(async {}));
         let (first, second, third) = (note("first"), note("second"), note("third"));
         io_loop.add_callback(move || {
@@ -574,7 +574,8 @@ fn a_task_never_runs_in_the_turn_that_spawned_it() {
         let ran = Rc::new(Cell::new(false));
         let (seen, set) = (Rc::new(Cell::new(None)), Rc::clone(&ran));
         let is_seen = Rc::clone(&seen);
-        // The next turn begins with this one, and has the number of one that has ended behind it.
+        // The next turn begins with this task, which reuses the number of an ended task in the
+        // queue.
         let spawner = io_loop.spawn(async move {
             yield_now().await;
             IOLoop::current().add_callback(move || set.set(true));
@@ -631,7 +632,7 @@ fn callbacks_of_other_threads_are_called_in_batches_with_timers_and_tasks_in_bet
     });
 }
 
-/// What a thread that ends still does: `at_the_end` is called by the destructor of a task.
+/// Runs a thread that ends. The destructor of a task calls `at_the_end`.
 fn at_the_end_of_a_thread(at_the_end: impl FnOnce() + Send + 'static) {
     struct CallsWhenDropped<F: FnOnce()>(Option<F>);
 
@@ -643,7 +644,7 @@ fn at_the_end_of_a_thread(at_the_end: impl FnOnce() + Send + 'static) {
 
     let (ended, end) = mpsc::channel();
     thread::spawn(move || {
-        // Told when all destructors of this thread are through, or have never come back.
+        // Sent when all destructors of this thread have run.
         let told = CallsWhenDropped(Some(move || ended.send(()).unwrap()));
         let (task, _wakers) = spawn_pending((CallsWhenDropped(Some(at_the_end)), told));
         task.detach();
@@ -670,7 +671,7 @@ fn a_loop_that_ends_does_not_run_once_more_in_a_destructor() {
 
 #[test]
 fn a_destructor_may_hand_over_something_of_its_own_kind_at_the_end_of_a_thread() {
-    /// Each spawns another, in so many ways.
+    /// Each value spawns another one in its destructor, in these ways.
     struct Spawns(fn(&IOLoop, Self), Arc<AtomicUsize>);
 
     impl Drop for Spawns {

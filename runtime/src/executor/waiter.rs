@@ -1,7 +1,7 @@
-//! Who waits for an event: mostly a task of this thread.
+//! The number that the reactor and the timers keep of a waiting task.
 //!
-//! The reactor and the timers remember a waiting task by its number. Its waker would take four times
-//! the room in each source and each timer, and two more atomic operations for each event.
+//! Its waker would take four times the memory in each source and each timer, and two more atomic
+//! operations per event.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -11,18 +11,20 @@ use std::task::{RawWakerVTable, Waker};
 use super::LOCAL;
 use super::caught::caught;
 
-/// Somebody to be woken once: the number of a task or of a foreign waker, and a bit for which of
-/// them. It takes four bytes, also as an `Option`.
+/// A task or a foreign waker that an event will wake once. It takes four bytes, also as an
+/// `Option`.
+///
+/// Read as `i32`: 0 is no waiter, positive a task, negative a foreign waker.
 #[derive(Debug)]
 pub(crate) struct Waiter(NonZeroU32);
 
-/// The bit of a task. Thousand million of them would not fit into memory.
+/// The bit of a task. A billion tasks would not fit into memory, so the number has room.
 const TASK: NonZeroU32 = bit(30);
-/// The bit of a foreign waker: that of the future given to `run_sync`, or of a future inside somebody
-/// else's executor. That nobody waits and that a task does is so told apart from this by the sign.
+/// The bit of a foreign waker: the waker of the future of `run_sync`, or of an executor inside a
+/// task.
 const FOREIGN: NonZeroU32 = bit(31);
 
-/// What a log line calls a foreign waker.
+/// The name of a foreign waker in log lines.
 const WAKER: &str = "a waker";
 
 const fn bit(bit: u32) -> NonZeroU32 {
@@ -32,45 +34,46 @@ const fn bit(bit: u32) -> NonZeroU32 {
     }
 }
 
-/// What a waiter stands for.
+/// The target of a waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
+enum Target {
     Task(u32),
     Foreign(u32),
 }
 
 impl Waiter {
-    /// Whom `waker` wakes. To be called where nothing is borrowed: a foreign waker is cloned, which
-    /// may run anybody's code.
+    /// Makes a waiter that wakes like `waker`. Call this while nothing is borrowed, because cloning
+    /// a foreign waker may run foreign code.
     #[inline]
     pub(crate) fn new(waker: &Waker) -> Self {
-        match Self::of_running(waker) {
+        match Self::of_current_task(waker) {
             Some(waiter) => waiter,
-            None => Self::from(Whom::Foreign(keep_foreign(waker))),
+            None => Self::from(Target::Foreign(keep_foreign(waker))),
         }
     }
 
-    /// The same if it is the task that runs now, which runs nobody's code.
+    /// Like [`new`](Self::new), but only if `waker` belongs to the current task. This runs no
+    /// foreign code.
     #[inline]
-    pub(crate) fn of_running(waker: &Waker) -> Option<Self> {
+    pub(crate) fn of_current_task(waker: &Waker) -> Option<Self> {
         LOCAL.with(|local| {
-            let task = local.running.task.get();
-            local.running.is_woken_by(waker).then_some(Self(task))
+            let task = local.current.task.get();
+            local.current.is_woken_by(waker).then_some(Self(task))
         })
     }
 
-    /// Wakes it. If the task is gone, another one may have its number by now: that is woken for
-    /// nothing, which tasks have to bear anyway.
+    /// Wakes the target. If the task has ended, another task may have its number, and is woken for
+    /// nothing. Tasks must expect that anyway.
     #[inline(always)]
     pub(crate) fn wake(self) {
-        match self.whom() {
-            Whom::Task(index) => LOCAL.with(|local| {
+        match self.target() {
+            Target::Task(index) => LOCAL.with(|local| {
                 // This runs no user code: the task goes into the queue.
                 if let Some(waker) = local.tasks.borrow().at(index) {
                     waker.wake_by_ref();
                 }
             }),
-            Whom::Foreign(index) => {
+            Target::Foreign(index) => {
                 std::mem::forget(self);
                 let waker = take_foreign(index);
                 caught(WAKER, || waker.into_iter().for_each(Waker::wake));
@@ -78,29 +81,30 @@ impl Waiter {
         }
     }
 
-    /// Says whether a task with this number is left. It may be another one than that which waited.
+    /// Returns whether there is a task with this number. It may be another task than the one that
+    /// waited.
     pub(crate) fn is_alive(&self) -> bool {
-        match self.whom() {
-            Whom::Task(index) => LOCAL.with(|local| local.tasks.borrow().at(index).is_some()),
-            Whom::Foreign(_) => true,
+        match self.target() {
+            Target::Task(index) => LOCAL.with(|local| local.tasks.borrow().at(index).is_some()),
+            Target::Foreign(_) => true,
         }
     }
 
     #[inline]
-    fn whom(&self) -> Whom {
+    fn target(&self) -> Target {
         match self.0.get() & FOREIGN.get() {
-            0 => Whom::Task(self.0.get() ^ TASK.get()),
-            _ => Whom::Foreign(self.0.get() ^ FOREIGN.get()),
+            0 => Target::Task(self.0.get() ^ TASK.get()),
+            _ => Target::Foreign(self.0.get() ^ FOREIGN.get()),
         }
     }
 }
 
-impl From<Whom> for Waiter {
+impl From<Target> for Waiter {
     #[inline]
-    fn from(whom: Whom) -> Self {
-        Self(match whom {
-            Whom::Task(index) => TASK | index,
-            Whom::Foreign(index) => FOREIGN | index,
+    fn from(target: Target) -> Self {
+        Self(match target {
+            Target::Task(index) => TASK | index,
+            Target::Foreign(index) => FOREIGN | index,
         })
     }
 }
@@ -108,7 +112,7 @@ impl From<Whom> for Waiter {
 impl Drop for Waiter {
     #[inline]
     fn drop(&mut self) {
-        if let Whom::Foreign(index) = self.whom() {
+        if let Target::Foreign(index) = self.target() {
             let waker = take_foreign(index);
             caught(WAKER, || drop(waker));
         }
@@ -116,21 +120,21 @@ impl Drop for Waiter {
 }
 
 /// The task that runs now, or that ran last.
-pub(super) struct Running {
+pub(super) struct CurrentTask {
     /// The waiter that wakes it.
     task: Cell<NonZeroU32>,
-    /// The parts of its waker, by which the waker is recognised.
+    /// The parts of its waker, for recognizing the waker.
     waker: Cell<(*const (), *const RawWakerVTable)>,
 }
 
-impl Running {
+impl CurrentTask {
     pub(super) const fn none() -> Self {
         Self { task: Cell::new(TASK), waker: Cell::new((null(), null())) }
     }
 
-    /// Says that the task with this number is polled next, with this waker.
+    /// Sets the task that is polled next, and its waker.
     #[inline]
-    pub(super) fn begin(&self, index: u32, waker: &Waker) {
+    pub(super) fn set(&self, index: u32, waker: &Waker) {
         self.task.set(TASK | index);
         self.waker.set((waker.data(), waker.vtable()));
     }
@@ -148,7 +152,8 @@ fn keep_foreign(waker: &Waker) -> u32 {
     LOCAL.with(|local| local.foreign.borrow_mut().insert(waker))
 }
 
-/// A foreign waker, to be woken or dropped where nothing is borrowed: both may run anybody's code.
+/// Takes out a foreign waker. The caller wakes or drops it while nothing is borrowed, because both
+/// may run foreign code.
 #[cold]
 fn take_foreign(index: u32) -> Option<Waker> {
     LOCAL.with(|local| local.foreign.borrow_mut().remove(index))
@@ -177,7 +182,7 @@ mod tests {
     #[test]
     fn a_task_is_woken_by_its_number() {
         run(async {
-            // From here on this future, which is no task, waits for its limit of time.
+            // This future, which is no task, has registered for its time limit from here on.
             crate::yield_now().await;
             let before = foreign_wakers();
             let waiter = Rc::new(Cell::new(None));
@@ -192,7 +197,7 @@ mod tests {
             assert_eq!(foreign_wakers(), before);
             waiter.take().unwrap().wake();
             task.await.unwrap();
-            // It is done, and nobody has its number.
+            // The task has ended, and no task has its number.
             waiter.take().unwrap().wake();
         });
     }
@@ -209,7 +214,7 @@ mod tests {
                 polls += 1;
                 let copy = cx.waker().clone();
                 place.set(Some(Waiter::new(&copy)));
-                // The first time it is polled with a waker that all have, then with its own.
+                // The first poll uses a waker that all tasks share, later polls the task's own.
                 if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
             }));
             for _ in 0..2 {
@@ -237,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_four_bytes() {
+    fn a_waiter_takes_four_bytes() {
         assert_eq!((size_of::<Waiter>(), size_of::<Option<Waiter>>()), (4, 4));
     }
 }

@@ -26,40 +26,40 @@ impl Signal {
         Self(AtomicU8::new(AWAKE))
     }
 
-    /// Tells the loop of a message that is in the queue already. If this returns true the loop
-    /// sleeps, and the caller has to ring; nobody else will.
+    /// Notes that a message is in the queue. If this returns `true`, the loop sleeps, and the
+    /// caller must ring the bell. No other thread will.
     #[must_use]
     pub(crate) fn announce(&self) -> bool {
         self.0.swap(PENDING, Ordering::AcqRel) == PARKED
     }
 
-    /// Called by the loop before it sleeps. If this returns false there is a message, and it must
-    /// not sleep.
+    /// The loop calls this before it sleeps. If this returns `false`, there is a message, and the
+    /// loop must not sleep.
     #[must_use]
     pub(crate) fn park(&self) -> bool {
         self.0.compare_exchange(AWAKE, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Called by the loop when it is awake again, for whatever reason.
+    /// The loop calls this when it is awake again.
     pub(crate) fn unpark(&self) {
-        // If this fails there was an announcement, which stays.
+        // This fails if there was an announcement, which stays.
         let _ = self.0.compare_exchange(PARKED, AWAKE, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Called by the loop before it empties the queue: is there anything in it?
-    /// A message that comes while the queue is emptied is announced anew.
+    /// The loop calls this before it empties the queue. Returns whether the queue may have
+    /// messages. A message that arrives while the queue is emptied is announced again.
     pub(crate) fn take(&self) -> bool {
         // An announcement that this load misses is found by `park`.
         self.is_pending() && self.0.swap(AWAKE, Ordering::AcqRel) == PENDING
     }
 
-    /// Called by the loop if it leaves messages in the queue.
+    /// The loop calls this if it leaves messages in the queue.
     pub(crate) fn leave_pending(&self) {
-        // An exchange and no store, which would hide what an announcement has told before.
+        // An exchange, because a store would hide the writes before an announcement.
         self.0.swap(PENDING, Ordering::AcqRel);
     }
 
-    /// Whether [`take`](Self::take) would return true.
+    /// Returns whether [`take`](Self::take) would return `true`.
     pub(crate) fn is_pending(&self) -> bool {
         self.0.load(Ordering::Relaxed) == PENDING
     }

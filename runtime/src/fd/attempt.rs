@@ -101,7 +101,7 @@ impl<T: AsFd> AsyncFd<T> {
             budget::refuse(cx);
             return Poll::Pending;
         }
-        if Waiter::of_running(cx.waker()).is_none() {
+        if Waiter::of_current_task(cx.waker()).is_none() {
             // An executor inside the task has started a turn of its own, which the loop does not
             // see.
             budget::refill();

@@ -1,4 +1,4 @@
-//! Descriptors of all kinds, on both systems of the reactor.
+//! Descriptors of all kinds, on both backends of the reactor.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -26,7 +26,7 @@ fn socket() -> (AsyncFd<UnixStream>, UnixStream) {
     (AsyncFd::new(near).unwrap(), far)
 }
 
-/// Reads once, as a stream does: what does not fill the buffer was all there was.
+/// Reads once like a stream: a short read has taken everything.
 async fn read<const N: usize>(socket: &AsyncFd<UnixStream>) -> io::Result<Vec<u8>> {
     let mut buffer = [0; N];
     let read = poll_fn(|cx| {
@@ -37,13 +37,13 @@ async fn read<const N: usize>(socket: &AsyncFd<UnixStream>) -> io::Result<Vec<u8
     Ok(buffer[..count].to_vec())
 }
 
-/// A task that does nothing but wait for `socket`, until somebody else has it wait no more.
+/// A task that waits for `socket` until another task removes it.
 fn wait_in_background(socket: &Rc<AsyncFd<UnixStream>>) -> Task<io::Result<Vec<u8>>> {
     let socket = Rc::clone(socket);
     IOLoop::current().spawn(async move { read::<64>(&socket).await })
 }
 
-/// Lets tasks run up to where they wait, and the reactor tell what has happened.
+/// Lets tasks run until they wait, and lets the reactor report events.
 async fn settle() {
     for _ in 0..4 {
         yield_now().await;
@@ -57,7 +57,7 @@ fn a_fin_that_arrives_with_data_is_seen() {
         let near = Rc::new(near);
         let reader = wait_in_background(&near);
         settle().await;
-        // One edge for both, while the reader waits.
+        // One edge announces both while the reader waits.
         far.write_all(b"request").unwrap();
         far.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(reader.await.unwrap().unwrap(), b"request");
@@ -66,7 +66,7 @@ fn a_fin_that_arrives_with_data_is_seen() {
 }
 
 #[test]
-fn each_of_many_descriptors_hears_of_itself_and_gives_its_place_to_another() {
+fn each_of_many_descriptors_gets_its_own_events_and_frees_its_place() {
     on_both_backends(async || {
         for _ in 0..2 {
             let mut pairs: Vec<_> = (0..150).map(|_| socket()).collect();
@@ -133,7 +133,7 @@ fn readiness_that_proves_false_only_waits_again() {
         let reader = wait_in_background(&near);
         settle().await;
         far.write_all(b"stolen").unwrap();
-        // The reader is woken for bytes that are gone when its turn comes.
+        // The reader is woken for bytes that are gone before its turn.
         IOLoop::current().add_callback({
             let near = Rc::clone(&near);
             move || assert_eq!(near.get_ref().read(&mut [0; 64]).unwrap(), 6)
@@ -233,7 +233,7 @@ fn the_end_of_a_pipe_is_seen() {
 }
 
 #[test]
-fn readable_tells_the_truth_as_often_as_it_is_asked() {
+fn readable_is_right_each_time_it_is_called() {
     on_both_backends(async || {
         let (reader, mut writer) = pipe();
         assert!(poll_once(reader.readable()).await.is_none());
@@ -241,7 +241,7 @@ fn readable_tells_the_truth_as_often_as_it_is_asked() {
         for _ in 0..3 {
             reader.readable().await.unwrap();
         }
-        // Read behind the reactor's back.
+        // Reads without the reactor noticing.
         reader.get_ref().read_exact(&mut [0; 1]).unwrap();
         assert!(poll_once(reader.readable()).await.is_none());
         writer.write_all(b"y").unwrap();
@@ -308,7 +308,7 @@ fn unread_bytes_do_not_keep_the_loop_awake_while_the_end_is_awaited() {
 }
 
 #[test]
-fn a_reset_is_told_from_an_end() {
+fn a_reset_differs_from_an_end() {
     on_both_backends(async || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = connect(listener.local_addr().unwrap());
@@ -330,7 +330,7 @@ fn a_listener_that_is_level_triggered_hands_out_connection_after_connection() {
         let accept = async || listener.read_with(TcpListener::accept).await.unwrap().1;
         assert!(poll_once(accept()).await.is_none());
         for _ in 0..3 {
-            // Both are there before the first is accepted: one event, two connections.
+            // Both connect before the first is accepted: one event for two connections.
             let clients = [(); 2].map(|()| connect(address));
             for client in &clients {
                 assert_eq!(accept().await, client.local_addr().unwrap());
@@ -373,6 +373,6 @@ fn a_borrowed_descriptor_can_be_watched_by_one_after_the_other() {
 }
 
 #[test]
-fn what_an_idle_connection_holds_is_small() {
+fn an_idle_connection_takes_little_memory() {
     assert_eq!(size_of::<AsyncFd<std::os::fd::OwnedFd>>(), 16);
 }

@@ -1,3 +1,5 @@
+//! Opening and reading files.
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
@@ -36,7 +38,7 @@ fn only_regular_files_are_opened_and_nothing_is_waited_for() {
 }
 
 #[test]
-fn what_is_read_is_what_was_asked_for_or_an_error() {
+fn a_read_returns_the_requested_bytes_or_an_error() {
     let path = std::env::temp_dir().join(format!("squall-read-{}", std::process::id()));
     let text: Vec<u8> = (0..=250).cycle().take(200_000).collect();
     fs::write(&path, &text).unwrap();
@@ -54,7 +56,7 @@ fn what_is_read_is_what_was_asked_for_or_an_error() {
 }
 
 #[test]
-fn what_was_just_written_is_read_without_a_trip() {
+fn a_file_just_written_is_read_without_a_trip_to_the_pool() {
     let path = std::env::temp_dir().join(format!("squall-cached-{}", std::process::id()));
     fs::write(&path, b"fresh").unwrap();
     let file = RegularFile::open_blocking(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The loop as other threads see it.
+//! The handle of a loop for other threads.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::executor::{self, Message, Remote};
 
-/// A loop to which callbacks can be sent from any thread.
+/// Sends callbacks to a loop from any thread.
 ///
 /// # Examples
 ///
@@ -25,17 +25,18 @@ use crate::executor::{self, Message, Remote};
 #[derive(Clone, Debug)]
 pub struct IOLoopHandle {
     pub(super) remote: Arc<Remote>,
-    /// Its count tells the loop whether there are handles.
+    /// Its reference count shows the loop whether there are handles.
     pub(super) _counted: Arc<()>,
 }
 
 impl IOLoopHandle {
-    /// Has the loop call `callback` on its own thread, on its next turn. If it sleeps, it is woken.
+    /// Makes the loop call `callback` on its own thread, in its next turn. Wakes the loop if it
+    /// sleeps.
     ///
     /// # Errors
     ///
-    /// Fails if the loop's thread has ended, or is about to. A callback that comes while it ends may be dropped
-    /// without this error.
+    /// Fails if the loop's thread has ended or is about to end. A callback that is added while the
+    /// thread ends may be dropped without an error.
     ///
     /// # Examples
     ///
@@ -58,7 +59,7 @@ impl IOLoopHandle {
     }
 }
 
-/// The loop is gone, and its thread with it.
+/// The error of a handle whose loop has ended with its thread.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Jobs that block, in the threads of a pool beside the loop.
+//! Jobs that block, on threads of a pool.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -8,25 +8,26 @@ use super::{CURRENT, IOLoop};
 use crate::thread_pool::{ThreadPool, ThreadPoolError};
 
 impl IOLoop {
-    /// Runs `job` in a thread of the loop's own pool, for work that would block the loop: the file
-    /// system, a client that knows no `async`, long computations. A trip costs some microseconds.
+    /// Runs `job` on a thread of the loop's own pool. This is for work that would block the loop:
+    /// the file system, a client without `async`, long computations. A trip costs some
+    /// microseconds.
     ///
-    /// The call submits the job, and the result comes back on the loop's thread. Dropping the future
-    /// cancels a job that no thread has begun; a job that has begun cannot be stopped, and its result
-    /// is dropped. Under [virtual time](Self::use_virtual_time) the clock does not move until the
-    /// job is done.
+    /// The call submits the job, and the result returns to the loop's thread. Dropping the future
+    /// cancels a job that no thread has begun. A running job cannot be stopped; its result is then
+    /// dropped. Under [virtual time](Self::use_virtual_time), the clock does not move until the job
+    /// is done.
     ///
-    /// The pool has up to 32 threads per loop, and so per worker: see [`ThreadPool`] for its limits
-    /// and the order of jobs, and [`set_default_executor`](Self::set_default_executor) for another
-    /// number. [`RegularFile`](crate::RegularFile), [`FilePart`](crate::FilePart) and
-    /// [`resolve`](crate::resolve) use the same pool. For work that may take all threads for long,
-    /// use a pool of your own with [`run_in`](Self::run_in).
+    /// The pool has up to 32 threads per loop, and therefore per worker. See [`ThreadPool`] for its
+    /// limits and the order of jobs, and [`set_default_executor`](Self::set_default_executor) to
+    /// change the number. [`RegularFile`](crate::RegularFile), [`FilePart`](crate::FilePart) and
+    /// [`resolve`](crate::resolve) use the same pool. For work that may occupy all threads for
+    /// long, use a pool of your own with [`run_in`](Self::run_in).
     ///
-    /// `job` and its result have to be `Send`: of the body of a request, make `Bytes` first.
+    /// `job` and its result must be `Send`. Copy the body of a request into `Bytes` first.
     ///
     /// # Errors
     ///
-    /// Fails if the system refuses the pool a thread and the pool has none.
+    /// Fails if the pool has no thread and the kernel refuses it one.
     ///
     /// # Panics
     ///
@@ -55,11 +56,11 @@ impl IOLoop {
         self.run_in(&self.default_pool(), job)
     }
 
-    /// Runs `job` in a thread of `pool`. Otherwise like [`run_in_executor`](Self::run_in_executor).
+    /// Like [`run_in_executor`](Self::run_in_executor), but runs `job` on a thread of `pool`.
     ///
     /// # Errors
     ///
-    /// Fails if the system refuses `pool` a thread and `pool` has none.
+    /// Fails if `pool` has no thread and the kernel refuses it one.
     ///
     /// # Panics
     ///
@@ -70,7 +71,7 @@ impl IOLoop {
     /// ```
     /// use squall_runtime::{IOLoop, ThreadPool};
     ///
-    /// // Slow queries wait for each other, and files for none of them.
+    /// // Slow queries wait for each other, but files do not wait for them.
     /// let database = ThreadPool::new(4);
     /// let row = IOLoop::current().run_sync(async {
     ///     IOLoop::current().run_in(&database, || "a row").await
@@ -98,9 +99,10 @@ impl IOLoop {
     }
 
     /// Makes `pool` the pool of [`run_in_executor`](Self::run_in_executor), of files and of
-    /// [`resolve`](crate::resolve) on this loop. Jobs that were submitted before stay where they are.
+    /// [`resolve`](crate::resolve) on this loop. Jobs that were submitted earlier stay in their
+    /// pool.
     ///
-    /// Each worker has a loop of its own, so call this after the fork: for a server, where the
+    /// Each worker has its own loop, so call this after the fork. In a server, that is where the
     /// application is built.
     ///
     /// # Examples
@@ -119,8 +121,8 @@ impl IOLoop {
     }
 }
 
-/// Drops `value` in a thread of the pool of this thread's loop, for what takes long to drop. If there
-/// is no loop or no thread, it is dropped here.
+/// Drops `value` on a thread of the loop's pool, because that may take long. Without a loop or a
+/// thread, it is dropped here.
 pub(crate) fn drop_in_executor(value: impl Send + 'static) {
     let pool = CURRENT.try_with(|current| current.get().map(IOLoop::default_pool));
     if let Ok(Some(pool)) = pool {

@@ -1,4 +1,4 @@
-//! How long each task keeps the loop: the clock is read once for each call of a task.
+//! How long each task keeps the loop busy. The clock is read once per poll of a task.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -9,10 +9,10 @@ use crate::{executor, log, timer};
 
 use super::IOLoop;
 
-/// As asyncio has it.
+/// The default of asyncio.
 const SLOW_CALLBACK: Duration = Duration::from_millis(100);
 
-/// What a log line calls the function that a task gives to [`IOLoop::after_poll`].
+/// The name of a function given to [`IOLoop::after_poll`] in log lines.
 const AFTER_POLL: &str = "the function given to `IOLoop::after_poll` by a task";
 
 thread_local! {
@@ -27,19 +27,19 @@ thread_local! {
 }
 
 struct Polls {
-    /// When the task that runs now was called. `u64::MAX`: nobody has looked.
+    /// When the current poll began. `u64::MAX` if the clock was not read.
     begun: Cell<u64>,
-    /// In nanoseconds; `u64::MAX`: nothing is slow.
+    /// The threshold in nanoseconds. `u64::MAX` if no task counts as slow.
     slow: Cell<u64>,
     after: Cell<Option<AfterPoll>>,
-    /// The task that runs now has had its time taken, and done nothing since.
+    /// [`IOLoop::lap`] has measured the current poll, and the task has asked for nothing since.
     lapped: Cell<bool>,
 }
 
 /// See [`IOLoop::after_poll`].
 pub type AfterPoll = fn(Polled) -> Option<Box<str>>;
 
-/// A task has run, and given the loop back.
+/// A task has been polled.
 ///
 /// # Examples
 ///
@@ -47,21 +47,19 @@ pub type AfterPoll = fn(Polled) -> Option<Box<str>>;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Polled {
-    /// When it gave it back, as [`IOLoop::nanos`] counts.
+    /// When the poll ended, in the nanoseconds of [`IOLoop::nanos`].
     pub ended: u64,
-    /// Whether it kept it for longer than [`IOLoop::slow_callback`], which is logged.
+    /// Whether it took longer than [`IOLoop::slow_callback`], which is logged.
     pub is_slow: bool,
 }
 
-/// Where the time goes.
 impl IOLoop {
-    /// Has each task logged, as a warning, that keeps the loop for longer than `threshold`
-    /// without an `await` that waits: where it was spawned, and how long it took. Nothing else
-    /// runs meanwhile. Default: 100 ms. `None`: no task is.
+    /// Logs a warning for each task that keeps the loop busy for longer than `threshold`, because
+    /// nothing else runs meanwhile. The warning has the spawn site of the task and the time.
+    /// Default: 100 ms. `None` turns the warning off.
     ///
-    /// It is a setting of this thread's loop. What it costs is that the clock is read after each
-    /// task, which is no system call where the system keeps the clock in the memory of all
-    /// processes.
+    /// This is a setting of this thread's loop. It costs one reading of the clock per poll of a task,
+    /// which is no system call where the kernel shares the clock with processes.
     ///
     /// # Examples
     ///
@@ -76,10 +74,14 @@ impl IOLoop {
         let nanos = threshold.and_then(|threshold| u64::try_from(threshold.as_nanos()).ok());
         POLLS.with(|polls| polls.slow.set(nanos.unwrap_or(u64::MAX)));
     }
+}
 
-    /// The time of this turn of the loop, in nanoseconds since some moment: for who measures how long
-    /// something takes, and cannot afford an [`Instant`](std::time::Instant). Of a loop that does
-    /// not run, it is that of the last turn.
+/// For the `squall` crate, which measures requests. Hidden, because it may change with any version.
+#[doc(hidden)]
+impl IOLoop {
+    /// Returns the time of this turn in nanoseconds since an arbitrary moment. It is faster than an
+    /// [`Instant`](std::time::Instant). If the loop is not running, this is the time of its last
+    /// turn.
     ///
     /// # Examples
     ///
@@ -94,21 +96,23 @@ impl IOLoop {
         timer::nanos()
     }
 
-    /// The present time, as [`nanos`](Self::nanos) counts; where time is virtual, that of the turn.
+    /// Returns the present time in the nanoseconds of [`nanos`](Self::nanos). Under virtual time, this
+    /// is the time of the turn.
     ///
-    /// See [`nanos`](Self::nanos) for an example.
+    /// # Examples
+    ///
+    /// See [`nanos`](Self::nanos).
     #[inline]
     #[must_use]
     pub fn present_nanos() -> u64 {
         timer::present()
     }
 
-    /// Has `call` called once, when the task that runs now gives the loop back, with the time at
-    /// which it does. What it returns says what the task was busy with, for the line that is
-    /// logged if it was slow.
+    /// Calls `call` once, when the current poll ends, with the time of its end. `call` returns what the
+    /// task was doing, for the log line of a slow task.
     ///
-    /// Only the last that asks during one call of a task is called. Outside of a task, it is
-    /// called after the next one. A panic of `call` is logged, and the loop goes on.
+    /// A later call of this during the same poll replaces `call`. Outside of a task, `call` is called
+    /// after the next task. A panic of `call` is logged, and the loop continues.
     ///
     /// # Examples
     ///
@@ -123,7 +127,7 @@ impl IOLoop {
     ///         assert!(polled.is_slow);
     ///         Some("the yearly report".into())
     ///     });
-    ///     IOLoop::current().advance(Duration::from_millis(250)); // As if it took that long.
+    ///     IOLoop::current().advance(Duration::from_millis(250)); // Acts as if it took that long.
     /// });
     /// io_loop.run_sync(task)?.unwrap();
     /// # Ok::<(), std::io::Error>(())
@@ -136,9 +140,9 @@ impl IOLoop {
         });
     }
 
-    /// Calls now what [`after_poll`](Self::after_poll) has asked for, if anything: the task has
-    /// done what it was asked to do, and what follows is something else. Unless it asks again, its
-    /// time is not taken once more when it gives the loop back.
+    /// Calls the function given to [`after_poll`](Self::after_poll) now, if there is one, because the
+    /// task continues with something else. The end of the poll is then not measured, unless the task
+    /// calls `after_poll` again.
     ///
     /// # Examples
     ///
@@ -159,20 +163,20 @@ impl IOLoop {
     pub fn lap() {
         POLLS.with(|polls| {
             if let Some(after) = polls.after.take() {
-                polls.tell(after, None);
+                polls.call(after, None);
                 polls.lapped.set(true);
             }
         });
     }
 }
 
-/// Tasks begin to run, at this time.
+/// Notes that tasks run from this time on.
 #[inline]
 pub(super) fn begin(nanos: u64) {
     POLLS.with(|polls| polls.begun.set(nanos));
 }
 
-/// A task gives the loop back, or what was spawned at `site` and is none.
+/// Notes that a poll has ended: of a task, or of the future of a `run_sync` called at `site`.
 #[inline]
 pub(super) fn ended(site: Option<&'static Location<'static>>) {
     POLLS.with(|polls| {
@@ -180,29 +184,35 @@ pub(super) fn ended(site: Option<&'static Location<'static>>) {
             return;
         }
         if polls.after.get().is_some() {
-            return polls.tell_at_end(site);
+            return polls.call_at_end(site);
         }
         if polls.slow.get() != u64::MAX {
-            let (_, took) = polls.take_time();
-            if took > polls.slow.get() {
-                report(site, took, None);
+            let poll = polls.measure();
+            if poll.took > polls.slow.get() {
+                report(site, poll.took, None);
             }
         }
     });
 }
 
+/// The time of a poll, in nanoseconds.
+struct Measured {
+    ended: u64,
+    took: u64,
+}
+
 impl Polls {
-    /// What time it is, and how long the task has taken.
-    #[inline(always)]
-    fn take_time(&self) -> (u64, u64) {
+    /// Ends the measurement of the current poll and begins the next one.
+    #[inline]
+    fn measure(&self) -> Measured {
         let ended = timer::present();
-        (ended, ended.saturating_sub(self.begun.replace(ended)))
+        Measured { ended, took: ended.saturating_sub(self.begun.replace(ended)) }
     }
 
-    /// Calls `after`. Its panic is logged: at the end of a task it would end the loop.
-    #[inline(always)]
-    fn tell(&self, after: AfterPoll, site: Option<&'static Location<'static>>) {
-        let (ended, took) = self.take_time();
+    /// Calls `after` and logs its panic, which would otherwise end the loop.
+    #[inline]
+    fn call(&self, after: AfterPoll, site: Option<&'static Location<'static>>) {
+        let Measured { ended, took } = self.measure();
         let is_slow = took > self.slow.get();
         let mut busy = None;
         caught(AFTER_POLL, || busy = after(Polled { ended, is_slow }));
@@ -212,9 +222,9 @@ impl Polls {
     }
 
     #[inline(never)]
-    fn tell_at_end(&self, site: Option<&'static Location<'static>>) {
+    fn call_at_end(&self, site: Option<&'static Location<'static>>) {
         if let Some(after) = self.after.take() {
-            self.tell(after, site);
+            self.call(after, site);
         }
     }
 }
@@ -223,15 +233,15 @@ impl Polls {
 fn report(site: Option<&'static Location<'static>>, took: u64, busy: Option<Box<str>>) {
     let took = Duration::from_nanos(took);
     let site = site.or_else(executor::site);
-    // What the task does tells more than the line that has spawned it.
+    // The work of a task says more than its spawn site.
     let by = match (busy, site) {
         (Some(busy), _) => format!(", {busy}"),
-        (None, Some(site)) => format!(" by a task that was spawned at {site}"),
+        (None, Some(site)) => format!(" by a task spawned at {site}"),
         (None, None) => String::new(),
     };
-    // The subscriber that takes the line is user code.
-    caught("the log", || {
-        log::warn(log::GENERAL, format_args!("the loop was kept for {took:.1?}{by}"));
+    // The log subscriber is user code.
+    caught("the log subscriber", || {
+        log::warn(log::GENERAL, format_args!("event loop blocked for {took:.1?}{by}"));
     });
 }
 
@@ -243,7 +253,7 @@ mod tests {
         static SLOW: Cell<Option<bool>> = const { Cell::new(None) };
     }
 
-    /// Runs a task that takes so long, and says whether it was found slow.
+    /// Runs a task that takes this long, and returns whether it counted as slow.
     fn is_slow(took: Duration) -> bool {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
@@ -256,18 +266,18 @@ mod tests {
             IOLoop::current().advance(took);
         });
         io_loop.run_sync(task).unwrap().unwrap();
-        SLOW.get().expect("it was told")
+        SLOW.get().expect("it was called")
     }
 
     #[test]
-    fn a_task_that_keeps_the_loop_is_slow_and_the_next_one_is_not() {
+    fn a_task_that_blocks_the_loop_is_slow_and_the_next_one_is_not() {
         assert!(is_slow(SLOW_CALLBACK + Duration::from_millis(1)));
         assert!(!is_slow(SLOW_CALLBACK));
         assert!(!is_slow(Duration::ZERO));
     }
 
     #[test]
-    fn two_tasks_of_a_turn_are_told_apart() {
+    fn each_task_of_a_turn_is_measured_by_itself() {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
         io_loop.add_callback(|| IOLoop::current().advance(Duration::from_secs(1)));
@@ -275,28 +285,28 @@ mod tests {
     }
 
     #[test]
-    fn what_run_sync_runs_itself_is_not_laid_at_the_door_of_a_task() {
+    fn the_time_of_the_run_sync_future_does_not_count_for_the_next_task() {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
         let slow = async || {
             IOLoop::current().advance(Duration::from_secs(1));
-            IOLoop::current().spawn(async { assert!(!is_asked_slow().await) }).await.unwrap();
+            IOLoop::current().spawn(async { assert!(!is_next_slow().await) }).await.unwrap();
         };
         io_loop.run_sync(slow()).unwrap();
     }
 
-    async fn is_asked_slow() -> bool {
+    async fn is_next_slow() -> bool {
         SLOW.set(None);
         IOLoop::after_poll(|polled| {
             SLOW.set(Some(polled.is_slow));
             None
         });
         crate::yield_now().await;
-        SLOW.get().expect("it was told")
+        SLOW.get().expect("it was called")
     }
 
     #[test]
-    fn what_was_told_before_the_end_is_not_told_again() {
+    fn a_poll_that_was_measured_by_lap_is_not_measured_again() {
         thread_local! {
             static CALLS: Cell<u32> = const { Cell::new(0) };
         }

@@ -1,4 +1,4 @@
-//! How the loop runs: its turns.
+//! The turns of the loop.
 
 use std::future::Future;
 use std::io;
@@ -49,12 +49,12 @@ impl Core {
         }
         Err(io::Error::new(
             io::ErrorKind::Interrupted,
-            "the loop was stopped before the future given to `run_sync` was done",
+            "the event loop was stopped before the future of `run_sync` was done",
         ))
     }
 
-    /// Turns until the future of `run_sync` is woken, or the loop is stopped: then this returns false.
-    /// The first time it may be woken already.
+    /// Turns until the future of `run_sync` is woken. Returns `false` if the loop is stopped first. If
+    /// `is_first`, the future may be woken already.
     #[inline(never)]
     fn turn_until_woken(
         &self,
@@ -68,7 +68,8 @@ impl Core {
                 if self.stopping.take() {
                     return Ok(false);
                 }
-                // Before the future is polled: if it wakes itself, that must not count as received.
+                // Comes before the future is polled, so that it is not received if the future wakes
+                // itself.
                 executor::receive(&self.remote);
                 if woken.take() {
                     return Ok(true);
@@ -79,7 +80,7 @@ impl Core {
         }
     }
 
-    /// One turn of the loop: runs what is ready, then sleeps until something else is.
+    /// Makes one turn: runs the ready tasks, then sleeps until something is ready.
     #[inline(always)]
     fn turn(&self, poller: &mut LoopPoller) -> io::Result<()> {
         let is_ready = executor::run_ready(|| polls::ended(None));
@@ -94,19 +95,19 @@ impl Core {
         Ok(())
     }
 
-    /// Asks the reactor, and sleeps if nothing is left to be done.
+    /// Collects events. Sleeps if there is nothing to do.
     #[inline(always)]
     fn sleep(&self, poller: &mut LoopPoller, is_ready: bool) -> io::Result<()> {
         if !self.park(is_ready) {
             return poller.wait_outlined(Duration::ZERO).map(drop);
         }
-        let events = poller.wait(timer::patience());
+        let events = poller.wait(timer::sleep_limit());
         executor::unpark(&self.remote);
         events.map(drop)
     }
 
-    /// Prepares to sleep, unless a task is ready. False: there is something to be done, so don't.
-    #[inline(always)]
+    /// Prepares to sleep. Returns `false` if there is something to do, and the loop must not sleep.
+    #[inline]
     fn park(&self, is_ready: bool) -> bool {
         let is_idle = !is_ready && !self.stopping.get() && executor::park(&self.remote);
         if is_idle {
@@ -115,7 +116,8 @@ impl Core {
         is_idle
     }
 
-    /// Sleeps so long, if nothing is left to be done. Returns the number of events.
+    /// Collects events. Sleeps for up to `timeout` if there is nothing to do. Returns the number of
+    /// events.
     pub(super) fn sleep_for(
         &self,
         poller: &mut LoopPoller,
@@ -129,10 +131,10 @@ impl Core {
         events
     }
 
-    /// Opens the reactor and connects other threads with it.
+    /// Opens the reactor, and gives other threads its bell.
     fn prepare(&self) -> io::Result<LoopPoller> {
         if executor::is_closing() {
-            let text = "the event loop ends with its thread, and cannot run any more";
+            let text = "the event loop ends with its thread and cannot run again";
             return Err(io::Error::other(text));
         }
         panic_hook::install();
@@ -147,16 +149,16 @@ impl Core {
     }
 }
 
-/// The loop runs as long as this lives.
+/// The loop is running while this exists.
 struct Running<'a>(&'a Core);
 
 impl<'a> Running<'a> {
     #[track_caller]
-    fn begin(core: &'a Core, what: &str) -> Self {
+    fn begin(core: &'a Core, function: &str) -> Self {
         assert!(
             !core.running.replace(true),
-            "`{what}` was called while this thread's loop is running already: inside of a task or \
-             a callback, `.await` the future or `spawn` it"
+            "`{function}` was called while the event loop of this thread is running: in a task or a \
+             callback, `.await` the future or `spawn` it"
         );
         Self(core)
     }
@@ -172,7 +174,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Wakes the future that `run_sync` was given, which is not a task.
+/// Wakes the future of `run_sync`, which is not a task.
 struct MainWaker {
     woken: AtomicBool,
     remote: Arc<Remote>,

@@ -1,14 +1,15 @@
-//! Starting, stopping, and what goes wrong.
+//! Starting, stopping, and failures.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
+use std::time::Duration;
 
 use super::*;
 use crate::testing::{logged, on_thread, run};
 use crate::{sleep, yield_now};
 
-/// The message of the panic that `f` ends with.
+/// Returns the message of the panic of `f`.
 fn panic_of(f: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("it should panic");
     payload.downcast_ref::<String>().cloned().unwrap_or_default()
@@ -19,9 +20,9 @@ fn a_loop_inside_of_a_loop_panics_with_a_message() {
     let io_loop = IOLoop::current();
     run(async {
         let message = panic_of(|| drop(io_loop.run_sync(async {})));
-        assert!(message.starts_with("`IOLoop::run_sync` was called while this thread's loop"));
+        assert!(message.starts_with("`IOLoop::run_sync` was called while the event loop"));
         let message = panic_of(|| drop(io_loop.start()));
-        assert!(message.starts_with("`IOLoop::start` was called while this thread's loop"));
+        assert!(message.starts_with("`IOLoop::start` was called while the event loop"));
     });
     run(yield_now());
 }
@@ -138,7 +139,7 @@ fn stop_before_start_makes_start_return_at_once() {
 }
 
 #[test]
-fn what_is_left_when_the_loop_stops_goes_on_when_it_is_started_again() {
+fn unfinished_tasks_continue_when_the_loop_is_started_again() {
     let io_loop = IOLoop::current();
     let turns = Rc::new(Cell::new(0));
     let count = Rc::clone(&turns);
@@ -156,7 +157,7 @@ fn what_is_left_when_the_loop_stops_goes_on_when_it_is_started_again() {
 }
 
 #[test]
-fn all_handles_of_a_thread_are_of_one_loop_and_it_knows_its_line() {
+fn all_handles_of_a_thread_belong_to_one_loop_that_knows_its_line() {
     on_thread("loop", || {
         assert!(existing_loop().is_none());
         assert!(existing_loop().is_none(), "asking makes none");
@@ -174,7 +175,7 @@ fn all_handles_of_a_thread_are_of_one_loop_and_it_knows_its_line() {
 }
 
 #[test]
-fn a_loop_that_is_made_on_the_way_names_the_line_of_the_user() {
+fn an_implicitly_made_loop_names_the_line_of_the_user() {
     let cases: [(&str, fn()); 9] = [
         ("periodic", || crate::PeriodicCallback::new(Duration::from_secs(1), async || {}).start()),
         ("signals", || drop(crate::signal::Signals::new([crate::signal::SIGUSR1]).unwrap())),

@@ -10,32 +10,31 @@ use crate::executor::{self, Remote};
 use crate::reactor::{self, LoopPoller};
 use crate::timer;
 
-/// How long, in real time, the loop waits for other threads before it says that nothing can happen any
-/// more. They may have the waker of a task, of which the loop does not know.
+/// How long, in real time, the loop waits for other threads before it reports a deadlock. They may
+/// have the waker of a task, of which the loop does not know.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How long, in real time, the loop waits for a descriptor.
 const SILENCE: Duration = Duration::from_secs(60);
 
 impl IOLoop {
-    /// Makes this loop's clock virtual, for tests: when nothing is ready, it jumps to the next timer
-    /// instead of waiting for it.
+    /// Makes this loop's clock virtual, for tests. When nothing is ready, it jumps to the next
+    /// timer instead of waiting.
     ///
-    /// The clock does not move while something real is awaited: a job in a [pool of
-    /// threads](crate::ThreadPool) that is not done, or a descriptor, such as a socket or a signal, that
-    /// a task waits for. [Streams in memory](crate::duplex) are no descriptors, and a worker's link to
-    /// its supervisor does not count. A test that needs both
-    /// sockets and timers uses the real time.
+    /// The clock does not move while something real is pending: a job in a [thread
+    /// pool](crate::ThreadPool), or a descriptor, such as a socket or a signal, for which a task
+    /// waits. [Streams in memory](crate::duplex) are no descriptors, and a worker's link to its
+    /// supervisor does not count. A test that needs both sockets and timers must use real time.
     ///
     /// # Errors
     ///
-    /// On virtual time, [`run_sync`](Self::run_sync) and [`start`](Self::start) do not wait for ever.
-    /// They fail with [`io::ErrorKind::Deadlock`], and the error lists the tasks that wait and the lines
-    /// at which they were spawned:
+    /// Under virtual time, [`run_sync`](Self::run_sync) and [`start`](Self::start) do not wait for
+    /// ever. They fail with [`io::ErrorKind::Deadlock`], and the error lists the waiting tasks with
+    /// the lines at which they were spawned:
     ///
-    /// - when nothing can happen any more: there is no timer, no descriptor and no job that anything
-    ///   waits for, and no [`IOLoopHandle`](super::IOLoopHandle). The loop gives other threads, which
-    ///   may have a waker, one second of real time before.
+    /// - when nothing can happen any more: no timer, descriptor or job is awaited, and no
+    ///   [`IOLoopHandle`](super::IOLoopHandle) exists. The loop first gives other threads, which
+    ///   may have a waker, one second of real time.
     /// - when a task waits for a descriptor, and no descriptor becomes ready for 60 seconds of real
     ///   time.
     ///
@@ -62,12 +61,12 @@ impl IOLoop {
         timer::use_virtual_time();
     }
 
-    /// Makes the clock real again, after [`use_virtual_time`](Self::use_virtual_time) and before the
+    /// Makes the clock real again after [`use_virtual_time`](Self::use_virtual_time), before the
     /// virtual clock has moved.
     ///
     /// # Panics
     ///
-    /// Panics if the virtual clock is ahead of the real time: a clock cannot go back.
+    /// Panics if the virtual clock is ahead of the real time, because a clock cannot go back.
     ///
     /// # Examples
     ///
@@ -87,8 +86,8 @@ impl IOLoop {
         self.0.clock_holds.is_virtual.store(false, Ordering::SeqCst);
     }
 
-    /// Moves a virtual clock, as if a callback had taken that long. Timers that become due by
-    /// this are dealt with on the next turn.
+    /// Moves a virtual clock, as if a callback had taken that long. Timers that become due fire in
+    /// the next turn.
     ///
     /// # Panics
     ///
@@ -112,24 +111,24 @@ impl IOLoop {
     }
 }
 
-/// What the loop waits for on virtual time, apart from timers.
+/// What the loop waits for under virtual time, apart from timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     /// The end of a job in a pool.
     Job,
     Descriptor,
-    /// Another thread has a handle of the loop.
+    /// Another thread, which has a handle of the loop.
     Thread,
     Nothing,
 }
 
 impl Core {
-    /// Sleeps where the clock is virtual: instead of sleeping until the next timer, it moves the
-    /// clock there, unless something real is awaited.
+    /// Replaces the sleep of a real loop: moves the clock to the next timer, unless something real
+    /// is pending.
     #[cold]
     pub(super) fn sleep_virtually(&self, poller: &mut LoopPoller) -> io::Result<()> {
         let events = self.sleep_for(poller, Duration::ZERO)?;
-        // Before the loop looks for messages: a job sends its result first.
+        // Checked before the messages, because a job sends its result before it ends.
         let awaited = self.awaited();
         if events > 0 || self.is_called() {
             return Ok(());
@@ -155,12 +154,12 @@ impl Core {
         }
     }
 
-    /// Says whether there is something to be done.
+    /// Returns whether there is work.
     fn is_called(&self) -> bool {
         executor::is_ready() || self.stopping.get() || executor::is_pending(&self.remote)
     }
 
-    /// Sleeps until something happens, which must be within `limit` of real time.
+    /// Sleeps until something happens. Fails if nothing does within `limit` of real time.
     fn sleep_within(
         &self,
         poller: &mut LoopPoller,
@@ -170,7 +169,7 @@ impl Core {
         let until = Instant::now() + limit;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            // A signal may end it early.
+            // A signal may end the sleep early.
             if self.sleep_for(poller, left)? > 0 || self.is_called() {
                 return Ok(());
             }
@@ -180,17 +179,17 @@ impl Core {
         }
     }
 
-    /// Says why the loop gives up, and which tasks wait.
+    /// Returns the text of the error: why the loop gives up, and which tasks wait.
     fn stall(&self, awaited: Awaited) -> String {
         let mut text = match awaited {
             Awaited::Descriptor => format!(
-                "no descriptor has become ready for {} seconds, and virtual time does not pass while \
-                 a task waits for one. These wait:",
+                "no descriptor became ready for {} seconds, and virtual time stands still while a \
+                 task waits for one; waiting:",
                 SILENCE.as_secs()
             ),
             Awaited::Job | Awaited::Thread | Awaited::Nothing => {
-                "nothing can happen any more: nothing waits for a timer, a descriptor, a job in a \
-                 thread pool or a callback of another thread. These wait:"
+                "deadlock: no task waits for a timer, a descriptor, a job in a thread pool or a \
+                 callback of another thread; waiting:"
                     .to_owned()
             }
         };
@@ -207,15 +206,15 @@ impl Core {
     }
 }
 
-/// How many jobs run on other threads that a virtual clock must wait for.
+/// The number of jobs on other threads for which a virtual clock must wait.
 #[derive(Debug, Default)]
 pub(super) struct ClockHolds {
     count: AtomicUsize,
-    /// The loop has to wake up at the end of the last job.
+    /// The end of the last job must wake the loop.
     is_virtual: AtomicBool,
 }
 
-/// Keeps a virtual clock from jumping: a job on another thread is not done yet.
+/// Keeps a virtual clock from jumping while a job on another thread is not done.
 pub(super) struct ClockHold {
     holds: Arc<ClockHolds>,
     remote: Arc<Remote>,

@@ -1,4 +1,4 @@
-//! Streams and listeners against the system's own sockets, on both systems of the reactor.
+//! Streams and listeners against sockets of the standard library, on both backends of the reactor.
 
 mod closing;
 mod connecting;
@@ -29,7 +29,7 @@ fn localhost() -> TcpListener {
     TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
 }
 
-/// A connection whose one end the test drives by blocking calls.
+/// A connection with one end that the test drives by blocking calls.
 async fn tcp_pair() -> (std::net::TcpStream, TcpStream) {
     let listener = localhost();
     let client = connect(listener.local_addr().unwrap());
@@ -66,14 +66,14 @@ fn kind<T>(result: io::Result<T>) -> Option<io::ErrorKind> {
     result.err().map(|error| error.kind())
 }
 
-/// Lets the reactor see what has happened to the sockets.
+/// Lets the reactor notice recent events of the sockets.
 async fn settle() {
     sleep(Duration::from_millis(5)).await;
 }
 
 #[test]
 fn a_stream_is_small() {
-    // There is one for each idle connection.
+    // Each idle connection has one of these.
     assert!(size_of::<TcpStream>() <= 24, "{} bytes", size_of::<TcpStream>());
     assert!(size_of::<UnixStream>() <= 24, "{} bytes", size_of::<UnixStream>());
 }

@@ -1,3 +1,5 @@
+//! Periodic callbacks on virtual time.
+
 use std::cell::RefCell;
 use std::time::Instant;
 

@@ -8,11 +8,11 @@ use std::thread;
 
 use super::{Job, ThreadPool, ThreadPoolError};
 
-/// The result of a job, the panic that ended it, or why it did not run.
+/// The result of a job, its panic, or why it did not run.
 type Outcome<T> = Result<thread::Result<T>, ThreadPoolError>;
 
-/// A job that was submitted. As a future, it ends with the outcome of the job. Dropping it cancels a
-/// job that no thread has begun.
+/// A submitted job. As a future, it returns the outcome of the job. Dropping it cancels a job that
+/// no thread has begun.
 pub(crate) struct Submission<T, P> {
     pool: ThreadPool,
     slot: Arc<Slot<T>>,
@@ -37,7 +37,7 @@ impl<T, P: FnOnce() -> Job> Submission<T, P> {
     }
 }
 
-/// Nothing in it is pinned.
+/// No field is pinned.
 impl<T, P> Unpin for Submission<T, P> {}
 
 impl<T, P: FnOnce() -> Job> Future for Submission<T, P> {
@@ -63,7 +63,7 @@ impl<T, P> Drop for Submission<T, P> {
     }
 }
 
-/// Where a thread of the pool leaves the outcome.
+/// Where a thread of the pool stores the outcome.
 pub(super) struct Slot<T>(Mutex<Answer<T>>);
 
 struct Answer<T> {
@@ -84,7 +84,7 @@ impl<T> Slot<T> {
         if let Some(outcome) = self.lock().outcome.take() {
             return Poll::Ready(outcome);
         }
-        // Wakers are cloned and dropped while nothing is locked: both may run anybody's code.
+        // Wakers are cloned and dropped outside of the lock, because both may run foreign code.
         let waker = cx.waker().clone();
         let mut answer = self.lock();
         if let Some(outcome) = answer.outcome.take() {

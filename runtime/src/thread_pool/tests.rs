@@ -1,3 +1,5 @@
+//! Pools whose threads are limited or refused.
+
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -123,7 +125,7 @@ fn without_any_thread_a_job_fails_and_a_later_one_asks_for_a_thread_again() {
 }
 
 #[test]
-fn a_panic_goes_to_who_awaits_the_job_and_its_thread_lives_on() {
+fn the_panic_of_a_job_goes_to_its_awaiter_and_the_thread_continues() {
     let pool = ThreadPool::new(1);
     let thread = block_on(submit(&pool, || thread::current().id())).unwrap().unwrap();
     let payload = block_on(submit(&pool, || panic!("of the job"))).unwrap().unwrap_err();

@@ -9,19 +9,19 @@ use std::time::Instant;
 use super::{Job, Shared, State};
 
 impl Shared {
-    /// Runs jobs until there have been none for some time.
+    /// Runs jobs until none has arrived for some time.
     pub(super) fn work(&self) {
         while let Some(job) = self.next_job() {
-            // The panic of a job goes to who awaits it. This one is that of a waker, or of a result
-            // that was dropped because nobody awaits it. The panic hook has printed it.
+            // The caller gets the panic of a job. This panic comes from a waker, or from the
+            // destructor of a result that no caller awaits. The panic hook has printed it.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job(Ok(())))) {
-                // Its destructor might panic as well.
+                // The destructor of the payload may panic, too.
                 mem::forget(payload);
             }
         }
     }
 
-    /// Waits for a job. `None`: this thread ends, and is not counted any more.
+    /// Waits for a job. Returns `None` if this thread shall end; it is not counted any more then.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -37,8 +37,8 @@ impl Shared {
         }
     }
 
-    /// Waits until this thread is called, which is when it is taken out of the idle ones. False: its
-    /// time is over, or the pool was dropped.
+    /// Waits until a submission takes this thread out of the idle ones. Returns `false` if the time
+    /// is over or the pool was dropped.
     fn rest<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
         if state.closed {
             return (state, false);

@@ -1,7 +1,7 @@
 //! The clock of a thread.
 //!
-//! Time is a number here, because all that a turn does with it is to add, to compare and to divide
-//! it into ticks, and each of these is a call with an [`Instant`]. One is made when somebody asks.
+//! Time is a number of nanoseconds here, because a turn adds, compares and divides times. With an
+//! [`Instant`], each of these is a call. An `Instant` is made only for callers that ask for one.
 
 use std::cell::{Cell, OnceCell};
 use std::hint;
@@ -10,22 +10,22 @@ use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const NANOS_PER_TICK: u64 = 1_000_000;
-/// The last nanosecond that a duration ends at. The one behind it never comes.
+/// The last nanosecond at which a duration ends. The one after it never comes.
 const LAST: NonZeroU64 = match NonZeroU64::new(u64::MAX - 1) {
     Some(last) => last,
     None => NonZeroU64::MAX,
 };
 
-/// A clock that moves only when it is told to. It counts nanoseconds, and ticks of a millisecond.
+/// A clock that moves only when it is told to. It counts nanoseconds, and ticks of one millisecond.
 pub(super) struct Clock {
-    /// One moment as the standard library has it and, read after that, as this clock has it, which
-    /// so is never ahead of the other: no timer fires early.
+    /// One moment as an `Instant` and, read after that, in nanoseconds. So this clock is never
+    /// ahead of `Instant`, and no timer fires early.
     origin: OnceCell<(Instant, u64)>,
-    /// The time of this turn; 0 before the first.
+    /// The time of this turn. 0 before the first turn.
     nanos: Cell<u64>,
-    /// A time of a turn for which somebody has asked.
+    /// The last time that was converted into an `Instant`.
     instant: Cell<Option<(u64, Instant)>>,
-    /// The clock is not read any more, but moved.
+    /// The clock is moved by calls, and not read.
     is_virtual: Cell<bool>,
 }
 
@@ -39,12 +39,12 @@ impl Clock {
         }
     }
 
-    /// Has the clock agree with the standard library's, before it is first read.
+    /// Synchronizes the clock with `Instant`, before it is first read.
     pub(super) fn settle(&self) {
         self.origin();
     }
 
-    /// Sets the clock to the time that it is.
+    /// Sets the clock to the present time.
     #[inline]
     pub(super) fn read(&self) {
         if !self.is_virtual.get() {
@@ -52,30 +52,30 @@ impl Clock {
         }
     }
 
-    /// The present time, in the same nanoseconds; that of the turn stays as it is.
+    /// Returns the present time in the same nanoseconds, and leaves the time of the turn as it is.
     #[inline]
     pub(super) fn present(&self) -> u64 {
         if self.is_virtual.get() { self.nanos.get() } else { monotonic() }
     }
 
-    /// The tick that the time of this turn lies in.
+    /// Returns the tick of this turn's time.
     pub(super) fn tick(&self) -> u64 {
         self.nanos.get() / NANOS_PER_TICK
     }
 
-    /// The time that was last read, in nanoseconds; 0 if it never was.
+    /// Returns the time of the last reading in nanoseconds, or 0 if there was none.
     #[inline]
     pub(super) fn read_nanos(&self) -> u64 {
         self.nanos.get()
     }
 
-    /// Whether that time has reached this one.
+    /// Returns whether the time of the last reading has reached this nanosecond.
     #[inline]
     pub(super) fn has_reached(&self, nanos: u64) -> bool {
         nanos <= self.nanos.get()
     }
 
-    /// The time of this turn.
+    /// Returns the time of this turn.
     pub(super) fn now(&self) -> Instant {
         let nanos = self.nanos().get();
         if let Some((of, instant)) = self.instant.get()
@@ -89,7 +89,7 @@ impl Clock {
         instant
     }
 
-    /// The nanosecond of `time`.
+    /// Returns the nanosecond of `time`.
     pub(super) fn nanos_at(&self, time: Instant) -> u64 {
         let (origin, since) = self.origin();
         let nanos = match time.checked_duration_since(origin) {
@@ -103,7 +103,7 @@ impl Clock {
         *self.origin.get_or_init(|| (Instant::now(), monotonic()))
     }
 
-    /// The time of this turn, in nanoseconds.
+    /// Returns the time of this turn in nanoseconds. Before the first turn, this reads the clock.
     #[inline]
     pub(super) fn nanos(&self) -> NonZeroU64 {
         match NonZeroU64::new(self.nanos.get()) {
@@ -112,29 +112,27 @@ impl Clock {
         }
     }
 
-    /// Whoever sets a timer before there was a turn counts from then.
-    #[cold]
     fn read_first(&self) -> NonZeroU64 {
         self.read();
-        // Nanosecond 0 is that at which the system started.
+        // The system started at nanosecond 0.
         NonZeroU64::new(self.nanos.get()).unwrap_or(NonZeroU64::MIN)
     }
 
-    /// The end of `duration`, counted from the time of this turn.
+    /// Returns the end of `duration`, counted from the time of this turn.
     #[inline]
     pub(super) fn nanos_after(&self, duration: Duration) -> NonZeroU64 {
         self.nanos().checked_add(nanos(duration)).unwrap_or(LAST)
     }
 
-    /// Makes the clock stand still, at the begin of a tick.
+    /// Stops the clock at the beginning of a tick.
     pub(super) fn stop(&self) {
         self.read();
         self.is_virtual.set(true);
         self.nanos.set(begin(tick_from(self.nanos.get())));
     }
 
-    /// Makes the clock run again. If it is ahead of the real time, by more than [`stop`](Self::stop) has
-    /// rounded it up, it stays as it is, and this returns false.
+    /// Makes the clock run again. If it is ahead of the real time by more than the rounding of
+    /// [`stop`](Self::stop), it stays stopped, and this returns `false`.
     pub(super) fn resume(&self) -> bool {
         if self.nanos.get().saturating_sub(monotonic()) > NANOS_PER_TICK {
             return false;
@@ -152,15 +150,15 @@ impl Clock {
         self.is_virtual.get()
     }
 
-    /// Moves the clock forward, if it stands still.
+    /// Moves the clock forward, if it is stopped.
     pub(super) fn advance(&self, by: Duration) {
         if self.is_virtual.get() {
-            // What is due never does not come by this.
+            // Stops before `u64::MAX`, so that a timer that is never due does not fire.
             self.nanos.set(self.nanos.get().saturating_add(nanos(by)).min(LAST.get()));
         }
     }
 
-    /// Moves the clock forward to the begin of `tick`.
+    /// Moves the clock forward to the beginning of `tick`.
     pub(super) fn jump(&self, tick: u64) {
         self.nanos.set(begin(tick).max(self.nanos.get()));
     }
@@ -169,36 +167,36 @@ impl Clock {
 /// Saturates at 584 years.
 #[inline]
 fn nanos(duration: Duration) -> u64 {
-    // Instead of saturating twice.
+    // One check is cheaper than two saturating operations.
     if duration.as_secs() >= u64::MAX / NANOS_PER_SECOND {
         return u64::MAX;
     }
     duration.as_secs() * NANOS_PER_SECOND + u64::from(duration.subsec_nanos())
 }
 
-/// The first tick that does not lie before a nanosecond.
+/// Returns the first tick that does not begin before a nanosecond.
 pub(super) fn tick_from(nanos: u64) -> u64 {
-    // Rounded up, but for the last tick that there is. To look at the remainder takes twice as long.
+    // Rounds up, except for the very last tick. Checking the remainder would take twice as long.
     nanos.saturating_add(NANOS_PER_TICK - 1) / NANOS_PER_TICK
 }
 
-/// The nanosecond at which a tick begins.
+/// Returns the nanosecond at which a tick begins.
 pub(super) fn begin(tick: u64) -> u64 {
     tick.saturating_mul(NANOS_PER_TICK)
 }
 
-/// The time in nanoseconds since some moment, by the clock that `Instant` shows.
+/// Returns the time in nanoseconds since an arbitrary moment, by the clock behind `Instant`.
 #[cfg(target_os = "linux")]
 #[inline(never)]
 fn monotonic() -> u64 {
     use nix::time::{ClockId, clock_gettime};
 
-    // Not by `rustix`, which finds no clock under valgrind. There is no kernel without this one.
+    // Not with `rustix`, which finds no clock under valgrind. Every kernel has this clock.
     clock_gettime(ClockId::CLOCK_MONOTONIC)
         .map_or(0, |time| time.tv_sec() as u64 * NANOS_PER_SECOND + time.tv_nsec() as u64)
 }
 
-/// Which clock `Instant` shows is not the same everywhere.
+/// Other systems use different clocks for `Instant`.
 #[cfg(not(target_os = "linux"))]
 fn monotonic() -> u64 {
     static FIRST: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use super::{Moment, TIMERS, Timers};
 use crate::executor::Waiter;
 use crate::slab::NONE;
+use crate::timer::wheel::Extended;
 
-/// A point in time by which something has to happen, made to be moved often: by each byte that
+/// A point in time by which something must happen, made to be moved often: by each byte that
 /// arrives, by each request.
 ///
-/// Setting it later costs one store, and clearing it as well; setting it earlier costs a little
-/// more. It allocates nothing, and as long as it was never set or polled it occupies nothing
-/// but its four bytes. It has the precision of a millisecond and never expires early.
+/// Setting it later is one store, and so is clearing it. Setting it earlier costs a little more. It
+/// allocates nothing. Until it is set or polled, it takes only its four bytes. It is precise to a
+/// millisecond and never expires early.
 ///
 /// It belongs to the loop of the thread that made it, and cannot leave that thread.
 ///
@@ -42,12 +43,12 @@ use crate::slab::NONE;
 pub struct Deadline {
     /// The index of its timer in the wheel, or `NONE`.
     timer: Cell<u32>,
-    /// The index means nothing to another thread.
+    /// The index is only valid in this thread.
     not_send: PhantomData<Rc<()>>,
 }
 
 impl Deadline {
-    /// Makes a deadline that is not set: it never expires.
+    /// Makes a deadline that is not set, so it never expires.
     ///
     /// # Examples
     ///
@@ -59,8 +60,8 @@ impl Deadline {
         Self { timer: Cell::new(NONE), not_send: PhantomData }
     }
 
-    /// Sets the deadline, in place of the one that was set before. A time that has passed already
-    /// is allowed: the deadline expires on the loop's next turn.
+    /// Sets the deadline, replacing an earlier one. With a time in the past, it expires in the
+    /// loop's next turn.
     ///
     /// # Examples
     ///
@@ -76,8 +77,8 @@ impl Deadline {
         self.set_nanos(TIMERS.with(|timers| timers.clock.nanos_at(time)));
     }
 
-    /// Sets the deadline to `delay` from the time of this turn. This does what [`set`](Self::set)
-    /// does with [`IOLoop::time`](crate::IOLoop::time) plus `delay`, only faster.
+    /// Sets the deadline to `delay` from the time of this turn. Faster than [`set`](Self::set) with
+    /// [`IOLoop::time`](crate::IOLoop::time) plus `delay`, with the same result.
     ///
     /// # Examples
     ///
@@ -94,7 +95,7 @@ impl Deadline {
         self.set_at(Moment::after(delay));
     }
 
-    /// Sets the deadline to a moment. The fastest way, if the moment is needed anyway.
+    /// Sets the deadline to a moment. This is the fastest way if the moment is needed anyway.
     ///
     /// # Examples
     ///
@@ -111,7 +112,7 @@ impl Deadline {
         self.set_nanos(moment.nanos());
     }
 
-    /// Makes the deadline one that never expires.
+    /// Clears the deadline, so it never expires.
     ///
     /// # Examples
     ///
@@ -129,7 +130,7 @@ impl Deadline {
         }
     }
 
-    /// Says whether the deadline is set, be it in the future or in the past.
+    /// Returns whether the deadline is set, in the future or in the past.
     ///
     /// # Examples
     ///
@@ -141,8 +142,8 @@ impl Deadline {
         timer != NONE && TIMERS.with(|timers| timers.wheel.borrow().due(timer).is_some())
     }
 
-    /// Is ready if the time of this turn has reached the deadline. If not, the task is woken when
-    /// it does; also if the deadline is only set after this call.
+    /// Returns ready if the time of this turn has reached the deadline. Otherwise the task is woken
+    /// when it does, even if the deadline is only set after this call.
     ///
     /// # Examples
     ///
@@ -159,17 +160,17 @@ impl Deadline {
     #[inline]
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with_timer(|timers, timer| {
-            // Waiters are made and dropped while nothing is borrowed: both may run anybody's code.
+            // Waiters are made and dropped while nothing is borrowed, because both may run foreign
+            // code.
             let waiter = Waiter::new(cx.waker());
-            let (due, replaced) = timers.wheel.borrow_mut().wait(timer, waiter);
-            drop(replaced);
-            if timers.clock.has_reached(due) { Poll::Ready(()) } else { Poll::Pending }
+            let wait = timers.wheel.borrow_mut().wait(timer, waiter);
+            drop(wait.replaced);
+            if timers.clock.has_reached(wait.due) { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 
-    /// Sets the deadline to a moment, and is ready if the time of this turn has reached it. This does
-    /// what [`set_at`](Self::set_at) and [`poll_expired`](Self::poll_expired) do one after the
-    /// other, in one go.
+    /// Sets the deadline to a moment, and returns ready if the time of this turn has reached it.
+    /// This is [`set_at`](Self::set_at) and [`poll_expired`](Self::poll_expired) in one call.
     ///
     /// # Examples
     ///
@@ -192,10 +193,10 @@ impl Deadline {
         let due = moment.nanos();
         TIMERS.with(|timers| {
             let waiter = Waiter::new(cx.waker());
-            let put_off = timers.wheel.borrow_mut().put_off(self.timer.get(), due, waiter);
-            match put_off {
-                Ok(replaced) => drop(replaced),
-                Err(waiter) => self.set_and_wait(due, waiter),
+            let extended = timers.wheel.borrow_mut().extend_fast(self.timer.get(), due, waiter);
+            match extended {
+                Extended::Done(replaced) => drop(replaced),
+                Extended::NotPossible(waiter) => self.set_and_wait(due, waiter),
             }
             if timers.clock.has_reached(due) { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -205,18 +206,18 @@ impl Deadline {
     fn set_and_wait(&self, due: u64, waiter: Waiter) {
         self.set_nanos(due);
         self.with_timer(|timers, timer| {
-            let (_, replaced) = timers.wheel.borrow_mut().wait(timer, waiter);
-            drop(replaced);
+            let wait = timers.wheel.borrow_mut().wait(timer, waiter);
+            drop(wait.replaced);
         });
     }
 
-    /// Sets the deadline to a nanosecond; one beyond the wheel never expires.
+    /// Sets the deadline to a nanosecond. One beyond the wheel never expires.
     #[inline]
     pub(super) fn set_nanos(&self, due: u64) {
         self.with_timer(|timers, timer| {
             let mut wheel = timers.wheel.borrow_mut();
             if !wheel.set(timer, due) {
-                timers.move_up(&mut wheel, timer);
+                timers.move_earlier(&mut wheel, timer);
             }
         });
     }

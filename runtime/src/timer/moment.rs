@@ -1,13 +1,14 @@
+//! A time of the loop as a number.
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::TIMERS;
 
-/// A time of the loop, for what is stored and compared with each request: it takes eight bytes,
-/// also as an `Option`, and none of its methods asks the system.
+/// A time of the loop, for code that stores and compares times with each request. It takes eight
+/// bytes, also as an `Option`, and its methods make no system call.
 ///
-/// [`Instant`](std::time::Instant) takes twice the room, and its arithmetic some dozens of
-/// instructions each time. A moment means something only to the loop of the thread that made it.
+/// An [`Instant`](std::time::Instant) is twice as large, and its arithmetic takes dozens of
+/// instructions. A moment is only valid in the loop of the thread that made it.
 ///
 /// # Examples
 ///
@@ -25,7 +26,8 @@ use super::TIMERS;
 pub struct Moment(NonZeroU64);
 
 impl Moment {
-    /// `delay` after the time of this turn. What is more than five centuries away never comes.
+    /// Returns the moment `delay` after the time of this turn. A moment more than five centuries
+    /// away never comes.
     ///
     /// # Examples
     ///
@@ -41,7 +43,7 @@ impl Moment {
         Self(TIMERS.with(|timers| timers.clock.nanos_after(delay)))
     }
 
-    /// Says whether the time of this turn has reached it.
+    /// Returns whether the time of this turn has reached this moment.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Waiting: for a time, or not longer than that.
+//! Waiting for a time, and limiting how long something takes.
 
 use std::error::Error;
 use std::fmt;
@@ -13,8 +13,7 @@ use pin_project_lite::pin_project;
 use super::{Deadline, TIMERS, clock};
 use crate::budget;
 
-/// Waits for `duration`, counted from this call. It has the precision of a millisecond and never
-/// ends early.
+/// Waits for `duration`, counted from this call. Precise to a millisecond, and never early.
 ///
 /// # Examples
 ///
@@ -36,7 +35,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     }
 }
 
-/// Waits until `time`. It has the precision of a millisecond and never ends early.
+/// Waits until `time`. Precise to a millisecond, and never early.
 ///
 /// # Examples
 ///
@@ -57,20 +56,20 @@ pub fn sleep_until(time: Instant) -> Sleep {
     }
 }
 
-/// The nanosecond at which the first tick begins that does not lie before this one: whoever sleeps
-/// again and again for less than a tick does not keep the loop awake.
+/// Rounds a nanosecond up to the beginning of a tick. So sleeping again and again for less than a
+/// tick does not keep the loop awake.
 fn at_tick(nanos: u64) -> u64 {
     clock::begin(clock::tick_from(nanos))
 }
 
-/// The future that [`sleep`] and [`sleep_until`] return. It occupies no timer until it is polled.
+/// The future that [`sleep`] and [`sleep_until`] return. It uses no timer until it is polled.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Sleep {
     /// The nanosecond at which it ends.
     due: u64,
     deadline: Deadline,
-    /// It has been polled, and the task had to wait.
+    /// A poll has returned `Pending`.
     has_waited: bool,
 }
 
@@ -80,8 +79,9 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let has_waited = std::mem::replace(&mut self.has_waited, true);
         if TIMERS.with(|timers| timers.clock.has_reached(self.due)) {
-            // One that is due at once spends a unit, so that `loop { sleep(Duration::ZERO).await }`
-            // lets the others run. One that has waited is due, whatever its task has spent.
+            // A sleep that is over at once spends a unit, so that `loop {
+            // sleep(Duration::ZERO).await }` lets other tasks run. A sleep that has waited is over,
+            // whatever its task has spent.
             if has_waited || budget::is_left() {
                 budget::spend();
                 return Poll::Ready(());
@@ -96,13 +96,12 @@ impl Future for Sleep {
     }
 }
 
-/// Runs `future`, but not longer than `duration`, counted from this call. A future that is ready
-/// when it is first polled costs no timer.
+/// Runs `future` for at most `duration`, counted from this call. A future that is ready at the
+/// first poll uses no timer.
 ///
 /// # Errors
 ///
-/// The future's output is [`TimedOut`] if the time was not enough; `future` is dropped with the
-/// [`Timeout`].
+/// The output is [`TimedOut`] if the time was not enough. Dropping the [`Timeout`] drops `future`.
 ///
 /// # Examples
 ///
@@ -148,7 +147,7 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-/// The time given to [`timeout`] was not enough.
+/// The error of a [`timeout`] whose time was not enough.
 ///
 /// # Examples
 ///

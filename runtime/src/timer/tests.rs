@@ -1,4 +1,4 @@
-//! The clock, and whoever waits for it.
+//! The clock, and tasks that wait for it.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn a_sleep_never_ends_early() {
     for micros in [0, 1, 999, 1000, 1001, 2500] {
         let duration = Duration::from_micros(micros);
-        // Somewhere within a tick.
+        // Somewhere inside a tick.
         let begin = Instant::now();
         run(sleep(duration));
         assert!(begin.elapsed() >= duration, "{duration:?} took {:?}", begin.elapsed());
@@ -26,10 +26,10 @@ fn a_sleep_never_ends_early() {
 }
 
 #[test]
-fn a_sleep_counts_from_its_call_and_not_from_the_begin_of_the_turn() {
+fn a_sleep_counts_from_its_call_and_not_from_the_beginning_of_the_turn() {
     run(async {
         yield_now().await;
-        // The turn takes long.
+        // Makes the turn take long.
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_millis(10) {}
         let called = Instant::now();
@@ -39,13 +39,13 @@ fn a_sleep_counts_from_its_call_and_not_from_the_begin_of_the_turn() {
 }
 
 #[test]
-fn a_long_turn_does_not_make_a_timer_late_by_as_much() {
+fn a_long_turn_does_not_delay_a_timer_by_its_length() {
     let deadline = Deadline::new();
     read_clock();
     let begin = now();
     deadline.set(begin + Duration::from_millis(60));
     while begin.elapsed() < Duration::from_millis(40) {}
-    assert!(patience() < Duration::from_millis(22));
+    assert!(sleep_limit() < Duration::from_millis(22));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn sleeping_for_no_time_again_and_again_lets_the_others_run() {
 }
 
 #[test]
-fn a_sleep_that_is_too_long_for_the_clock_never_ends() {
+fn a_sleep_beyond_the_range_of_the_clock_never_ends() {
     IOLoop::current().use_virtual_time();
     let nap = run(async {
         let mut nap = sleep(Duration::MAX);
@@ -89,7 +89,7 @@ fn a_sleep_that_is_too_long_for_the_clock_never_ends() {
 }
 
 #[test]
-fn a_time_out_keeps_its_time_while_the_future_is_woken_again_and_again() {
+fn waking_the_future_does_not_move_its_time_out() {
     let io_loop = IOLoop::current();
     io_loop.use_virtual_time();
     let begin = io_loop.time();
@@ -125,7 +125,7 @@ fn a_deadline_may_move_both_ways_while_a_task_waits_for_it() {
     });
     let expired = run(async {
         yield_now().await;
-        // Set only after the task waits; then later, cleared, and earlier.
+        // Set after the task waits, then later, cleared, and earlier.
         deadline.set(begin + SECOND);
         sleep(SECOND / 2).await;
         deadline.set(begin + 60 * SECOND);
@@ -162,11 +162,11 @@ fn a_dropped_deadline_wakes_nobody_and_leaves_no_timer() {
             }
         }
         TIMERS.with(|timers| assert_eq!(timers.wheel.borrow().end(), 1000));
-        assert_eq!(patience(), FOREVER);
+        assert_eq!(sleep_limit(), FOREVER);
     });
 }
 
-/// A waker that, when it is woken or dropped, uses the timers.
+/// A waker that uses the timers when it is dropped.
 struct Meddler;
 
 impl Wake for Meddler {
@@ -202,7 +202,7 @@ fn a_waker_may_use_timers_when_it_is_woken_replaced_or_dropped() {
 }
 
 #[test]
-fn what_an_idle_connection_holds_is_small() {
+fn an_idle_connection_takes_little_memory() {
     assert_eq!((size_of::<Deadline>(), size_of::<Sleep>()), (4, 16));
 }
 
@@ -230,7 +230,7 @@ mod virtual_time {
     }
 
     #[test]
-    fn what_is_due_after_an_advance_comes_on_the_next_turn() {
+    fn a_timer_that_is_due_after_an_advance_fires_in_the_next_turn() {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
         run(async {
@@ -349,15 +349,15 @@ fn a_long_sleep_ends_in_time_although_nothing_has_measured_what_kept_the_loop_be
         let begin = now();
         deadline.set(begin + 60 * SECOND);
         while begin.elapsed() < Duration::from_millis(40) {}
-        // The wheel is next looked at somewhat before the timer is due.
+        // The wheel has work somewhat before the timer is due.
         let next = TIMERS.with(|timers| timers.next.get()) - nanos();
         let left = Duration::from_nanos(next) - Duration::from_millis(40);
-        assert!(left > SECOND && patience() <= left, "{:?} of {left:?}", patience());
+        assert!(left > SECOND && sleep_limit() <= left, "{:?} of {left:?}", sleep_limit());
     });
 }
 
 #[test]
-fn what_is_not_set_does_not_expire_at_the_end_of_time_either() {
+fn an_unset_deadline_does_not_expire_at_the_end_of_time() {
     on_thread("virtual", || {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();

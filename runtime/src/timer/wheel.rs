@@ -1,36 +1,36 @@
-//! The wheel of timers: what is due when. Pure: time is a number that callers pass in, of ticks; only
-//! timers know the nanosecond at which they are due, for it is compared more often than it is put
-//! into its tick.
+//! The timer wheel: which timers are due at which tick.
 //!
-//! Level 0 has a slot for each of the 64 ticks of the present block; level 1 has one for each
-//! block of 64 ticks in the present block of 64 × 64; and so on. A timer lies at the lowest
-//! level that still tells its time from now, so all occupied slots lie ahead of the present one,
-//! and the first slot of the lowest occupied level is the next to come: one `trailing_zeros`.
-//! When the time of a slot of a higher level comes, its timers move down; that is also when a
-//! timer that has meanwhile been put off finds its new place. So putting a timer off, which each
-//! request does with its connection's, is one store.
+//! The wheel reads no clock. Callers pass in the time, in ticks. A timer stores its due time in
+//! nanoseconds, because that is compared more often than it is converted.
+//!
+//! Level 0 has a slot for each of the 64 ticks of the present block. Level 1 has a slot for each
+//! block of 64 ticks in the present block of 64 × 64 ticks, and so on. A timer is on the lowest level
+//! that distinguishes its time from the present. So all occupied slots are in the future, and the
+//! first occupied slot of the lowest occupied level comes next: one `trailing_zeros` finds it. When
+//! the time of a slot on a higher level comes, its timers move down. A timer that was extended in the
+//! meantime moves to its new slot then. So extending a timer, which each request does, is one store.
 
 use super::clock::tick_from;
 use crate::executor::Waiter;
 use crate::slab::{NONE, Slab};
 
-/// With seven levels a wheel of milliseconds turns once in 139 years, so that no timer needs a
-/// place outside of it.
+/// With seven levels, a wheel of milliseconds turns once in 139 years, so no timer needs a place
+/// outside of it.
 const LEVELS: usize = 7;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
-/// The last tick of the wheel. What is due later is due never.
+/// The last tick of the wheel. A timer that is due later never expires.
 const END: u64 = (1 << (BITS * LEVELS as u32)) - 1;
-/// Due never; in ticks and in nanoseconds.
+/// The due time of a timer that never expires, in ticks and in nanoseconds.
 const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    /// All ticks before this one have been dealt with.
+    /// All ticks before this one are over.
     now: u64,
-    /// The tick at which the first occupied slot begins; `NEVER` if there is none.
+    /// The tick at which the first occupied slot begins. `NEVER` if there is none.
     next: u64,
-    /// One bit for each level: is there a timer in it?
+    /// One bit for each level, set if it has a timer.
     occupied: u8,
     levels: [Level; LEVELS],
     timers: Slab<Timer>,
@@ -38,7 +38,7 @@ pub(crate) struct Wheel {
 
 #[derive(Debug)]
 struct Level {
-    /// One bit for each slot: is there a timer in it?
+    /// One bit for each slot, set if it has a timer.
     occupied: u64,
     slots: [List; SLOTS],
 }
@@ -50,13 +50,31 @@ struct List {
     last: u32,
 }
 
+/// The result of [`Wheel::extend_fast`].
+#[derive(Debug)]
+pub(crate) enum Extended {
+    /// The timer is set. The caller drops the waiter before while nothing is borrowed.
+    Done(Option<Waiter>),
+    /// There is no such timer, or its slot comes too late. The waiter is unused.
+    NotPossible(Waiter),
+}
+
+/// The result of [`Wheel::wait`].
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// The nanosecond at which the timer is due, which may be in the past.
+    pub(crate) due: u64,
+    /// The waiter before. The caller drops it while nothing is borrowed.
+    pub(crate) replaced: Option<Waiter>,
+}
+
 #[derive(Debug)]
 struct Timer {
     previous: u32,
     next: u32,
-    /// The nanosecond at which the timer is due; the slot it lies in may come earlier.
+    /// The nanosecond at which the timer is due. Its slot may come earlier.
     due: u64,
-    /// Where the timer lies; `None` if it is not armed or has expired.
+    /// The slot of the timer. `None` if it is not armed or has expired.
     place: Option<Place>,
     waiter: Option<Waiter>,
 }
@@ -85,14 +103,14 @@ impl Wheel {
         self.timers.insert(timer)
     }
 
-    /// Removes a timer. Who waits for it is returned to be dropped where nothing is borrowed.
+    /// Removes a timer. The caller drops its waiter while nothing is borrowed.
     pub(crate) fn remove(&mut self, index: u32) -> Option<Waiter> {
         self.unlink(index);
         self.timers.remove(index)?.waiter
     }
 
-    /// Makes a timer due at a nanosecond. False: it lies in no slot that comes in time, and has to be
-    /// [moved](Self::move_up).
+    /// Makes a timer due at a nanosecond. If this returns `false`, its slot comes too late, and the
+    /// caller must [move](Self::move_earlier) it.
     #[inline]
     pub(crate) fn set(&mut self, index: u32, due: u64) -> bool {
         let Some(timer) = self.timers.at_mut(index) else { return true };
@@ -100,27 +118,22 @@ impl Wheel {
         timer.place.is_some() && before <= due
     }
 
-    /// As [`set`](Self::set) and [`wait`](Self::wait) one after the other, for a timer that lies in a
-    /// slot that comes in time. If it does not, or there is no such timer, nothing happens.
+    /// Fast path of [`set`](Self::set) and [`wait`](Self::wait): same result; skip on a first
+    /// reading. It works if the slot of the timer comes in time. If not, it does nothing.
     #[inline]
-    pub(crate) fn put_off(
-        &mut self,
-        index: u32,
-        due: u64,
-        waiter: Waiter,
-    ) -> Result<Option<Waiter>, Waiter> {
+    pub(crate) fn extend_fast(&mut self, index: u32, due: u64, waiter: Waiter) -> Extended {
         match self.timers.at_mut(index) {
             Some(timer) if timer.place.is_some() && timer.due <= due => {
                 timer.due = due;
-                Ok(timer.waiter.replace(waiter))
+                Extended::Done(timer.waiter.replace(waiter))
             }
-            _ => Err(waiter),
+            _ => Extended::NotPossible(waiter),
         }
     }
 
-    /// Puts a timer where it comes in time. `now` is the present tick.
-    pub(crate) fn move_up(&mut self, index: u32, now: u64) {
-        // The nearer the wheel is, the nearer is the slot.
+    /// Moves a timer to a slot that comes no later than its due time. `now` is the present tick.
+    pub(crate) fn move_earlier(&mut self, index: u32, now: u64) {
+        // Advances the wheel first, so that the timer gets a lower level.
         if self.next > now {
             self.now = self.now.max(now);
         }
@@ -133,54 +146,53 @@ impl Wheel {
         self.link(index, due);
     }
 
-    /// Makes a timer due never. It stays in its slot until that comes.
+    /// Disarms a timer, so it never expires. It stays in its slot until that comes.
     pub(crate) fn disarm(&mut self, index: u32) {
         if let Some(timer) = self.timers.at_mut(index) {
             timer.due = NEVER;
         }
     }
 
-    /// The nanosecond at which a timer is due; `None` for never.
+    /// Returns the nanosecond at which a timer is due, or `None` if it never expires.
     pub(crate) fn due(&self, index: u32) -> Option<u64> {
         self.timers.at(index).map(|timer| timer.due).filter(|due| *due != NEVER)
     }
 
-    /// Has the expiry of a timer wake `waiter`. Returns the nanosecond at which it is due, which may be
-    /// past, and who waited before.
+    /// Makes the expiry of a timer wake `waiter`.
     #[inline]
-    pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> (u64, Option<Waiter>) {
+    pub(crate) fn wait(&mut self, index: u32, waiter: Waiter) -> Wait {
         match self.timers.at_mut(index) {
-            Some(timer) => (timer.due, timer.waiter.replace(waiter)),
-            None => (NEVER, Some(waiter)),
+            Some(timer) => Wait { due: timer.due, replaced: timer.waiter.replace(waiter) },
+            None => Wait { due: NEVER, replaced: Some(waiter) },
         }
     }
 
-    /// Takes out whom the expiry of a timer wakes.
+    /// Takes out the waiter of a timer.
     pub(crate) fn take_waiter(&mut self, index: u32) -> Option<Waiter> {
         self.timers.at_mut(index)?.waiter.take()
     }
 
-    /// The tick at which [`expire`](Self::expire) next has something to do, or the last that there
-    /// is. It is never later than the first timer, but may be earlier.
+    /// Returns the tick at which [`expire`](Self::expire) next has work, or `NEVER`. It may be earlier
+    /// than the first timer, but not later.
     #[inline]
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    /// The tick at which the first timer is due. Looks at all of them.
+    /// Returns the tick at which the first timer is due. This looks at all timers.
     pub(crate) fn next_due(&self) -> Option<u64> {
         let armed = self.timers.iter().filter(|timer| timer.place.is_some());
         armed.map(|timer| tick_from(timer.due)).filter(|due| *due <= END).min()
     }
 
-    /// How many timers there have been at the same time.
+    /// Returns the greatest number of timers at the same time.
     #[cfg(test)]
     pub(crate) fn end(&self) -> u32 {
         self.timers.end()
     }
 
-    /// Moves the wheel to the tick `now`, but stops at the first timer that is due and returns
-    /// it. To be called until it returns `None`.
+    /// Moves the wheel towards the tick `now`, but stops at the first timer that is due and returns it.
+    /// Call this until it returns `None`.
     pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {
         while self.next <= now
             && let Some(place) = self.next_place()
@@ -202,7 +214,7 @@ impl Wheel {
         None
     }
 
-    /// Takes all timers out of a slot whose time has come and links them anew.
+    /// Takes all timers out of a slot whose time has come, and links them again.
     fn move_down(&mut self, place: Place) {
         let mut index = self.list(place).first;
         *self.list(place) = List { first: NONE, last: NONE };
@@ -215,8 +227,8 @@ impl Wheel {
         }
     }
 
-    /// Puts a timer that lies nowhere at the end of the slot for the tick `due`, or nowhere if that
-    /// lies beyond the wheel.
+    /// Appends a timer without a slot to the slot of the tick `due`. Does nothing if `due` is beyond
+    /// the wheel.
     fn link(&mut self, index: u32, due: u64) {
         let Some(place) = self.place_for(due) else { return };
         self.next = self.next.min(start(self.now, place));
@@ -267,7 +279,7 @@ impl Wheel {
         &mut self.levels[usize::from(place.level)].slots[usize::from(place.slot)]
     }
 
-    /// The occupied slot that comes next.
+    /// Returns the occupied slot that comes next.
     fn next_place(&self) -> Option<Place> {
         if self.occupied == 0 {
             return None;
@@ -281,16 +293,16 @@ impl Wheel {
         if due > END {
             return None;
         }
-        // A timer that is overdue lies in the present slot.
+        // An overdue timer belongs into the present slot.
         let due = due.max(self.now);
-        // The highest bit in which now and then differ says which level tells them apart.
+        // The highest bit that differs determines the level.
         let level = (63 - ((self.now ^ due) | (SLOTS as u64 - 1)).leading_zeros()) / BITS;
         let slot = (due >> (level * BITS)) & (SLOTS as u64 - 1);
         Some(Place { level: level as u8, slot: slot as u8 })
     }
 }
 
-/// The first tick of a slot.
+/// Returns the first tick of a slot.
 fn start(now: u64, place: Place) -> u64 {
     let shift = u32::from(place.level) * BITS;
     let block = now >> (shift + BITS) << (shift + BITS);

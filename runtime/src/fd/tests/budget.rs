@@ -1,4 +1,4 @@
-//! Futures that are always ready, beside others.
+//! Futures that are always ready, together with others.
 
 use std::pin::Pin;
 use std::time::Instant;
@@ -7,10 +7,10 @@ use futures_lite::future::{block_on, or};
 
 use super::*;
 
-/// After this time a busy future gives up, so that its test fails instead of running for ever.
+/// A busy future gives up after this time, so that its test fails instead of running for ever.
 const GIVES_UP: Duration = Duration::from_secs(20);
 
-/// Does operations that are ready at once, without end.
+/// Performs operations that are ready at once, without end.
 async fn busy(fd: &AsyncFd<UnixStream>) {
     let begin = Instant::now();
     while begin.elapsed() < GIVES_UP {
@@ -89,7 +89,7 @@ fn sleeps_that_are_over_at_once_let_the_other_tasks_run() {
 }
 
 #[test]
-fn an_operation_inside_another_one_spends_no_unit_that_is_not_there() {
+fn nested_operations_do_not_spend_more_units_than_are_left() {
     run(async {
         let task = IOLoop::current().spawn(async {
             let (near, _far) = socket();
@@ -101,7 +101,8 @@ fn an_operation_inside_another_one_spends_no_unit_that_is_not_there() {
                     Ok(())
                 };
                 let mut done = 1;
-                // The first spends one unit, each of the others two: the last finds one only.
+                // The first operation spends one unit, each other one two. The last one finds only
+                // one.
                 assert!(near.poll_write_with(cx, |_| Ok(())).is_ready());
                 while near.poll_write_with(cx, |_| inside(&near)).is_ready() {
                     done += 1;
@@ -115,7 +116,7 @@ fn an_operation_inside_another_one_spends_no_unit_that_is_not_there() {
     });
 }
 
-/// How often a future is polled that does so many operations.
+/// Returns how often a future with this number of operations is polled.
 fn polls_of(operations: usize) -> impl Future<Output = usize> {
     let mut future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         let (near, mut far) = socket();
@@ -144,7 +145,7 @@ fn an_executor_inside_a_task_or_outside_of_the_loop_gets_a_budget() {
             let polls = task.await.unwrap();
             assert!(polls < 10_000 / 100, "{polls} polls");
         });
-        // The same for the future of `run_sync`.
+        // Also tests the future of `run_sync`.
         let polls = run(polls_of(10_000));
         assert!((30..100).contains(&polls), "{polls} polls");
     });

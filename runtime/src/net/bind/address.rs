@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_named() {
+    fn a_malformed_address_is_named_in_the_error() {
         let error = BindAddress::from("localhost").resolve().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(error.to_string().contains("`localhost`"), "{error}");

@@ -1,3 +1,5 @@
+//! Binding addresses, options, slots and stale sockets.
+
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -112,7 +114,7 @@ fn a_taken_port_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_port_that_we_hold_ourselves_is_taken_as_well() {
+fn a_port_that_this_process_holds_is_in_use() {
     let sockets = bind_sockets(0).unwrap();
     let port = sockets.local_addrs()[0].port();
     let taken = || bind_sockets(port).unwrap_err().to_string();
@@ -234,7 +236,7 @@ fn held_for_one_that_stops(options: &BindOptions) -> usize {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_system_takes_little_for_a_client_that_does_not_read() {
+fn the_kernel_buffers_little_for_a_client_that_does_not_read() {
     let by_default = held_for_one_that_stops(&BindOptions::new());
     assert!(by_default <= 256 * 1024, "{by_default} bytes by default");
     let little = held_for_one_that_stops(&BindOptions::new().notsent_lowat(16 * 1024));
@@ -250,7 +252,7 @@ fn the_system_takes_little_for_a_client_that_does_not_read() {
 }
 
 #[test]
-fn slots_listen_only_when_their_worker_asks() {
+fn a_slot_listens_once_its_worker_asks_for_its_listener() {
     let sockets = bind_sockets("127.0.0.1:0").unwrap();
     let address = sockets.local_addrs()[0];
     let slots = Slots::open(4).unwrap();
@@ -276,7 +278,7 @@ fn a_retired_slot_gets_no_more_connections() {
 }
 
 #[test]
-fn a_unix_socket_is_for_its_owner_unless_told_otherwise() {
+fn a_unix_socket_is_for_its_owner_by_default() {
     let directory = Directory::new("mode");
     let path = directory.socket();
     let sockets = bind_sockets(path.as_path()).unwrap();
@@ -300,7 +302,7 @@ fn a_stale_socket_file_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_somebody_serves_is_in_use() {
+fn a_socket_with_a_listener_is_in_use() {
     let directory = Directory::new("served");
     let path = directory.socket();
     let first = bind_sockets(path.as_path()).unwrap();
@@ -358,7 +360,7 @@ fn an_abstract_name_has_no_file() {
 }
 
 #[test]
-fn a_path_that_is_too_long_or_nowhere_is_named() {
+fn a_path_that_is_too_long_or_missing_is_named_in_the_error() {
     let long = format!("/tmp/{}", "x".repeat(200));
     assert!(bind_sockets(long.as_str()).unwrap_err().to_string().contains(&long));
     let error = bind_sockets("/nonexistent/app.sock").unwrap_err();
@@ -369,7 +371,7 @@ fn a_path_that_is_too_long_or_nowhere_is_named() {
 /// A client that neither gets in nor is refused, until somebody listens again.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
-fn who_comes_while_held_off_tries_again() {
+fn a_client_that_connects_while_held_off_retries() {
     let sockets = bind_sockets("127.0.0.1:0").unwrap();
     let address = sockets.local_addrs()[0];
     let connect = |limit| TcpStream::connect_timeout(&address, Duration::from_millis(limit));
@@ -414,7 +416,7 @@ fn a_setting_out_of_its_range_is_refused_where_it_is_set() {
 }
 
 #[test]
-fn whatever_a_setting_takes_the_system_takes() {
+fn the_kernel_accepts_every_value_that_a_setting_accepts() {
     for options in [
         BindOptions::new().keep_alive(Duration::from_secs(1)),
         BindOptions::new().keep_alive(Duration::from_millis(1500)),

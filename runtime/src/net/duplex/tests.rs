@@ -1,3 +1,5 @@
+//! The connection in memory, which behaves like a socket.
+
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -92,7 +94,7 @@ fn after_a_half_close_the_other_direction_goes_on() {
 }
 
 #[test]
-fn a_fin_wakes_whoever_waits_for_it_with_bytes_unread() {
+fn a_fin_wakes_a_waiting_task_although_bytes_are_unread() {
     block_on(async {
         let (client, server) = duplex(16);
         send(&client, b"unread").await.unwrap();
@@ -181,7 +183,7 @@ fn no_capacity_is_refused() {
 }
 
 #[test]
-fn a_reset_after_a_fin_wakes_whoever_saw_the_fin() {
+fn a_reset_after_a_fin_wakes_the_task_that_saw_the_fin() {
     block_on(async {
         let (client, server) = duplex(16);
         client.shutdown(Shutdown::Write).unwrap();

@@ -20,9 +20,9 @@ fn a_peer_that_closes_is_noticed() {
 
 #[test]
 fn a_peer_that_closes_is_noticed_with_bytes_unread() {
-    // The portable system cannot tell.
+    // The portable backend cannot report this.
     on_fast_backend(async || {
-        // Whether the stream has been used before, and whether the watcher waits already.
+        // Whether the stream was used before, and whether the watcher waits already.
         for (used, waits) in [(false, false), (false, true), (true, false), (true, true)] {
             let (mut client, server) = tcp_pair().await;
             if used {
@@ -47,7 +47,7 @@ fn a_peer_that_closes_is_noticed_with_bytes_unread() {
 }
 
 #[test]
-fn a_reset_is_told_from_a_fin() {
+fn a_reset_differs_from_a_fin() {
     on_both_backends(async || {
         for waits in [false, true] {
             let (client, server) = tcp_pair().await;
@@ -81,7 +81,7 @@ fn a_reset_is_noticed_after_a_fin_and_with_bytes_unread() {
 }
 
 #[test]
-fn a_reset_fails_whoever_reads() {
+fn a_reset_fails_a_waiting_reader() {
     on_both_backends(async || {
         let (client, server) = tcp_pair().await;
         let mut reading = pin!(recv(&server, 64));

@@ -1,9 +1,9 @@
-//! Connections to the outside.
+//! Outgoing connections.
 
 use super::*;
 
 #[test]
-fn connecting_where_nobody_listens_is_refused() {
+fn connecting_without_a_listener_is_refused() {
     on_both_backends(async || {
         let address = localhost().local_addr().unwrap();
         let refused = TcpStream::connect(address).await;
@@ -17,7 +17,7 @@ fn connecting_where_nobody_listens_is_refused() {
 #[test]
 fn a_host_is_tried_at_each_of_its_addresses() {
     on_both_backends(async || {
-        // Of the addresses of `localhost`, only the last one tried answers.
+        // Of the addresses of `localhost`, only the last one accepts.
         let listener = localhost();
         let port = listener.local_addr().unwrap().port();
         let stream = TcpStream::connect_host("localhost", port).await.unwrap();

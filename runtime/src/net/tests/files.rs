@@ -1,5 +1,5 @@
-//! Files that are sent: in order with what is sent around them, as fast as it is read, and ending
-//! with the error of the file or the connection.
+//! Sending files: in order with other data, as fast as the client reads, and ending with the error
+//! of the file or the connection.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::{FilePart, RegularFile, duplex};
 
-/// More than the buffers of a connection, and no multiple of what one job sends or reads.
+/// More than the buffers of a connection, and not a multiple of the size of one job.
 const LENGTH: usize = (16 << 20) + 4711;
 
-/// Enough for a connection in memory: `read_to_end` clears all of its buffer again and again.
+/// Enough for a connection in memory, where `read_to_end` clears its whole buffer again and again.
 const IN_MEMORY: usize = 300_001;
 
-/// A file that is removed with this.
+/// A file that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -27,7 +27,7 @@ impl Scratch {
         Self(path)
     }
 
-    /// A part of the file, which is opened anew.
+    /// Opens the file again and returns a part of it.
     async fn part(&self, offset: u64, length: u64) -> FilePart {
         FilePart::new(RegularFile::open(&self.0).await.unwrap(), offset, length)
     }
@@ -45,7 +45,7 @@ fn text() -> Vec<u8> {
     text
 }
 
-/// Sends all of `part` by one of the `poll_sendfile`.
+/// Sends all of `part` with a `poll_sendfile`.
 async fn send_all(
     mut part: FilePart,
     mut send: impl FnMut(&mut std::task::Context<'_>, &mut FilePart) -> Poll<io::Result<u64>>,
@@ -113,12 +113,12 @@ fn a_file_arrives_whole_between_what_is_sent_around_it() {
 }
 
 #[test]
-fn a_file_waits_for_who_does_not_read() {
+fn a_file_waits_for_a_client_that_does_not_read() {
     let file = Scratch::new(&text());
     on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let mut part = file.part(0, LENGTH as u64).await;
-        // Until the socket, and not the file, is waited for.
+        // Runs until it waits for the socket, and not for the file.
         poll_fn(|cx| {
             loop {
                 match server.poll_sendfile(cx, &mut part) {
@@ -157,7 +157,7 @@ fn a_file_that_ends_early_fails_for_good() {
             let error = poll_fn(|cx| other.poll_sendfile(cx, in_memory)).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
             assert!(over_tcp.has_failed() && in_memory.has_failed());
-            // What comes later does not heal it.
+            // The error stays, even if the file recovers.
             File::options().append(true).open(&file.0).unwrap().write_all(b"more").unwrap();
         }
     });
@@ -183,8 +183,8 @@ fn a_connection_that_breaks_is_no_fault_of_the_file() {
 }
 
 #[test]
-fn a_file_that_the_system_cannot_send_is_copied() {
-    // The files of /proc have no pages, and say that they are empty.
+fn a_file_that_the_kernel_cannot_send_is_copied() {
+    // The files of /proc have no pages, and report a length of 0.
     on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let file = RegularFile::open("/proc/self/mounts").await;

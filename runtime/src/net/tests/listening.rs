@@ -1,14 +1,14 @@
-//! Connections from outside.
+//! Incoming connections.
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::*;
 
 #[test]
-fn a_connection_that_nobody_accepts_costs_no_turns() {
+fn a_connection_that_is_not_accepted_causes_no_turns() {
     on_both_backends(async || {
         let listener = localhost();
-        // The listener is registered by waiting once.
+        // Waiting once registers the listener.
         assert!(poll_once(listener.accept()).await.is_none());
         let address = listener.local_addr().unwrap();
         let _client = TcpStream::connect(address).await.unwrap();
@@ -52,7 +52,7 @@ fn a_connection_reset_in_the_queue_does_not_fail_the_listener() {
         reset(std::os::fd::OwnedFd::from(broken).into());
         let good = TcpStream::connect(address).await.unwrap();
         let good = good.local_addr().unwrap();
-        // Linux hands out the broken one as well, other systems do not.
+        // Linux returns the broken connection, too. Other systems do not.
         while listener.accept().await.unwrap().1 != good {}
     });
 }
@@ -89,7 +89,7 @@ fn unix_addresses_are_paths_or_names_or_nothing() {
         assert_eq!(kind(UnixListener::bind(&path)), Some(io::ErrorKind::AddrInUse));
 
         let short = directory.join(format!("squall-{}-client.sock", std::process::id()));
-        // The system takes a name without the zero at its end, if there is no room for it.
+        // If there is no room, the kernel accepts a name without the zero at its end.
         let longest = directory.join("x".repeat(108 - 1 - directory.as_os_str().len()));
         for name in [short, longest] {
             let bound = SocketAddrUnix::new(&name).unwrap();
@@ -105,7 +105,7 @@ fn unix_addresses_are_paths_or_names_or_nothing() {
     });
 }
 
-/// The address that `listener` gives a client that is bound to `name`.
+/// Returns the address that `listener` reports for a client bound to `name`.
 async fn accept_from(
     listener: &UnixListener,
     name: Option<&SocketAddrUnix>,

@@ -1,11 +1,11 @@
-//! What arrives, and what an edge-triggered reactor could lose of it.
+//! Receiving, and the data that an edge-triggered reactor could miss.
 
 use super::*;
 
 #[test]
 fn a_fin_that_comes_with_the_data_is_seen() {
     on_both_backends(async || {
-        // One edge covers both, whether the reader waits already or comes later.
+        // One edge announces both, whether the reader waits already or comes later.
         for waits in [false, true] {
             let (mut client, server) = tcp_pair().await;
             let mut first = pin!(recv(&server, 64));
@@ -55,7 +55,7 @@ fn a_reader_that_never_waits_lets_others_run_and_loses_nothing() {
         let reader = IOLoop::current().spawn(async move {
             let mut read = 0;
             while read < LENGTH {
-                // No new edge comes for what is there already.
+                // No further edge comes for data that has already arrived.
                 read += recv(&server, 1).await.unwrap().len();
             }
         });
@@ -91,8 +91,8 @@ fn readiness_that_proves_false_only_waits_again() {
         let reader = IOLoop::current().spawn(async move { recv(&server, 64).await.unwrap() });
         settle().await;
         client.write_all(b"stolen").unwrap();
-        // The reactor has not looked since, so it will find the descriptor was ready; but
-        // whoever is polled then finds nothing.
+        // The reactor has not looked since, so it will find the descriptor ready. But the reader
+        // finds nothing.
         assert_eq!(thief.read(&mut [0; 64]).unwrap(), 6);
         settle().await;
         client.write_all(b"kept").unwrap();
@@ -101,10 +101,10 @@ fn readiness_that_proves_false_only_waits_again() {
 }
 
 #[test]
-fn dropping_a_stream_in_use_by_nobody_frees_its_descriptor_for_the_next() {
+fn dropping_an_unused_stream_frees_its_descriptor_for_the_next() {
     on_both_backends(async || {
-        // The next socket gets the number of the last; what was registered under that number
-        // must not be mistaken for it.
+        // The next socket gets the number of the last one. The registration of the old socket must
+        // not be used for the new one.
         for round in 0..50_u8 {
             let (mut client, server) = tcp_pair().await;
             assert!(poll_once(recv(&server, 8)).await.is_none());
@@ -115,7 +115,7 @@ fn dropping_a_stream_in_use_by_nobody_frees_its_descriptor_for_the_next() {
     });
 }
 
-/// What a server receives that waits to read while `send` sends.
+/// Returns the bytes that a waiting server receives while `send` sends.
 async fn receive_behind_short_reads<S>(
     mut server: S,
     expected: &[u8],
@@ -125,7 +125,7 @@ where
     S: futures_lite::AsyncRead + Unpin,
 {
     let mut buffer = [0; 64];
-    // It is registered from here on, and hears of events only.
+    // It is registered from here on, and waits for events only.
     assert!(poll_once(server.read(&mut buffer)).await.is_none());
     send();
     let mut received = Vec::new();

@@ -1,4 +1,4 @@
-//! What leaves, in order and only as fast as it is read.
+//! Sending: in order, and only as fast as the peer reads.
 
 use super::*;
 

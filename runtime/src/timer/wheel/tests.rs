@@ -1,3 +1,5 @@
+//! The wheel by itself, and compared with a map.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -5,7 +7,7 @@ use proptest::prelude::*;
 use super::super::clock;
 use super::*;
 
-/// All timers that are due at `now`, in the order in which they expire.
+/// Returns all timers that are due at `now`, in the order of their expiry.
 fn expired(wheel: &mut Wheel, now: u64) -> Vec<u32> {
     std::iter::from_fn(|| wheel.expire(now)).collect()
 }
@@ -17,15 +19,15 @@ fn armed(wheel: &mut Wheel, due: u64) -> u32 {
 }
 
 impl Wheel {
-    /// Makes a timer due at a tick. The wheel is as far as it gets by what expires.
+    /// Makes a timer due at a tick, without advancing the wheel.
     fn arm(&mut self, index: u32, due: u64) {
         self.arm_at(index, due, 0);
     }
 
-    /// The same at the tick `now`.
+    /// Makes a timer due at a tick. `now` is the present tick.
     fn arm_at(&mut self, index: u32, due: u64, now: u64) {
         if !self.set(index, clock::begin(due)) {
-            self.move_up(index, now);
+            self.move_earlier(index, now);
         }
     }
 }
@@ -80,7 +82,7 @@ fn putting_a_timer_off_leaves_it_in_its_slot() {
 }
 
 #[test]
-fn a_timer_that_was_put_off_can_be_brought_forward_again() {
+fn an_extended_timer_can_be_set_earlier_again() {
     let mut wheel = Wheel::new();
     let timer = armed(&mut wheel, 60_000);
     wheel.arm(timer, 70_000);
@@ -125,15 +127,15 @@ fn a_timer_is_small() {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Makes a timer due that many ticks from now.
+    /// Makes a timer due this many ticks from now.
     Insert(u64),
-    /// Arms one of the timers anew, for that many ticks from now.
+    /// Sets one of the timers again, to this many ticks from now.
     Arm(usize, u64),
     Disarm(usize),
     Remove(usize),
-    /// Lets that many ticks pass.
+    /// Lets this many ticks pass.
     Pass(u64),
-    /// Lets time pass until the wheel has something to do.
+    /// Lets time pass until the wheel has work.
     PassToNext,
 }
 
@@ -152,10 +154,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The wheel, beside a map that tells the truth.
+/// The wheel, and a simple map to compare it with.
 struct Pair {
     wheel: Wheel,
-    /// When each timer is due; `None` if it is not armed or has expired.
+    /// The due time of each timer. `None` if it is not armed or has expired.
     truth: BTreeMap<u32, Option<u64>>,
     now: u64,
 }
@@ -204,7 +206,7 @@ impl Pair {
     fn pass_to(&mut self, now: u64) {
         self.now = now.max(self.now);
         if self.wheel.next() > self.now {
-            // As in a turn of the loop that does not look at the wheel.
+            // The loop skips the wheel in a turn without a due timer.
             assert_eq!(self.truth.values().flatten().find(|due| **due <= self.now.min(END)), None);
             return;
         }
@@ -243,5 +245,32 @@ proptest! {
             pair.apply(step);
         }
         pair.pass_to(END);
+    }
+}
+
+#[test]
+fn the_fast_path_of_extending_agrees_with_setting_and_waiting() {
+    let waiter = || Waiter::new(std::task::Waker::noop());
+    for (before, due) in [(10, 10), (10, 5000), (5000, 10), (70, 69), (END, END + 1)] {
+        let mut wheel = Wheel::new();
+        let (fast, slow) = (armed(&mut wheel, before), armed(&mut wheel, before));
+        let due = clock::begin(due);
+        match wheel.extend_fast(fast, due, waiter()) {
+            Extended::Done(replaced) => {
+                assert!(replaced.is_none());
+                assert!(wheel.set(slow, due), "the slot comes in time");
+                let wait = wheel.wait(slow, waiter());
+                assert!(wait.replaced.is_none());
+                assert_eq!((wheel.due(fast), wheel.due(slow)), (Some(due), Some(wait.due)));
+                assert!(
+                    [fast, slow].map(|timer| wheel.take_waiter(timer)).iter().all(Option::is_some)
+                );
+            }
+            Extended::NotPossible(_waiter) => {
+                assert_eq!(wheel.due(fast), Some(clock::begin(before)), "unchanged");
+                assert!(wheel.take_waiter(fast).is_none(), "unchanged");
+                assert!(!wheel.set(slow, due), "the slot comes too late");
+            }
+        }
     }
 }
