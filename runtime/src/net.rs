@@ -8,6 +8,7 @@
 //!
 //! - `stream`: connected sockets; `tcp` and `unix` add the parts that differ
 //! - `accept`: listening sockets; `tcp/listener` and `unix/listener` add the parts that differ
+//! - `system`: socket calls that differ between systems
 //! - `bind`: from an address to one listener per worker
 //! - `duplex`: the in-memory connection
 //! - `sendfile`: files into streams
@@ -19,6 +20,7 @@ mod duplex;
 mod resolve;
 mod sendfile;
 mod stream;
+mod system;
 mod tcp;
 mod unix;
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 use rustix::net::SocketAddrAny;
 
+use super::system::accept;
 use crate::fd::AsyncFd;
 
 /// A connection from the queue of a listener, non-blocking and closed on exec.
@@ -97,19 +98,4 @@ fn concerns_one_connection(error: Errno) -> bool {
             | Errno::HOSTDOWN
             | Errno::HOSTUNREACH
     )
-}
-
-#[cfg(target_os = "linux")]
-fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
-    use rustix::net::SocketFlags;
-
-    rustix::net::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
-    let (socket, address) = rustix::net::acceptfrom(listener)?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&socket, true)?;
-    Ok((socket, address))
 }

@@ -11,6 +11,7 @@ use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags};
 
 use super::sendfile::FilePart;
+use super::system::{NO_SIGNAL, stream_socket};
 use crate::fd::{AsyncFd, PeerClosed};
 
 /// The kernel accepts at most this number of buffers per call (`IOV_MAX`).
@@ -385,28 +386,4 @@ fn connection_result(socket: &impl AsFd) -> io::Result<()> {
         Err(Errno::NOTCONN) => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Makes sending to a peer that is gone an error, and never a SIGPIPE.
-#[cfg(not(target_vendor = "apple"))]
-pub(super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
-
-/// Apple has no such flag, but the standard library ignores SIGPIPE at startup.
-#[cfg(target_vendor = "apple")]
-pub(super) const NO_SIGNAL: SendFlags = SendFlags::empty();
-
-#[cfg(target_os = "linux")]
-fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
-    use rustix::net::{SocketFlags, SocketType};
-
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
-    let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None)?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&socket, true)?;
-    Ok(socket)
 }

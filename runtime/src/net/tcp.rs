@@ -2,13 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SendFlags, sockopt};
+use rustix::net::{AddressFamily, sockopt};
 
-use super::stream::{NO_SIGNAL, SocketStream};
+use super::stream::SocketStream;
+use super::system::{MORE, NO_SIGNAL, reset_at_once};
 use super::{resolve, stream_traits};
 
 mod listener;
@@ -235,24 +235,6 @@ impl TcpStream {
         sockopt::set_socket_linger(self, Some(Duration::ZERO))?;
         reset_at_once(self)
     }
-}
-
-/// A packet is held back until it is full, or until nothing has followed for 200 ms.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const MORE: SendFlags = SendFlags::MORE;
-
-/// Other systems send each packet as it is.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const MORE: SendFlags = SendFlags::empty();
-
-#[cfg(target_os = "linux")]
-fn reset_at_once(socket: impl AsFd) -> io::Result<()> {
-    Ok(rustix::net::connect_unspec(socket)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn reset_at_once(_: impl AsFd) -> io::Result<()> {
-    Ok(())
 }
 
 stream_traits!(TcpStream);
