@@ -146,51 +146,31 @@
 //!
 //! # Layout
 //!
-//! - `cpu`: how many workers fill the machine.
-//! - `guard`: what must not be there when the process forks.
-//! - `fork`: the fork itself, and how a child becomes a worker of its own.
-//! - `lifeline`: a worker does not outlive its supervisor.
-//! - `options`: what users may set.
-//! - `scoreboard`: what all of them know of each other; `shared`: the memory it lies in; `wire`:
-//!   how one has another look at it.
-//! - `supervisor`: starts, replaces, watches and stops workers; `restarts`, `signals`, `stuck`,
-//!   `death`: its memory, its ears, its eyes, and what it hears of those that are gone.
-//! - `attendant`: the worker's side of it; `balance`: who takes a connection that any could.
-//! - `presence`: what others see of the server, made of `title`, `pid_file`, `privileges`,
-//!   `affinity` and `notify`; `single`: the same without workers; `unsupervised`: what it does not
-//!   do.
-//! - `bind`, `inherited`: sockets, and those that were bound before the program began; `plan`: how
-//!   one server writes them down for the next; `image`: the program of this process; `handover`:
-//!   how one server tells the other.
+//! | module | content |
+//! |---|---|
+//! | `options` | [`ForkOptions`] |
+//! | `cpu` | how many workers fill the machine |
+//! | `guard` | refuses to fork a process that has threads or a loop |
+//! | `fork` | the fork, and how a child becomes a worker |
+//! | `supervisor` | starts, replaces, watches and stops workers |
+//! | `worker` | reports a worker's state, and follows the supervisor's orders |
+//! | `shared` | the scoreboard, and the socket on which a process asks another to look at it |
+//! | `handover` | how a server takes over the sockets of another one, or of systemd |
+//! | `host` | the server as the system sees it: title, pid file, privileges, notifications |
+//! | `single` | the same for a server of one process |
+//! | `unsupervised` | the signals that only a supervisor can obey |
 
-mod affinity;
-mod attendant;
-mod balance;
-mod bind;
 mod cpu;
-mod death;
 mod fork;
 mod guard;
 mod handover;
-mod image;
-mod inherited;
-mod lifeline;
-mod notify;
+mod host;
 mod options;
-mod pid_file;
-mod plan;
-mod presence;
-mod privileges;
-mod restarts;
-mod scoreboard;
 mod shared;
-mod signals;
 mod single;
-mod stuck;
 mod supervisor;
-mod title;
 mod unsupervised;
-mod wire;
+mod worker;
 
 use std::ffi::c_int;
 use std::io;
@@ -198,15 +178,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::net::Slots;
 
-pub use attendant::{begin_drain, give_up_start, is_stopping, want_replacement};
-pub use balance::is_crowded;
-pub use bind::bind_sockets;
 pub use cpu::cpu_count;
+pub use handover::bind::bind_sockets;
 pub use options::{ForkOptions, WorkerExit};
-pub use scoreboard::{Scoreboard, SlotPage, State};
+pub use shared::scoreboard::{Scoreboard, SlotPage, State};
 pub use unsupervised::decline_reloads;
+pub use worker::attendant::{begin_drain, give_up_start, is_stopping, want_replacement};
+pub use worker::balance::is_crowded;
 
-use wire::Wire;
+use shared::wire::Wire;
 
 /// Starts `workers` processes (0: one per available processor), with the defaults of
 /// [`ForkOptions`], and returns in each of them with its number.
@@ -294,7 +274,7 @@ fn enter_worker(
     // What was drawn from before the fork would give every worker the same numbers.
     fastrand::seed(crate::periodic::random_seed());
     options.hooks.after_fork.iter().for_each(|hook| hook(id));
-    attendant::attend(wire, page, scoreboard)?;
+    worker::attendant::attend(wire, page, scoreboard)?;
     options.hooks.worker_start.iter().for_each(|hook| hook(id));
     Ok(id)
 }

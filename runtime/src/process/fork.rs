@@ -13,8 +13,10 @@ use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::{ForkResult, Pid};
 
-use super::lifeline::{self, Lifeline};
-use super::{guard, inherited, notify};
+use crate::process::guard;
+use crate::process::handover::inherited;
+use crate::process::host::notify;
+use crate::process::worker::lifeline::{self, Lifeline};
 
 /// Signals that a fault in the program itself raises. Handlers of these report the fault and
 /// touch nothing that could be shared; Rust's own tells of a stack that overflowed.

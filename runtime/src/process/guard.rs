@@ -15,8 +15,8 @@ use nix::sys::signal::Signal;
 
 use crate::io_loop::existing_loop;
 
-use super::fork::{self, FAULTS};
-use super::task_id;
+use crate::process::fork::{self, FAULTS};
+use crate::process::task_id;
 
 /// Fails if this process must not fork, naming what is in the way.
 pub(super) fn check() -> io::Result<()> {

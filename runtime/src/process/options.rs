@@ -8,12 +8,16 @@ use nix::unistd::Pid;
 use crate::net::Slots;
 use crate::panic_hook;
 
-use super::image::Image;
-use super::presence::{self, Presence};
-use super::scoreboard::{Scoreboard, SlotPage, State};
-use super::stuck::OwnMemory;
-use super::supervisor::Supervisor;
-use super::{cpu_count, guard, inherited, single, stamp};
+use crate::process::cpu_count;
+use crate::process::guard;
+use crate::process::handover::image::Image;
+use crate::process::handover::inherited;
+use crate::process::host::presence::{self, Presence};
+use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
+use crate::process::single;
+use crate::process::stamp;
+use crate::process::supervisor::Supervisor;
+use crate::process::supervisor::stuck::OwnMemory;
 
 pub use hooks::WorkerExit;
 
@@ -176,7 +180,7 @@ impl ForkOptions {
     /// the others and exits with status 1. A worker that dies while the one it was to replace
     /// goes on serving is no reason to: the next one waits for up to a minute, or, after
     /// `SIGHUP` and three of them, the workers that are there are kept. A worker that says that it
-    /// [cannot start](super::give_up_start) keeps the whole server from starting.
+    /// [cannot start](crate::process::give_up_start) keeps the whole server from starting.
     ///
     /// **What waits.** Connections that wait at the listener of a worker that has died, stands
     /// still or was suspended are accepted by another one, if the workers ask for what they
@@ -217,7 +221,7 @@ impl ForkOptions {
     /// and `SIGCHLD` always have their default effect in it.
     ///
     /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`](super::bind_sockets). What must not be shared has to be made after the
+    /// [`bind_sockets`](crate::process::bind_sockets). What must not be shared has to be made after the
     /// fork: loops, threads, connections, random generators.
     ///
     /// # Errors

@@ -11,11 +11,11 @@ use crate::fd::AsyncFd;
 use crate::net::sockets_taken;
 use crate::{IOLoop, sleep_until, yield_now};
 
-use super::handover::Claim;
-use super::inherited;
-use super::plan::Role;
-use super::presence::{Phase, Presence, Settings};
-use super::signals::Signals;
+use crate::process::handover::inherited;
+use crate::process::handover::line::Claim;
+use crate::process::handover::plan::Role;
+use crate::process::host::presence::{Phase, Presence, Settings};
+use crate::process::supervisor::signals::Signals;
 
 thread_local! {
     /// Until the thread ends, and with it the pid file.

@@ -12,13 +12,17 @@
 //! - `upgrade`: handing over to a new program; `succeed`: being one.
 
 mod adopt;
+pub(crate) mod death;
 mod ended;
 mod excuse;
 mod hook;
 mod replace;
+pub(crate) mod restarts;
+pub(crate) mod signals;
 mod slot;
 mod stall;
 mod stop;
+pub(crate) mod stuck;
 mod succeed;
 mod upgrade;
 mod watch;
@@ -36,19 +40,21 @@ use crate::log;
 use crate::net::Slots;
 use crate::periodic::random::Random;
 
-use super::death::Death;
-use super::fork::{Forked, fork_worker, ignore_nothing_awaited};
-use super::image::Image;
-use super::inherited::Succession;
-use super::lifeline::Lifeline;
-use super::plan::Role;
-use super::presence::Presence;
-use super::restarts::Restarts;
-use super::scoreboard::{Scoreboard, State};
-use super::signals::{Awaited, Signals, warn_if_interrupt_is_ignored};
-use super::stuck::OwnMemory;
-use super::wire::Wire;
-use super::{ForkOptions, Worker, enter_worker};
+use crate::process::ForkOptions;
+use crate::process::Worker;
+use crate::process::enter_worker;
+use crate::process::fork::{Forked, fork_worker, ignore_nothing_awaited};
+use crate::process::handover::image::Image;
+use crate::process::handover::inherited::Succession;
+use crate::process::handover::plan::Role;
+use crate::process::host::presence::Presence;
+use crate::process::shared::scoreboard::{Scoreboard, State};
+use crate::process::shared::wire::Wire;
+use crate::process::supervisor::death::Death;
+use crate::process::supervisor::restarts::Restarts;
+use crate::process::supervisor::signals::{Awaited, Signals, warn_if_interrupt_is_ignored};
+use crate::process::supervisor::stuck::OwnMemory;
+use crate::process::worker::lifeline::Lifeline;
 
 use excuse::Nap;
 use slot::{Goal, Phase, Process, Slot};

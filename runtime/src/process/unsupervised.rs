@@ -10,9 +10,9 @@ use nix::libc::{SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2};
 use crate::signal::{Signals, is_awaited_twice};
 use crate::{IOLoop, log};
 
-use super::fork::{Disposition, disposition};
-use super::guard::signal_name;
-use super::single;
+use crate::process::fork::{Disposition, disposition};
+use crate::process::guard::signal_name;
+use crate::process::single;
 
 /// Has the signals that ask a supervisor for other workers or another program change nothing in
 /// this process, which has none: `SIGHUP`, `SIGUSR2`, `SIGTTIN` and `SIGTTOU`. Without this, they

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::super::scoreboard::SlotPage;
 use super::ForkOptions;
+use crate::process::shared::scoreboard::SlotPage;
 
 /// Says what a worker was serving, by what its page tells.
 pub(in crate::process) type Describe = fn(&SlotPage) -> Option<String>;

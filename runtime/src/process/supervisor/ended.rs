@@ -7,11 +7,11 @@ use nix::sys::signal::Signal;
 
 use crate::log;
 
-use super::super::death::Death;
-use super::super::restarts::{LONGEST_DELAY, LONGEST_PATIENCE, delay};
 use super::Supervisor;
 use super::slot::{Goal, Phase, Process, Slot};
 use super::stop::Stage;
+use crate::process::supervisor::death::Death;
+use crate::process::supervisor::restarts::{LONGEST_DELAY, LONGEST_PATIENCE, delay};
 
 /// How many replacements may fail before the workers that are there are kept as they are.
 const RELOAD_TRIES: u32 = 3;

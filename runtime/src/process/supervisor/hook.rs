@@ -8,11 +8,11 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::log;
 
-use super::super::death::Death;
-use super::super::fork::{Forked, fork_worker};
-use super::super::options::WorkerExit;
 use super::slot::Process;
 use super::{Supervisor, exit};
+use crate::process::fork::{Forked, fork_worker};
+use crate::process::options::WorkerExit;
+use crate::process::supervisor::death::Death;
 
 /// How long the hook may take.
 const LIMIT: Duration = Duration::from_secs(10);

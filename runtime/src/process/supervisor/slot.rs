@@ -5,10 +5,10 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::super::restarts::EarlyDeaths;
-use super::super::scoreboard::{Scoreboard, SlotPage, State};
-use super::super::wire::{Heard, Wire};
 use super::stall::Stall;
+use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
+use crate::process::shared::wire::{Heard, Wire};
+use crate::process::supervisor::restarts::EarlyDeaths;
 
 /// The place of one worker. For a while it has two: one that leaves, and the one that replaces
 /// it.

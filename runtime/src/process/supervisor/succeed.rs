@@ -8,12 +8,12 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::log;
 
-use super::super::handover::Claim;
-use super::super::inherited::Succession;
-use super::super::plan::Role;
-use super::super::presence::Phase;
 use super::Supervisor;
 use super::slot::{Goal, Slot};
+use crate::process::handover::inherited::Succession;
+use crate::process::handover::line::Claim;
+use crate::process::handover::plan::Role;
+use crate::process::host::presence::Phase;
 
 impl Supervisor {
     /// Notes who serves meanwhile: children of this process from before it ran this program.

@@ -21,13 +21,13 @@ use rustix::io::FdFlags;
 
 use crate::log;
 
-use super::super::death::Death;
-use super::super::guard;
-use super::super::handover::{self, Report, Reported};
-use super::super::plan::{Group, Plan, Role};
-use super::super::signals::Awaited;
 use super::Supervisor;
 use super::slot::Process;
+use crate::process::guard;
+use crate::process::handover::line::{self, Report, Reported};
+use crate::process::handover::plan::{Group, Plan, Role};
+use crate::process::supervisor::death::Death;
+use crate::process::supervisor::signals::Awaited;
 
 /// For how long after it was replaced a supervisor passes on orders to stop. Somebody who reads
 /// the pid file, or a service manager that has not heard of the new process yet, may still
@@ -94,7 +94,7 @@ impl Supervisor {
 
     fn start_successor(&self) -> io::Result<Upgrade> {
         let role = if id() == 1 { Role::Trial } else { Role::Upgrade };
-        let (report, ready) = handover::pair()?;
+        let (report, ready) = line::pair()?;
         rustix::io::fcntl_setfd(&ready, FdFlags::empty())?;
         let plan = self.plan(role.clone(), Some(ready.as_raw_fd()));
         let mask = self.signals.unblocked();

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::log;
 
-use super::super::scoreboard::{SlotPage, State};
-use super::super::stuck;
 use super::Supervisor;
 use super::slot::{Phase, Process};
 use super::stop::{Stage, each_process};
+use crate::process::shared::scoreboard::{SlotPage, State};
+use crate::process::supervisor::stuck;
 
 /// How often to look whether somebody stands still. Whoever connects to such a worker is accepted
 /// within this and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).

@@ -17,16 +17,16 @@ const FIRST: RawFd = 3;
 /// descriptor of the pid file, or `-`. The descriptors are those of the slots, in their order; `*` says that the system has chosen the
 /// port, `!` that all workers share the one socket. The name is systemd's.
 #[derive(Debug, PartialEq)]
-pub(super) struct Plan {
-    pub(super) role: Role,
-    pub(super) ready: Option<RawFd>,
-    pub(super) pid_file: Option<RawFd>,
-    pub(super) groups: Vec<Group>,
+pub(crate) struct Plan {
+    pub(crate) role: Role,
+    pub(crate) ready: Option<RawFd>,
+    pub(crate) pid_file: Option<RawFd>,
+    pub(crate) groups: Vec<Group>,
 }
 
 /// As what the next server is started.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// A process beside the one that hands over, which ends when this one is ready.
     Upgrade,
     /// A process beside the one that hands over, which executes the same program when this one is
@@ -38,16 +38,16 @@ pub(super) enum Role {
 
 /// The sockets of one address.
 #[derive(Debug, PartialEq)]
-pub(super) struct Group {
-    pub(super) descriptors: Vec<RawFd>,
-    pub(super) traits: Traits,
-    pub(super) name: String,
+pub(crate) struct Group {
+    pub(crate) descriptors: Vec<RawFd>,
+    pub(crate) traits: Traits,
+    pub(crate) name: String,
 }
 
 impl Plan {
     /// Reads what is meant for the process `own` with the parent `parent`; `None` if it is meant
     /// for another one.
-    pub(super) fn parse(text: &str, own: u32, parent: u32) -> io::Result<Option<Self>> {
+    pub(crate) fn parse(text: &str, own: u32, parent: u32) -> io::Result<Option<Self>> {
         let mut fields = text.split(':');
         let mut field = || fields.next().ok_or_else(|| malformed("it is too short"));
         let process = number(field()?)?.cast_unsigned();
@@ -81,7 +81,7 @@ impl Plan {
     }
 
     /// The text that says this, from the process `own`.
-    pub(super) fn to_text(&self, own: u32) -> String {
+    pub(crate) fn to_text(&self, own: u32) -> String {
         let ready: Vec<_> = self.ready.into_iter().collect();
         let (role, numbers) = match &self.role {
             Role::Upgrade => ("upgrade", &ready),
@@ -98,7 +98,7 @@ impl Plan {
     }
 
     /// All descriptors there are.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let sockets = self.groups.iter().flat_map(|group| group.descriptors.iter().copied());
         sockets.chain(self.ready).chain(self.pid_file)
     }

@@ -8,19 +8,19 @@ use crate::log;
 
 /// Ties workers to the process that made it.
 #[derive(Debug)]
-pub(in crate::process) struct Lifeline {
+pub(crate) struct Lifeline {
     supervisor: Pid,
 }
 
 impl Lifeline {
-    pub(in crate::process) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { supervisor: getpid() })
     }
 
     /// Called in the worker: the system kills it, or `die` is called if it is too late to ask for
     /// that. A change of user or group undoes it, so that a worker that gives up
     /// rights must call it again.
-    pub(in crate::process) fn hold(&mut self, die: impl FnOnce()) {
+    pub(crate) fn hold(&mut self, die: impl FnOnce()) {
         if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
             let text = format_args!("a worker may outlive its supervisor: {error}");
             log::warn(log::GENERAL, text);

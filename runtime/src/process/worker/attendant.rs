@@ -9,8 +9,8 @@ use crate::fd::AsyncFd;
 use crate::net::{serves_adopted, set_adopted, sockets_taken};
 use crate::{IOLoop, log, yield_now};
 
-use super::scoreboard::{Scoreboard, SlotPage, State};
-use super::wire::{Heard, Wire};
+use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
+use crate::process::shared::wire::{Heard, Wire};
 
 thread_local! {
     static ATTENDED: RefCell<Option<(Rc<Wire>, SlotPage)>> = const { RefCell::new(None) };
@@ -18,7 +18,7 @@ thread_local! {
 
 /// Has this worker, just forked, say when it is ready and heed what its supervisor says, once
 /// its loop runs.
-pub(super) fn attend(wire: Wire, page: SlotPage, scoreboard: Scoreboard) -> io::Result<()> {
+pub(crate) fn attend(wire: Wire, page: SlotPage, scoreboard: Scoreboard) -> io::Result<()> {
     let wire = Rc::new(wire);
     ATTENDED.set(Some((Rc::clone(&wire), page)));
     let rings = AsyncFd::new(Rc::clone(&wire))?.internal();
@@ -57,7 +57,7 @@ fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
 
 /// Tells the supervisor, if there is one, that this worker begins to end by itself and accepts no
 /// more connections: another worker is to serve its listeners. To be called on the thread of the
-/// worker that called [`fork_processes`](super::fork_processes).
+/// worker that called [`fork_processes`](crate::process::fork_processes).
 ///
 /// Returns whether nobody will: all workers end, or there is no supervisor. Then who waits in the
 /// queue is accepted before, and the listener is [closed](crate::Listener::stop_listening) after
@@ -70,12 +70,12 @@ fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
 /// ```
 #[must_use]
 pub fn begin_drain() -> bool {
-    let is_last = super::task_id().is_none() || is_stopping();
+    let is_last = crate::process::task_id().is_none() || is_stopping();
     if let Some(page) = Scoreboard::own_page() {
         page.begin_drain(is_last);
     }
     tell();
-    super::single::begin_drain();
+    crate::process::single::begin_drain();
     is_last
 }
 
@@ -95,7 +95,7 @@ pub fn is_stopping() -> bool {
 
 /// Has the supervisor start another worker in place of this one, which is asked to end once the
 /// other one is ready. Without a supervisor, nothing happens. To be called on the thread of the
-/// worker that called [`fork_processes`](super::fork_processes).
+/// worker that called [`fork_processes`](crate::process::fork_processes).
 ///
 /// # Examples
 ///
@@ -138,7 +138,7 @@ pub fn want_replacement() {
 /// ```
 #[expect(clippy::exit, reason = "a worker that cannot start has nothing to finish")]
 pub fn give_up_start(cause: impl fmt::Display) -> ! {
-    match super::task_id() {
+    match crate::process::task_id() {
         Some(id) => {
             let text = format_args!("worker {id} cannot start: {cause}");
             log::error(log::APPLICATION, text);

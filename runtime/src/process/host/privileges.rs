@@ -20,10 +20,10 @@ use target::Target;
 
 /// As whom the server goes on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Privileges {
+pub(crate) struct Privileges {
     /// A name, or a number.
-    pub(super) user: Option<String>,
-    pub(super) group: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 impl Privileges {
@@ -32,7 +32,7 @@ impl Privileges {
     ///
     /// Without a group it is the user's own; the further groups are those of the user, if it has
     /// a name here, and none otherwise.
-    pub(super) fn apply(&self) -> io::Result<()> {
+    pub(crate) fn apply(&self) -> io::Result<()> {
         let Some(target) = self.find()? else { return Ok(()) };
         if !target.is_current()? {
             target.become_it()?;
@@ -41,7 +41,7 @@ impl Privileges {
     }
 
     /// Makes `file` belong to that user and group, who may then write to it.
-    pub(super) fn give(&self, file: impl AsFd) -> io::Result<()> {
+    pub(crate) fn give(&self, file: impl AsFd) -> io::Result<()> {
         match self.find()? {
             Some(target) => fchown(file, target.uid.map(Uid::as_raw), Some(target.gid.as_raw())),
             None => Ok(()),

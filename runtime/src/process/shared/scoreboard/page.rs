@@ -186,7 +186,7 @@ impl SlotPage {
     }
 
     /// The words that the upper layer asked for with
-    /// [`ForkOptions::page_words`](super::super::ForkOptions::page_words), rounded up to a multiple of
+    /// [`ForkOptions::page_words`](crate::process::ForkOptions::page_words), rounded up to a multiple of
     /// 8. They begin a line of the cache, are 0 at first, and written by the worker only.
     ///
     /// # Examples

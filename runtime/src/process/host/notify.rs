@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Where messages go.
-pub(super) const SOCKET: &str = "NOTIFY_SOCKET";
+pub(crate) const SOCKET: &str = "NOTIFY_SOCKET";
 /// Within how many microseconds the manager wants to hear that the process lives.
-pub(super) const WATCHDOG_TIME: &str = "WATCHDOG_USEC";
+pub(crate) const WATCHDOG_TIME: &str = "WATCHDOG_USEC";
 /// Whose life it is about.
-pub(super) const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
+pub(crate) const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
 
 /// The way to the service manager.
 #[derive(Debug)]
-pub(super) struct Notifier {
+pub(crate) struct Notifier {
     socket: UnixDatagram,
     address: SocketAddr,
     watchdog: Option<Watchdog>,
@@ -39,7 +39,7 @@ struct Watchdog {
 
 impl Notifier {
     /// What the environment says, if it says anything.
-    pub(super) fn from_environment() -> Option<Self> {
+    pub(crate) fn from_environment() -> Option<Self> {
         let interval = watchdog_interval(
             env::var(WATCHDOG_TIME).ok().as_deref(),
             env::var(WATCHDOG_PROCESS).ok().as_deref(),
@@ -57,35 +57,35 @@ impl Notifier {
     }
 
     /// The server has started, or has taken on what it was told to.
-    pub(super) fn ready(&self, status: fmt::Arguments<'_>) {
+    pub(crate) fn ready(&self, status: fmt::Arguments<'_>) {
         self.send(format_args!("READY=1\nSTATUS={status}"));
     }
 
     /// It goes on, otherwise than it was told last.
-    pub(super) fn status(&self, status: fmt::Arguments<'_>) {
+    pub(crate) fn status(&self, status: fmt::Arguments<'_>) {
         self.send(format_args!("STATUS={status}"));
     }
 
     /// The server takes on something new, and says when it is [`ready`](Self::ready).
-    pub(super) fn reloading(&self, status: fmt::Arguments<'_>) {
+    pub(crate) fn reloading(&self, status: fmt::Arguments<'_>) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
         self.send(format_args!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS={status}"));
     }
 
     /// The server is about to end.
-    pub(super) fn stopping(&self, status: fmt::Arguments<'_>) {
+    pub(crate) fn stopping(&self, status: fmt::Arguments<'_>) {
         self.send(format_args!("STOPPING=1\nSTATUS={status}"));
     }
 
     /// Another process is the service from now on, and is ready. It cannot say so itself: until
     /// the manager knows of it, it is not believed.
-    pub(super) fn handed_over(&self, pid: u32) {
+    pub(crate) fn handed_over(&self, pid: u32) {
         self.send(format_args!("READY=1\nMAINPID={pid}\nSTATUS=process {pid} has taken over"));
     }
 
     /// Gives a sign of life if one is due.
-    pub(super) fn sign_of_life(&mut self, now: Instant) {
+    pub(crate) fn sign_of_life(&mut self, now: Instant) {
         let Some(watchdog) = &mut self.watchdog else { return };
         if watchdog.next <= now {
             watchdog.next = now + watchdog.interval;
@@ -93,7 +93,7 @@ impl Notifier {
         }
     }
 
-    pub(super) fn next_sign_of_life(&self) -> Option<Instant> {
+    pub(crate) fn next_sign_of_life(&self) -> Option<Instant> {
         self.watchdog.as_ref().map(|watchdog| watchdog.next)
     }
 

@@ -11,13 +11,13 @@ mod kernel;
 mod pipe;
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-pub(super) use kernel::Lifeline;
+pub(crate) use kernel::Lifeline;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-pub(super) use pipe::Lifeline;
+pub(crate) use pipe::Lifeline;
 
 use rustix::process::Signal;
 
 /// Ends this process as the supervisor would: at once.
-pub(super) fn die() {
+pub(crate) fn die() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
 }

@@ -5,7 +5,7 @@ use std::io;
 /// Has this process run on one processor: the `number`th of those it may use, or, if there are
 /// fewer, the one where counting again from the first ends.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn pin(number: usize) -> io::Result<()> {
+pub(crate) fn pin(number: usize) -> io::Result<()> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     let usable = sched_getaffinity(None)?;
@@ -19,6 +19,6 @@ pub(super) fn pin(number: usize) -> io::Result<()> {
 
 /// This system has no such thing, or another one for each of its kind.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn pin(_number: usize) -> io::Result<()> {
+pub(crate) fn pin(_number: usize) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -9,7 +9,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::log;
 
-use super::is_ignored;
+use crate::process::is_ignored;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod signalfd;
@@ -35,7 +35,7 @@ const AWAITED: [Signal; 8] = [
 
 /// What has ended a wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Awaited {
+pub(crate) enum Awaited {
     Signal(Signal),
     /// A worker has rung, perhaps.
     Ring,
@@ -52,7 +52,7 @@ const SENT: [Signal; 2] = [Signal::SIGTERM, Signal::SIGABRT];
 
 /// The awaited signals, blocked for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     waiter: Waiter,
     /// The mask of the workers.
     unblocked: SigSet,
@@ -63,7 +63,7 @@ impl Signals {
     ///
     /// They count as not blocked before, whoever has blocked them: a predecessor in this process,
     /// which leaves them blocked, or the parent process.
-    pub(super) fn block() -> io::Result<Self> {
+    pub(crate) fn block() -> io::Result<Self> {
         let set: SigSet = AWAITED.into_iter().filter(|&signal| is_ours(signal)).collect();
         let waiter = Waiter::new(&set)?;
         let mut unblocked = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
@@ -73,7 +73,7 @@ impl Signals {
 
     /// Unblocks the signals that a predecessor in this process has blocked, where there is no
     /// supervisor to wait for them.
-    pub(super) fn unblock() {
+    pub(crate) fn unblock() {
         let set: SigSet = AWAITED.into_iter().collect();
         // It fails only for an invalid argument.
         let _ = set.thread_unblock();
@@ -81,12 +81,12 @@ impl Signals {
 
     /// The mask of a worker and of the next program: what was blocked before, without the
     /// signals of a supervisor.
-    pub(super) fn unblocked(&self) -> &SigSet {
+    pub(crate) fn unblocked(&self) -> &SigSet {
         &self.unblocked
     }
 
     /// Waits for the next signal, a ring on one of the wires, or the deadline.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         deadline: Option<Instant>,
         wires: &[BorrowedFd<'_>],
@@ -103,7 +103,7 @@ impl Drop for Signals {
 }
 
 /// Logs that `^C` has no effect, which looks like a fault to those who do not know why.
-pub(super) fn warn_if_interrupt_is_ignored() {
+pub(crate) fn warn_if_interrupt_is_ignored() {
     if !is_ours(Signal::SIGINT) {
         let text = "SIGINT was ignored when the program began (it is a background job): ^C does not stop \
                     this server, SIGTERM does";

@@ -14,16 +14,16 @@ use super::Awaited;
 const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Waiter(SigSet);
+pub(crate) struct Waiter(SigSet);
 
 impl Waiter {
-    pub(super) fn new(set: &SigSet) -> io::Result<Self> {
+    pub(crate) fn new(set: &SigSet) -> io::Result<Self> {
         let mut set = *set;
         set.add(Signal::SIGALRM);
         Ok(Self(set))
     }
 
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         deadline: Option<Instant>,
         _wires: &[BorrowedFd<'_>],

@@ -8,24 +8,24 @@ use std::ptr;
 
 use nix::unistd::Pid;
 
-use super::scoreboard::SlotPage;
+use crate::process::shared::scoreboard::SlotPage;
 
 /// The path of a source file is not longer.
 const LONGEST_PATH: usize = 1024;
 
 /// The memory of this process, as a file, of which what its workers were forked with is a copy.
 #[derive(Debug)]
-pub(super) struct OwnMemory(Option<File>);
+pub(crate) struct OwnMemory(Option<File>);
 
 impl OwnMemory {
     /// To be called before rights are given up: a process that has changed its user may not open
     /// its own memory any more.
-    pub(super) fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self(File::open("/proc/self/mem").ok())
     }
 
     /// Which line spawned the task that runs.
-    pub(super) fn task(&self, page: &SlotPage) -> Option<String> {
+    pub(crate) fn task(&self, page: &SlotPage) -> Option<String> {
         let (_, task) = page.stamps();
         let address = task.load(std::sync::atomic::Ordering::Relaxed);
         // The worker was forked from this process: a constant of the program lies at the same place
@@ -38,7 +38,7 @@ impl OwnMemory {
 }
 
 /// In words: what is being served, the task that runs, and what the system knows of the thread.
-pub(super) fn report(page: &SlotPage, serving: Option<&str>, memory: &OwnMemory) -> String {
+pub(crate) fn report(page: &SlotPage, serving: Option<&str>, memory: &OwnMemory) -> String {
     let mut text = match serving {
         Some(serving) => format!("it serves {serving}"),
         None => "it serves no request".to_owned(),
@@ -123,13 +123,13 @@ fn state(pid: u32) -> Option<char> {
 
 /// Whether the process was suspended by a signal or a debugger. `false` where the system does not
 /// say.
-pub(super) fn is_stopped(pid: Pid) -> bool {
+pub(crate) fn is_stopped(pid: Pid) -> bool {
     matches!(state(pid.as_raw().unsigned_abs()), Some('T' | 't'))
 }
 
 /// How many bytes of memory a process has that are not swapped out. `None` where the system does
 /// not say.
-pub(super) fn memory(pid: Pid) -> Option<u64> {
+pub(crate) fn memory(pid: Pid) -> Option<u64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     pages.checked_mul(rustix::param::page_size() as u64)
@@ -139,8 +139,8 @@ pub(super) fn memory(pid: Pid) -> Option<u64> {
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
-    use super::super::scoreboard::Scoreboard;
     use super::*;
+    use crate::process::shared::scoreboard::Scoreboard;
 
     #[test]
     fn a_task_is_named_by_its_line() {

@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 
 use crate::log;
 
-use super::affinity;
-use super::inherited::Succession;
-use super::notify::Notifier;
-use super::pid_file::PidFile;
-use super::plan::Role;
-use super::privileges::Privileges;
-use super::title::Title;
+use crate::process::handover::inherited::Succession;
+use crate::process::handover::plan::Role;
+use crate::process::host::affinity;
+use crate::process::host::notify::Notifier;
+use crate::process::host::pid_file::PidFile;
+use crate::process::host::privileges::Privileges;
+use crate::process::host::title::Title;
 
 /// How long a new program may take to start: as long as systemd waits for a service, give or take.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How a server is to appear.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// What titles begin with; `None` leaves them as they are.
     title: Option<String>,
     pin_cpus: bool,
     privileges: Privileges,
     pid_file: Option<PathBuf>,
-    pub(super) upgrade_timeout: Duration,
+    pub(crate) upgrade_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -53,7 +53,7 @@ fn program_name() -> String {
 
 /// What the service manager is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Starting,
     Ready,
     Reloading,
@@ -80,7 +80,7 @@ impl fmt::Display for Serving {
 
 /// How this process appears.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub(crate) struct Presence {
     title: Option<Title>,
     pins: bool,
     /// Only that of the supervisor, or of the one process there is.
@@ -100,7 +100,7 @@ impl Presence {
     /// Writes the pid file and gives up rights: all that was to be bound is bound by now. If
     /// this is the successor of another server, its file is left alone until its place is
     /// [taken](Self::take_place).
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: &Settings,
         succession: Option<&mut Succession>,
     ) -> io::Result<Self> {
@@ -139,14 +139,14 @@ impl Presence {
     }
 
     /// This process supervises. It has one thread.
-    pub(super) fn enter_supervisor(&mut self) {
+    pub(crate) fn enter_supervisor(&mut self) {
         if let Some(title) = &mut self.title {
             title.set("supervisor");
         }
     }
 
     /// This process, just forked, is worker `id`.
-    pub(super) fn enter_worker(mut self, id: usize) {
+    pub(crate) fn enter_worker(mut self, id: usize) {
         if let Some(title) = &mut self.title {
             title.set(&format!("worker {id}"));
         }
@@ -159,12 +159,12 @@ impl Presence {
     }
 
     /// Whether this is the service.
-    pub(super) fn has_place(&self) -> bool {
+    pub(crate) fn has_place(&self) -> bool {
         self.has_place
     }
 
     /// This process is the service from now on, in the place of its predecessor.
-    pub(super) fn take_place(&mut self) {
+    pub(crate) fn take_place(&mut self) {
         if std::mem::replace(&mut self.has_place, true) {
             return;
         }
@@ -180,12 +180,12 @@ impl Presence {
     }
 
     /// The pid file, to be handed over.
-    pub(super) fn pid_file(&self) -> Option<&PidFile> {
+    pub(crate) fn pid_file(&self) -> Option<&PidFile> {
         self.pid_file.as_ref()
     }
 
     /// Another process is the server from now on. It goes on with the pid file, or has none there.
-    pub(super) fn hand_over(&mut self, pid: u32, with_file: bool) {
+    pub(crate) fn hand_over(&mut self, pid: u32, with_file: bool) {
         if let Some(file) = self.pid_file.take_if(|_| with_file)
             && let Err(error) = file.leave(pid)
         {
@@ -199,7 +199,7 @@ impl Presence {
 
     /// Other workers were asked for. The manager is told each time, and then waits to be told that
     /// the server is ready, even if nothing is to be done.
-    pub(super) fn reload_ordered(&mut self, workers: usize) {
+    pub(crate) fn reload_ordered(&mut self, workers: usize) {
         if self.phase == Phase::Reloading {
             self.phase = Phase::Ready;
         }
@@ -208,18 +208,18 @@ impl Presence {
         }
     }
 
-    pub(super) fn is_reloading(&self) -> bool {
+    pub(crate) fn is_reloading(&self) -> bool {
         self.phase == Phase::Reloading
     }
 
     /// How the last upgrade has gone, as far as it has: the manager is told by the next
     /// [`notify`](Self::notify).
-    pub(super) fn note_upgrade(&mut self, has_failed: bool) {
+    pub(crate) fn note_upgrade(&mut self, has_failed: bool) {
         self.has_failed_upgrade = has_failed;
     }
 
     /// Tells the manager which phase this is, and of how many workers, if that is news to it.
-    pub(super) fn notify(&mut self, phase: Phase, workers: usize) {
+    pub(crate) fn notify(&mut self, phase: Phase, workers: usize) {
         let serving = Serving { workers, has_failed_upgrade: self.has_failed_upgrade };
         let is_same = self.phase == phase;
         if !self.has_place || (is_same && (phase != Phase::Ready || self.told == serving)) {
@@ -237,18 +237,18 @@ impl Presence {
     }
 
     /// When the manager wants a sign of life.
-    pub(super) fn next_sign_of_life(&self) -> Option<Instant> {
+    pub(crate) fn next_sign_of_life(&self) -> Option<Instant> {
         self.notifier.as_ref().filter(|_| self.has_place)?.next_sign_of_life()
     }
 
-    pub(super) fn sign_of_life(&mut self, now: Instant) {
+    pub(crate) fn sign_of_life(&mut self, now: Instant) {
         if let Some(notifier) = self.notifier.as_mut().filter(|_| self.has_place) {
             notifier.sign_of_life(now);
         }
     }
 
     /// The server ends: nothing of it is to be left.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.pid_file = None;
     }
 }

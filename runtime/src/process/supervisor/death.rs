@@ -6,23 +6,23 @@ use nix::libc::WCOREDUMP;
 use nix::sys::signal::Signal;
 use rustix::process::WaitStatus;
 
-use super::guard::signal_name;
+use crate::process::guard::signal_name;
 
 /// What the system says of a process that is no more.
 #[derive(Clone, Copy)]
-pub(super) struct Death(pub(super) WaitStatus);
+pub(crate) struct Death(pub(crate) WaitStatus);
 
 impl Death {
-    pub(super) fn is_normal(self) -> bool {
+    pub(crate) fn is_normal(self) -> bool {
         self.0.exit_status() == Some(0)
     }
 
-    pub(super) fn is_by(self, signal: Signal) -> bool {
+    pub(crate) fn is_by(self, signal: Signal) -> bool {
         self.0.terminating_signal() == Some(signal as i32)
     }
 
     /// The status that it exited with, and the number of the signal that killed it.
-    pub(super) fn parts(self) -> (Option<i32>, Option<i32>) {
+    pub(crate) fn parts(self) -> (Option<i32>, Option<i32>) {
         (self.0.exit_status(), self.0.terminating_signal())
     }
 }

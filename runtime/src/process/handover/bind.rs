@@ -4,7 +4,7 @@ use std::io;
 
 use crate::net::{BindAddress, BindOptions, Sockets};
 
-use super::inherited;
+use crate::process::handover::inherited;
 
 /// Binds `address` and listens on it, with the defaults of [`BindOptions`].
 ///

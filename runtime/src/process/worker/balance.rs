@@ -1,6 +1,6 @@
 //! Who takes the next connection of a listener that all workers share.
 
-use super::scoreboard::{Scoreboard, SlotPage, State};
+use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
 
 /// A worker whose turn has lasted for longer will not take a connection at once. In milliseconds.
 const BUSY: u64 = 50;

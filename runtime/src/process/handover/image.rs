@@ -11,9 +11,9 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_s
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
-use super::inherited::{LISTEN_COUNT, LISTEN_NAMES, LISTEN_PROCESS, SOCKETS};
-use super::notify;
-use super::plan::Role;
+use crate::process::handover::inherited::{LISTEN_COUNT, LISTEN_NAMES, LISTEN_PROCESS, SOCKETS};
+use crate::process::handover::plan::Role;
+use crate::process::host::notify;
 
 /// Where the program is that this process runs, even if something else has that name by now.
 const RUNNING: &str = "/proc/self/exe";
@@ -23,25 +23,25 @@ const OWN: [&str; 3] = [LISTEN_PROCESS, LISTEN_COUNT, LISTEN_NAMES];
 
 /// The program and its arguments, as they were at the start.
 #[derive(Debug)]
-pub(super) struct Image {
+pub(crate) struct Image {
     path: PathBuf,
     arguments: Vec<OsString>,
 }
 
 impl Image {
     /// To be called before the file of the program may be replaced.
-    pub(super) fn current() -> io::Result<Self> {
+    pub(crate) fn current() -> io::Result<Self> {
         let arguments: Vec<_> = env::args_os().collect();
         Ok(Self { path: path(arguments.first(), &env::current_exe()?), arguments })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Runs what has the path of this program now, in a process of its own, with the signals of
     /// `mask` blocked. `plan` is what it inherits.
-    pub(super) fn spawn(&self, plan: &str, role: &Role, mask: &SigSet) -> io::Result<Pid> {
+    pub(crate) fn spawn(&self, plan: &str, role: &Role, mask: &SigSet) -> io::Result<Pid> {
         let without: &[&str] = match role {
             // The manager does not know of a trial, and need not.
             Role::Trial => &[notify::SOCKET, notify::WATCHDOG_TIME, notify::WATCHDOG_PROCESS],
@@ -65,12 +65,12 @@ impl Image {
     }
 
     /// Runs what has the path of this program now, in this process.
-    pub(super) fn execute(&self, plan: &str) -> io::Result<Infallible> {
+    pub(crate) fn execute(&self, plan: &str) -> io::Result<Infallible> {
         self.execute_at(&self.path, plan)
     }
 
     /// Runs the program of this process, in this process.
-    pub(super) fn execute_running(&self, plan: &str) -> io::Result<Infallible> {
+    pub(crate) fn execute_running(&self, plan: &str) -> io::Result<Infallible> {
         self.execute_at(Path::new(RUNNING), plan)
     }
 

@@ -9,21 +9,21 @@ use crate::log;
 
 /// Ties workers to the process that holds `writer`.
 #[derive(Debug)]
-pub(in crate::process) struct Lifeline {
+pub(crate) struct Lifeline {
     reader: OwnedFd,
     /// The supervisor's; `None` in a worker.
     writer: Option<OwnedFd>,
 }
 
 impl Lifeline {
-    pub(in crate::process) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         Ok(Self { reader: reader.into(), writer: Some(writer.into()) })
     }
 
     /// Called in the worker: `die` is called when no process has the writing end any more. All
     /// signals are blocked at this time, and stay so in the thread.
-    pub(in crate::process) fn hold(&mut self, die: impl FnOnce() + Send + 'static) {
+    pub(crate) fn hold(&mut self, die: impl FnOnce() + Send + 'static) {
         self.writer = None;
         if let Err(error) = self.watch(die) {
             let text = format_args!("a worker may outlive its supervisor: {error}");

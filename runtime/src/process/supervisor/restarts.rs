@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 
 /// A worker that dies before it was ready for so long has not served anybody: the next one is
 /// likely to end like it.
-pub(super) const EARLY: Duration = Duration::from_secs(1);
+pub(crate) const EARLY: Duration = Duration::from_secs(1);
 
 /// How long the second replacement in a row waits; each one after it waits for twice as long.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 
 /// No replacement waits for longer: it may be that nobody else is left to serve.
-pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(2);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// Where the worker that is to be replaced goes on serving, there is time.
-pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long to wait with the replacement of a worker, when `early` in a row have died soon, this
 /// one included, and at most for `longest`. `chance` lies between 0 and 1: what fails together
 /// should not come back together.
-pub(super) fn delay(early: u32, longest: Duration, chance: f64) -> Duration {
+pub(crate) fn delay(early: u32, longest: Duration, chance: f64) -> Duration {
     // The first one is replaced at once.
     let Some(doublings) = early.checked_sub(2) else { return Duration::ZERO };
     let delay = FIRST_DELAY.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
@@ -28,7 +28,7 @@ pub(super) fn delay(early: u32, longest: Duration, chance: f64) -> Duration {
 
 /// Counts how many workers in a row have died before they had served for [`EARLY`].
 #[derive(Debug, Default)]
-pub(super) struct EarlyDeaths {
+pub(crate) struct EarlyDeaths {
     count: u32,
     last: Option<Instant>,
 }
@@ -37,7 +37,7 @@ impl EarlyDeaths {
     /// A worker has died that had served for so long, if it was ready at all. `others` are the times
     /// at which those became ready that go on in its place. Returns how many in a row have died
     /// early by now, this one included.
-    pub(super) fn note(
+    pub(crate) fn note(
         &mut self,
         now: Instant,
         served: Option<Duration>,
@@ -56,14 +56,14 @@ impl EarlyDeaths {
     }
 
     /// What comes is another matter.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
 }
 
 /// Counts what happens within a sliding window of time.
 #[derive(Debug)]
-pub(super) struct Restarts {
+pub(crate) struct Restarts {
     limit: usize,
     window: Duration,
     /// When the last ones happened: never more than `limit`.
@@ -71,12 +71,12 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    pub(super) fn new(limit: usize, window: Duration) -> Self {
+    pub(crate) fn new(limit: usize, window: Duration) -> Self {
         Self { limit, window, recent: VecDeque::new() }
     }
 
     /// Whether one more may happen `now`, which is then counted.
-    pub(super) fn allow(&mut self, now: Instant) -> bool {
+    pub(crate) fn allow(&mut self, now: Instant) -> bool {
         while self.recent.front().is_some_and(|&first| now - first >= self.window) {
             self.recent.pop_front();
         }

@@ -13,7 +13,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::shared::shared_words;
+use crate::process::shared::memory::shared_words;
 
 pub use page::{SlotPage, State};
 
@@ -72,7 +72,7 @@ pub struct Scoreboard {
 impl Scoreboard {
     /// A scoreboard with room for `slots` workers, each with `page_words` words that the upper
     /// layer may use.
-    pub(super) fn new(slots: usize, page_words: usize) -> io::Result<Self> {
+    pub(crate) fn new(slots: usize, page_words: usize) -> io::Result<Self> {
         let extension =
             page_words.checked_next_multiple_of(LINE).ok_or(io::ErrorKind::OutOfMemory)?;
         let count = (PAGE_HEAD.checked_add(extension))
@@ -83,7 +83,7 @@ impl Scoreboard {
     }
 
     /// The scoreboard of the server that this process belongs to. `None` before the fork, or
-    /// before [`ForkOptions::stay`](super::ForkOptions::stay) where there is none.
+    /// before [`ForkOptions::stay`](crate::process::ForkOptions::stay) where there is none.
     ///
     /// To be kept rather than asked for often: it takes a lock.
     ///
@@ -114,7 +114,7 @@ impl Scoreboard {
     }
 
     /// Makes this the scoreboard of this process, and of those it forks.
-    pub(super) fn install(self, page: Option<usize>) {
+    pub(crate) fn install(self, page: Option<usize>) {
         let current = Current { scoreboard: self, page };
         *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
     }
@@ -146,7 +146,7 @@ impl Scoreboard {
     }
 
     /// The two pages of a slot.
-    pub(super) fn pages_of(&self, slot: usize) -> [SlotPage; PAGES_PER_SLOT] {
+    pub(crate) fn pages_of(&self, slot: usize) -> [SlotPage; PAGES_PER_SLOT] {
         [self.page(slot), self.page(self.slots + slot)]
     }
 
@@ -158,7 +158,7 @@ impl Scoreboard {
     }
 
     /// Says how many workers there are to be.
-    pub(super) fn set_wanted(&self, workers: usize) {
+    pub(crate) fn set_wanted(&self, workers: usize) {
         self.words[1].store(workers as u64, Relaxed);
     }
 
@@ -180,7 +180,7 @@ impl Scoreboard {
     }
 
     /// Says that all workers are to end, so that nobody is left to serve a listener.
-    pub(super) fn set_stopping(&self) {
+    pub(crate) fn set_stopping(&self) {
         self.words[0].store(1, Relaxed);
     }
 

@@ -22,7 +22,7 @@ const SHORT: usize = 15;
 
 /// The title of this process and of those forked from it.
 #[derive(Debug)]
-pub(super) struct Title {
+pub(crate) struct Title {
     /// What comes before the colon.
     name: String,
     /// Where the system reads the title, if it could be told to.
@@ -32,13 +32,13 @@ pub(super) struct Title {
 impl Title {
     /// Prepares titles that begin with `name`. To be called before the process forks, while it
     /// has one thread; nothing changes before the first [`set`](Self::set).
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let name = name.replace(|character: char| character.is_control(), "?");
         Self { name, area: None }
     }
 
     /// Calls this process `name: role`.
-    pub(super) fn set(&mut self, role: &str) {
+    pub(crate) fn set(&mut self, role: &str) {
         if self.area.is_none() {
             self.area = area::claim(AREA);
         }

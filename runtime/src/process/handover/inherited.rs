@@ -19,18 +19,18 @@ use nix::unistd::getppid;
 use crate::log;
 use crate::net::{Handed, Traits};
 
-use super::fork::take_descriptor;
-use super::handover::Claim;
-use super::plan::{Group, Plan, Role};
+use crate::process::fork::take_descriptor;
+use crate::process::handover::line::Claim;
+use crate::process::handover::plan::{Group, Plan, Role};
 
 /// What one server hands over to the next.
-pub(super) const SOCKETS: &str = "SQUALL_SOCKETS";
+pub(crate) const SOCKETS: &str = "SQUALL_SOCKETS";
 /// Which process the other two are meant for.
-pub(super) const LISTEN_PROCESS: &str = "LISTEN_PID";
+pub(crate) const LISTEN_PROCESS: &str = "LISTEN_PID";
 /// How many sockets there are.
-pub(super) const LISTEN_COUNT: &str = "LISTEN_FDS";
+pub(crate) const LISTEN_COUNT: &str = "LISTEN_FDS";
 /// What they are called.
-pub(super) const LISTEN_NAMES: &str = "LISTEN_FDNAMES";
+pub(crate) const LISTEN_NAMES: &str = "LISTEN_FDNAMES";
 
 /// The first descriptor that systemd hands over, and the first that anybody would: those before
 /// it are standard input, output and error.
@@ -38,12 +38,12 @@ const FIRST: RawFd = 3;
 
 /// As whose successor this process was started.
 #[derive(Debug)]
-pub(super) struct Succession {
-    pub(super) role: Role,
+pub(crate) struct Succession {
+    pub(crate) role: Role,
     /// Whom to tell when this server is ready.
-    pub(super) claim: Option<Claim>,
+    pub(crate) claim: Option<Claim>,
     /// The pid file of the one whose place is taken.
-    pub(super) pid_file: Option<OwnedFd>,
+    pub(crate) pid_file: Option<OwnedFd>,
 }
 
 /// What there is, once somebody has looked, or why that is not known. Nobody looks twice: the
@@ -63,7 +63,7 @@ struct Failure {
 }
 
 /// Calls `bind` with what was handed over and is not bound yet.
-pub(super) fn with_unbound<T>(bind: impl FnOnce(&mut Vec<Handed>) -> T) -> io::Result<T> {
+pub(crate) fn with_unbound<T>(bind: impl FnOnce(&mut Vec<Handed>) -> T) -> io::Result<T> {
     with_state(|state| bind(&mut state.handed))
 }
 
@@ -77,7 +77,7 @@ fn with_state<T>(act: impl FnOnce(&mut State) -> T) -> io::Result<T> {
 }
 
 /// Closes what the program has not bound: connections that come there would wait for nobody.
-pub(super) fn close_unbound() -> io::Result<()> {
+pub(crate) fn close_unbound() -> io::Result<()> {
     for handed in with_unbound(std::mem::take)? {
         let text = format_args!("closing {handed}, which was handed over and is not bound");
         log::warn(log::GENERAL, text);
@@ -86,7 +86,7 @@ pub(super) fn close_unbound() -> io::Result<()> {
 }
 
 /// What this process is to do for its predecessor, for the first who asks.
-pub(super) fn succession() -> io::Result<Option<Succession>> {
+pub(crate) fn succession() -> io::Result<Option<Succession>> {
     with_state(|state| state.succession.take())
 }
 

@@ -7,11 +7,11 @@ use std::os::unix::net::UnixStream;
 
 /// One end.
 #[derive(Debug)]
-pub(super) struct Wire(UnixStream);
+pub(crate) struct Wire(UnixStream);
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     Nothing,
     Ring,
     /// Nobody has the other end any more.
@@ -20,7 +20,7 @@ pub(super) enum Heard {
 
 impl Wire {
     /// Both ends, neither of which ever blocks.
-    pub(super) fn pair() -> io::Result<(Self, Self)> {
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = UnixStream::pair()?;
         one.set_nonblocking(true)?;
         other.set_nonblocking(true)?;
@@ -28,12 +28,12 @@ impl Wire {
     }
 
     /// Rings at the other end. One that has not looked for long has rings enough.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let _ = (&self.0).write(&[0]);
     }
 
     /// Takes all rings that have come.
-    pub(super) fn listen(&self) -> io::Result<Heard> {
+    pub(crate) fn listen(&self) -> io::Result<Heard> {
         let mut heard = Heard::Nothing;
         loop {
             match (&self.0).read(&mut [0; 64]) {

@@ -12,14 +12,14 @@ use rustix::io::Errno;
 use super::Awaited;
 
 #[derive(Debug)]
-pub(super) struct Waiter(SignalFd);
+pub(crate) struct Waiter(SignalFd);
 
 impl Waiter {
-    pub(super) fn new(set: &SigSet) -> io::Result<Self> {
+    pub(crate) fn new(set: &SigSet) -> io::Result<Self> {
         Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         deadline: Option<Instant>,
         wires: &[BorrowedFd<'_>],

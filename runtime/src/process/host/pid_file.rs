@@ -24,7 +24,7 @@ const LONGEST: u64 = 16;
 /// A pid file of this process. It is removed with this, but not by a process that was forked
 /// meanwhile.
 #[derive(Debug)]
-pub(super) struct PidFile {
+pub(crate) struct PidFile {
     path: PathBuf,
     /// The lock is on this.
     file: File,
@@ -39,7 +39,7 @@ impl PidFile {
     ///
     /// `AddrInUse` if the server that wrote the file lives, `AlreadyExists` if it is no such
     /// file; each names it.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         // The server may be told to stop in another directory than it was started in.
         let path = std::path::absolute(path)?;
         Self::try_create(&path).map_err(|error| {
@@ -50,7 +50,7 @@ impl PidFile {
     /// The file of a predecessor, which is open here too, if it is the one at `path`. It is left as
     /// it is until it is [taken](Self::take). The lock is not the predecessor's alone, so that it
     /// is never given up, and needs no rights to be had.
-    pub(super) fn inherit(path: &Path, descriptor: OwnedFd) -> Option<Self> {
+    pub(crate) fn inherit(path: &Path, descriptor: OwnedFd) -> Option<Self> {
         let path = std::path::absolute(path).ok()?;
         let file = File::from(descriptor);
         let found = fs::symlink_metadata(&path).ok()?;
@@ -58,7 +58,7 @@ impl PidFile {
     }
 
     /// Makes this the file of this process.
-    pub(super) fn take(&mut self) -> io::Result<()> {
+    pub(crate) fn take(&mut self) -> io::Result<()> {
         self.owner = id();
         // The predecessor has done so, unless it has died over it.
         self.write(id())
@@ -75,13 +75,13 @@ impl PidFile {
     }
 
     /// Says whether a program that is started from now on has it open too.
-    pub(super) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
+    pub(crate) fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
         let flags = if inheritable { FdFlags::empty() } else { FdFlags::CLOEXEC };
         Ok(rustix::io::fcntl_setfd(&self.file, flags)?)
     }
 
     /// Leaves the file to a successor, which has it open.
-    pub(super) fn leave(mut self, successor: u32) -> io::Result<()> {
+    pub(crate) fn leave(mut self, successor: u32) -> io::Result<()> {
         self.owner = 0;
         self.write(successor)
     }
