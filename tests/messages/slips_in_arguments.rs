@@ -1,5 +1,5 @@
 //~ ERROR 15: Text` is not a file that can be sent
-//~ NOTE: of a text that a client has sent, check that it names no other folder first
+//~ NOTE: before you use text from a client as a path, check that it does not lead to another folder
 //~ ERROR 22: cannot answer the requests of a route
 //~ NOTE: a function that returns a handler must be called: `route("/metrics", metrics::handler())`
 //~ ERROR 24: `{integer}` is not a time

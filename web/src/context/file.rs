@@ -8,7 +8,8 @@ use squall_runtime::FilePart;
 use crate::context::Context;
 use crate::context::response::{FileInBody, Response, ResponseError};
 use crate::error::{Error, Result};
-use crate::file::{Content, IntoFileSource, Loaded, Modified};
+use crate::file::IntoFileSource;
+use crate::file::load::{FileBody, LoadedFile, Modified};
 use crate::http::{HeaderValue, Method, header};
 use crate::types::shield::shielded;
 
@@ -112,16 +113,16 @@ impl Context {
         }
     }
 
-    fn append_file(&mut self, loaded: Loaded) -> Result {
-        let Loaded { content_type, modified, content } = loaded;
+    fn append_file(&mut self, loaded: LoadedFile) -> Result {
+        let LoadedFile { content_type, modified, body } = loaded;
         let is_first = self.exchange.response.body.is_empty() && !self.is_head_sent();
         if is_first && self.response_header("content-type").is_none() {
             self.set_header(header::CONTENT_TYPE, content_type)?;
         }
         let response = &mut self.exchange.response;
-        match content {
-            Content::Bytes(bytes) => response.body.push(bytes.into()),
-            Content::Part { file, offset, length } => {
+        match body {
+            FileBody::Bytes(bytes) => response.body.push(bytes.into()),
+            FileBody::Part { file, offset, length } => {
                 response.body.push_file(FilePart::new(file, offset, length));
             }
         }
@@ -142,7 +143,7 @@ impl Context {
             && self.exchange.response.headers.first(&header::LAST_MODIFIED).is_none()
         {
             // Fails only once the head has been sent.
-            let _ = self.set_header(header::LAST_MODIFIED, http_date(modified.told()));
+            let _ = self.set_header(header::LAST_MODIFIED, http_date(modified.last_modified()));
         }
     }
 

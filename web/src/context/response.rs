@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::connection::output::Output;
 use crate::context::Context;
-use crate::file::Modified;
+use crate::file::load::Modified;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::header_list::HeaderList;
 
