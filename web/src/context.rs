@@ -27,7 +27,7 @@ use squall_runtime::IOLoop;
 use crate::connection::Connection;
 use crate::http1::head::{HeadError, Range};
 use crate::routing::Index;
-use crate::scoreboard::served::Served;
+use crate::scoreboard::in_flight::InFlight;
 
 mod arguments;
 pub(crate) mod body;
@@ -132,12 +132,12 @@ impl Context {
     }
 
     /// Returns the request on the scoreboard.
-    pub(crate) fn served(&self) -> Served {
-        self.exchange.served
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.exchange.in_flight
     }
 
-    pub(crate) fn set_served(&mut self, served: Served) {
-        self.exchange.served = served;
+    pub(crate) fn set_in_flight(&mut self, in_flight: InFlight) {
+        self.exchange.in_flight = in_flight;
     }
 }
 

@@ -1,70 +1,74 @@
-//! What a worker writes down of its work, in memory that outlives it: one page for each worker,
-//! which all processes of a server can read.
+//! Counts in shared memory: each worker writes a page, which every process of the server can read.
 //!
-//! Every word of a page has one writer, the thread of its worker, so that a count is a load and a
-//! store and never lost. The worker that takes the place of one that died goes on counting where
-//! that one stopped.
+//! A page outlives its worker, and the next worker continues its counts. Each word has one writer,
+//! the thread of the worker, so that counting is a load and a store. ARCHITECTURE has the rules.
+//!
+//! # Layout
+//! - [`layout`]: the words of a page;
+//! - [`in_flight`]: requests in flight, and lost ones;
+//! - [`recorder`]: counts for the connections of a server;
+//! - [`page_of_thread`]: which page a thread writes;
+//! - [`series`], [`registry`]: the user's metrics, in a page and in a thread;
+//! - [`reading`], [`summary`]: one page as it is read, and all pages added up;
+//! - [`histogram`], [`texts`]: durations and texts in words.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::http::StatusCode;
 
-pub(crate) mod describe;
 pub(crate) mod histogram;
+pub(crate) mod in_flight;
 mod layout;
-pub(crate) mod lost;
-pub(crate) mod own;
+pub(crate) mod page_of_thread;
 pub(crate) mod reading;
 pub(crate) mod recorder;
 pub(crate) mod registry;
 pub(crate) mod series;
-pub(crate) mod served;
 pub(crate) mod summary;
 mod texts;
 
-pub(crate) use layout::{CLASSES, MAX_ROUTES, MAX_SERIES, PAGE_WORDS};
+pub(crate) use layout::{MAX_ROUTES, MAX_SERIES, PAGE_WORDS};
 
-use layout::{HISTOGRAM_WORDS, HUNDREDS, ROUTE_NAMES, ROW_WORDS, ROWS, TEXTS, Word};
-use lost::Lost;
-use served::Served;
-use texts::Place;
+use in_flight::{InFlight, Lost};
+use layout::{HISTOGRAM_WORDS, ROUTE_COUNTS, ROUTE_NAMES, ROUTE_WORDS, STATUS_WORDS, TEXTS, Word};
+use texts::TextLocation;
 
-/// The row of all requests to routes that found no row.
+/// The series of all routes that have no series of their own.
 const OTHER: u16 = 0;
 
-/// What stands for the routes that are not told apart.
 const OTHER_NAME: &str = " (other routes)";
 
 /// The page of one worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page(&'static [AtomicU64; PAGE_WORDS]);
 
-/// The words of a row.
-type Row = &'static [AtomicU64; ROW_WORDS];
+/// The counts of one route.
+type RouteCounts = &'static [AtomicU64; ROUTE_WORDS];
 
-/// How a request ended: answered with a status of so many hundreds, 1 to 9.
+/// How a request ended, as an index of its counter: the first digit of the status, or one of the
+/// constants.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Ending(u8);
 
 impl Page {
-    /// The page in `words`; `None` if they are too few.
+    /// Returns the page in `words`, or `None` if there are too few.
     pub(crate) fn new(words: &'static [AtomicU64]) -> Option<Self> {
         words.first_chunk().map(Self)
     }
 
-    /// Begins to write, as the process of this generation: what tells of the state of one that has
-    /// died is over, what it has counted is not, and what it was serving is lost.
+    /// Takes over the page for the process of this generation. Keeps the counts of earlier processes,
+    /// counts their requests in flight as lost, and resets everything that describes a state.
     pub(crate) fn enter(self, generation: u64) {
         let lost = Lost::from_word(self.word(Word::Lost).load(Relaxed));
-        let lost = lost.and(generation, self.in_flight());
-        // In this order, so that a reader finds each request in one of them.
+        let lost = lost.add(generation, self.requests_in_flight());
+        // In this order, a reader finds each request in one of the two words.
         self.word(Word::Lost).store(lost.to_word(), Release);
         self.word(Word::InFlight).store(0, Release);
         for word in [Word::Serving, Word::Connections, Word::WebSockets] {
             self.word(word).store(0, Relaxed);
         }
-        self.end_gauges();
+        self.reset_gauges();
         if self.word(Word::Routes).load(Relaxed) == 0 {
             self.append_route(OTHER_NAME);
         }
@@ -125,70 +129,71 @@ impl Page {
 
 /// Requests.
 impl Page {
-    /// The row of requests with `method` to routes with `pattern`, which is "" where no route
-    /// matches. The first time, it is given one: this is slow.
+    /// Returns the series of requests with `method` to the route with `pattern`, which is "" if no
+    /// route matches. Searches all names, and adds a series if there is none.
     pub(crate) fn route(self, method: &str, pattern: &str) -> u16 {
         let name = format!("{method} {pattern}");
         let used = self.word(Word::Routes).load(Relaxed) as usize;
         let names = &self.0[ROUTE_NAMES];
-        let found = (0..used.min(MAX_ROUTES)).find(|&row| {
-            texts::read(&self.0[TEXTS], Place::from_word(names[row].load(Relaxed))) == name
+        let found = (0..used.min(MAX_ROUTES)).find(|&series| {
+            let location = TextLocation::from_word(names[series].load(Relaxed));
+            texts::read(&self.0[TEXTS], location) == name
         });
-        found.map(|row| row as u16).or_else(|| self.append_route(&name)).unwrap_or(OTHER)
+        found.map(|series| series as u16).or_else(|| self.append_route(&name)).unwrap_or(OTHER)
     }
 
     fn append_route(self, name: &str) -> Option<u16> {
         let used = self.word(Word::Routes);
-        let row = used.load(Relaxed) as usize;
-        let word = self.0[ROUTE_NAMES].get(row)?;
-        let place = texts::push(&self.0[TEXTS], self.word(Word::TextUsed), name)?;
-        word.store(place.to_word(), Relaxed);
-        used.store(row as u64 + 1, Release);
-        Some(row as u16)
+        let series = used.load(Relaxed) as usize;
+        let word = self.0[ROUTE_NAMES].get(series)?;
+        let location = texts::push(&self.0[TEXTS], self.word(Word::TextUsed), name)?;
+        word.store(location.to_word(), Relaxed);
+        used.store(series as u64 + 1, Release);
+        Some(series as u16)
     }
 
+    /// Counts a request as in flight.
     #[inline]
     pub(crate) fn begin(self) {
         add(self.word(Word::InFlight), 1);
     }
 
-    /// A handler begins to run, or goes on.
+    /// Notes that the handler of `request` runs from now on.
     #[inline]
-    pub(crate) fn run(self, serving: Served) {
-        self.word(Word::Serving).store(serving.to_word(), Relaxed);
+    pub(crate) fn run(self, request: InFlight) {
+        self.word(Word::Serving).store(request.to_word(), Relaxed);
     }
 
-    /// It waits, or is done. Which one it was can still be read.
+    /// Notes that the handler waits or has ended. The word still names its request.
     #[inline]
     pub(crate) fn pause(self) {
         let word = self.word(Word::Serving);
-        word.store(Served::paused(word.load(Relaxed)), Relaxed);
+        word.store(InFlight::paused(word.load(Relaxed)), Relaxed);
     }
 
-    /// A request that began is over, and has taken so long.
+    /// Counts a request in flight as ended, after so many nanoseconds.
     #[inline]
-    pub(crate) fn end(self, row: u16, ending: Ending, nanos: u64) {
+    pub(crate) fn end(self, series: u16, ending: Ending, nanos: u64) {
         add(self.word(Word::InFlight), u64::MAX);
-        let row = self.row(row);
-        // So few that nothing has to be checked.
-        add(&row[usize::from(ending.0) % HUNDREDS.next_power_of_two()], 1);
-        observe(times(row), nanos);
+        let counts = self.route_counts(series);
+        // The remainder shows the compiler that the index is in bounds.
+        add(&counts[usize::from(ending.0) % STATUS_WORDS.next_power_of_two()], 1);
+        observe(times(counts), nanos);
     }
 
-    /// The words of a row that there is.
     #[inline]
-    fn row(self, row: u16) -> Row {
-        let (rows, _) = self.0[ROWS].as_chunks();
-        // What is in range already is left as it is, and nothing has to be checked.
-        &rows[usize::from(row) % MAX_ROUTES]
+    fn route_counts(self, series: u16) -> RouteCounts {
+        let (counts, _) = self.0[ROUTE_COUNTS].as_chunks();
+        // The remainder shows the compiler that the index is in bounds.
+        &counts[usize::from(series) % MAX_ROUTES]
     }
 }
 
 impl Ending {
-    /// Not answered, or not to the end.
+    /// The client got no response, or not all of it.
     pub(crate) const INCOMPLETE: Self = Self(0);
-    /// The client did not wait for the answer.
-    pub(crate) const DISCONNECTED: Self = Self((HUNDREDS - 1) as u8);
+    /// The client disconnected before the response.
+    pub(crate) const DISCONNECTED: Self = Self((STATUS_WORDS - 1) as u8);
 
     #[inline]
     pub(crate) fn of(status: StatusCode) -> Self {
@@ -196,31 +201,31 @@ impl Ending {
     }
 }
 
-/// Adds `count` to a word that nobody else writes.
+/// Adds `count` to a word that only this thread writes.
 #[inline]
 fn add(word: &AtomicU64, count: u64) {
     word.store(word.load(Relaxed).wrapping_add(count), Relaxed);
 }
 
-/// The histogram of a row: how long the requests took.
+/// Returns the histogram of the durations of a route's requests.
 #[inline]
-fn times(row: Row) -> &'static [AtomicU64; HISTOGRAM_WORDS] {
-    let (_, rest) = row.split_at(HUNDREDS);
-    rest.first_chunk().unwrap_or_else(|| unreachable!("a row has room for one"))
+fn times(counts: RouteCounts) -> &'static [AtomicU64; HISTOGRAM_WORDS] {
+    let (_, rest) = counts.split_at(STATUS_WORDS);
+    rest.first_chunk().unwrap_or_else(|| unreachable!("a route has a histogram"))
 }
 
-/// Counts what took `nanos` in the words of a histogram.
+/// Counts a duration in the words of a histogram.
 #[inline]
 fn observe(words: &[AtomicU64; HISTOGRAM_WORDS], nanos: u64) {
-    let [buckets @ .., sum, longest] = words;
+    let [buckets @ .., sum, max] = words;
     add(&buckets[histogram::bucket(nanos)], 1);
     add(sum, nanos);
-    if nanos > longest.load(Relaxed) {
-        longest.store(nanos, Relaxed);
+    if nanos > max.load(Relaxed) {
+        max.store(nanos, Relaxed);
     }
 }
 
-/// How many entries of a table are there to be read.
+/// Returns how many entries of a table can be read.
 fn entries(count: &AtomicU64, most: usize) -> usize {
     (count.load(Acquire) as usize).min(most)
 }

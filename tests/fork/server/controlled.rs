@@ -105,9 +105,9 @@ pub fn the_control_socket_is_answered_whoever_died_and_while_the_server_drains(c
     server.expect("held");
     server.signal(Signal::SIGTERM);
     control.await_states(&["draining", "empty"]);
-    assert_eq!(control.ask("/readyz").unwrap(), "not ready: ending\n");
+    assert_eq!(control.ask("/readyz").unwrap(), "not ready: shutting down\n");
     let answer = kept.get("/readyz").unwrap();
-    assert_eq!((answer.status(), answer.text().as_str()), (503, "not ready: ending\n"));
+    assert_eq!((answer.status(), answer.text().as_str()), (503, "not ready: shutting down\n"));
     assert!(control.ask("/metrics").unwrap().contains("\nhttp_requests_in_flight 1\n"));
     // Nobody is left to release it but a signal.
     server.signal(Signal::SIGQUIT);

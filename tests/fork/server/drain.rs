@@ -71,7 +71,7 @@ fn await_not_ready(port: u16) {
     loop {
         let answer = Connection::open(port).and_then(|mut one| one.get("/readyz")).unwrap();
         if answer.status() == 503 {
-            return assert_eq!(answer.text(), "not ready: ending\n");
+            return assert_eq!(answer.text(), "not ready: shutting down\n");
         }
         assert!(start.elapsed() < SOON, "{answer:?}");
     }

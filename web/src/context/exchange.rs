@@ -15,7 +15,7 @@ use crate::forms::urlencoded::Fields;
 use crate::http::{HeaderMap, HeaderValue};
 use crate::http1::head::{Head, Range};
 use crate::routing::Arguments;
-use crate::scoreboard::served::Served;
+use crate::scoreboard::in_flight::InFlight;
 
 /// A request and its response.
 pub(crate) struct Exchange {
@@ -29,7 +29,7 @@ pub(crate) struct Exchange {
     /// The row of the route table that the path matches, whatever answers the request.
     pub(crate) row: Option<usize>,
     /// The request on the scoreboard.
-    pub(crate) served: Served,
+    pub(crate) in_flight: InFlight,
     pub(crate) arguments: Arguments,
     pub(crate) response: Response,
     pub(crate) rare: Option<Rare>,
@@ -78,7 +78,7 @@ impl Exchange {
             target: Target::default(),
             policies,
             row: None,
-            served: Served::NONE,
+            in_flight: InFlight::NONE,
             arguments: Arguments::new(),
             response: Response::new(),
             rare: None,

@@ -16,7 +16,7 @@ use crate::connection::watch::Cancellation;
 use crate::context::finish::Outcome;
 use crate::error::Result;
 use crate::error::panic::{guard, panic_error};
-use crate::scoreboard::served::Served;
+use crate::scoreboard::in_flight::InFlight;
 use crate::types::shield;
 
 /// Runs a handler to its end.
@@ -24,11 +24,11 @@ use crate::types::shield;
 /// Polls the handler before anything is sent. A response that is ready at once leaves together with
 /// the others of a pipeline. While the handler waits, its queued output is sent and the client is
 /// watched.
-pub(crate) fn drive<F>(connection: Rc<Connection>, served: Served, handler: F) -> Drive<F>
+pub(crate) fn drive<F>(connection: Rc<Connection>, in_flight: InFlight, handler: F) -> Drive<F>
 where
     F: Future<Output = Result>,
 {
-    Drive { handler: Some(handler), connection, served }
+    Drive { handler: Some(handler), connection, in_flight }
 }
 
 pin_project! {
@@ -37,7 +37,7 @@ pin_project! {
         #[pin]
         handler: Option<F>,
         connection: Rc<Connection>,
-        served: Served,
+        in_flight: InFlight,
     }
 }
 
@@ -46,11 +46,11 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Outcome> {
         let mut this = self.project();
-        let (connection, served) = (this.connection, this.served);
+        let (connection, in_flight) = (this.connection, this.in_flight);
         let Some(handler) = this.handler.as_mut().as_pin_mut() else { return Poll::Pending };
         let recorder = &connection.worker.recorder;
         // The scoreboard names the running request only while its handler is polled.
-        recorder.run(*served);
+        recorder.run(*in_flight);
         let polled = shield::poll_for(connection.id(), || {
             catch_unwind(AssertUnwindSafe(|| handler.poll(task)))
         });
@@ -59,7 +59,7 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
             Ok(Poll::Ready(result)) => Poll::Ready(Outcome::Returned(result)),
             Ok(Poll::Pending) => {
                 let cancellation = ready!(poll_meanwhile(connection, task));
-                Poll::Ready(cancel(this.handler, cancellation, connection, *served, task))
+                Poll::Ready(cancel(this.handler, cancellation, connection, *in_flight, task))
             }
             Err(panic) => Poll::Ready(Outcome::Panicked(Box::new(panic))),
         }
@@ -86,12 +86,12 @@ fn cancel<F: Future<Output = Result>>(
     mut handler: Pin<&mut Option<F>>,
     cancellation: Cancellation,
     connection: &Connection,
-    served: Served,
+    in_flight: InFlight,
     task: &mut TaskContext<'_>,
 ) -> Outcome {
     let recorder = &connection.worker.recorder;
     connection.cancel_handler(cancellation);
-    recorder.run(served);
+    recorder.run(in_flight);
     let polled = guard(|| handler.as_mut().as_pin_mut().map(|handler| handler.poll(task)));
     // The panic hook has reported a panic here.
     let _ = guard(|| handler.set(None));

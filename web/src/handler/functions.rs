@@ -343,8 +343,8 @@ where
     A: PathArgs<K>,
 {
     async move {
-        let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute::<F, A, K>(&function, &mut cx)).await;
+        let (connection, in_flight) = (cx.connection(), cx.in_flight());
+        let outcome = drive(connection, in_flight, execute::<F, A, K>(&function, &mut cx)).await;
         Answered { cx, outcome }
     }
 }

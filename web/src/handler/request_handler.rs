@@ -299,8 +299,8 @@ impl<H: RequestHandler + 'static> IntoEndpoint<kind::Handler> for H {
 #[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
 fn run<H: RequestHandler>(handler: H, mut cx: Context) -> impl Future<Output = Answered> {
     async move {
-        let (connection, served) = (cx.connection(), cx.served());
-        let outcome = drive(connection, served, execute(handler, &mut cx)).await;
+        let (connection, in_flight) = (cx.connection(), cx.in_flight());
+        let outcome = drive(connection, in_flight, execute(handler, &mut cx)).await;
         Answered { cx, outcome }
     }
 }

@@ -1,12 +1,12 @@
-//! What a server is doing, for those who run it: as JSON on a socket of its own, and as a page.
+//! The status of a server for its operators: as JSON on a socket of its own, and as a page.
 //!
-//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket, or an address that
-//! only this machine reaches, beside the server's addresses. Any worker answers there, for all of
-//! them:
+//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket, or on an address that
+//! only this machine reaches, in addition to the server's addresses. Any worker responds there, for
+//! all of them:
 //!
-//! | path | answer |
+//! | path | response |
 //! |---|---|
-//! | `/` | everything, as JSON |
+//! | `/` | the JSON document |
 //! | `/status` | the [page](page()) |
 //! | `/metrics` | [`metrics::render`] |
 //! | `/livez`, `/readyz` | [`health`] |
@@ -16,26 +16,31 @@
 //! {"version":"0.1.0","workers":[{"number":0,"state":"ready","pid":4711, …
 //! ```
 //!
-//! The example `top` shows it in a terminal, twice a second. Nothing can be changed this way.
+//! The example `top` shows the status in a terminal, twice a second. The socket is read-only: it
+//! cannot change the server.
 //!
-//! # The JSON
+//! # The JSON document
 //!
-//! All times are in seconds. Counts are of all workers since the start of the server, of those that
-//! have ended as well.
+//! All times are in seconds. The counts are those of all workers since the start of the server,
+//! including workers that have ended.
 //!
-//! - `workers`: for each `number`, `state` (`empty`, `starting`, `ready`, `stopping` or
-//!   `draining`), `pid`, `generation` (the how-manieth worker of the server it is),
-//!   `uptime_seconds`, `restarts`, `requests`, `in_flight`, `connections`, `resident_bytes`,
-//!   `busy_seconds` (for how long its loop has been in one turn), and what its handler is `serving`
-//!   at this moment: `method`, `route`, `seconds` since the request was there.
-//! - `requests`, and for each of `routes`: `count`, `by_status` as pairs, and of their `duration` the
-//!   `sum`, `mean`, `p50`, `p90`, `p99`, `max`, and the `buckets` that hold any: pairs of an upper
-//!   bound (`null`: there is none) and a number.
-//! - `in_flight`, `connections`, `accepted`, `refused`, `lost` (requests that have ended with their
-//!   worker), `received_bytes`, `sent_bytes`.
+//! - `workers`: an object for each worker.
+//!   - `number`, `state` (`empty`, `starting`, `ready`, `stopping` or `draining`), `pid`,
+//!     `uptime_seconds`, `requests`, `in_flight`, `connections`, `resident_bytes`;
+//!   - `generation`: the number of this process, counting all that the server has started;
+//!   - `restarts`: how many processes of this worker have ended unexpectedly;
+//!   - `busy_seconds`: the duration of the current turn of its loop;
+//!   - `serving`: the request whose handler is running, with `method`, `route` and the `seconds` since
+//!     its head was complete.
+//! - `requests`: `count`; `by_status`, as pairs; and their `duration`, with `sum`, `mean`, `p50`,
+//!   `p90`, `p99`, `max`, and the `buckets` that are not empty, as pairs of the upper bound (`null` if
+//!   there is none) and the count.
+//! - `routes`: an object for each method and route, with the same fields.
+//! - `in_flight`, `connections`, `accepted`, `refused`, `received_bytes`, `sent_bytes`, and `lost`,
+//!   the requests whose worker ended before they had a response.
 //! - `websockets`: `open`, `opened`, `messages_received`, `messages_sent`, `bytes_received`,
 //!   `bytes_sent`.
-//! - `metrics`: `name`, `help` and `value` of each [metric](crate::observe::metrics) of the user's own.
+//! - `metrics`: `name`, `help` and `value` of each [metric](crate::observe::metrics) of the user.
 
 mod page;
 mod rates;
@@ -54,12 +59,15 @@ use crate::{health, metrics};
 
 use rates::Rates;
 
-/// Answers `GET` with a small page of HTML that shows workers, rates, how long requests take, and
-/// which routes take most of the time. It refreshes itself every two seconds. The rates are those
-/// since the worker that answers was last asked for the page, by whomever, at least a second and a
-/// half ago; the page says how long ago that was.
+/// Returns a handler that responds to `GET` with a small HTML page. It shows the workers, the rates,
+/// the durations of requests, and the routes that take the most time.
 ///
-/// It shows the inside of the server, and so should not be open to all.
+/// The page refreshes itself every two seconds. The rates cover the time since the same worker last
+/// showed the page, to any viewer, at least a second and a half ago. The page shows this time.
+///
+/// The page reveals the inside of the server, so do not show it to everyone.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -80,7 +88,9 @@ pub fn page() -> Functions {
     })
 }
 
-/// Answers `GET` with all that there is to be known, as JSON: see the [module](self).
+/// Returns a handler that responds to `GET` with the JSON document of the [module](self).
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -101,7 +111,7 @@ fn show_json(cx: &mut Context) -> Result {
     cx.write(text)
 }
 
-/// What is served on the control socket.
+/// The application of the control socket.
 pub(crate) fn application() -> Application {
     Application::new([
         route("/", json()),

@@ -1,5 +1,5 @@
-//! Whether a worker lives, and whether the server is ready for requests: for load balancers and
-//! container managers, on routes of your choice.
+//! Health checks for load balancers and container managers: whether a worker is alive, and whether
+//! the server is ready for requests.
 //!
 //! ```
 //! use squall::testing::TestClient;
@@ -20,40 +20,41 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::handler::functions::{Functions, get};
 use crate::http::{StatusCode, header};
-use crate::scoreboard::own::{Standing, standing};
+use crate::scoreboard::page_of_thread::{ServerState, server_state};
 
-/// Answers `GET` and `HEAD` with 200 and `live`, as long as the worker's loop turns; one that
-/// hangs does not answer at all.
+/// Returns a handler that responds to `GET` and `HEAD` with 200 and `live`.
 ///
-/// It asks nothing of anybody: a database that is gone is no reason to restart the server.
+/// A worker whose event loop is stuck does not respond at all. The handler checks nothing else: a
+/// database that is down is no reason to restart the server.
 ///
-/// See the [module](self) for an example.
+/// The [module](self) has an example.
 pub fn livez() -> Functions {
-    get(async |cx: &mut Context| answer(cx, StatusCode::OK, "live"))
+    get(async |cx: &mut Context| respond(cx, StatusCode::OK, "live"))
 }
 
-/// Answers `GET` and `HEAD` with 200, and with 503 while requests should go elsewhere:
+/// Returns a handler that responds to `GET` and `HEAD` with 200, or with 503 while clients should go
+/// elsewhere:
 ///
-/// - this worker, or the whole server, is ending: those who ask over a kept connection hear of it
-///   before it is closed;
-/// - fewer workers are ready than there should be: the server is starting, or some have died and
-///   their replacements have not come up yet. A reload does not count, for the old workers stay
-///   until the new ones are ready.
+/// - This worker or the whole server is shutting down. Clients on kept-alive connections can still
+///   see this before their connection is closed.
+/// - Fewer workers are ready than there should be. The server is starting, or workers have died and
+///   their replacements are not ready. A reload does not count, because the old workers stay until
+///   the new ones are ready.
 ///
-/// A load balancer that asks only now and then hears of the end in time if the server
+/// A load balancer that checks only now and then sees the shutdown in time if the server
 /// [waits](crate::HTTPServer::drain_delay) for it.
 ///
-/// The body says which, in a line of text. The access log has it at the level of a success.
+/// The body is one line of text with the reason. The access log shows a 503 at the level of a success.
 ///
-/// See the [module](self) for an example.
+/// The [module](self) has an example.
 pub fn readyz() -> Functions {
     get(async |cx: &mut Context| {
-        let (status, text) = judge(standing());
-        answer(cx, status, &text)
+        let (status, text) = judge(server_state());
+        respond(cx, status, &text)
     })
 }
 
-fn answer(cx: &mut Context, status: StatusCode, text: &str) -> Result {
+fn respond(cx: &mut Context, status: StatusCode, text: &str) -> Result {
     cx.mark_as_probe();
     cx.set_status(status);
     cx.set_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
@@ -61,10 +62,10 @@ fn answer(cx: &mut Context, status: StatusCode, text: &str) -> Result {
     cx.write(format!("{text}\n"))
 }
 
-fn judge(standing: Standing) -> (StatusCode, String) {
-    let Standing { own, ready, wanted, is_stopping } = standing;
+fn judge(server: ServerState) -> (StatusCode, String) {
+    let ServerState { own, ready, wanted, is_stopping } = server;
     if is_stopping || matches!(own, Some(State::Draining | State::Stopping)) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "not ready: ending".to_owned());
+        return (StatusCode::SERVICE_UNAVAILABLE, "not ready: shutting down".to_owned());
     }
     let workers = format!("{ready} of {wanted} workers");
     match ready < wanted.max(1) {
@@ -77,30 +78,30 @@ fn judge(standing: Standing) -> (StatusCode, String) {
 mod tests {
     use super::*;
 
-    const READY: Standing =
-        Standing { own: Some(State::Ready), ready: 2, wanted: 2, is_stopping: false };
+    const READY: ServerState =
+        ServerState { own: Some(State::Ready), ready: 2, wanted: 2, is_stopping: false };
 
     #[test]
     fn a_server_is_ready_when_all_its_workers_are() {
         assert_eq!(judge(READY), (StatusCode::OK, "ready: 2 of 2 workers".to_owned()));
-        // One that leaves, and its replacement.
-        assert_eq!(judge(Standing { ready: 3, ..READY }).0, StatusCode::OK);
-        let (status, text) = judge(Standing { ready: 1, ..READY });
+        // One of them is being replaced.
+        assert_eq!(judge(ServerState { ready: 3, ..READY }).0, StatusCode::OK);
+        let (status, text) = judge(ServerState { ready: 1, ..READY });
         assert_eq!((status.as_u16(), text.as_str()), (503, "not ready: 1 of 2 workers"));
     }
 
     #[test]
-    fn who_is_ending_is_not_ready() {
+    fn a_worker_that_shuts_down_is_not_ready() {
         for own in [State::Draining, State::Stopping] {
-            let (status, text) = judge(Standing { own: Some(own), ..READY });
-            assert_eq!((status.as_u16(), text.as_str()), (503, "not ready: ending"));
+            let (status, text) = judge(ServerState { own: Some(own), ..READY });
+            assert_eq!((status.as_u16(), text.as_str()), (503, "not ready: shutting down"));
         }
-        assert_eq!(judge(Standing { is_stopping: true, ..READY }).0.as_u16(), 503);
+        assert_eq!(judge(ServerState { is_stopping: true, ..READY }).0.as_u16(), 503);
     }
 
     #[test]
-    fn nobody_is_not_ready() {
-        let nobody = Standing { own: None, ready: 0, wanted: 0, is_stopping: false };
-        assert_eq!(judge(nobody).0.as_u16(), 503);
+    fn a_process_without_workers_is_not_ready() {
+        let empty = ServerState { own: None, ready: 0, wanted: 0, is_stopping: false };
+        assert_eq!(judge(empty).0.as_u16(), 503);
     }
 }

@@ -1,5 +1,4 @@
-//! What the workers of a server have counted, all of them together: for Prometheus, and for
-//! whoever else asks.
+//! Metrics of all workers of a server, for Prometheus and other readers.
 //!
 //! ```
 //! use squall::metrics::{self, Counter};
@@ -21,60 +20,58 @@
 //! # Ok::<(), metrics::MetricError>(())
 //! ```
 //!
-//! # How it is counted
+//! # How the workers count
 //!
-//! Each worker counts in memory that it shares with the others and its supervisor, in words of its
-//! own, so that nothing is lost and nothing waits. The memory outlives the worker: what a worker
-//! has counted that was killed is in the sum, and its replacement goes on from there. Any worker
-//! can tell the sum. A new start of the server begins with 0, and so does a
+//! Each worker counts in its own part of shared memory, without locks. The memory outlives the
+//! worker: the sum includes the counts of a worker that was killed, and its replacement continues
+//! them. Any worker can add up all counts. They begin with 0 when the server starts, and also with a
 //! [new version](crate::process#a-new-version-of-the-program) of the program.
 //!
-//! A request is counted, with how long it took, when its response is about to be handed to the
-//! system, which is before its client can have it. Until then it is in flight; if its worker is
-//! killed, it is lost, and counted so. So each request of which a worker has seen the head is in
-//! exactly one of `http_requests_total`, `http_requests_in_flight` and `http_lost_requests_total`,
-//! whatever becomes of the worker. What a killed worker had not read its clients find unanswered,
-//! and is in none.
+//! A request is in flight until its response is about to be handed to the kernel. Then it is counted
+//! with its duration, before the client can have the response. If its worker is killed first, the
+//! request is counted as lost. So each request whose head a worker has read is in exactly one of
+//! `http_requests_total`, `http_requests_in_flight` and `http_lost_requests_total`. Requests that a
+//! killed worker had not read are in none of them.
 //!
-//! Only with [`HTTPServer::start`](crate::HTTPServer::start) do workers share that memory. Who
-//! forks himself, with [`ForkOptions`](crate::process::ForkOptions), asks for it with
-//! `page_words(`[`PAGE_WORDS`]`)`; otherwise each worker tells of itself only.
+//! [`HTTPServer::start`](crate::HTTPServer::start) makes the workers share this memory. If you fork
+//! with [`ForkOptions`](crate::process::ForkOptions) yourself, reserve the memory with
+//! `page_words(`[`PAGE_WORDS`]`)`. Otherwise each worker reports only its own counts.
 //!
-//! # What there is
+//! # The metrics
 //!
 //! | name | labels | |
 //! |---|---|---|
 //! | `http_requests_total` | `method`, `route`, `status` | requests that have ended |
-//! | `http_request_duration_seconds` | `method`, `route` | a histogram of how long they took |
+//! | `http_request_duration_seconds` | `method`, `route` | a histogram of their durations |
 //! | `http_requests_in_flight` | | requests that have begun and not ended |
-//! | `http_lost_requests_total` | | requests that have ended with their worker, unanswered: it was killed, or ended [at once](crate::HTTPServer#the-end) |
-//! | `http_refused_requests_total` | | what was no request, and was refused before any route was looked for |
+//! | `http_lost_requests_total` | | requests without a response, because their worker was killed or ended [at once](crate::HTTPServer#the-end) |
+//! | `http_refused_requests_total` | | malformed requests, which were refused before routing |
 //! | `http_connections_open` | | |
 //! | `http_connections_accepted_total` | | |
-//! | `http_received_bytes_total` | | without what was received after an upgrade |
-//! | `http_sent_bytes_total` | | without what was sent after an upgrade |
-//! | `websocket_connections_open` | | WebSockets that are open |
+//! | `http_received_bytes_total` | | without the bytes after an upgrade |
+//! | `http_sent_bytes_total` | | without the bytes after an upgrade |
+//! | `websocket_connections_open` | | open WebSockets |
 //! | `websocket_connections_opened_total` | | |
 //! | `websocket_received_messages_total`, `websocket_sent_messages_total` | | |
-//! | `websocket_received_bytes_total`, `websocket_sent_bytes_total` | | of messages: without frames, and not compressed |
-//! | `squall_workers` | `state` | processes that are `starting`, `ready`, `stopping`, `draining`; places that are `empty` |
-//! | `squall_worker_restarts_total` | `worker` | processes that have ended other than they should |
+//! | `websocket_received_bytes_total`, `websocket_sent_bytes_total` | | the bytes of messages, without frames and before compression |
+//! | `squall_workers` | `state` | processes that are `starting`, `ready`, `stopping`, `draining`; slots that are `empty` |
+//! | `squall_worker_restarts_total` | `worker` | processes that have ended unexpectedly |
 //! | `squall_worker_resident_memory_bytes` | `worker` | on Linux |
 //! | `squall_worker_uptime_seconds` | `worker` | |
 //!
-//! - `method` is one of those of RFC 9110 and RFC 5789, or `_OTHER`.
-//! - `route` is the pattern as it stands in the route table; it is empty where no route has
-//!   matched. After 511 pairs of method and pattern, further ones are counted together, as
+//! - `method` is a method of RFC 9110 or RFC 5789, or `_OTHER`.
+//! - `route` is the pattern in the route table. It is empty if no route matched. The first 511 pairs
+//!   of method and pattern have counts of their own; all others are counted together as
 //!   `(other routes)`.
-//! - `status` is `1xx` to `5xx`; `499` if the client did not wait for the response (see
-//!   [`Context::status`](crate::Context::status)), which is not counted as `4xx`; or `incomplete` if the
-//!   server has cut the response short.
+//! - `status` is `1xx` to `5xx`; `499` if the client disconnected before the response (see
+//!   [`Context::status`](crate::Context::status)), which is not part of `4xx`; or `incomplete` if the
+//!   server cut the response short.
 //!
-//! **A request takes** from the begin of the turn of the loop in which its head was complete to the
-//! moment when its response is complete and about to be handed to the system. So the time includes
-//! the body, the handler, and the waiting for other tasks of the worker; not the sending of what
-//! was not flushed before. Who has received a response finds it counted. It is told in buckets that
-//! are powers of two.
+//! **The duration of a request** begins with the turn of the loop in which its head was complete. It
+//! ends when the response is complete and about to be handed to the kernel. So it includes the body,
+//! the handler, and the time that other tasks of the worker took. It does not include the time to
+//! send the last bytes. When a client has its response, the request has been counted. The bounds of
+//! the buckets are powers of two.
 
 mod custom;
 mod exposition;
@@ -88,8 +85,10 @@ use crate::http::{HeaderValue, header};
 use crate::scoreboard;
 use crate::scoreboard::summary::Summary;
 
-/// How many words of shared memory each worker needs, for
+/// The number of words of shared memory that each worker needs, for
 /// [`ForkOptions::page_words`](crate::process::ForkOptions::page_words).
+///
+/// # Examples
 ///
 /// ```no_run
 /// use squall::metrics::PAGE_WORDS;
@@ -100,16 +99,17 @@ use crate::scoreboard::summary::Summary;
 /// ```
 pub const PAGE_WORDS: usize = scoreboard::PAGE_WORDS;
 
-/// What [`render`] writes.
+/// The `Content-Type` of [`render`].
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Everything that was counted, in the text format of Prometheus, version 0.0.4.
+/// Returns all metrics in the text format of Prometheus, version 0.0.4.
 ///
-/// Any worker can be asked, and so can the supervisor; they say the same. What a program has called
-/// in the supervisor is what it gives to [`ForkOptions::describe`](crate::process::ForkOptions::describe); in a process
-/// of its own beside it, what it gives to
-/// [`ForkOptions::on_worker_exit`](crate::process::ForkOptions::on_worker_exit). When the last worker has ended, that is
-/// who still knows what was counted since it was last asked for:
+/// Every worker and the supervisor return the same. Call it in the supervisor with
+/// [`ForkOptions::describe`](crate::process::ForkOptions::describe), or in a process of its own with
+/// [`ForkOptions::on_worker_exit`](crate::process::ForkOptions::on_worker_exit). After the last worker
+/// has ended, only these can still read the last counts.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # use squall::{Application, HTTPServer, metrics};
@@ -135,10 +135,12 @@ pub fn render() -> String {
     exposition::render(&Summary::gather())
 }
 
-/// Answers `GET` with [`render`]: to be scraped by Prometheus, on a route of your choice.
+/// Returns a handler that responds to `GET` with [`render`], for Prometheus to scrape.
 ///
-/// Whoever may ask for the route learns how much is going on, so it should not be open to all:
-/// put [middleware](crate::Application::around) around it, or serve it at an address of its own.
+/// Metrics reveal how busy the server is, so do not show them to everyone: protect the route with
+/// [middleware](crate::Application::around), or serve it at an address of its own.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;

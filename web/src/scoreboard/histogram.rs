@@ -1,32 +1,32 @@
-//! Log-linear buckets: how long things took, to within a quarter, in a fixed number of words.
+//! Durations in log-linear buckets: exact to a quarter, in a fixed number of words.
 
 use std::time::Duration;
 
-/// How many buckets: four for each power of two of microseconds, up to 2^28 µs (268 seconds), and
-/// one for all that took longer.
+/// The number of buckets: four for each power of two of microseconds, up to 2^28 µs (268 seconds),
+/// and one for everything longer.
 pub(crate) const BUCKETS: usize = 4 * EXPONENTS + 1;
 
-/// 2^28 µs is where the last bucket begins.
+/// The last bucket begins at 2^28 µs.
 const EXPONENTS: usize = 27;
 
-/// The quarters of a float, counted from 0, at which bucket 0 would begin if all were as the others.
+/// The quarter of a float at which bucket 0 would begin if the first four were like the others.
 const ZERO: usize = 4 * f64::MAX_EXP as usize;
 
-/// The bucket of what took so many nanoseconds.
+/// Returns the bucket for a duration.
 ///
-/// A bucket holds its upper bound and not its lower one, as those of Prometheus do.
+/// A bucket includes its upper bound and excludes its lower one, as in Prometheus.
 #[inline]
 pub(crate) fn bucket(nanos: u64) -> usize {
     let micros = nanos.saturating_sub(1) / 1000;
     if micros < 4 {
         return micros as usize;
     }
-    // A float begins with the exponent, and what follows it tells the quarter.
+    // A float begins with its exponent, and the next two bits are the quarter.
     let quarters = (micros as f64).to_bits() >> (f64::MANTISSA_DIGITS - 1 - 2);
     (quarters as usize - ZERO).min(BUCKETS - 1)
 }
 
-/// The upper bound of a bucket, in microseconds. `None`: it has none.
+/// Returns the upper bound of a bucket in microseconds. The last bucket has none.
 pub(crate) fn bound(bucket: usize) -> Option<u64> {
     match bucket {
         0..4 => Some(bucket as u64 + 1),
@@ -38,7 +38,7 @@ pub(crate) fn bound(bucket: usize) -> Option<u64> {
     }
 }
 
-/// What was counted, read from the words of one page or added up from several.
+/// The counts of a histogram, from one page or added up from several.
 #[derive(Clone, Debug)]
 pub(crate) struct Counts {
     pub(crate) buckets: [u64; BUCKETS],
@@ -61,8 +61,8 @@ impl Counts {
         self.buckets.iter().sum()
     }
 
-    /// The time that the share `quantile` (0.99, say) of all took no longer than: the upper bound
-    /// of the bucket it falls into, and never more than the longest. `None` if there were none.
+    /// Returns the duration that the share `quantile` (such as 0.99) did not exceed: the upper bound
+    /// of its bucket, or the maximum if that is less. Returns `None` for an empty histogram.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<Duration> {
         let count = self.count();
         if count == 0 {
@@ -75,8 +75,8 @@ impl Counts {
             below >= rank
         };
         let (bucket, _) = self.buckets.iter().enumerate().find(reached)?;
-        let longest = Duration::from_nanos(self.max_nanos);
-        Some(bound(bucket).map_or(longest, |bound| longest.min(Duration::from_micros(bound))))
+        let max = Duration::from_nanos(self.max_nanos);
+        Some(bound(bucket).map_or(max, |bound| max.min(Duration::from_micros(bound))))
     }
 
     pub(crate) fn mean(&self) -> Option<Duration> {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_holds_its_upper_bound_and_not_its_lower_one() {
+    fn a_bucket_includes_its_upper_bound_and_excludes_its_lower_one() {
         for index in 0..BUCKETS - 1 {
             let nanos = bound(index).unwrap() * 1000;
             assert_eq!(bucket(nanos), index);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_bounds_of_buckets_and_at_most_the_longest() {
+    fn quantiles_are_bounds_of_buckets_and_at_most_the_maximum() {
         let mut counts = Counts::new();
         assert_eq!(counts.quantile(0.5), None);
         for millis in 1..=100 {

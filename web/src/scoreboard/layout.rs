@@ -1,47 +1,46 @@
-//! Which word of a page is what.
+//! The words of a page.
 
 use std::ops::Range;
 
 use super::histogram::BUCKETS;
 
-/// How many routes are told apart, each method of a pattern counting as one; requests to further
-/// ones are counted together.
+/// How many pairs of method and pattern have counts of their own. All others are counted together.
 pub(crate) const MAX_ROUTES: usize = 512;
 
-/// How many series of the user's own there may be; a name with other labels is another one.
+/// How many series of the user's metrics there may be. Each set of labels is a series.
 pub(crate) const MAX_SERIES: usize = 512;
 
-/// How many bytes the names of routes and metrics and their help may take.
+/// The room in bytes for the names of routes, and the names and help texts of metrics.
 const TEXT_BYTES: usize = 64 * 1024;
 
-/// How many words the values of the user's metrics may take: a counter or a gauge takes one, a
+/// The room in words for the values of the user's metrics. A counter or a gauge takes one word, a
 /// histogram [`HISTOGRAM_WORDS`].
 const VALUES: usize = 8 * 1024;
 
-/// The size of a page that is asked for.
-pub(crate) const PAGE_WORDS: usize = ROWS.end;
+/// The size of a page.
+pub(crate) const PAGE_WORDS: usize = ROUTE_COUNTS.end;
 
-/// The words that stand alone.
+/// The single words at the beginning of a page.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Word {
-    /// What is being served: see `served`.
+    /// The request whose handler is running: an `InFlight`.
     Serving,
     InFlight,
     Accepted,
     Connections,
     Received,
     Sent,
-    /// What was no request and was refused.
+    /// Malformed requests that were refused.
     Refused,
-    /// The requests of processes that have ended meanwhile: see `lost`.
+    /// The requests that were lost with earlier processes: a `Lost`.
     Lost,
-    /// How many rows are used. Written last, so that whoever sees it sees the rows.
+    /// The number of routes. Written last: a reader that sees it also sees the routes.
     Routes,
-    /// The same for series.
+    /// The number of series. Also written last.
     Series,
     TextUsed,
     ValuesUsed,
-    /// WebSockets that are open.
+    /// Open WebSockets.
     WebSockets,
     WebSocketsOpened,
     MessagesReceived,
@@ -52,30 +51,32 @@ pub(super) enum Word {
 
 const FIRST: usize = 32;
 
-/// A place of a text for each row.
+/// The location of the name of each route.
 pub(super) const ROUTE_NAMES: Range<usize> = area(FIRST, MAX_ROUTES);
-/// Four words each: the places of the name and of the help, the kind, the place of the value.
+/// Four words for each series: the locations of the name and the help text, the kind, and the
+/// offset of the value.
 pub(super) const SERIES: Range<usize> = area(ROUTE_NAMES.end, MAX_SERIES * SERIES_WORDS);
 pub(super) const SERIES_WORDS: usize = 4;
 pub(super) const TEXTS: Range<usize> = area(SERIES.end, TEXT_BYTES / 8);
 pub(super) const VALUE_WORDS: Range<usize> = area(TEXTS.end, VALUES);
-pub(super) const ROWS: Range<usize> = area(VALUE_WORDS.end, MAX_ROUTES * ROW_WORDS);
+/// The counts of each route: requests by status, and a histogram of their durations.
+pub(super) const ROUTE_COUNTS: Range<usize> = area(VALUE_WORDS.end, MAX_ROUTES * ROUTE_WORDS);
+pub(super) const ROUTE_WORDS: usize = 128;
 
-/// A row: requests by the hundreds of their status, and how long they took.
-pub(super) const ROW_WORDS: usize = 128;
-///
-/// The last of these is for clients that did not wait.
-pub(super) const HUNDREDS: usize = 11;
-/// As they are read: 6xx to 9xx count as the server's, and the last class is for clients that did not
-/// wait.
+/// The counters of a route by the first digit of the status. The first is for requests without a
+/// complete response, the last for clients that disconnected.
+pub(super) const STATUS_WORDS: usize = 11;
+
+/// The classes of status that readers see. They count 6xx to 9xx as server errors. The first and the
+/// last class are those of [`STATUS_WORDS`].
 pub(crate) const CLASSES: usize = 7;
 
-/// A histogram: the buckets, the sum, the longest.
+/// A histogram: the buckets, the sum, the maximum.
 pub(super) const HISTOGRAM_WORDS: usize = BUCKETS + 2;
 
 const fn area(start: usize, len: usize) -> Range<usize> {
     Range { start, end: start + len }
 }
 
-const _: () = assert!(HUNDREDS + HISTOGRAM_WORDS <= ROW_WORDS);
+const _: () = assert!(STATUS_WORDS + HISTOGRAM_WORDS <= ROUTE_WORDS);
 const _: () = assert!((Word::MessageBytesSent as usize) < FIRST);

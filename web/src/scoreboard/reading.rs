@@ -1,31 +1,42 @@
-//! Pages as they are read, by any process.
+//! Reads a page, in any process.
 
+use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
+
+use squall_runtime::process::SlotPage;
 
 use super::histogram::{BUCKETS, Counts};
-use super::layout::{CLASSES, HISTOGRAM_WORDS, HUNDREDS, MAX_ROUTES, ROUTE_NAMES, TEXTS, Word};
-use super::lost::Lost;
-use super::series::{Description, Kind, Values};
-use super::served::Served;
-use super::texts::{self, Place};
+use super::in_flight::{InFlight, Lost};
+use super::layout::{CLASSES, HISTOGRAM_WORDS, MAX_ROUTES, ROUTE_NAMES, STATUS_WORDS, TEXTS, Word};
+use super::series::{Description, MetricKind, Values};
+use super::texts::{self, TextLocation};
 use super::{Page, entries, times};
 
-/// What a page says at one moment. Its counts are each exact, though not all of the same
-/// nanosecond: the worker goes on.
+/// The content of a page. Each count is exact, but the worker goes on counting while it is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    pub(crate) serving: Option<Served>,
+    pub(super) serving: Option<InFlight>,
+    pub(super) lost: Lost,
+    /// Without the requests in flight of a dead process.
+    pub(super) totals: Totals,
+    pub(super) routes: Vec<(RouteName, Requests)>,
+    pub(super) series: Vec<SeriesReading>,
+}
+
+/// The single counts of a page, or of all pages of a server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
     pub(crate) in_flight: u64,
     pub(crate) accepted: u64,
     pub(crate) connections: u64,
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) refused: u64,
-    pub(crate) lost: Lost,
+    /// Requests whose worker ended before they had a response.
+    pub(crate) lost: u64,
     pub(crate) websockets: WebSockets,
-    pub(crate) routes: Vec<RouteReading>,
-    pub(crate) series: Vec<SeriesReading>,
 }
 
 /// Counts of WebSockets and of their messages.
@@ -35,56 +46,29 @@ pub(crate) struct WebSockets {
     pub(crate) opened: u64,
     pub(crate) messages_received: u64,
     pub(crate) messages_sent: u64,
-    /// Of messages, without frames and decompressed.
+    /// Bytes of messages, without frames and after decompression.
     pub(crate) bytes_received: u64,
+    /// Bytes of messages, without frames and before compression.
     pub(crate) bytes_sent: u64,
 }
 
-impl WebSockets {
-    /// Adds the counts of another page. Its process is alive or has ended.
-    pub(crate) fn add(&mut self, other: &Self, is_alive: bool) {
-        if is_alive {
-            self.open += other.open;
-        }
-        self.opened += other.opened;
-        self.messages_received += other.messages_received;
-        self.messages_sent += other.messages_sent;
-        self.bytes_received += other.bytes_received;
-        self.bytes_sent += other.bytes_sent;
-    }
-}
-
-/// The requests of one method to one pattern.
-#[derive(Clone, Debug)]
-pub(crate) struct RouteReading {
-    pub(crate) name: RouteName,
-    /// By class of status; the first are those that were not answered to the end.
-    pub(crate) classes: [u64; CLASSES],
-    pub(crate) times: Counts,
-}
-
-/// A method and a pattern. Both may be "": where requests of several are counted together there
-/// is no method, and where no route matched, no pattern.
+/// A method and a pattern. The method is "" where routes are counted together, and the pattern is ""
+/// where no route matched.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct RouteName {
     pub(crate) route: String,
     pub(crate) method: String,
 }
 
-impl RouteName {
-    fn split(name: &str) -> Self {
-        let (method, route) = name.split_once(' ').unwrap_or((name, ""));
-        Self { route: route.to_owned(), method: method.to_owned() }
-    }
+/// Requests that are counted together.
+#[derive(Clone, Debug)]
+pub(crate) struct Requests {
+    /// By class of status. The first is for requests without a complete response.
+    pub(crate) classes: [u64; CLASSES],
+    pub(crate) times: Counts,
 }
 
-impl RouteReading {
-    pub(crate) fn count(&self) -> u64 {
-        self.classes.iter().sum()
-    }
-}
-
-/// A series, and its value.
+/// A series of the user's metrics, and its value.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesReading {
     pub(crate) name: String,
@@ -99,92 +83,208 @@ pub(crate) enum Value {
     Histogram(Box<Counts>),
 }
 
+impl Totals {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.accepted += other.accepted;
+        self.connections += other.connections;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.refused += other.refused;
+        self.lost += other.lost;
+        self.websockets.add(&other.websockets);
+    }
+}
+
+impl WebSockets {
+    fn add(&mut self, other: &Self) {
+        self.open += other.open;
+        self.opened += other.opened;
+        self.messages_received += other.messages_received;
+        self.messages_sent += other.messages_sent;
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+    }
+}
+
+impl RouteName {
+    fn split(name: &str) -> Self {
+        let (method, route) = name.split_once(' ').unwrap_or((name, ""));
+        Self { route: route.to_owned(), method: method.to_owned() }
+    }
+}
+
+impl Requests {
+    pub(super) fn none() -> Self {
+        Self { classes: [0; CLASSES], times: Counts::new() }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.classes.iter_mut().zip(other.classes).for_each(|(sum, count)| *sum += count);
+        self.times.add(&other.times);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.classes.iter().sum()
+    }
+}
+
 impl Page {
-    /// Reads all of the page.
+    /// Reads the whole page.
     pub(crate) fn read(self) -> Reading {
         let word = |word| self.word(word).load(Relaxed);
-        let rows = entries(self.word(Word::Routes), MAX_ROUTES);
+        let routes = entries(self.word(Word::Routes), MAX_ROUTES);
         // In this order: see `Page::enter`.
-        let in_flight = self.in_flight();
+        let in_flight = self.requests_in_flight();
         let lost = Lost::from_word(self.word(Word::Lost).load(Acquire));
         Reading {
             serving: self.serving(),
-            in_flight,
             lost,
-            accepted: word(Word::Accepted),
-            connections: word(Word::Connections),
-            received: word(Word::Received),
-            sent: word(Word::Sent),
-            refused: word(Word::Refused),
-            websockets: WebSockets {
-                open: word(Word::WebSockets),
-                opened: word(Word::WebSocketsOpened),
-                messages_received: word(Word::MessagesReceived),
-                messages_sent: word(Word::MessagesSent),
-                bytes_received: word(Word::MessageBytesReceived),
-                bytes_sent: word(Word::MessageBytesSent),
+            totals: Totals {
+                in_flight,
+                accepted: word(Word::Accepted),
+                connections: word(Word::Connections),
+                received: word(Word::Received),
+                sent: word(Word::Sent),
+                refused: word(Word::Refused),
+                lost: lost.count(),
+                websockets: WebSockets {
+                    open: word(Word::WebSockets),
+                    opened: word(Word::WebSocketsOpened),
+                    messages_received: word(Word::MessagesReceived),
+                    messages_sent: word(Word::MessagesSent),
+                    bytes_received: word(Word::MessageBytesReceived),
+                    bytes_sent: word(Word::MessageBytesSent),
+                },
             },
-            routes: (0..rows as u16).map(|row| self.read_route(row)).collect(),
+            routes: (0..routes as u16).map(|series| self.read_route(series)).collect(),
             series: self.each_series().map(read_series).collect(),
         }
     }
 
-    /// The request whose handler runs.
-    pub(crate) fn serving(self) -> Option<Served> {
-        Served::running(self.word(Word::Serving).load(Relaxed))
+    /// Returns the request whose handler is running.
+    pub(crate) fn serving(self) -> Option<InFlight> {
+        InFlight::running(self.word(Word::Serving).load(Relaxed))
     }
 
-    /// The request whose handler ran last. `None`: none ever did.
-    pub(super) fn last_served(self) -> Option<Served> {
-        Some(self.word(Word::Serving).load(Relaxed)).filter(|&word| word != 0).map(Served::last)
+    /// Returns the request whose handler ran last. Returns `None` if no handler has ever run.
+    pub(super) fn last_served(self) -> Option<InFlight> {
+        Some(self.word(Word::Serving).load(Relaxed)).filter(|&word| word != 0).map(InFlight::last)
     }
 
-    /// How many requests have begun and not ended.
-    pub(crate) fn in_flight(self) -> u64 {
+    /// Returns how many requests are in flight.
+    pub(crate) fn requests_in_flight(self) -> u64 {
         self.word(Word::InFlight).load(Acquire)
     }
 
-    /// The name of a row, `GET /users/{id}`.
-    pub(crate) fn route_name(self, row: u16) -> Option<String> {
+    /// Returns the name of a series of requests, such as `GET /users/{id}`.
+    pub(crate) fn route_name(self, series: u16) -> Option<String> {
         let used = entries(self.word(Word::Routes), MAX_ROUTES);
         let names = &self.0[ROUTE_NAMES][..used];
-        let place = Place::from_word(names.get(usize::from(row))?.load(Relaxed));
-        Some(texts::read(&self.0[TEXTS], place))
+        let location = TextLocation::from_word(names.get(usize::from(series))?.load(Relaxed));
+        Some(texts::read(&self.0[TEXTS], location))
     }
 
-    fn read_route(self, row: u16) -> RouteReading {
-        let name = RouteName::split(&self.route_name(row).unwrap_or_default());
-        let row = self.row(row);
+    fn read_route(self, series: u16) -> (RouteName, Requests) {
+        let name = RouteName::split(&self.route_name(series).unwrap_or_default());
+        let counts = self.route_counts(series);
         let mut classes = [0_u64; CLASSES];
-        for (hundreds, count) in row[..HUNDREDS].iter().enumerate() {
-            let class = &mut classes[match hundreds == HUNDREDS - 1 {
+        for (digit, count) in counts[..STATUS_WORDS].iter().enumerate() {
+            let class = &mut classes[match digit == STATUS_WORDS - 1 {
                 true => CLASSES - 1,
-                false => hundreds.min(CLASSES - 2),
+                false => digit.min(CLASSES - 2),
             }];
             *class = class.wrapping_add(count.load(Relaxed));
         }
-        RouteReading { name, classes, times: read_histogram(times(row)) }
+        (name, Requests { classes, times: read_histogram(times(counts)) })
     }
+
+    /// See [`describe`].
+    fn describe(self, now_ms: u64) -> Option<String> {
+        let in_flight = self.requests_in_flight();
+        let Some(serving) = self.serving() else {
+            return match in_flight {
+                0 => None,
+                1 => Some("1 request, whose handler waited".to_owned()),
+                more => Some(format!("{more} requests, whose handlers waited")),
+            };
+        };
+        let name = self.route_name(serving.series()).unwrap_or_else(|| "a request".to_owned());
+        let mut text = match name.split_once(' ') {
+            Some((method, "")) => format!("{method} without a matching route"),
+            _ => name,
+        };
+        let took = Duration::from_millis(now_ms.saturating_sub(serving.since_ms()));
+        let _ = write!(text, " for {:.1} s", took.as_secs_f64());
+        match in_flight.saturating_sub(1) {
+            0 => {}
+            1 => text.push_str(" (1 other request in flight)"),
+            others => drop(write!(text, " ({others} other requests in flight)")),
+        }
+        Some(text)
+    }
+}
+
+/// Describes what a worker was serving. The supervisor logs it after "while serving" when a worker
+/// has died or is stuck. Returns `None` if the worker was serving nothing.
+///
+/// The worker may have left its page in any state.
+pub(crate) fn describe(slot: &SlotPage) -> Option<String> {
+    Page::new(slot.extension())?.describe(SlotPage::now())
 }
 
 fn read_series((description, values): (Description, Values)) -> SeriesReading {
     let Description { kind, name, help } = description;
     let value = match kind {
-        Kind::Counter => Value::Counter(values.first()),
-        Kind::Gauge => Value::Gauge(f64::from_bits(values.first())),
-        Kind::Histogram => Value::Histogram(Box::new(read_histogram(values.words()))),
+        MetricKind::Counter => Value::Counter(values.first()),
+        MetricKind::Gauge => Value::Gauge(f64::from_bits(values.first())),
+        MetricKind::Histogram => Value::Histogram(Box::new(read_histogram(values.words()))),
     };
     SeriesReading { name, help, value }
 }
 
 fn read_histogram(words: &[AtomicU64]) -> Counts {
     let mut counts = Counts::new();
-    let Some([buckets @ .., sum, longest]) = words.first_chunk::<HISTOGRAM_WORDS>() else {
+    let Some([buckets @ .., sum, max]) = words.first_chunk::<HISTOGRAM_WORDS>() else {
         return counts;
     };
     let buckets: &[AtomicU64; BUCKETS] = buckets;
     counts.buckets = std::array::from_fn(|bucket| buckets[bucket].load(Relaxed));
     counts.sum_nanos = sum.load(Relaxed);
-    counts.max_nanos = longest.load(Relaxed);
+    counts.max_nanos = max.load(Relaxed);
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InFlight;
+    use crate::scoreboard::tests::page;
+
+    #[test]
+    fn a_running_handler_is_described_with_its_time_and_the_other_requests() {
+        let page = page();
+        assert_eq!(page.describe(5_000), None);
+        let series = page.route("GET", "/users/{id}");
+        page.begin();
+        page.run(InFlight::new(series, 3_800_000_000));
+        assert_eq!(page.describe(5_000).unwrap(), "GET /users/{id} for 1.2 s");
+        page.begin();
+        let text = "GET /users/{id} for 1.2 s (1 other request in flight)";
+        assert_eq!(page.describe(5_000).unwrap(), text);
+        page.begin();
+        let text = "GET /users/{id} for 1.2 s (2 other requests in flight)";
+        assert_eq!(page.describe(5_000).unwrap(), text);
+        page.pause();
+        assert_eq!(page.describe(5_000).unwrap(), "3 requests, whose handlers waited");
+    }
+
+    #[test]
+    fn a_request_without_a_route_or_a_name_is_described() {
+        let page = page();
+        page.begin();
+        page.run(InFlight::new(page.route("POST", ""), 3_800_000_000));
+        assert_eq!(page.describe(5_000).unwrap(), "POST without a matching route for 1.2 s");
+        page.run(InFlight::new(u16::MAX, 5_000_000_000));
+        assert_eq!(page.describe(5_000).unwrap(), "a request for 0.0 s");
+    }
 }

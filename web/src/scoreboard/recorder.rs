@@ -1,4 +1,4 @@
-//! What the connections of a server count with, in the process that serves them.
+//! [`Recorder`]: counts the connections and requests of a server in the page of this thread.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -8,83 +8,77 @@ use squall_runtime::{IOLoop, Polled};
 
 use crate::http::Method;
 
-use super::own::{self, Own};
-use super::served::Served;
+use super::in_flight::InFlight;
+use super::page_of_thread::{self, ThreadPage};
 use super::{Ending, Page};
 
-/// The methods that are told apart, and what stands for all others: in the order in which `http`
-/// numbers them, so that nothing has to be looked up.
+/// The methods with counts of their own, and the name for all others. [`method_index`] has the same
+/// order, which is the order of the variants in `http`, so the compiler needs no table.
 const METHODS: [&str; 10] =
     ["OPTIONS", "GET", "POST", "PUT", "DELETE", "HEAD", "TRACE", "CONNECT", "PATCH", "_OTHER"];
 
 const UNKNOWN: u16 = u16::MAX;
 
 thread_local! {
-    /// The requests that have ended and whose responses are not being sent yet. They are counted
-    /// when they are, or when their task gives the loop back: the clock is read once for all of
-    /// them. Until then they are in flight, so that a worker's sudden end takes with it what its
-    /// clients have not been sent, and nothing else.
-    static ENDED: Batch = const { Batch::new() };
+    /// Requests that have ended, and whose responses have not been sent yet. They are counted with
+    /// one reading of the clock when the responses are about to be sent, or when their task yields.
+    /// Until then they are in flight. So if the worker is killed, exactly those requests are lost
+    /// whose responses it has not sent.
+    static ENDED: EndedRequests = const { EndedRequests::new() };
 }
 
 #[derive(Clone, Copy)]
-struct Ended {
+struct EndedRequest {
     began: u64,
-    served: Served,
+    request: InFlight,
     page: Page,
     ending: Ending,
 }
 
-impl Ended {
+impl EndedRequest {
     #[inline]
     fn count(self, now: u64) {
-        self.page.end(self.served.row(), self.ending, now.saturating_sub(self.began));
+        self.page.end(self.request.series(), self.ending, now.saturating_sub(self.began));
     }
 }
 
-/// How many requests may have ended before the clock is read for them.
-const BATCH: usize = 16;
+/// How many requests can end before the clock is read for them.
+const MAX_ENDED: usize = 16;
 
-/// A few requests; mostly one. It needs no destructor, which makes it cheap to come by.
-struct Batch {
-    ended: [Cell<Option<Ended>>; BATCH],
+/// A few requests, usually one. A thread-local without a destructor is cheaper to access.
+struct EndedRequests {
+    ended: [Cell<Option<EndedRequest>>; MAX_ENDED],
     len: Cell<usize>,
 }
 
-impl Batch {
+impl EndedRequests {
     const fn new() -> Self {
-        Self { ended: [const { Cell::new(None) }; BATCH], len: Cell::new(0) }
+        Self { ended: [const { Cell::new(None) }; MAX_ENDED], len: Cell::new(0) }
     }
 
     #[inline]
-    fn push(&self, new: Ended) {
-        if self.len.get() == BATCH {
-            self.make_room();
+    fn push(&self, new: EndedRequest) {
+        if self.len.get() == MAX_ENDED {
+            self.count(IOLoop::present_nanos());
         }
         let len = self.len.get();
-        self.ended[len % BATCH].set(Some(new));
+        self.ended[len % MAX_ENDED].set(Some(new));
         self.len.set(len + 1);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn make_room(&self) {
-        self.count(IOLoop::present_nanos());
-    }
-
-    fn iter(&self) -> impl Iterator<Item = Ended> {
+    fn iter(&self) -> impl Iterator<Item = EndedRequest> {
         self.ended.iter().take(self.len.get()).filter_map(Cell::get)
     }
 
-    /// They have taken until `now`.
+    /// Counts all requests, which end at `now`.
     fn count(&self, now: u64) {
         self.iter().for_each(|one| one.count(now));
         self.len.set(0);
     }
 
-    /// The only one there is, if it is so.
+    /// Removes and returns the request if there is exactly one.
     #[inline]
-    fn take_only(&self) -> Option<Ended> {
+    fn take_only(&self) -> Option<EndedRequest> {
         if self.len.get() != 1 {
             return None;
         }
@@ -93,40 +87,40 @@ impl Batch {
     }
 }
 
-/// Writes the page of a worker.
+/// Writes the page of this thread for one server.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) page: Page,
     slot: Option<SlotPage>,
-    /// The row of each method of each route, and before them, of none. `UNKNOWN` until the first
-    /// request.
-    rows: Box<[Cell<u16>]>,
-    /// What is added to a time of the loop to make it one of the scoreboard.
+    /// The series of each method without a route, then of each method of each route. `UNKNOWN` until
+    /// the first such request.
+    series: Box<[Cell<u16>]>,
+    /// Converts a time of the loop to a time of the scoreboard when added.
     offset: u64,
 }
 
 impl Recorder {
-    /// One that counts for the server, which has so many routes.
+    /// Counts for a server with so many routes.
     pub(crate) fn new(routes: usize) -> Self {
-        Self::with(own::own(), routes)
+        Self::with(page_of_thread::page_of_thread(), routes)
     }
 
-    /// One whose counts nobody reads.
-    pub(crate) fn apart(routes: usize) -> Self {
-        let own = own::apart();
-        own.enter();
-        Self::with(own, routes)
+    /// Counts in a private page, which no reader sees.
+    pub(crate) fn private(routes: usize) -> Self {
+        let page = page_of_thread::private();
+        page.enter();
+        Self::with(page, routes)
     }
 
-    fn with(Own { slot, page, .. }: Own, routes: usize) -> Self {
-        let rows = vec![Cell::new(UNKNOWN); (routes + 1) * METHODS.len()];
+    fn with(ThreadPage { slot, page, .. }: ThreadPage, routes: usize) -> Self {
+        let series = vec![Cell::new(UNKNOWN); (routes + 1) * METHODS.len()];
         let now = Duration::from_millis(SlotPage::now()).as_nanos() as u64;
         let offset = now.wrapping_sub(IOLoop::present_nanos());
-        Self { page, slot, rows: rows.into(), offset }
+        Self { page, slot, series: series.into(), offset }
     }
 
-    /// A request has begun whose head was complete at `began`, and which `route` answers, if one
-    /// does; `pattern` is the text of that.
+    /// Counts a new request, whose head was complete at `began`. `route` is the matching row of the
+    /// route table, if there is one, and `pattern` its pattern.
     #[inline]
     pub(crate) fn begin<'a>(
         &self,
@@ -134,44 +128,44 @@ impl Recorder {
         route: Option<usize>,
         method: &Method,
         pattern: impl FnOnce() -> &'a str,
-    ) -> Served {
+    ) -> InFlight {
         self.page.begin();
-        let method = code(method);
+        let method = method_index(method);
         let index = route.map_or(0, |route| route + 1) * METHODS.len() + method;
-        let row = match self.rows.get(index) {
-            Some(row) if row.get() != UNKNOWN => row.get(),
-            _ => self.find_row(index, METHODS[method], pattern()),
+        let series = match self.series.get(index) {
+            Some(series) if series.get() != UNKNOWN => series.get(),
+            _ => self.find_series(index, METHODS[method], pattern()),
         };
-        Served::new(row, began.wrapping_add(self.offset))
+        InFlight::new(series, began.wrapping_add(self.offset))
     }
 
-    #[cold]
-    fn find_row(&self, index: usize, method: &str, pattern: &str) -> u16 {
-        let row = self.page.route(method, pattern);
-        if let Some(known) = self.rows.get(index) {
-            known.set(row);
+    fn find_series(&self, index: usize, method: &str, pattern: &str) -> u16 {
+        let series = self.page.route(method, pattern);
+        if let Some(known) = self.series.get(index) {
+            known.set(series);
         }
-        row
+        series
     }
 
-    /// The handler of a request is made, or runs, until [`pause`](Self::pause).
+    /// Notes that the handler of `request` runs, until [`pause`](Self::pause).
     #[inline]
-    pub(crate) fn run(&self, serving: Served) {
-        self.page.run(serving);
+    pub(crate) fn run(&self, request: InFlight) {
+        self.page.run(request);
     }
 
+    /// Notes that the handler waits or has ended.
     #[inline]
     pub(crate) fn pause(&self) {
         self.page.pause();
     }
 
-    /// The handler that has run waits. If it took too long to come to that, it is named.
+    /// Names the handler in the log if it blocked the loop before it began to wait.
     #[inline]
     pub(crate) fn wait(&self) {
         IOLoop::after_poll(after_poll);
     }
 
-    /// A connection was accepted.
+    /// Counts an accepted connection.
     pub(crate) fn accepted(&self) {
         self.page.accepted();
         if let Some(slot) = &self.slot {
@@ -179,7 +173,7 @@ impl Recorder {
         }
     }
 
-    /// One has ended.
+    /// Counts the end of a connection.
     pub(crate) fn closed(&self) {
         self.page.closed();
         if let Some(slot) = &self.slot {
@@ -187,17 +181,18 @@ impl Recorder {
         }
     }
 
-    /// A request is over whose head was complete at `began`. It is counted at the next
-    /// [lap](IOLoop::lap), or when its task gives the loop back.
+    /// Ends a request, whose head was complete at `began`. It is counted at the next
+    /// [lap](IOLoop::lap), or when its task yields.
     #[inline]
-    pub(crate) fn end(&self, served: Served, began: u64, ending: Ending) {
+    pub(crate) fn end(&self, request: InFlight, began: u64, ending: Ending) {
         let page = self.page;
-        ENDED.with(|ended| ended.push(Ended { began, served, page, ending }));
+        ENDED.with(|ended| ended.push(EndedRequest { began, request, page, ending }));
         IOLoop::after_poll(after_poll);
     }
 }
 
-fn code(method: &Method) -> usize {
+/// Returns the index of `method` in [`METHODS`].
+fn method_index(method: &Method) -> usize {
     match *method {
         Method::OPTIONS => 0,
         Method::GET => 1,
@@ -212,32 +207,28 @@ fn code(method: &Method) -> usize {
     }
 }
 
-/// Counts the requests that have ended; and says which they were, for the log.
+/// Counts the requests that have ended. If the task blocked the loop, returns their routes for the
+/// log.
 fn after_poll(polled: Polled) -> Option<Box<str>> {
     if !polled.is_slow
-        && let Some(one) = ENDED.with(Batch::take_only)
+        && let Some(one) = ENDED.with(EndedRequests::take_only)
     {
         one.count(polled.ended);
         return None;
     }
-    after_much(polled)
-}
-
-#[inline(never)]
-fn after_much(polled: Polled) -> Option<Box<str>> {
-    let busy = if polled.is_slow { name_requests() } else { None };
+    let names = if polled.is_slow { name_requests() } else { None };
     ENDED.with(|ended| ended.count(polled.ended));
-    busy
+    names
 }
 
-/// The routes of what was served in this call of a task.
-#[cold]
+/// Returns the routes that the task served in this poll, for the log.
 fn name_requests() -> Option<Box<str>> {
-    let page = own::existing()?;
-    let mut rows: Vec<_> = ENDED.with(|ended| ended.iter().map(|one| one.served.row()).collect());
-    // One that waits has not ended.
-    rows.extend(page.last_served().map(Served::row));
-    rows.dedup();
-    let names: Vec<_> = rows.into_iter().filter_map(|row| page.route_name(row)).collect();
+    let page = page_of_thread::existing()?;
+    let mut series: Vec<_> =
+        ENDED.with(|ended| ended.iter().map(|one| one.request.series()).collect());
+    // A request that waits has not ended.
+    series.extend(page.last_served().map(InFlight::series));
+    series.dedup();
+    let names: Vec<_> = series.into_iter().filter_map(|one| page.route_name(one)).collect();
     Some(format!("serving {}", names.join(", ")).into())
 }

@@ -1,4 +1,4 @@
-//! The user's own metrics, as this thread knows them: before there is a page, and after.
+//! The user's metrics of this thread. They can be registered before the thread has a page.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,17 +6,17 @@ use std::rc::Rc;
 use squall_runtime::log;
 
 use super::series::{Description, Values};
-use super::{Page, own};
+use super::{Page, page_of_thread};
 
 thread_local! {
     static REGISTERED: RefCell<Vec<Rc<Entry>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A metric that was registered.
+/// A registered metric.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) description: Description,
-    /// Where it is counted; nowhere before there is a page.
+    /// The words of its value: none until the thread has a page.
     values: Cell<Values>,
 }
 
@@ -27,24 +27,25 @@ impl Entry {
     }
 }
 
-/// Why a metric is not registered.
+/// Why a metric cannot be registered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
-    /// There is one of the name that is of another kind.
+pub(crate) enum RegisterError {
+    /// A metric of the same name has another kind.
     OtherKind,
-    /// There is one of the name that is said to tell something else.
+    /// A metric of the same name has another help text.
     OtherHelp,
+    /// The page is full.
     NoRoom,
 }
 
-/// Registers a metric; the one that there is, if it was registered before.
-pub(crate) fn register(description: Description) -> Result<Rc<Entry>, Refusal> {
+/// Registers a metric, or returns the one that was registered before.
+pub(crate) fn register(description: Description) -> Result<Rc<Entry>, RegisterError> {
     let known = REGISTERED.with_borrow(|registered| find(registered, &description))?;
     if let Some(entry) = known {
         return Ok(entry);
     }
-    let values = match own::existing() {
-        Some(page) => page.series(&description).ok_or(Refusal::NoRoom)?,
+    let values = match page_of_thread::existing() {
+        Some(page) => page.series(&description).ok_or(RegisterError::NoRoom)?,
         None => Values::NOWHERE,
     };
     let entry = Rc::new(Entry { description, values: Cell::new(values) });
@@ -52,25 +53,25 @@ pub(crate) fn register(description: Description) -> Result<Rc<Entry>, Refusal> {
     Ok(entry)
 }
 
-/// Whether one is registered that `fits`.
+/// Whether some registered metric `fits`.
 pub(crate) fn any(fits: impl Fn(&Description) -> bool) -> bool {
     REGISTERED.with_borrow(|registered| registered.iter().any(|entry| fits(&entry.description)))
 }
 
-/// The one that is the same. It must be of the kind of its family, and tell the same.
-fn find(entries: &[Rc<Entry>], new: &Description) -> Result<Option<Rc<Entry>>, Refusal> {
+/// Finds the same metric among `entries`. All metrics of a family must have the same kind and help.
+fn find(entries: &[Rc<Entry>], new: &Description) -> Result<Option<Rc<Entry>>, RegisterError> {
     let mut family =
         entries.iter().filter(|entry| entry.description.family() == new.family()).peekable();
     if family.peek().is_some_and(|entry| entry.description.kind != new.kind) {
-        return Err(Refusal::OtherKind);
+        return Err(RegisterError::OtherKind);
     }
     if family.peek().is_some_and(|entry| entry.description.help != new.help) {
-        return Err(Refusal::OtherHelp);
+        return Err(RegisterError::OtherHelp);
     }
     Ok(family.find(|entry| entry.description.name == new.name).cloned())
 }
 
-/// Has what was registered counted in `page` from now on.
+/// Counts the registered metrics in `page` from now on.
 pub(super) fn attach(page: Page) {
     let entries = REGISTERED.with_borrow(Clone::clone);
     for entry in entries {
@@ -78,8 +79,7 @@ pub(super) fn attach(page: Page) {
             Some(values) => entry.values.set(values),
             None => {
                 let name = &entry.description.name;
-                let text =
-                    format_args!("there is no room for the metric {name}: it is not counted");
+                let text = format_args!("no room for the metric {name}: it is not counted");
                 log::error(log::GENERAL, text);
             }
         }

@@ -1,24 +1,24 @@
-//! The user's own counters, gauges and histograms, as they lie in a page.
+//! The user's counters, gauges and histograms, as words of a page.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::layout::{HISTOGRAM_WORDS, SERIES, SERIES_WORDS, TEXTS, VALUE_WORDS, Word};
-use super::texts::{self, Place};
+use super::texts::{self, TextLocation};
 use super::{MAX_SERIES, Page, add, entries, observe};
 
-/// What a series is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Kind {
-    /// Only grows.
+pub(crate) enum MetricKind {
+    /// A number that only grows.
     Counter,
     /// The bits of an `f64`.
     Gauge,
-    /// How long things took.
+    /// Durations.
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     fn words(self) -> usize {
         match self {
             Self::Counter | Self::Gauge => 1,
@@ -31,33 +31,32 @@ impl Kind {
     }
 }
 
-/// A series as it was registered: its name with its labels, `name{label="value"}`, and what it
-/// tells.
+/// A series as it was registered. Its name includes its labels: `name{label="value"}`.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     pub(crate) name: String,
     pub(crate) help: String,
 }
 
 impl Description {
-    /// The name without the labels.
+    /// Returns the name without the labels.
     pub(crate) fn family(&self) -> &str {
         family(&self.name)
     }
 }
 
-/// The name of a series without its labels.
+/// Returns the name of a series without its labels.
 pub(crate) fn family(name: &str) -> &str {
     name.split_once('{').map_or(name, |(family, _)| family)
 }
 
-/// The words of a series.
+/// The words of the value of a series.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values(&'static [AtomicU64]);
 
 impl Values {
-    /// Where nothing is counted.
+    /// No words: nothing is counted.
     pub(crate) const NOWHERE: Self = Self(&[]);
 
     #[inline]
@@ -92,7 +91,7 @@ impl Values {
 }
 
 impl Page {
-    /// The words of a series, which is given some if it has none. `None`: there is no room.
+    /// Returns the words of a series. Adds the series if it is new. Returns `None` if there is no room.
     pub(crate) fn series(self, description: &Description) -> Option<Values> {
         let Description { kind, name, .. } = description;
         let found =
@@ -100,16 +99,16 @@ impl Page {
         found.map(|(_, values)| values).or_else(|| self.append_series(description))
     }
 
-    /// All series of the page, in the order in which they came.
+    /// Returns all series of the page, in the order of their registration.
     pub(crate) fn each_series(self) -> impl Iterator<Item = (Description, Values)> {
         let count = entries(self.word(Word::Series), MAX_SERIES);
         let entries = self.0[SERIES].chunks_exact(SERIES_WORDS).take(count);
         entries.filter_map(move |entry| {
             let [name, help, kind, offset] = entry else { return None };
             let text = |word: &AtomicU64| {
-                texts::read(&self.0[TEXTS], Place::from_word(word.load(Relaxed)))
+                texts::read(&self.0[TEXTS], TextLocation::from_word(word.load(Relaxed)))
             };
-            let kind = Kind::from_word(kind.load(Relaxed))?;
+            let kind = MetricKind::from_word(kind.load(Relaxed))?;
             let values = self.values(offset.load(Relaxed), kind)?;
             Some((Description { kind, name: text(name), help: text(help) }, values))
         })
@@ -133,14 +132,14 @@ impl Page {
         Some(values)
     }
 
-    fn values(self, offset: u64, kind: Kind) -> Option<Values> {
+    fn values(self, offset: u64, kind: MetricKind) -> Option<Values> {
         let start = usize::try_from(offset).ok()?;
         self.0[VALUE_WORDS].get(start..start.checked_add(kind.words())?).map(Values)
     }
 
-    /// Gauges tell of a state, and that ends with the worker whose it was.
-    pub(super) fn end_gauges(self) {
-        let gauges = self.each_series().filter(|(entry, _)| entry.kind == Kind::Gauge);
+    /// Sets all gauges to 0. A gauge describes a state, which ends with its process.
+    pub(super) fn reset_gauges(self) {
+        let gauges = self.each_series().filter(|(entry, _)| entry.kind == MetricKind::Gauge);
         gauges.for_each(|(_, values)| values.set(0.0_f64.to_bits()));
     }
 }

@@ -6,128 +6,84 @@ use std::fs;
 use squall_runtime::IOLoop;
 use squall_runtime::process::{SlotPage, State};
 
-use super::histogram::Counts;
-use super::own;
-use super::reading::{Reading, RouteName, RouteReading, SeriesReading, Value, WebSockets};
+use super::Page;
+use super::page_of_thread::pages;
+use super::reading::{Reading, Requests, RouteName, SeriesReading, Totals, Value};
 use super::series::family;
-use super::{CLASSES, Page};
 
-/// A server at one moment: what its workers do, and what they have counted together, those that
-/// have ended included.
-#[derive(Clone, Debug)]
+/// A server at one moment: the state of its workers, and the counts of all of them, including those
+/// that have ended.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
-    /// By number. A worker and the one that replaces it are both here while they both are.
-    pub(crate) workers: Vec<Worker>,
-    pub(crate) in_flight: u64,
-    pub(crate) accepted: u64,
-    pub(crate) connections: u64,
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
-    pub(crate) refused: u64,
-    /// Requests that have ended with their worker.
-    pub(crate) lost: u64,
-    pub(crate) websockets: WebSockets,
+    /// In the order of their numbers. During a replacement, the old and the new worker have the same
+    /// number.
+    pub(crate) workers: Vec<WorkerState>,
+    pub(crate) totals: Totals,
     pub(crate) routes: BTreeMap<RouteName, Requests>,
-    /// Those of a family stand together, in the order in which the first of each came.
+    /// The series of a family are next to each other. The families are in the order of their
+    /// registration.
     pub(crate) series: Vec<SeriesReading>,
 }
 
-/// One process, or a place where there is none.
+/// A worker process, or a slot without one.
 #[derive(Clone, Debug)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerState {
     pub(crate) number: usize,
     pub(crate) state: State,
     pub(crate) pid: Option<u32>,
     pub(crate) generation: u64,
     pub(crate) uptime_ms: u64,
-    /// How many processes of this page have ended other than they should.
+    /// How many processes of this slot have ended unexpectedly.
     pub(crate) restarts: u64,
-    /// Counted on this page, by the processes before this one as well.
+    /// The requests of all processes that have used this page.
     pub(crate) requests: u64,
     pub(crate) in_flight: u64,
     pub(crate) connections: u64,
     /// Resident memory, in bytes.
     pub(crate) memory: Option<u64>,
-    /// For how long its loop has been in the turn it is in. `None`: it waits.
+    /// The duration of the current turn of its loop. `None` while the loop waits.
     pub(crate) busy_ms: Option<u64>,
-    /// What its handler answers that runs right now, and since when.
+    /// The request whose handler is running, and since when.
     pub(crate) serving: Option<(RouteName, u64)>,
-}
-
-/// Requests that were counted together.
-#[derive(Clone, Debug)]
-pub(crate) struct Requests {
-    pub(crate) classes: [u64; CLASSES],
-    pub(crate) times: Counts,
 }
 
 impl Summary {
     /// Reads all pages.
     pub(crate) fn gather() -> Self {
-        // What has ended in the task that asks is to be among it.
+        // Counts the requests that have ended in the calling task.
         IOLoop::lap();
-        Self::of(own::pages())
+        Self::of(pages())
     }
 
     fn of(pages: Vec<(SlotPage, Page)>) -> Self {
-        let mut summary = Self::empty();
+        let mut summary = Self::default();
         let now = SlotPage::now();
         for (slot, page) in pages {
-            let reading = page.read();
-            // What tells of a state is over once its process has ended, also while the next one
-            // has not begun to write.
+            let mut reading = page.read();
+            // A state ends with its process, even before the next process has taken over the page.
             let is_alive = slot.pid().is_some() && reading.lost.is_of(slot.generation());
-            summary.workers.push(Worker::of(slot, &reading, is_alive, now));
-            summary.add(reading, is_alive);
+            if !is_alive {
+                reading.end_process();
+            }
+            summary.workers.push(WorkerState::of(slot, &reading, now));
+            summary.add(reading);
         }
         summary.workers.sort_by_key(|worker| (worker.number, worker.generation));
         summary.forget_empty_pages();
         summary
     }
 
-    pub(crate) fn empty() -> Self {
-        Self {
-            workers: Vec::new(),
-            in_flight: 0,
-            accepted: 0,
-            connections: 0,
-            received: 0,
-            sent: 0,
-            refused: 0,
-            lost: 0,
-            websockets: WebSockets::default(),
-            routes: BTreeMap::new(),
-            series: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, reading: Reading, is_alive: bool) {
-        if is_alive {
-            self.in_flight += reading.in_flight;
-            self.connections += reading.connections;
-            self.lost += reading.lost.count();
-        } else {
-            self.lost += reading.lost.count() + reading.in_flight;
-        }
-        self.accepted += reading.accepted;
-        self.received += reading.received;
-        self.sent += reading.sent;
-        self.refused += reading.refused;
-        self.websockets.add(&reading.websockets, is_alive);
-        for RouteReading { name, classes, times } in reading.routes {
-            self.routes.entry(name).or_insert_with(Requests::none).add(&classes, &times);
+    fn add(&mut self, reading: Reading) {
+        self.totals.add(&reading.totals);
+        for (name, requests) in reading.routes {
+            self.routes.entry(name).or_insert_with(Requests::none).add(&requests);
         }
         for series in reading.series {
-            self.add_series(series, is_alive);
+            self.add_series(series);
         }
     }
 
-    fn add_series(&mut self, mut new: SeriesReading, is_alive: bool) {
-        if let Value::Gauge(value) = &mut new.value
-            && !is_alive
-        {
-            *value = 0.0;
-        }
+    fn add_series(&mut self, new: SeriesReading) {
         if let Some(sum) = self.series.iter_mut().find(|sum| sum.name == new.name) {
             return sum.value.add(&new.value);
         }
@@ -136,7 +92,7 @@ impl Summary {
         self.series.insert(after.unwrap_or(self.series.len()), new);
     }
 
-    /// A slot has two pages. One without a process says nothing where the other has one.
+    /// Removes the page without a process from each slot whose other page has one.
     fn forget_empty_pages(&mut self) {
         let restarts = self.workers.iter().map(|worker| (worker.number, worker.restarts));
         let mut of_slot = BTreeMap::new();
@@ -154,26 +110,41 @@ impl Summary {
         }
     }
 
-    /// All requests together.
+    /// Returns the requests of all routes together.
     pub(crate) fn requests(&self) -> Requests {
         let mut all = Requests::none();
-        self.routes.values().for_each(|requests| all.add(&requests.classes, &requests.times));
+        self.routes.values().for_each(|requests| all.add(requests));
         all
     }
 
-    /// How many workers are in this state.
+    /// Returns how many workers are in `state`.
     pub(crate) fn count(&self, state: State) -> usize {
         self.workers.iter().filter(|worker| worker.state == state).count()
     }
 }
 
-impl Worker {
-    fn of(slot: SlotPage, reading: &Reading, is_alive: bool, now: u64) -> Self {
+impl Reading {
+    /// Ends everything that describes a state, because the process has ended. Its requests in flight
+    /// are lost.
+    fn end_process(&mut self) {
+        self.serving = None;
+        self.totals.lost += std::mem::take(&mut self.totals.in_flight);
+        self.totals.connections = 0;
+        self.totals.websockets.open = 0;
+        for series in &mut self.series {
+            if let Value::Gauge(value) = &mut series.value {
+                *value = 0.0;
+            }
+        }
+    }
+}
+
+impl WorkerState {
+    fn of(slot: SlotPage, reading: &Reading, now: u64) -> Self {
         let pid = slot.pid();
-        let alive = |count| if is_alive { count } else { 0 };
-        let serving = reading.serving.filter(|_| is_alive).and_then(|served| {
-            let route = reading.routes.get(usize::from(served.row()))?;
-            Some((route.name.clone(), now.saturating_sub(served.since_ms())))
+        let serving = reading.serving.and_then(|request| {
+            let (name, _) = reading.routes.get(usize::from(request.series()))?;
+            Some((name.clone(), now.saturating_sub(request.since_ms())))
         });
         Self {
             number: slot.slot(),
@@ -182,9 +153,9 @@ impl Worker {
             generation: slot.generation(),
             uptime_ms: pid.map_or(0, |_| now.saturating_sub(slot.started())),
             restarts: slot.restarts(),
-            requests: reading.routes.iter().map(RouteReading::count).sum(),
-            in_flight: alive(reading.in_flight),
-            connections: alive(reading.connections),
+            requests: reading.routes.iter().map(|(_, requests)| requests.count()).sum(),
+            in_flight: reading.totals.in_flight,
+            connections: reading.totals.connections,
             memory: pid.and_then(resident_memory),
             busy_ms: pid.and(slot.turn()).map(|turn| now.saturating_sub(turn)),
             serving,
@@ -192,27 +163,12 @@ impl Worker {
     }
 }
 
-impl Requests {
-    fn none() -> Self {
-        Self { classes: [0; CLASSES], times: Counts::new() }
-    }
-
-    fn add(&mut self, classes: &[u64; CLASSES], times: &Counts) {
-        self.classes.iter_mut().zip(classes).for_each(|(sum, count)| *sum += count);
-        self.times.add(times);
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.classes.iter().sum()
-    }
-}
-
 impl Value {
-    /// Two of one name that are of different kinds are none that this process has registered.
+    /// Adds `other`, unless it is of another kind. Only a broken worker writes such a value.
     fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Counter(sum), Self::Counter(count)) => *sum = sum.wrapping_add(*count),
-            // Who has nothing to tell is left out.
+            // NaN is left out of the sum.
             (Self::Gauge(sum), Self::Gauge(value)) if sum.is_nan() => *sum = *value,
             (Self::Gauge(_), Self::Gauge(value)) if value.is_nan() => {}
             (Self::Gauge(sum), Self::Gauge(value)) => *sum += value,
@@ -222,7 +178,7 @@ impl Value {
     }
 }
 
-/// The memory of a process that is not swapped out, in bytes, where the system tells.
+/// Returns the resident memory of a process in bytes, where the system supports it.
 fn resident_memory(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
 use super::reading::Value;
-use super::series::{Description, Kind};
+use super::series::{Description, MetricKind};
 use super::*;
 
 pub(super) fn page() -> Page {
@@ -11,8 +11,8 @@ pub(super) fn page() -> Page {
     page
 }
 
-fn description(kind: Kind, name: &str) -> Description {
-    Description { kind, name: name.to_owned(), help: format!("what {name} is") }
+fn description(kind: MetricKind, name: &str) -> Description {
+    Description { kind, name: name.to_owned(), help: format!("The help of {name}.") }
 }
 
 #[test]
@@ -34,19 +34,21 @@ fn requests_are_counted_by_route_and_class() {
     page.begin();
 
     let reading = page.read();
-    assert_eq!(reading.in_flight, 1);
-    let [_, get, post] = &reading.routes[..] else { panic!("{reading:?}") };
-    assert_eq!((get.name.method.as_str(), get.name.route.as_str()), ("GET", "/users/{id}"));
+    assert_eq!(reading.totals.in_flight, 1);
+    let [_, (get_name, get), (post_name, post)] = &reading.routes[..] else {
+        panic!("{reading:?}")
+    };
+    assert_eq!((get_name.method.as_str(), get_name.route.as_str()), ("GET", "/users/{id}"));
     assert_eq!((get.classes, get.count()), ([0, 0, 2, 0, 1, 2, 0], 5));
     assert_eq!(
         (get.times.count(), get.times.sum_nanos, get.times.max_nanos),
         (5, 3_003_007, 3_000_000)
     );
-    assert_eq!((post.name.method.as_str(), post.classes[0]), ("POST", 1));
+    assert_eq!((post_name.method.as_str(), post.classes[0]), ("POST", 1));
 }
 
 #[test]
-fn a_route_has_one_row_however_often_it_is_asked_for() {
+fn a_route_has_one_series() {
     let page = page();
     let first = page.route("GET", "/");
     assert_eq!(page.route("GET", "/"), first);
@@ -56,20 +58,20 @@ fn a_route_has_one_row_however_often_it_is_asked_for() {
 }
 
 #[test]
-fn routes_beyond_the_last_row_are_counted_together() {
+fn routes_beyond_the_limit_are_counted_together() {
     let page = page();
-    let rows: Vec<u16> = (0..600).map(|route| page.route("GET", &format!("/{route}"))).collect();
-    assert_eq!(rows[MAX_ROUTES - 2], MAX_ROUTES as u16 - 1);
-    assert!(rows[MAX_ROUTES - 1..].iter().all(|&row| row == OTHER));
-    assert_eq!(page.route("GET", "/7"), rows[7]);
+    let series: Vec<u16> = (0..600).map(|route| page.route("GET", &format!("/{route}"))).collect();
+    assert_eq!(series[MAX_ROUTES - 2], MAX_ROUTES as u16 - 1);
+    assert!(series[MAX_ROUTES - 1..].iter().all(|&one| one == OTHER));
+    assert_eq!(page.route("GET", "/7"), series[7]);
     page.begin();
     page.end(OTHER, Ending::of(StatusCode::OK), 0);
-    assert_eq!(page.read().routes[0].classes[2], 1);
-    assert_eq!(page.read().routes[0].name.route, "(other routes)");
+    assert_eq!(page.read().routes[0].1.classes[2], 1);
+    assert_eq!(page.read().routes[0].0.route, "(other routes)");
 }
 
 #[test]
-fn long_names_that_find_no_room_are_counted_together() {
+fn names_that_are_too_long_are_counted_together() {
     let page = page();
     let long = "x".repeat(40_000);
     assert_ne!(page.route("GET", &long), OTHER);
@@ -78,58 +80,58 @@ fn long_names_that_find_no_room_are_counted_together() {
 }
 
 #[test]
-fn who_comes_after_one_that_died_goes_on_counting_and_has_nothing_in_flight() {
+fn the_next_process_continues_the_counts_and_resets_the_state() {
     let page = page();
-    let row = page.route("GET", "/");
-    let jobs = page.series(&description(Kind::Counter, "jobs_total")).unwrap();
-    let queue = page.series(&description(Kind::Gauge, "queue")).unwrap();
+    let series = page.route("GET", "/");
+    let jobs = page.series(&description(MetricKind::Counter, "jobs_total")).unwrap();
+    let queue = page.series(&description(MetricKind::Gauge, "queue")).unwrap();
     page.accepted();
     page.begin();
-    page.end(row, Ending::of(StatusCode::OK), 0);
+    page.end(series, Ending::of(StatusCode::OK), 0);
     page.begin();
-    page.run(Served::new(row, 7 << 30));
+    page.run(InFlight::new(series, 7 << 30));
     jobs.add(3);
     queue.set(5.0_f64.to_bits());
-    assert_eq!(page.serving(), Some(Served::new(row, 7 << 30)));
+    assert_eq!(page.serving(), Some(InFlight::new(series, 7 << 30)));
 
     page.enter(2);
-    assert_eq!((page.in_flight(), page.serving(), page.read().lost.count()), (0, None, 1));
+    assert_eq!((page.requests_in_flight(), page.serving(), page.read().lost.count()), (0, None, 1));
     assert!(page.read().lost.is_of(2));
-    assert_eq!((page.read().accepted, page.read().connections), (1, 0));
-    assert_eq!(page.route("GET", "/"), row);
-    assert_eq!(page.read().routes[usize::from(row)].classes[2], 1);
-    page.series(&description(Kind::Counter, "jobs_total")).unwrap().add(1);
-    let series = page.read().series;
-    assert!(matches!(series[0].value, Value::Counter(4)), "{series:?}");
-    assert!(matches!(series[1].value, Value::Gauge(0.0)), "{series:?}");
+    assert_eq!((page.read().totals.accepted, page.read().totals.connections), (1, 0));
+    assert_eq!(page.route("GET", "/"), series);
+    assert_eq!(page.read().routes[usize::from(series)].1.classes[2], 1);
+    page.series(&description(MetricKind::Counter, "jobs_total")).unwrap().add(1);
+    let metrics = page.read().series;
+    assert!(matches!(metrics[0].value, Value::Counter(4)), "{metrics:?}");
+    assert!(matches!(metrics[1].value, Value::Gauge(0.0)), "{metrics:?}");
 }
 
 #[test]
-fn series_are_told_apart_by_name_and_find_room_until_there_is_none() {
+fn series_have_room_until_the_page_is_full() {
     let page = page();
     let names = Cell::new(0);
     let new = |kind| {
         names.set(names.get() + 1);
         page.series(&description(kind, &format!("series_{}", names.get())))
     };
-    let histograms = std::iter::from_fn(|| new(Kind::Histogram)).count();
-    let counters = std::iter::from_fn(|| new(Kind::Counter)).count();
+    let histograms = std::iter::from_fn(|| new(MetricKind::Histogram)).count();
+    let counters = std::iter::from_fn(|| new(MetricKind::Counter)).count();
     assert!(histograms > 50, "{histograms}");
-    assert!(counters < histogram::BUCKETS, "{counters} where no histogram fits");
+    assert!(counters < histogram::BUCKETS, "{counters} counters after the last histogram");
     assert_eq!(page.read().series.len(), histograms + counters);
-    assert!(page.series(&description(Kind::Histogram, "series_1")).is_some(), "it is there");
+    assert!(page.series(&description(MetricKind::Histogram, "series_1")).is_some(), "it exists");
 }
 
 #[test]
-fn of_what_takes_little_there_is_a_limit_in_number() {
+fn the_number_of_series_is_limited() {
     let page = page();
     let made =
-        (0..).map_while(|n| page.series(&description(Kind::Gauge, &format!("g{n}")))).count();
+        (0..).map_while(|n| page.series(&description(MetricKind::Gauge, &format!("g{n}")))).count();
     assert_eq!(made, MAX_SERIES);
 }
 
 #[test]
-fn a_page_that_holds_anything_can_be_read() {
+fn a_page_with_arbitrary_words_can_be_read() {
     let words: Vec<_> = (0..PAGE_WORDS).map(|_| AtomicU64::new(u64::MAX)).collect();
     let page = Page::new(words.leak()).unwrap();
     assert_eq!(page.read().routes.len(), MAX_ROUTES);

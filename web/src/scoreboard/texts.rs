@@ -1,14 +1,14 @@
-//! Texts in words: names of routes and metrics, written once and read by other processes.
+//! Texts in words: the names of routes and metrics, written once and read by other processes.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const BYTES: usize = size_of::<u64>();
 
-/// Where a text lies: an offset and a length in bytes, in one word.
+/// The location of a text: its offset and its length in bytes, in one word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Place(u64);
+pub(super) struct TextLocation(u64);
 
-impl Place {
+impl TextLocation {
     pub(super) fn from_word(word: u64) -> Self {
         Self(word)
     }
@@ -26,9 +26,8 @@ impl Place {
     }
 }
 
-/// Appends `text` to `area`, of which `used` says how many bytes are taken. `None`: there is no
-/// room.
-pub(super) fn push(area: &[AtomicU64], used: &AtomicU64, text: &str) -> Option<Place> {
+/// Appends `text` to `area`, whose first `used` bytes are taken. Returns `None` if there is no room.
+pub(super) fn push(area: &[AtomicU64], used: &AtomicU64, text: &str) -> Option<TextLocation> {
     let offset = used.load(Relaxed) as usize;
     let words = area.get(offset / BYTES..)?;
     if text.len() > words.len() * BYTES {
@@ -41,15 +40,15 @@ pub(super) fn push(area: &[AtomicU64], used: &AtomicU64, text: &str) -> Option<P
     }
     let end = offset + text.len().next_multiple_of(BYTES);
     used.store(end as u64, Relaxed);
-    Some(Place((offset as u64) << 32 | text.len() as u64))
+    Some(TextLocation((offset as u64) << 32 | text.len() as u64))
 }
 
-/// The text at `place`. What cannot be there, for a page may be anything after a worker has run
-/// wild, is read as far as it goes.
-pub(super) fn read(area: &[AtomicU64], place: Place) -> String {
-    let words = area.iter().skip(place.offset() / BYTES);
+/// Reads the text at `location`. A broken worker may have written anything, so a location outside
+/// `area` gives only the bytes inside it.
+pub(super) fn read(area: &[AtomicU64], location: TextLocation) -> String {
+    let words = area.iter().skip(location.offset() / BYTES);
     let bytes = words.flat_map(|word| word.load(Relaxed).to_ne_bytes());
-    let bytes: Vec<u8> = bytes.take(place.len()).collect();
+    let bytes: Vec<u8> = bytes.take(location.len()).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_come_back_as_they_were_until_there_is_no_room() {
+    fn texts_are_read_as_they_were_written_until_there_is_no_room() {
         let area: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(0)).collect();
         let used = AtomicU64::new(0);
         let long = push(&area, &used, "GET /größe").unwrap();
@@ -67,16 +66,17 @@ mod tests {
         assert_eq!(push(&area, &used, "123456789"), None);
         let last = push(&area, &used, "x").unwrap();
         assert_eq!(push(&area, &used, "y"), None);
-        for (place, text) in [(long, "GET /größe"), (empty, ""), (short, "12345678"), (last, "x")]
+        for (location, text) in
+            [(long, "GET /größe"), (empty, ""), (short, "12345678"), (last, "x")]
         {
-            assert_eq!(read(&area, Place::from_word(place.to_word())), text);
+            assert_eq!(read(&area, TextLocation::from_word(location.to_word())), text);
         }
     }
 
     #[test]
-    fn a_place_that_is_none_is_read_as_far_as_it_goes() {
+    fn a_location_outside_the_area_is_cut() {
         let area = [AtomicU64::new(u64::from_ne_bytes(*b"abcdefgh"))];
-        assert_eq!(read(&area, Place::from_word(u64::from(u32::MAX))), "abcdefgh");
-        assert_eq!(read(&area, Place::from_word(u64::MAX)), "");
+        assert_eq!(read(&area, TextLocation::from_word(u64::from(u32::MAX))), "abcdefgh");
+        assert_eq!(read(&area, TextLocation::from_word(u64::MAX)), "");
     }
 }

@@ -54,7 +54,7 @@ impl Service {
     #[track_caller]
     pub(super) fn control() -> Self {
         let application = control::application();
-        let recorder = Recorder::apart(application.routes().len());
+        let recorder = Recorder::private(application.routes().len());
         Self::counted(application, Settings::default(), recorder, Location::caller())
     }
 
@@ -120,8 +120,8 @@ impl Service {
 
 /// Asks middleware as well, and keeps to the time limit of the handler.
 async fn answer_through(service: Rc<Service>, mut cx: Context) -> Answered {
-    let (connection, served) = (cx.connection(), cx.served());
-    let outcome = drive(connection, served, service.application.call(&mut cx)).await;
+    let (connection, in_flight) = (cx.connection(), cx.in_flight());
+    let outcome = drive(connection, in_flight, service.application.call(&mut cx)).await;
     Answered { cx, outcome }
 }
 
@@ -137,15 +137,15 @@ impl Service {
         }
         let route = cx.row();
         let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
-        let served = self.worker.recorder.begin(cx.began(), route, cx.method(), pattern);
-        cx.set_served(served);
+        let in_flight = self.worker.recorder.begin(cx.began(), route, cx.method(), pattern);
+        cx.set_in_flight(in_flight);
     }
 
     /// Has it answered.
     #[inline(always)]
     pub(super) fn answer(self: &Rc<Self>, cx: Context) -> RunningHandler {
         // Cloning the handler is the user's code, and may block as well.
-        self.worker.recorder.run(cx.served());
+        self.worker.recorder.run(cx.in_flight());
         let started =
             if self.is_direct { self.application.start(cx) } else { Started::CallInstead(cx) };
         match started {
@@ -160,7 +160,7 @@ impl Service {
         // Errors are printed, and what was kept with the request is dropped: by code of the user.
         let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
         self.worker.count_request();
-        self.worker.recorder.end(cx.served(), cx.began(), cx.ending());
+        self.worker.recorder.end(cx.in_flight(), cx.began(), cx.ending());
         if let Conclusion::Upgrade(Upgrade::WebSocket(serve)) = conclusion {
             return Conclusion::WebSocket(serve, cx);
         }

@@ -8,7 +8,7 @@ use squall_runtime::{Adoption, Adoptions, IOLoop, Listener, Sockets, log, sleep}
 use super::accept::{self, PAUSE};
 use super::{Accepting, HTTPServer, Service};
 use crate::scoreboard::PAGE_WORDS;
-use crate::scoreboard::describe::describe;
+use crate::scoreboard::reading::describe;
 
 /// How much longer than the requests in flight a worker may take to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);

@@ -7,11 +7,11 @@ use squall_runtime::process::State;
 
 use crate::observe::metrics::state_name;
 use crate::scoreboard::histogram::Counts;
-use crate::scoreboard::summary::{Summary, Worker};
+use crate::scoreboard::summary::{Summary, WorkerState};
 
 use super::rates::Since;
 
-/// How many routes are shown.
+/// The number of routes on the page.
 const ROUTES: usize = 50;
 
 const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -23,7 +23,7 @@ th{color:#666;font-weight:normal}.t{text-align:left}.bad{color:#b00}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#111}th,td{border-color:#333}}\
 </style></head><body>\n";
 
-/// The page that shows `summary`, with the rates `since` an earlier moment.
+/// Renders the page that shows `summary`, with the rates `since` an earlier moment.
 pub(super) fn show(summary: &Summary, since: Option<&Since<'_>>) -> String {
     let mut html = HEAD.to_owned();
     totals(&mut html, summary, since);
@@ -40,7 +40,7 @@ fn totals(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
     });
     let rate = rate(since.map(|since| since.of_all(all.count())));
     let ready = summary.count(State::Ready);
-    let lost = match summary.lost {
+    let lost = match summary.totals.lost {
         0 => String::new(),
         lost => format!(", <span class=bad>{lost} lost with their worker</span>"),
     };
@@ -50,15 +50,15 @@ fn totals(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
         "<h1>{} requests</h1><p>{rate} per second{window}, {} in flight, {} connections, {ready} workers \
          ready, {} received, {} sent{lost}; {}</p>",
         all.count(),
-        summary.in_flight,
-        summary.connections,
-        bytes(summary.received),
-        bytes(summary.sent),
+        summary.totals.in_flight,
+        summary.totals.connections,
+        bytes(summary.totals.received),
+        bytes(summary.totals.sent),
         times(&all.times),
     );
 }
 
-fn workers(html: &mut String, workers: &[Worker]) {
+fn workers(html: &mut String, workers: &[WorkerState]) {
     html.push_str(
         "<table><tr><th>worker<th>pid<th class=t>state<th>up<th>restarts<th>memory<th>connections\
          <th>in flight<th>requests<th class=t>serving</tr>\n",
@@ -86,7 +86,7 @@ fn workers(html: &mut String, workers: &[Worker]) {
     html.push_str("</table>\n");
 }
 
-/// Where most of the time goes, first.
+/// The routes that take the most time come first.
 fn routes(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
     html.push_str(
         "<table><tr><th class=t>method<th class=t>route<th>requests<th>per second<th>4xx<th>5xx\
@@ -142,7 +142,7 @@ fn bad(count: u64) -> &'static str {
     if count > 0 { " class=bad" } else { "" }
 }
 
-/// Patterns are the program's own, but may hold anything.
+/// Patterns come from the program, but may have any characters.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

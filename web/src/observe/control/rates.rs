@@ -1,22 +1,22 @@
-//! How many requests there were per second, lately.
+//! The requests per second in the last few seconds.
 //!
-//! What was shown to one viewer serves the others as well, so that two who look in turns do not
-//! have each other see the rate of half a moment.
+//! All viewers share the earlier counts. So two viewers that refresh shortly after one another do
+//! not see the rate of a fraction of a second.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::scoreboard::reading::RouteName;
-use crate::scoreboard::summary::{Requests, Summary};
+use crate::scoreboard::reading::{Requests, RouteName};
+use crate::scoreboard::summary::Summary;
 
-/// A rate is of no shorter time than this: somewhat less than what the page waits between two.
+/// The shortest time that a rate covers: a little less than the page waits before it refreshes.
 const SHORTEST: Duration = Duration::from_millis(1500);
 
-/// What was counted this shortly before says the same.
-const APART: Duration = Duration::from_millis(500);
+/// Counts are kept at least this far apart.
+const MIN_DISTANCE: Duration = Duration::from_millis(500);
 
-/// What was counted, at some moments.
+/// The counts of some recent moments.
 #[derive(Default)]
 pub(super) struct Rates(RefCell<VecDeque<Counted>>);
 
@@ -33,8 +33,8 @@ pub(super) struct Since<'a> {
 }
 
 impl Rates {
-    /// Calls `show` with the latest moment that is long enough ago, if there is one, and notes this
-    /// one.
+    /// Calls `show` with the latest moment that is long enough ago, if there is one. Keeps the counts of
+    /// this moment for later calls.
     pub(super) fn since<R>(
         &self,
         now: Instant,
@@ -51,7 +51,8 @@ impl Rates {
             .filter(|counted| is_old(counted))
             .map(|before| Since { time: now.saturating_duration_since(before.at), before });
         let shown = show(since.as_ref());
-        if counted.back().is_none_or(|last| now.saturating_duration_since(last.at) >= APART) {
+        if counted.back().is_none_or(|last| now.saturating_duration_since(last.at) >= MIN_DISTANCE)
+        {
             counted.push_back(Counted::of(now, summary));
         }
         shown
@@ -67,12 +68,12 @@ impl Counted {
 }
 
 impl Since<'_> {
-    /// The rate of all requests, of which there are `now` so many.
+    /// Returns the rate of all requests. `now` is their present number.
     pub(super) fn of_all(&self, now: u64) -> f64 {
         self.rate(now, self.before.all)
     }
 
-    /// That of a route.
+    /// Returns the rate of the requests to a route. `now` is their present number.
     pub(super) fn of_route(&self, name: &RouteName, now: u64) -> f64 {
         self.rate(now, self.before.routes.get(name).copied().unwrap_or(0))
     }
@@ -85,20 +86,20 @@ impl Since<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoreboard::CLASSES;
+
     use crate::scoreboard::histogram::Counts;
 
-    /// A server that has answered 10 requests a second.
+    /// A server with 10 requests a second.
     fn summary(millis: u64) -> Summary {
-        let mut classes = [0; CLASSES];
+        let mut classes = [0; 7];
         classes[2] = millis / 100;
         let name = RouteName { route: "/".to_owned(), method: "GET".to_owned() };
-        let mut summary = Summary::empty();
+        let mut summary = Summary::default();
         summary.routes.insert(name, Requests { classes, times: Counts::new() });
         summary
     }
 
-    /// The rate that somebody is shown, and of which time.
+    /// Returns the rate that a viewer sees, and the time that it covers.
     fn look(rates: &Rates, start: Instant, millis: u64) -> Option<(f64, u128)> {
         let summary = summary(millis);
         let (name, requests) = summary.routes.first_key_value().unwrap();
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_is_shown_the_rate_since_the_last_refresh() {
+    fn a_viewer_sees_the_rate_since_the_last_refresh() {
         let (rates, start) = (Rates::default(), Instant::now());
         assert_eq!(look(&rates, start, 0), None);
         assert_eq!(look(&rates, start, 2_000), Some((10.0, 2_000)));
@@ -128,7 +129,7 @@ mod tests {
                 let shown = look(&rates, start, turn * 2_000 + viewer);
                 if turn > 0 {
                     let (rate, millis) = shown.unwrap();
-                    // As exact as one request is.
+                    // Exact to one request.
                     assert!((rate - 10.0).abs() < 0.6, "{rate}");
                     assert!((1_500..=2_500).contains(&millis), "{millis}");
                 }

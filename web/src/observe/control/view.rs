@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::observe::metrics::{STATUSES, state_name};
 use crate::scoreboard::histogram::{Counts, bound};
-use crate::scoreboard::reading::{RouteName, Value, WebSockets};
-use crate::scoreboard::summary::{Requests, Summary, Worker};
+use crate::scoreboard::reading::{Requests, RouteName, Value, WebSockets};
+use crate::scoreboard::summary::{Summary, WorkerState};
 
-/// See [`view`](super::json).
+/// The JSON document of [`json`](super::json).
 #[derive(Serialize)]
 pub(super) struct View<'a> {
     version: &'static str,
@@ -75,7 +75,7 @@ struct RequestsView {
     duration: DurationView,
 }
 
-/// In seconds.
+/// All durations are in seconds.
 #[derive(Serialize)]
 struct DurationView {
     sum: f64,
@@ -84,7 +84,7 @@ struct DurationView {
     p90: Option<f64>,
     p99: Option<f64>,
     max: f64,
-    /// The upper bounds of the buckets that hold any, and how many they hold.
+    /// The upper bounds and the counts of all buckets that are not empty.
     buckets: Vec<(Option<f64>, u64)>,
 }
 
@@ -92,12 +92,12 @@ struct DurationView {
 struct MetricView<'a> {
     name: &'a str,
     help: &'a str,
-    value: MetricValue,
+    value: MetricValueView,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum MetricValue {
+enum MetricValueView {
     Counter(u64),
     Gauge(f64),
     Histogram(DurationView),
@@ -107,26 +107,26 @@ impl<'a> View<'a> {
     pub(super) fn of(summary: &'a Summary) -> Self {
         let mut routes: Vec<_> =
             summary.routes.iter().filter(|(_, requests)| requests.count() > 0).collect();
-        // Where most of the time goes, first.
+        // The routes that take the most time come first.
         routes.sort_by_key(|(_, requests)| std::cmp::Reverse(requests.times.sum_nanos));
         Self {
             version: env!("CARGO_PKG_VERSION"),
             workers: summary.workers.iter().map(WorkerView::of).collect(),
             requests: RequestsView::of(&summary.requests()),
-            in_flight: summary.in_flight,
-            connections: summary.connections,
-            accepted: summary.accepted,
-            refused: summary.refused,
-            lost: summary.lost,
-            received_bytes: summary.received,
-            sent_bytes: summary.sent,
-            websockets: WebSocketsView::of(&summary.websockets),
+            in_flight: summary.totals.in_flight,
+            connections: summary.totals.connections,
+            accepted: summary.totals.accepted,
+            refused: summary.totals.refused,
+            lost: summary.totals.lost,
+            received_bytes: summary.totals.received,
+            sent_bytes: summary.totals.sent,
+            websockets: WebSocketsView::of(&summary.totals.websockets),
             routes: routes.into_iter().map(RouteView::of).collect(),
             metrics: (summary.series.iter())
                 .map(|series| MetricView {
                     name: &series.name,
                     help: &series.help,
-                    value: MetricValue::of(&series.value),
+                    value: MetricValueView::of(&series.value),
                 })
                 .collect(),
         }
@@ -148,7 +148,7 @@ impl WebSocketsView {
 }
 
 impl<'a> WorkerView<'a> {
-    fn of(worker: &'a Worker) -> Self {
+    fn of(worker: &'a WorkerState) -> Self {
         let seconds = |millis: u64| millis as f64 / 1e3;
         Self {
             number: worker.number,
@@ -206,7 +206,7 @@ impl DurationView {
     }
 }
 
-impl MetricValue {
+impl MetricValueView {
     fn of(value: &Value) -> Self {
         match value {
             Value::Counter(count) => Self::Counter(*count),

@@ -8,16 +8,16 @@ use squall_runtime::process::State;
 use crate::scoreboard::histogram::{BUCKETS, Counts, bound};
 use crate::scoreboard::reading::{RouteName, SeriesReading, Value, WebSockets};
 use crate::scoreboard::series::family;
-use crate::scoreboard::summary::{Summary, Worker};
+use crate::scoreboard::summary::{Summary, WorkerState};
 
-/// The label of each class of status.
+/// The value of the `status` label for each class of status.
 pub(crate) const STATUSES: [&str; 7] = ["incomplete", "1xx", "2xx", "3xx", "4xx", "5xx", "499"];
 
-/// Which of the bounds between buckets are told: powers of two of microseconds, from 64 µs to
+/// The exponents of the bucket bounds that are written: powers of two of microseconds, from 64 µs to
 /// 67 s.
-const TOLD: std::ops::RangeInclusive<u32> = 6..=26;
+const BOUNDS: std::ops::RangeInclusive<u32> = 6..=26;
 
-/// The names of what is always there, and nobody else may use.
+/// The names of the built-in metrics. The user cannot use them.
 pub(super) const BUILT_IN: [&str; 19] = [
     "http_requests_total",
     "http_request_duration_seconds",
@@ -41,10 +41,10 @@ pub(super) const BUILT_IN: [&str; 19] = [
 ];
 
 pub(super) fn render(summary: &Summary) -> String {
-    let mut text = Text(String::with_capacity(16 * 1024));
+    let mut text = Exposition(String::with_capacity(16 * 1024));
     requests(&mut text, summary);
     connections(&mut text, summary);
-    websockets(&mut text, &summary.websockets);
+    websockets(&mut text, &summary.totals.websockets);
     workers(&mut text, summary);
     for (index, series) in summary.series.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| family(&summary.series[before].name));
@@ -53,8 +53,8 @@ pub(super) fn render(summary: &Summary) -> String {
     text.0
 }
 
-fn requests(text: &mut Text, summary: &Summary) {
-    text.family("http_requests_total", "counter", "Requests that have ended, by how.");
+fn requests(text: &mut Exposition, summary: &Summary) {
+    text.family("http_requests_total", "counter", "Requests that have ended.");
     for (name, requests) in &summary.routes {
         for (count, status) in
             requests.classes.iter().zip(STATUSES).filter(|(count, _)| **count > 0)
@@ -63,76 +63,76 @@ fn requests(text: &mut Text, summary: &Summary) {
             text.sample("http_requests_total", &labels, count);
         }
     }
-    let (name, help) = ("http_request_duration_seconds", "How long requests took.");
+    let (name, help) = ("http_request_duration_seconds", "Durations of requests.");
     text.family(name, "histogram", help);
     for (route, requests) in summary.routes.iter().filter(|(_, all)| all.times.count() > 0) {
         text.histogram(name, &labels(route), &requests.times);
     }
-    let help = "Requests that have begun and not ended.";
-    text.single("http_requests_in_flight", "gauge", help, summary.in_flight);
-    let help = "What was no request, and was refused.";
-    text.single("http_refused_requests_total", "counter", help, summary.refused);
-    let help = "Requests that have ended with their worker, unanswered.";
-    text.single("http_lost_requests_total", "counter", help, summary.lost);
+    let help = "Requests in flight.";
+    text.single("http_requests_in_flight", "gauge", help, summary.totals.in_flight);
+    let help = "Malformed requests that were refused.";
+    text.single("http_refused_requests_total", "counter", help, summary.totals.refused);
+    let help = "Requests whose worker ended before they had a response.";
+    text.single("http_lost_requests_total", "counter", help, summary.totals.lost);
 }
 
-fn connections(text: &mut Text, summary: &Summary) {
-    let help = "Connections that are open.";
-    text.single("http_connections_open", "gauge", help, summary.connections);
-    let help = "Connections that were accepted.";
-    text.single("http_connections_accepted_total", "counter", help, summary.accepted);
-    let help = "Bytes of requests that were received.";
-    text.single("http_received_bytes_total", "counter", help, summary.received);
-    let help = "Bytes of responses that were sent.";
-    text.single("http_sent_bytes_total", "counter", help, summary.sent);
+fn connections(text: &mut Exposition, summary: &Summary) {
+    let help = "Open connections.";
+    text.single("http_connections_open", "gauge", help, summary.totals.connections);
+    let help = "Accepted connections.";
+    text.single("http_connections_accepted_total", "counter", help, summary.totals.accepted);
+    let help = "Received bytes of requests.";
+    text.single("http_received_bytes_total", "counter", help, summary.totals.received);
+    let help = "Sent bytes of responses.";
+    text.single("http_sent_bytes_total", "counter", help, summary.totals.sent);
 }
 
-fn websockets(text: &mut Text, sockets: &WebSockets) {
-    let help = "WebSockets that are open.";
+fn websockets(text: &mut Exposition, sockets: &WebSockets) {
+    let help = "Open WebSockets.";
     text.single("websocket_connections_open", "gauge", help, sockets.open);
-    let help = "WebSockets that were opened.";
+    let help = "Opened WebSockets.";
     text.single("websocket_connections_opened_total", "counter", help, sockets.opened);
-    let help = "Messages that were received.";
+    let help = "Received messages.";
     text.single("websocket_received_messages_total", "counter", help, sockets.messages_received);
-    let help = "Messages that were sent.";
+    let help = "Sent messages.";
     text.single("websocket_sent_messages_total", "counter", help, sockets.messages_sent);
-    let help = "Bytes of messages that were received, decompressed.";
+    let help = "Received bytes of messages, after decompression.";
     text.single("websocket_received_bytes_total", "counter", help, sockets.bytes_received);
-    let help = "Bytes of messages that were sent, before compression.";
+    let help = "Sent bytes of messages, before compression.";
     text.single("websocket_sent_bytes_total", "counter", help, sockets.bytes_sent);
 }
 
-fn workers(text: &mut Text, summary: &Summary) {
-    text.family("squall_workers", "gauge", "Workers, by what they are doing.");
+fn workers(text: &mut Exposition, summary: &Summary) {
+    text.family("squall_workers", "gauge", "Workers by state.");
     for state in [State::Empty, State::Starting, State::Ready, State::Stopping, State::Draining] {
         let label = format!("state=\"{}\"", state_name(state));
         text.sample("squall_workers", &label, summary.count(state));
     }
-    let help = "Processes that have ended other than they should.";
+    let help = "Processes that have ended unexpectedly.";
     text.family("squall_worker_restarts_total", "counter", help);
-    // A worker and the one that replaces it have one number.
+    // During a replacement, the old and the new worker have the same number.
     let first = |index: usize| {
         let workers = &summary.workers;
         index == 0 || workers[index - 1].number != workers[index].number
     };
-    let numbers: Vec<&Worker> = (0..summary.workers.len())
+    let numbers: Vec<&WorkerState> = (0..summary.workers.len())
         .filter(|&index| first(index))
         .map(|at| &summary.workers[at])
         .collect();
     for worker in &numbers {
         text.sample("squall_worker_restarts_total", &label(worker), worker.restarts);
     }
-    let of_number = |worker: &Worker, tell: fn(&Worker) -> Option<u64>| {
+    let of_number = |worker: &WorkerState, value: fn(&WorkerState) -> Option<u64>| {
         let same = summary.workers.iter().filter(|other| other.number == worker.number);
-        same.filter_map(tell).reduce(|sum, more| sum + more)
+        same.filter_map(value).reduce(|sum, more| sum + more)
     };
-    text.family("squall_worker_resident_memory_bytes", "gauge", "Memory that is not swapped out.");
+    text.family("squall_worker_resident_memory_bytes", "gauge", "Resident memory.");
     for worker in &numbers {
         if let Some(bytes) = of_number(worker, |worker| worker.memory) {
             text.sample("squall_worker_resident_memory_bytes", &label(worker), bytes);
         }
     }
-    let help = "How long ago the process was started.";
+    let help = "Time since the start of the process.";
     text.family("squall_worker_uptime_seconds", "gauge", help);
     for worker in numbers.iter().filter(|worker| worker.pid.is_some()) {
         let seconds = worker.uptime_ms as f64 / 1e3;
@@ -140,7 +140,7 @@ fn workers(text: &mut Text, summary: &Summary) {
     }
 }
 
-fn custom(text: &mut Text, series: &SeriesReading, has_header: bool) {
+fn custom(text: &mut Exposition, series: &SeriesReading, has_header: bool) {
     let SeriesReading { name, help, value } = series;
     let family = family(name);
     let labels = name[family.len()..].trim_start_matches('{').trim_end_matches('}');
@@ -163,7 +163,7 @@ fn labels(RouteName { route, method }: &RouteName) -> String {
     format!("method=\"{}\",route=\"{}\"", escape_label(method), escape_label(route))
 }
 
-fn label(worker: &Worker) -> String {
+fn label(worker: &WorkerState) -> String {
     format!("worker=\"{}\"", worker.number)
 }
 
@@ -177,20 +177,20 @@ pub(crate) fn state_name(state: State) -> &'static str {
     }
 }
 
-/// A label's value: backslash, double quote and line feed are escaped.
+/// Escapes the value of a label: backslash, double quote and line feed.
 pub(super) fn escape_label(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
-/// A help text: backslash and line feed are.
+/// Escapes a help text: backslash and line feed.
 fn escape_help(help: &str) -> String {
     help.replace('\\', r"\\").replace('\n', r"\n")
 }
 
-/// What is written. Writing to a string cannot fail.
-struct Text(String);
+/// The text under construction. Writing to a string cannot fail.
+struct Exposition(String);
 
-impl Text {
+impl Exposition {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         let help = escape_help(help);
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -208,16 +208,17 @@ impl Text {
         };
     }
 
-    /// Buckets are told as the number of all up to their bound.
+    /// Writes a histogram. The count of a bucket includes those of all buckets below it.
     fn histogram(&mut self, name: &str, labels: &str, counts: &Counts) {
         let comma = if labels.is_empty() { "" } else { "," };
         let bucket_name = format!("{name}_bucket");
         let mut below = 0;
         for bucket in 0..BUCKETS {
             below += counts.buckets[bucket];
-            let told = bound(bucket)
-                .filter(|bound| bound.is_power_of_two() && TOLD.contains(&bound.trailing_zeros()));
-            if let Some(micros) = told {
+            let written = bound(bucket).filter(|bound| {
+                bound.is_power_of_two() && BOUNDS.contains(&bound.trailing_zeros())
+            });
+            if let Some(micros) = written {
                 let le = micros as f64 / 1e6;
                 self.sample(&bucket_name, &format!("{labels}{comma}le=\"{le}\""), below);
             }
@@ -228,7 +229,7 @@ impl Text {
     }
 }
 
-/// A number as the format has it: as Go writes it.
+/// A number in the form of Go, which the format requires.
 struct Float(f64);
 
 impl Display for Float {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::application::Application;
+use crate::observe::metrics::exposition::BUILT_IN;
 use crate::observe::metrics::render;
+use crate::scoreboard::MAX_SERIES;
 use crate::testing::TestClient;
 
 #[test]
@@ -24,7 +26,7 @@ fn an_error_that_main_returns_can_be_read() {
 }
 
 #[test]
-fn what_the_server_counts_cannot_be_counted_by_others() {
+fn a_built_in_metric_cannot_be_registered() {
     for name in BUILT_IN {
         assert!(matches!(Counter::new(name, ""), Err(MetricError::BuiltIn(_))), "{name}");
     }
@@ -33,7 +35,7 @@ fn what_the_server_counts_cannot_be_counted_by_others() {
 }
 
 #[test]
-fn a_name_is_of_one_kind() {
+fn a_name_has_one_kind() {
     Counter::with_labels("a", "", &[("x", "1")]).unwrap();
     assert_eq!(Gauge::new("a", "").unwrap_err(), MetricError::OtherKind("a".to_owned()));
     Histogram::new("b", "").unwrap();
@@ -43,16 +45,16 @@ fn a_name_is_of_one_kind() {
 }
 
 #[test]
-fn a_name_tells_one_thing() {
-    Counter::with_labels("a", "What it is.", &[("x", "1")]).unwrap();
+fn a_name_has_one_help_text() {
+    Counter::with_labels("a", "The help.", &[("x", "1")]).unwrap();
     let other = Counter::with_labels("a", "Something else.", &[("x", "2")]).unwrap_err();
     assert_eq!(other, MetricError::OtherHelp("a".to_owned()));
-    assert_eq!(other.to_string(), "there is a metric a with another help text");
-    assert!(Counter::with_labels("a", "What it is.", &[("x", "2")]).is_ok());
+    assert_eq!(other.to_string(), "a metric a with another help text exists");
+    assert!(Counter::with_labels("a", "The help.", &[("x", "2")]).is_ok());
 }
 
 #[test]
-fn what_is_not_a_number_does_not_stay_for_ever() {
+fn adding_to_nan_starts_from_zero() {
     let _client = TestClient::new(Application::new([]));
     let gauge = Gauge::new("g", "").unwrap();
     gauge.inc();
@@ -65,7 +67,7 @@ fn what_is_not_a_number_does_not_stay_for_ever() {
 }
 
 #[test]
-fn what_is_registered_twice_is_one_and_counts_from_the_start_of_the_server_on() {
+fn a_metric_that_is_registered_twice_is_one_and_counts_from_the_start_of_the_server() {
     let early = Counter::new("c", "").unwrap();
     early.inc();
     let _client = TestClient::new(Application::new([]));
@@ -75,7 +77,7 @@ fn what_is_registered_twice_is_one_and_counts_from_the_start_of_the_server_on() 
 }
 
 #[test]
-fn the_order_of_labels_makes_no_other_series() {
+fn the_order_of_labels_does_not_matter() {
     let _client = TestClient::new(Application::new([]));
     Counter::with_labels("c", "", &[("a", "1"), ("b", "2")]).unwrap().inc();
     Counter::with_labels("c", "", &[("b", "2"), ("a", "1")]).unwrap().inc();
@@ -83,10 +85,10 @@ fn the_order_of_labels_makes_no_other_series() {
 }
 
 #[test]
-fn what_finds_no_room_is_refused() {
+fn a_metric_without_room_is_refused() {
     let _client = TestClient::new(Application::new([]));
     let made = (0..).find(|n| Counter::new(&format!("c{n}"), "").is_err());
     assert_eq!(made, Some(MAX_SERIES));
     assert!(matches!(Counter::new("more", ""), Err(MetricError::NoRoom(_))));
-    assert!(Counter::new("c7", "").is_ok(), "it is there");
+    assert!(Counter::new("c7", "").is_ok(), "it exists");
 }
