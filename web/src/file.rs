@@ -5,7 +5,7 @@
 //! - [`source`]: [`FileSource`], everything that [`Context::send_file`](crate::Context::send_file)
 //!   accepts;
 //! - [`load`]: opens a file, and reads it if it is small;
-//! - [`error`]: [`FileError`].
+//! - `error`: why a file cannot be sent.
 
 mod error;
 pub(crate) mod load;
