@@ -295,3 +295,40 @@ fn a_client_that_leaves_while_middleware_waits_is_logged_with_499() {
     let [line] = &access_lines(&server, &events)[..] else { panic!("one line") };
     assert_is_499(line, "GET /");
 }
+
+/// A handler whose response is complete at once.
+#[derive(Clone)]
+struct Quick;
+
+impl RequestHandler for Quick {
+    async fn get(&mut self, cx: &mut Context) -> Result {
+        cx.write("whole")
+    }
+}
+
+#[test]
+fn a_client_that_leaves_is_logged_with_499_also_if_middleware_drops_the_error() {
+    let (teller, events) = events();
+    let server = Server::start(move || {
+        let app = Application::new([route("/quick", Quick), route("/", post(async || "answered"))]);
+        let app = app.around(async move |cx: &mut Context, next: Next<'_>| {
+            next.run(cx).await?;
+            if cx.path() == "/quick" {
+                teller.tell("waits");
+                sleep(Duration::from_secs(3600)).await;
+            }
+            Ok(())
+        });
+        app.around(async |cx: &mut Context, next: Next<'_>| {
+            let _dropped = next.run(cx).await;
+            Ok(())
+        })
+    });
+    let mut client = send(&server, "GET /quick");
+    client.send("\r\n");
+    events.expect("waits");
+    client.finish();
+    assert!(client.rest().is_empty());
+    let [line] = &access_lines(&server, &events)[..] else { panic!("one line") };
+    assert_is_499(line, "GET /quick");
+}

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::connection::watch::Departure;
-use crate::context::policy::{Policies, Policy, Target};
+use crate::context::policy::{Policies, Target};
 use crate::context::request::Client;
 use crate::context::response::Response;
 use crate::context::upgrade::Upgrade;
@@ -25,7 +25,7 @@ pub(crate) struct Exchange {
     /// Whether a part of the body may not have been read.
     pub(crate) awaits_body: bool,
     pub(crate) target: Target,
-    policies: Rc<Policies>,
+    pub(super) policies: Rc<Policies>,
     /// The row of the route table that the path matches, whatever answers the request.
     pub(crate) row: Option<usize>,
     /// The request on the scoreboard.
@@ -99,12 +99,6 @@ impl Exchange {
         self.head.keep_alive = false;
         self.target = Target::default();
         self.row = None;
-    }
-
-    /// Returns the policy of the row, or of the server if no row matches.
-    #[inline]
-    pub(crate) fn policy(&self) -> &Policy {
-        self.policies.of(self.row)
     }
 
     /// Returns the rare state, and creates it if it is absent.

@@ -8,6 +8,7 @@ use crate::connection::request_body::BodyFailure;
 use crate::connection::settings::Settings;
 use crate::connection::settings::websocket::WebSocketOptions;
 use crate::context::Context;
+use crate::context::exchange::Exchange;
 use crate::error::{HTTPError, Result};
 use crate::http::{HeaderValue, Method, StatusCode, header};
 use crate::http1::head::Expect;
@@ -89,10 +90,14 @@ impl Policies {
     pub(crate) fn limit_handlers(&self) -> bool {
         self.rows.iter().any(|policy| policy.handler_timeout.is_some())
     }
+}
 
+impl Exchange {
+    /// Returns the policy of the row, or of the server if no row matches.
     #[inline]
-    pub(crate) fn of(&self, row: Option<usize>) -> &Policy {
-        row.and_then(|row| self.rows.get(row)).unwrap_or(&self.rest)
+    pub(super) fn policy(&self) -> &Policy {
+        let row = self.row.and_then(|row| self.policies.rows.get(row));
+        row.unwrap_or(&self.policies.rest)
     }
 }
 

@@ -17,7 +17,7 @@ impl Context {
         if !self.is_plain() {
             return false;
         }
-        let has_etag = self.is_cacheable();
+        let has_etag = self.exchange.head.method == Method::GET;
         let response = &mut self.exchange.response;
         let Some(body) = response.body.small_slice() else { return self.send_shared_fast() };
         let etag = has_etag.then(|| ETag::of(body));
@@ -34,7 +34,7 @@ impl Context {
     /// Like [`send_fast`](Self::send_fast), for a body that is shared and not copied.
     #[inline(never)]
     fn send_shared_fast(&mut self) -> bool {
-        let has_etag = self.is_cacheable();
+        let has_etag = self.exchange.head.method == Method::GET;
         let response = &mut self.exchange.response;
         let Some(body) = response.body.take_lent() else { return false };
         let etag = has_etag.then(|| ETag::of(&body));
@@ -66,6 +66,7 @@ impl Context {
             && request.method != Method::HEAD
             && !request.if_none_match
             && !*awaits_body
+            && self.departure().is_none()
             && keeps_alive(&self.connection, request, response, ResponseFraming::Length(0))
     }
 }
