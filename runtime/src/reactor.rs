@@ -151,7 +151,7 @@ pub(crate) fn is_open() -> bool {
     REACTOR.with(|reactor| reactor.backend.get().is_some())
 }
 
-/// Reserves a source for a descriptor. The owner must [release](release) its place.
+/// Reserves a source for a descriptor. The owner must [`release`] its place.
 pub(crate) fn reserve() -> (Rc<Chunk>, u8) {
     SOURCES.with(|table| table.reserve())
 }

@@ -57,8 +57,8 @@ fn a_panic_is_logged_once_wherever_it_comes_from_and_the_loop_lives() {
                 panic!("of a coroutine");
             });
         }),
-        ("a task that nobody awaits", |io_loop| {
-            io_loop.spawn(async { panic!("of a task that nobody awaits") }).detach();
+        ("a task without an awaiter", |io_loop| {
+            io_loop.spawn(async { panic!("of a task without an awaiter") }).detach();
         }),
         ("a job that blocks", |io_loop| {
             io_loop.spawn_callback(async {

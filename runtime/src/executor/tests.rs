@@ -19,7 +19,7 @@ struct DropsAt(mpsc::Sender<thread::ThreadId>);
 
 impl Drop for DropsAt {
     fn drop(&mut self) {
-        let _nobody_listens = self.0.send(thread::current().id());
+        let _no_receiver = self.0.send(thread::current().id());
     }
 }
 
@@ -29,7 +29,7 @@ fn spawn_pending<G: 'static>(guard: G) -> (Task<()>, mpsc::Receiver<Waker>) {
     let task = IOLoop::current().spawn(async move {
         let _guard = guard;
         poll_fn(|cx| {
-            let _nobody_listens = sender.send(cx.waker().clone());
+            let _no_receiver = sender.send(cx.waker().clone());
             Poll::<()>::Pending
         })
         .await;
@@ -645,8 +645,8 @@ fn at_the_end_of_a_thread(at_the_end: impl FnOnce() + Send + 'static) {
     let (ended, end) = mpsc::channel();
     thread::spawn(move || {
         // Sent when all destructors of this thread have run.
-        let told = CallsWhenDropped(Some(move || ended.send(()).unwrap()));
-        let (task, _wakers) = spawn_pending((CallsWhenDropped(Some(at_the_end)), told));
+        let reports = CallsWhenDropped(Some(move || ended.send(()).unwrap()));
+        let (task, _wakers) = spawn_pending((CallsWhenDropped(Some(at_the_end)), reports));
         task.detach();
         run(yield_now());
     });

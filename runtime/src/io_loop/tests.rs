@@ -29,7 +29,7 @@ fn a_loop_inside_of_a_loop_panics_with_a_message() {
 
 #[test]
 fn a_panic_in_a_task_is_logged_with_its_line_and_the_loop_lives_on() {
-    // To print the panic may keep it.
+    // Printing the panic may block the loop.
     IOLoop::current().slow_callback(None);
     let lines = logged(|| {
         run(async {
@@ -76,11 +76,11 @@ fn a_panic_while_a_future_is_dropped_is_logged_and_the_loop_lives_on() {
         }
     }
 
-    // To print the panics may keep it.
+    // Printing the panics may block the loop.
     IOLoop::current().slow_callback(None);
     let lines = logged(|| {
         run(async {
-            // Cancelled while it waits, before it ever ran, and done.
+            // Cancelled while waiting, cancelled before the first poll, and done.
             let task = IOLoop::current().spawn(async {
                 let _guard = PanicsWhenDropped;
                 std::future::pending::<()>().await;
@@ -160,7 +160,7 @@ fn unfinished_tasks_continue_when_the_loop_is_started_again() {
 fn all_handles_of_a_thread_belong_to_one_loop_that_knows_its_line() {
     on_thread("loop", || {
         assert!(existing_loop().is_none());
-        assert!(existing_loop().is_none(), "asking makes none");
+        assert!(existing_loop().is_none(), "this makes no loop");
         let line = line!() + 1;
         let made = IOLoop::current();
         assert!(Rc::ptr_eq(&made.0, &IOLoop::current().0));

@@ -48,7 +48,7 @@ impl Schedule {
     }
 }
 
-/// What is left of `time` after whole periods; less than a period.
+/// Returns the remainder of `time` after whole periods.
 fn remainder(time: Duration, period: Duration) -> Duration {
     Duration::from_nanos_u128(time.as_nanos() % period.as_nanos())
 }

@@ -8,7 +8,7 @@ use crate::sleep;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A loop on virtual time, and when things happened on it, in seconds.
+/// A loop on virtual time, and the times of events in seconds.
 #[derive(Clone)]
 struct Times {
     begin: Instant,
@@ -102,7 +102,7 @@ fn a_call_that_panics_is_not_the_last() {
     PeriodicCallback::new(10 * SECOND, async move || {
         noted.note();
         calls += 1;
-        assert!(calls != 2, "the second call fails, and that is meant to be");
+        assert!(calls != 2, "the second call fails on purpose");
     })
     .start();
     pass(45 * SECOND);
@@ -128,7 +128,8 @@ fn after_stop_there_is_no_call_and_start_begins_a_new_period() {
 
 #[test]
 fn a_call_that_is_due_is_not_made_when_stopped_in_the_same_turn() {
-    // Whether that comes before or after its timeout, and whether it is started again.
+    // Whether the stop comes before or after the timeout, and whether the callback is started
+    // again.
     for (before, restart, expected) in [
         (true, false, &[] as &[f64]),
         (false, false, &[]),
@@ -195,7 +196,7 @@ fn dropping_the_handle_stops_nothing_and_stopping_frees_the_callback() {
     pass(15 * SECOND);
     last.stop();
     drop(last);
-    // What was cancelled is dropped in the next turn.
+    // A cancelled task is dropped in the next turn.
     pass(SECOND);
     assert_eq!(times.take(), [10.0]);
     assert_eq!(Rc::strong_count(&held), 1);

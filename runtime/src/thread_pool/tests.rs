@@ -12,16 +12,16 @@ use futures_lite::future::block_on;
 use super::*;
 use crate::testing::waker_of;
 
-/// Nothing in these tests takes so long, even on a machine that has much else to do.
+/// Longer than anything in these tests takes, even on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 
-/// Threads of the system, of which the pool gets only so many. Each end of one is reported.
+/// A limited supply of threads. Each end of a thread is reported.
 struct Threads {
     left: AtomicUsize,
     ends: Sender<()>,
 }
 
-/// A pool of up to `limit` threads, of which the system creates no more than `left`.
+/// Makes a pool of up to `limit` threads for which only `left` threads can be created.
 fn pool_of(
     limit: usize,
     left: usize,
@@ -51,7 +51,7 @@ fn submit<T: Send + 'static>(
     pool.submit(job, || ())
 }
 
-/// Submits a job that occupies a thread until what this returns is dropped. The job has begun when
+/// Submits a job that occupies a thread until the returned value is dropped. The job has begun when
 /// this returns.
 fn occupy(pool: &ThreadPool) -> (Sender<()>, impl Future + Unpin + use<>) {
     let (begin, begun) = channel();
@@ -199,7 +199,7 @@ fn threads_end_with_the_last_clone_of_their_pool() {
     drop((threads, pool));
     assert!(ended.try_recv().is_err(), "a submission is a clone of the pool");
     drop(job);
-    // The idle one at once, the other after its job.
+    // The idle thread ends at once, the other one after its job.
     ended.recv_timeout(SOON).unwrap();
     drop(busy);
     ended.recv_timeout(SOON).unwrap();
@@ -229,7 +229,7 @@ fn a_full_queue_makes_the_submitter_wait() {
     let (first, second) = (job("first"), job("second"));
     let (mut third, mut fourth, mut fifth) = (job("third"), job("fourth"), job("fifth"));
     assert_eq!(pool.shared().lock().jobs.len(), 2, "the others are not submitted");
-    // Those that are awaited wait in line, in their order.
+    // Awaited jobs wait in line, in order.
     assert!(poll_once(&mut fourth).is_none());
     assert!(poll_once(&mut third).is_none());
     assert!(poll_once(&mut fifth).is_none());

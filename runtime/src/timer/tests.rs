@@ -151,7 +151,7 @@ fn a_deadline_that_has_passed_expires_at_once() {
 }
 
 #[test]
-fn a_dropped_deadline_wakes_nobody_and_leaves_no_timer() {
+fn a_dropped_deadline_wakes_no_task_and_leaves_no_timer() {
     on_thread("deadlines", || {
         for _ in 0..3 {
             let deadlines: Vec<Deadline> = (0..1000).map(|_| Deadline::new()).collect();

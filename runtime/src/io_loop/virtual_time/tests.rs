@@ -115,7 +115,7 @@ fn a_loop_in_which_nothing_can_happen_fails_and_lists_the_tasks_that_wait() {
     drop((tasks, third));
 
     assert_eq!(io_loop.start().unwrap_err().kind(), io::ErrorKind::Deadlock);
-    // It goes on afterwards.
+    // The loop can run again afterwards.
     io_loop.run_sync(sleep(SECOND)).unwrap();
 }
 

@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 use super::*;
 use crate::bind_sockets;
 
-/// A directory of this test's own, removed in the end.
+/// A directory for one test, removed at the end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -120,7 +120,7 @@ fn a_port_that_this_process_holds_is_in_use() {
     let taken = || bind_sockets(port).unwrap_err().to_string();
     assert!(taken().contains(&format!("0.0.0.0:{port}")), "{}", taken());
 
-    // Not even when each worker has a socket on it.
+    // The port stays taken even when each worker has a socket on it.
     let slots = Slots::open(3).unwrap();
     assert!(taken().contains(&format!("0.0.0.0:{port}")), "{}", taken());
     drop(slots);
@@ -148,7 +148,7 @@ fn what_the_system_refuses_is_named() {
 
 #[test]
 fn a_machine_without_ipv6_is_no_error() {
-    // An address of the documentation's, which no machine has.
+    // An address for documentation, which no machine has.
     let absent = "[2001:db8::1]:0".parse().unwrap();
     let bind = |addresses: &[SocketAddr]| {
         BindOptions::new().bind_all(addresses, &mut Vec::new()).map(|b| b.len())
@@ -190,7 +190,7 @@ fn accepted_connections_have_what_was_set_for_them() {
         Socket::from(OwnedFd::from(listener.accept().unwrap().0))
     };
     let plain = accepted(&BindOptions::new());
-    assert!(!plain.keepalive().unwrap(), "nobody is probed unless that is asked for");
+    assert!(!plain.keepalive().unwrap(), "there are no probes by default");
     let options = BindOptions::new().nodelay(false).keep_alive(Duration::from_secs(40));
     let other = accepted(&options);
     assert!(!other.tcp_nodelay().unwrap());
@@ -198,7 +198,7 @@ fn accepted_connections_have_what_was_set_for_them() {
     assert_eq!(other.tcp_keepalive_time().unwrap(), Duration::from_secs(40));
 }
 
-/// Writes to `stream` until the system takes no more.
+/// Writes to `stream` until the kernel accepts no more.
 #[cfg(target_os = "linux")]
 fn fill(mut stream: &TcpStream) -> usize {
     let zeros = vec![0; 64 * 1024];
@@ -212,7 +212,7 @@ fn fill(mut stream: &TcpStream) -> usize {
     }
 }
 
-/// How much the system holds for a client that has read much, and then stops.
+/// Returns how much the kernel buffers for a client that has read much and then stops.
 #[cfg(target_os = "linux")]
 fn held_for_one_that_stops(options: &BindOptions) -> usize {
     let sockets = options.bind_sockets("127.0.0.1:0").unwrap();
@@ -368,7 +368,7 @@ fn a_path_that_is_too_long_or_missing_is_named_in_the_error() {
     assert!(error.to_string().contains("/nonexistent/app.sock"), "{error}");
 }
 
-/// A client that neither gets in nor is refused, until somebody listens again.
+/// Connects a client that is neither accepted nor refused until a server listens again.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn a_client_that_connects_while_held_off_retries() {
@@ -380,14 +380,14 @@ fn a_client_that_connects_while_held_off_retries() {
     let _before = connect(30_000).expect("it listens");
     assert!(listeners.iter().all(Listener::hold_off));
     assert_eq!(connect(100).unwrap_err().kind(), ErrorKind::TimedOut);
-    // Somebody takes the socket over.
+    // Another server takes over the socket.
     group[0].listener(0).unwrap();
     connect(30_000).expect("it listens again");
     listeners[0].stop_listening();
     assert_eq!(connect(30_000).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
-/// Panics where the setting is set, and says which it is.
+/// Checks that a setting panics where it is set, and that the message names it.
 fn refuses(setting: &str, set: impl FnOnce() -> BindOptions + std::panic::UnwindSafe) {
     let panic = std::panic::catch_unwind(set).expect_err(setting);
     let text = panic.downcast_ref::<String>().unwrap();

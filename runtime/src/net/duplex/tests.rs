@@ -155,7 +155,7 @@ fn a_waker_may_use_the_stream_when_it_is_dropped_or_woken() {
     let (client, server) = duplex(16);
     let runs = Rc::new(Cell::new(0));
     let server = Rc::new(server);
-    // `LocalWaker` is not stable, so the guard rides in a task that the waker keeps alive.
+    // `LocalWaker` is not stable, so a task that the waker keeps alive owns the guard.
     let guard = Reentrant { stream: Rc::clone(&server), runs: Rc::clone(&runs) };
     let (runnable, task) = async_task::spawn_local(
         async move {
