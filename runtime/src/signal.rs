@@ -31,11 +31,11 @@ use crate::fd::AsyncFd;
 /// ```
 /// use futures_lite::StreamExt;
 /// use squall_runtime::IOLoop;
-///     // As `kill -USR2` from a shell does.
+/// use squall_runtime::signal::{SIGUSR1, SIGUSR2, Signals};
 ///
 /// IOLoop::current().run_sync(async {
 ///     let mut signals = Signals::new([SIGUSR1, SIGUSR2])?;
-///     // As `kill -USR2` from a shell would do.
+///     // Like `kill -USR2` from a shell.
 ///     signal_hook::low_level::raise(SIGUSR2)?;
 ///     assert_eq!(signals.next().await, Some(SIGUSR2));
 ///     std::io::Result::Ok(())
