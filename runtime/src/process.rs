@@ -6,39 +6,41 @@
 //!
 //! # A new version of the program
 //!
-//! `SIGUSR2` has the supervisor run what lies at the path of its program by now, with the
-//! arguments of the start. If the program was called by a path that leads through a link, the link
-//! is followed anew. The new program inherits the bound sockets, and its
-//! [`bind_sockets`] finds them by their addresses: those it does not ask for are closed, others are
-//! bound anew. Both serve until all workers of the new one are *ready*; then those of the old one
-//! are sent `SIGTERM`, and the old supervisor ends with them. Until then the old one has the pid
-//! file, and the new one says nothing to the service manager. If the new program ends before, or
-//! is not ready within [`ForkOptions::upgrade_timeout`], it is stopped and the old one goes on. No
-//! connection is refused or reset on the way.
+//! On `SIGUSR2`, the supervisor runs the file that is at the path of its program now, with the
+//! arguments of the start. If the program was called through a symbolic link, the link is followed
+//! again. The new program inherits the bound sockets. Its [`bind_sockets`] finds them by their
+//! addresses, closes those it does not ask for, and binds the others anew.
 //!
-//! An order to stop (`SIGTERM`, `SIGINT`, `SIGQUIT`) that reaches the old supervisor within a second
-//! after the new program has taken over is passed on to that: it was sent by somebody who could not
-//! know yet. Later ones are for what is left of the old server only.
+//! Both programs serve until all workers of the new one are *ready*. Then the workers of the old
+//! one receive `SIGTERM`, and the old supervisor ends with them. Until then the old supervisor
+//! keeps the pid file, and the new one does not notify the service manager. If the new program ends
+//! early, or is not ready within [`ForkOptions::upgrade_timeout`], it is stopped and the old one
+//! continues. No connection is refused or reset meanwhile.
 //!
-//! The first process of a container, whose end would be that of the container, starts the new
-//! program as a child; when that is ready, it executes the same in its own place, and sends
-//! `SIGTERM` to the child and to its old workers when it is ready itself.
+//! A signal to stop (`SIGTERM`, `SIGINT`, `SIGQUIT`) that reaches the old supervisor within a
+//! second after the new program has taken over is passed on to the new one, because its sender
+//! could not know the new process yet. Later signals only stop the rest of the old server.
 //!
-//! As the first process of a container, the supervisor also waits for processes that others have left
-//! behind. A process without a supervisor does not: it could not tell them from those that the
-//! program waits for itself. There, `docker run --init` or the like does it.
+//! If the first process of a container ends, so does the container. Such a supervisor starts the
+//! new program as a child. When the child is ready, the supervisor executes the same program in its
+//! own place, and, once ready, sends `SIGTERM` to the child and to its old workers.
 //!
-//! The new supervisor is another process than the old one, which is told to systemd and stands in
-//! the pid file. A manager that knows neither, and watches the process that it has started, takes
-//! the end of the old one for the end of the service: there, `SIGHUP` is all there is.
+//! As the first process of a container, the supervisor also reaps orphaned processes. A process
+//! without a supervisor does not, because it could not tell them from children that the program
+//! itself waits for. Use `docker run --init` or a similar tool there.
 //!
-//! The new supervisor starts as many workers as the program says, whatever `SIGTTIN` and `SIGTTOU`
-//! have made of their number, and counts from 0.
+//! The new supervisor has another process number than the old one. Systemd learns it from a
+//! notification, and the pid file names it. A service manager that knows neither, and watches the
+//! process that it started, would take the end of the old supervisor for the end of the service.
+//! Use only `SIGHUP` with such a manager.
 //!
-//! A process without a supervisor cannot do this, but it can take the place of one that has one.
-//! `SIGUSR2` and `SIGHUP` would end it, at once, as the system has it: see [`decline_reloads`].
-//! What the program did before with descriptors of its own, with [`after_fork`] hooks or with
-//! files is done anew.
+//! The new supervisor starts as many workers as the program says, whatever number `SIGTTIN` and
+//! `SIGTTOU` had led to. Its counters begin at 0.
+//!
+//! A process without a supervisor cannot be upgraded like this, but it can replace a server that
+//! has one. By default, `SIGUSR2` and `SIGHUP` end such a process at once: see [`decline_reloads`].
+//! The new program repeats everything that the old one did at its start with its own descriptors,
+//! files and [`after_fork`] hooks.
 //!
 //! [`after_fork`]: ForkOptions::after_fork
 //! [`stop_timeout`]: ForkOptions::stop_timeout
@@ -47,28 +49,28 @@
 //!
 //! | signal to the supervisor | effect | exit status |
 //! |---|---|---|
-//! | `SIGTERM`, `SIGINT` | all workers are told to end; those that take longer than the [`stop_timeout`] are killed | 0, killed or not |
-//! | the same again, 0.1 s later or more; `SIGQUIT` | all workers are killed at once | 0 |
-//! | `SIGHUP` | the workers are replaced, one after the other, by forks of the supervisor: the program is not run anew | goes on |
-//! | `SIGTTIN`, `SIGTTOU` | one worker more, one fewer | goes on |
-//! | `SIGUSR2` | a [new version](#a-new-version-of-the-program) takes over | 0 once that serves; goes on where it fails |
-//! | `SIGKILL`, or any other that ends it | the workers are killed by the system | the signal |
-//! | none: all workers have ended with 0 by themselves | | 0 |
-//! | none: too many workers have died, or one [cannot start](give_up_start) when the server does | the others are told to end | 1 |
+//! | `SIGTERM`, `SIGINT` | stops all workers gracefully; kills those that take longer than the [`stop_timeout`] | 0, killed or not |
+//! | the same again, 0.1 s later or more; `SIGQUIT` | kills all workers at once | 0 |
+//! | `SIGHUP` | replaces the workers one after the other by new forks of the supervisor; the program is not started anew | continues |
+//! | `SIGTTIN`, `SIGTTOU` | starts one more worker, stops one | continues |
+//! | `SIGUSR2` | starts a [new version](#a-new-version-of-the-program), which takes over | 0 once that serves; continues if it fails |
+//! | `SIGKILL`, or any other signal that ends it | the kernel kills the workers | the signal |
+//! | none: all workers have exited with 0 | | 0 |
+//! | none: too many workers have died, or one [cannot start](give_up_start) at the server's start | stops the other workers | 1 |
 //!
-//! `SIGINT` and `SIGQUIT` stay ignored if they were when the program began, as in the background jobs
-//! of a shell script (`server &`): there, `SIGTERM` is what ends it. `SIGTERM` ends it also if the
+//! If `SIGINT` or `SIGQUIT` was ignored when the program began, it stays ignored. A shell does this
+//! for the background jobs of a script (`server &`). Use `SIGTERM` there, which works even if the
 //! parent process has blocked or ignored it.
 //!
 //! | signal to a worker | effect |
 //! |---|---|
-//! | `SIGTERM` | it ends gracefully, and *for good*: nobody replaces a worker that exits with 0. To have workers replaced, send `SIGHUP` to the supervisor |
+//! | `SIGTERM` | it ends gracefully and *for good*: a worker that exits with 0 is not replaced. To replace workers, send `SIGHUP` to the supervisor |
 //! | `SIGINT`, `SIGQUIT`, `SIGHUP` | none |
-//! | `SIGSTOP` | it stands still until `SIGCONT`, and is not replaced; others serve who waits at its listeners, if they [adopt](crate::Sockets::adoptions). One that was told to end is continued at once |
-//! | `SIGKILL`, `SIGABRT` and whatever else kills it | it is replaced |
+//! | `SIGSTOP` | it is suspended until `SIGCONT`, and is not replaced. Other workers serve the clients in its queue if they [adopt](crate::Sockets::adoptions). If it has been stopped with `SIGTERM`, it is continued at once |
+//! | `SIGKILL`, `SIGABRT` and any other signal that kills it | it is replaced |
 //!
-//! **The time that the end takes.** With an HTTP server, whose `start` sets the default of the
-//! [`stop_timeout`] to the sum of the three:
+//! **How long a shutdown takes.** An HTTP server's `start` sets the default of the [`stop_timeout`]
+//! to the sum of these three:
 //!
 //! ```text
 //! SIGTERM                                                                SIGKILL
@@ -77,35 +79,36 @@
 //!    |----------------------- stop_timeout (35 s) -------------------------|
 //! ```
 //!
-//! A [`stop_timeout`] that is set is taken as it is: a shorter one kills while requests are being
-//! finished. A worker that ends while others serve on has no `drain_delay`. The service manager has
-//! to wait for longer than the `stop_timeout` before it kills (`TimeoutStopSec=`,
-//! `terminationGracePeriodSeconds`, `docker stop --time`).
+//! A [`stop_timeout`] that the program sets is used as it is. If it is shorter than the sum,
+//! workers are killed while they finish requests. A worker that ends while others continue has no
+//! `drain_delay`. The service manager must wait longer than the `stop_timeout` before it kills the
+//! server (`TimeoutStopSec=`, `terminationGracePeriodSeconds`, `docker stop --time`).
 //!
-//! **What the log says.** Without a `tracing` subscriber, warnings and errors go to standard error,
-//! and nothing else does. With one that takes `squall::general=info`, all of it:
+//! **The log.** Without a `tracing` subscriber, only warnings and errors are logged, to standard
+//! error. A subscriber that accepts `squall::general=info` receives all levels:
 //!
-//! | level | of what |
+//! | level | events |
 //! |---|---|
-//! | error | a worker that is killed, as it was not ready, has not turned or did not stop in time; a replacement that fails, an upgrade that fails, too many deaths |
-//! | warning | a worker that has died, with what it was serving, also if it was killed; one that has ended by itself with 0, and the end of the server after the last of those; an order that cannot be followed |
-//! | info | each order; workers that start, are ready, and end as they were told to; `all workers were replaced` after `SIGHUP`; `process … has taken over` after `SIGUSR2` |
+//! | error | a worker that is killed because it was not ready, made no progress or did not stop in time; a failed replacement; a failed upgrade; too many deaths |
+//! | warning | a worker that has died or was killed, with the request it was serving; a worker that has exited with 0 by itself, and the end of the server after the last of these; a signal that cannot be obeyed |
+//! | info | each signal; workers that start, become ready, and end when asked to; `all workers were replaced` after `SIGHUP`; `process … has taken over` after `SIGUSR2` |
 //!
-//! A reload or an upgrade without a fault so says nothing by default. That of the first process of a
-//! container has `process … is ready: executing the same` from the old program, and `all workers are
-//! ready` from the new one.
+//! A successful reload or upgrade therefore logs nothing by default. When the first process of a
+//! container is upgraded, the old program logs `process … is ready: executing the same`, and the
+//! new one `all workers are ready`.
 //!
-//! # What others say, and are told
+//! # Environment variables
 //!
 //! | variable | set by | meaning |
 //! |---|---|---|
-//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | sockets that it has bound: [`bind_sockets`] takes those of its address, or by name (`"systemd:web"`). All workers share them |
-//! | `NOTIFY_SOCKET` | systemd | where to tell that all workers are ready, that they are being replaced (`RELOADING=1`), that the server ends, and which process it is from now on (`MAINPID=`) |
-//! | `WATCHDOG_USEC`, `WATCHDOG_PID` | systemd | within which time to say that the supervisor lives; it does so at half of it |
-//! | `SQUALL_SOCKETS` | the server that is replaced | the descriptors it hands over. Not to be set by hand |
+//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | sockets that systemd has bound: [`bind_sockets`] takes those of its address, or finds them by name (`"systemd:web"`). All workers share them |
+//! | `NOTIFY_SOCKET` | systemd | the socket for notifications: all workers are ready, they are being replaced (`RELOADING=1`), the server ends, the main process has changed (`MAINPID=`) |
+//! | `WATCHDOG_USEC`, `WATCHDOG_PID` | systemd | how often the supervisor must report that it is alive; it reports twice as often |
+//! | `SQUALL_SOCKETS` | the server that is replaced | the descriptors that it hands over. Do not set it by hand |
 //!
-//! Each is heeded only by the process that it names, and a worker has none of them, so that what it
-//! starts neither speaks for the service nor takes the sockets of another. A unit could be
+//! Each variable names a process, and other processes ignore it. Workers do not have these
+//! variables, so a program that a worker starts neither notifies systemd nor takes the sockets. A
+//! unit could be
 //!
 //! ```ini
 //! [Service]
@@ -122,7 +125,7 @@
 //! AmbientCapabilities=CAP_NET_BIND_SERVICE
 //! ```
 //!
-//! and, where connections are to wait while the service is restarted, a socket beside it:
+//! If connections should wait while the service restarts, add a socket unit:
 //!
 //! ```ini
 //! [Socket]
@@ -130,19 +133,20 @@
 //! FileDescriptorName=web
 //! ```
 //!
-//! The program takes it by its name, with `bind_sockets("systemd:web")`, or by its address: port
-//! `80` is all addresses of the machine, and where the unit names only some of them, the program
-//! binds the others itself, or fails where they are taken by a socket it did not ask for.
+//! The program takes this socket by its name, with `bind_sockets("systemd:web")`, or by its
+//! address. Port `80` means all addresses of the machine. If the unit names only some of them, the
+//! program binds the others itself. It fails if the port is taken by a socket that it did not ask
+//! for.
 //!
-//! Without systemd, [`ForkOptions::user`] gives up rights and [`ForkOptions::pid_file`] tells whom
-//! to signal.
+//! Without systemd, use [`ForkOptions::user`] to drop privileges, and [`ForkOptions::pid_file`] to
+//! find the process for signals.
 //!
 //! # Random numbers
 //!
-//! What a process has drawn from before a fork, it goes on to draw from in every worker. Squall
-//! seeds its own generators, and that of `fastrand`, in each. The keys of a `HashMap` are the same
-//! in all workers if one was made before the fork, which makes no map less safe; who needs other
-//! numbers takes them from the system, or seeds in [`after_fork`].
+//! A random number generator that was used before a fork continues identically in every worker.
+//! Squall seeds its own generators and `fastrand`'s in each worker. The keys of a `HashMap` are the
+//! same in all workers if one was made before the fork; this makes no map less safe. Seed other
+//! generators in [`after_fork`], or ask the kernel for random numbers.
 //!
 //! # Layout
 //!
@@ -188,12 +192,12 @@ pub use worker::balance::is_crowded;
 
 use shared::wire::Wire;
 
-/// Starts `workers` processes (0: one per available processor), with the defaults of
-/// [`ForkOptions`], and returns in each of them with its number.
+/// Starts `workers` processes, or one per available processor if it is 0, with the defaults of
+/// [`ForkOptions`]. Returns in each of them with its number.
 ///
 /// # Errors
 ///
-/// As [`ForkOptions::fork_processes`].
+/// Like [`ForkOptions::fork_processes`].
 ///
 /// # Examples
 ///
@@ -215,7 +219,7 @@ pub fn fork_processes(workers: usize) -> io::Result<usize> {
     ForkOptions::new().workers(workers).fork_processes()
 }
 
-/// The number of this worker, from 0, or `None` if the process is not one.
+/// Returns the number of this worker, from 0, or `None` if the process is not a worker.
 ///
 /// A worker that replaces another has its number.
 ///
@@ -271,7 +275,7 @@ fn enter_worker(
     scoreboard.install(Some(page.index()));
     stamp(page);
     slots.enter(id);
-    // What was drawn from before the fork would give every worker the same numbers.
+    // Otherwise a generator that was used before the fork would give every worker the same numbers.
     fastrand::seed(crate::periodic::random_seed());
     options.hooks.after_fork.iter().for_each(|hook| hook(id));
     worker::attendant::attend(wire, page, scoreboard)?;
@@ -279,7 +283,7 @@ fn enter_worker(
     Ok(id)
 }
 
-/// Has the loop of this thread write its turns into the page.
+/// Makes the loop of this thread write its turns into the page.
 fn stamp(page: SlotPage) {
     let (turn, task) = page.stamps();
     crate::timer::read_clock();

@@ -18,8 +18,8 @@ use crate::process::handover::inherited;
 use crate::process::host::notify;
 use crate::process::worker::lifeline::{self, Lifeline};
 
-/// Signals that a fault in the program itself raises. Handlers of these report the fault and
-/// touch nothing that could be shared; Rust's own tells of a stack that overflowed.
+/// Signals that a fault in the program itself raises. Handlers of these report the fault and touch
+/// no shared state; Rust's own reports a stack overflow.
 pub(super) const FAULTS: [c_int; 7] = [
     libc::SIGILL,
     libc::SIGTRAP,
@@ -57,8 +57,9 @@ pub(super) enum Forked {
 pub(super) fn fork_worker(lifeline: &mut Lifeline, mask: &SigSet) -> io::Result<Forked> {
     guard::check_threads()?;
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    // SAFETY: the child of a process with several threads could use what one of them had half
-    // changed, such as the allocator. The guard has just seen that this process has one thread.
+    // SAFETY: the child of a process with several threads could use state that another thread had
+    // half changed, such as the allocator. The guard has just checked that this process has one
+    // thread.
     let forked = unsafe { nix::unistd::fork() };
     let (result, after) = match forked {
         Ok(ForkResult::Child) => {
@@ -87,18 +88,20 @@ const SUPERVISION: [&str; 7] = [
     inherited::LISTEN_NAMES,
 ];
 
-/// Takes a descriptor that this process was started with, so that it is closed with what is
-/// returned. `None` if it is not open.
+/// Takes a descriptor that this process was started with, so that it is closed when the returned
+/// value is dropped. Returns `None` if it is not open.
 ///
-/// The caller knows of it from whoever has started this process, and asks once for each number.
+/// The caller knows the number from the process that started this one, and asks once for each
+/// number.
 pub(super) fn take_descriptor(number: RawFd) -> Option<OwnedFd> {
     // SAFETY: this only asks, and so for any number.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
     if flags < 0 {
         return None;
     }
-    // SAFETY: it is open, as the system has just said. It was open when the process began, for
-    // this purpose and for this process, so that nobody else here has it; and it is taken once.
+    // SAFETY: the kernel has just confirmed that it is open. It was open when the process began,
+    // for this purpose and for this process, so no other part of the program owns it; and it is
+    // taken once.
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -114,7 +117,7 @@ fn forget_supervision() {
 /// Gives signals the effect they should have in a worker.
 ///
 /// A program that the worker starts has the dispositions with which this program was started:
-/// `execve` keeps what is ignored, and resets what is handled.
+/// `execve` keeps ignored signals ignored, and resets handled ones.
 fn become_worker() {
     for signal in caught() {
         if !FAULTS.contains(&signal) {

@@ -1,8 +1,8 @@
-//! What must not be there when the process forks.
+//! Refuses to fork a process that has threads, a loop or signal handlers.
 //!
-//! A fork copies memory but not threads, and shares what lives in the system. Each refusal here
-//! stands for a fault that is hard to find afterwards: a pool without its threads waits for
-//! ever, a poller inherited by two processes gives each the events of the other.
+//! A fork copies memory but not threads, and the processes share kernel objects. Each refusal here
+//! prevents a fault that is hard to find later: a pool without its threads waits for ever, and a
+//! poller that two processes inherit gives each the events of the other.
 
 #[cfg_attr(not(target_os = "linux"), path = "guard/no_threads.rs")]
 mod threads;
@@ -18,7 +18,7 @@ use crate::io_loop::existing_loop;
 use crate::process::fork::{self, FAULTS};
 use crate::process::task_id;
 
-/// Fails if this process must not fork, naming what is in the way.
+/// Fails if this process must not fork. The error names the reason.
 pub(super) fn check() -> io::Result<()> {
     match obstacle()? {
         Some(obstacle) => Err(io::Error::other(format!("cannot fork: {obstacle}"))),

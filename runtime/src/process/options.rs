@@ -1,4 +1,4 @@
-//! What users may set of the fork and of the supervision.
+//! Settings of the fork and of the supervision.
 
 use std::io;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use limits::{ADOPT_AFTER, MAX_RESTARTS, RESTART_WINDOW, STALL_TIMEOUT};
 mod hooks;
 mod limits;
 
-/// More than any machine has processors; each worker has sockets and shared memory of its own.
+/// More than the processors of any machine. Each worker has sockets and shared memory of its own.
 const MAX_WORKERS: usize = 10_000;
 
 /// See [`ForkOptions::page_words`].
@@ -43,7 +43,7 @@ fn check_workers(setting: &str, workers: usize) {
     );
 }
 
-/// How to fork and supervise, where the defaults will not do.
+/// How to fork and supervise workers.
 ///
 /// # Examples
 ///
@@ -78,7 +78,8 @@ pub struct ForkOptions {
 }
 
 impl ForkOptions {
-    /// The defaults: one worker per available processor, and what each setting says.
+    /// Returns the defaults: one worker per available processor, and the default that each setting
+    /// documents.
     ///
     /// # Examples
     ///
@@ -120,10 +121,10 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how many workers there may be after `SIGTTIN`, which asks for one more. Default:
-    /// twice as many as at first. Each has a socket for each TCP address from the start, because
-    /// a process that has given up privileges could not bind one later; it listens when its
-    /// first worker does. A number below the one at first changes nothing.
+    /// Sets how many workers there may be after `SIGTTIN`, which starts one more. Default: twice
+    /// the number at the start. Each worker has a socket for each TCP address from the start,
+    /// because a process that has dropped privileges could not bind one later. A socket listens
+    /// once it has a worker. A number below the number at the start changes nothing.
     ///
     /// # Panics
     ///
@@ -146,8 +147,8 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how many words of 64 bits each page of the [`Scoreboard`] has for what the program
-    /// counts itself. Default 0. The system gives memory to those that are written to.
+    /// Sets how many words of 64 bits each page of the [`Scoreboard`] has for the program's own
+    /// counts. Default: 0. The kernel allocates memory only for words that are written.
     ///
     /// # Panics
     ///
@@ -156,6 +157,8 @@ impl ForkOptions {
     /// # Examples
     ///
     /// See [`Scoreboard`].
+    // Public only for the framework above this crate.
+    #[doc(hidden)]
     #[must_use]
     #[track_caller]
     pub fn page_words(mut self, words: usize) -> Self {
@@ -167,50 +170,51 @@ impl ForkOptions {
         self
     }
 
-    /// Starts the workers and returns in each of them with its number, 0 to one less than there
-    /// are. In the process that called, it does not return: that one supervises, and exits.
+    /// Starts the workers, and returns in each of them with its number, counted from 0. It does not
+    /// return in the calling process, which becomes the supervisor and exits at the end.
     ///
-    /// **What it watches.** A worker that exits with another status than 0, or is killed by a
-    /// signal, is replaced by one with the same number: at once, unless it dies before it has
-    /// been *ready* for a second. If the one that follows does so as well, the next waits for
-    /// 0.1 s, then 0.2 s, and so on up to 2 s, each a quarter more or less at random. A worker is
-    /// ready when its loop runs and the listeners of all that was bound before the fork were
-    /// taken, or dropped. One that exits with 0 is done and not replaced, which the log tells; once all are done, the
-    /// supervisor exits with status 0. If too many must be replaced in too short a time, it stops
-    /// the others and exits with status 1. A worker that dies while the one it was to replace
-    /// goes on serving is no reason to: the next one waits for up to a minute, or, after
-    /// `SIGHUP` and three of them, the workers that are there are kept. A worker that says that it
-    /// [cannot start](crate::process::give_up_start) keeps the whole server from starting.
+    /// **Replacements.** A worker that exits with another status than 0, or is killed by a signal,
+    /// is replaced by one with the same number. It is replaced at once, unless it dies before it
+    /// has been *ready* for a second. If its replacement dies as early, the next one waits for 0.1
+    /// s, then 0.2 s, and so on up to 2 s, each varied at random by up to a quarter. A worker is
+    /// ready when its loop runs and the listeners of all sockets that were bound before the fork
+    /// have been taken or dropped.
     ///
-    /// **What waits.** Connections that wait at the listener of a worker that has died, stands
-    /// still or was suspended are accepted by another one, if the workers ask for what they
-    /// [adopt](crate::Sockets::adoptions); else they wait for the replacement. No listener is
-    /// closed before all workers end. Then each accepts who waits before it closes its own, and
-    /// who waits for a worker that dies over it is accepted by another, or, if none is left, by
-    /// one that is started for that, within the [`stop_timeout`](Self::stop_timeout).
+    /// A worker that exits with 0 is done. It is not replaced, and the log says so. Once all
+    /// workers are done, the supervisor exits with status 0. If too many workers must be replaced
+    /// in too short a time, it stops the others and exits with status 1. A replacement that dies
+    /// while the worker it should replace still serves does not count: the next one waits for up to
+    /// a minute, and after three failures following `SIGHUP` the existing workers stay. A worker
+    /// that [cannot start](crate::process::give_up_start) prevents the whole server from starting.
     ///
-    /// **Signals to the supervisor.** With the times and the log in [one
-    /// place](crate::process#running-it).
+    /// **Waiting clients.** If a worker has died, hangs or was suspended, another worker accepts
+    /// the clients in its queue, provided that the workers [adopt](crate::Sockets::adoptions)
+    /// listeners. Otherwise the clients wait for the replacement. No listener is closed before all
+    /// workers end. Then each worker accepts the clients in its queue before it closes its
+    /// listener. If a worker dies meanwhile, another one accepts them, or, if none is left, a
+    /// worker that is started for this purpose, within the [`stop_timeout`](Self::stop_timeout).
+    ///
+    /// **Signals to the supervisor.** The module documentation has [all of
+    /// them](crate::process#running-it), with times and log lines.
     ///
     /// | signal | effect |
     /// |---|---|
-    /// | `SIGTERM`, `SIGINT` | sends `SIGTERM` to all workers, waits, kills those that take too long; exit status 0 |
+    /// | `SIGTERM`, `SIGINT` | sends `SIGTERM` to all workers, waits, and kills those that take too long; exit status 0 |
     /// | the same again | kills all workers at once; exit status 0 |
     /// | `SIGQUIT` | kills all workers at once; exit status 0 |
     /// | `SIGHUP` | replaces the workers one after the other: each new one is ready before the old one is sent `SIGTERM` |
-    /// | `SIGTTIN` | one worker more, up to [`max_workers`](Self::max_workers) |
-    /// | `SIGTTOU` | one worker fewer, down to 1: the one with the highest number is sent `SIGTERM` |
-    /// | `SIGUSR2` | runs the [new version](crate::process#a-new-version-of-the-program) of the program; this one ends when that is ready |
-    /// | `SIGKILL`, and whatever else ends it | the workers are killed with it |
+    /// | `SIGTTIN` | starts one more worker, up to [`max_workers`](Self::max_workers) |
+    /// | `SIGTTOU` | sends `SIGTERM` to the worker with the highest number; the last worker stays |
+    /// | `SIGUSR2` | runs the [new version](crate::process#a-new-version-of-the-program) of the program, and ends when that is ready |
+    /// | `SIGKILL`, and any other signal that ends it | the kernel kills the workers |
     ///
-    /// **Signals to a worker.** `SIGTERM` is the one by which it is asked to stop. It is the
-    /// supervisor's to send: a worker that somebody else sends it to ends with 0, and so for good. To
-    /// have one replaced, send `SIGHUP` to the supervisor. One that does not handle `SIGTERM` yet is
-    /// killed by it, and replaced. `SIGINT`, `SIGQUIT` and `SIGHUP` have no effect: what a
-    /// terminal sends goes to supervisor and workers alike, and a worker that counted both that
-    /// and the supervisor's `SIGTERM` would take the second as an order to hurry. All other signals
-    /// have their default effect; those that the program ignored, such as `SIGPIPE`, stay
-    /// ignored.
+    /// **Signals to a worker.** `SIGTERM` stops a worker gracefully. Only the supervisor should
+    /// send it: a worker that receives it from elsewhere exits with 0, and is not replaced. To
+    /// replace workers, send `SIGHUP` to the supervisor. A worker that does not handle `SIGTERM`
+    /// yet is killed by it, and replaced. `SIGINT`, `SIGQUIT` and `SIGHUP` have no effect, because
+    /// a terminal sends them to supervisor and workers alike, and a worker would take the
+    /// supervisor's `SIGTERM` for a second order to stop. All other signals have their default
+    /// effect. Signals that the program ignored, such as `SIGPIPE`, stay ignored.
     ///
     /// **Blocked signals.** Signals that the parent process has blocked stay blocked, except those
     /// that the supervisor receives or sends, and those that a
@@ -220,21 +224,20 @@ impl ForkOptions {
     /// the server was started: under `nohup` it ignores `SIGHUP`, otherwise it does not. `SIGTERM`
     /// and `SIGCHLD` always have their default effect in it.
     ///
-    /// **What a worker has.** Everything the process had: memory, open files, the sockets of
-    /// [`bind_sockets`](crate::process::bind_sockets). What must not be shared has to be made after the
-    /// fork: loops, threads, connections, random generators.
+    /// **The state of a worker.** A worker has everything the process had: memory, open files, the
+    /// sockets of [`bind_sockets`](crate::process::bind_sockets). Make loops, threads, connections
+    /// and random generators after the fork, because processes cannot share them.
     ///
     /// # Errors
     ///
-    /// Nothing was forked if this returns an error, which names what is in the way: other
-    /// threads, of which a forked process has only the locks they hold; a loop, whose poller
-    /// all workers would share; signal handlers, which would run in each worker on what belongs
-    /// to this process; that this is a worker already. Or the system refuses a process or a
-    /// socket.
+    /// If the process cannot fork. The error names the reason: other threads, of which a forked
+    /// process has only the locks; a loop, whose poller all workers would share; signal handlers,
+    /// which would run in each worker; a process that is a worker itself; or a process or socket
+    /// that the kernel refuses.
     ///
     /// # Examples
     ///
-    /// A program that would wait for ever in each worker is refused:
+    /// A program that would wait for ever in each worker is rejected:
     ///
     /// ```
     /// use squall_runtime::IOLoop;
@@ -262,19 +265,21 @@ impl ForkOptions {
         Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
     }
 
-    /// Has this process serve by itself, without a fork: it gets a [`Scoreboard`] with one slot,
-    /// its own. It gives up rights, writes its [`pid_file`](Self::pid_file), and tells systemd and a
-    /// predecessor when its loop runs. If it has a scoreboard, nothing happens. To be called on
-    /// the thread of the loop.
+    /// Makes this process serve by itself, without a fork. It gets a [`Scoreboard`] with one slot
+    /// for itself. It drops privileges, writes its [`pid_file`](Self::pid_file), and notifies
+    /// systemd and a predecessor when its loop runs. If the process already has a scoreboard,
+    /// nothing happens. Call it on the thread of the loop.
     ///
     /// # Errors
     ///
-    /// If the system has no memory for the scoreboard, if rights cannot be given up, or if the
+    /// If the kernel has no memory for the scoreboard, if privileges cannot be dropped, or if the
     /// pid file cannot be written.
     ///
     /// # Examples
     ///
     /// See [`Scoreboard`].
+    // Public only for the framework above this crate.
+    #[doc(hidden)]
     #[track_caller]
     pub fn stay(&self) -> io::Result<()> {
         if Scoreboard::current().is_none() {
@@ -291,13 +296,13 @@ impl ForkOptions {
         Ok(())
     }
 
-    /// A page that belongs to no [`Scoreboard`], for a loop that serves beside that of the
-    /// process, on another thread: the loop of this thread writes its turns into it, unless it
-    /// writes into another one. It is never given back.
+    /// Returns a page that belongs to no [`Scoreboard`], for a loop on another thread beside the
+    /// process's own. The loop of the calling thread writes its turns into the page, unless it
+    /// already writes into another one. The page is never freed.
     ///
     /// # Errors
     ///
-    /// If the system has no memory for it.
+    /// If the kernel has no memory for it.
     ///
     /// # Examples
     ///
@@ -309,6 +314,8 @@ impl ForkOptions {
     /// assert!(Scoreboard::current().is_none());
     /// # std::io::Result::Ok(())
     /// ```
+    // Public only for the framework above this crate.
+    #[doc(hidden)]
     pub fn private_page(&self) -> io::Result<SlotPage> {
         let [page, _] = Scoreboard::new(1, self.page_words)?.pages_of(0);
         page.begin(1);

@@ -1,4 +1,5 @@
-//! A server of one process: what it tells others, and what it takes over, without a supervisor.
+//! A server of one process: it notifies the service manager and takes over from a predecessor,
+//! without a supervisor.
 
 use std::cell::RefCell;
 use std::io;
@@ -50,7 +51,7 @@ pub(super) fn enter(settings: &Settings) -> io::Result<()> {
         });
         for pid in others {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            // Somebody may have suspended it.
+            // It may be suspended.
             let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
         }
         give_signs_of_life().await;
@@ -88,7 +89,7 @@ pub(super) fn begin_drain() {
     with_presence(|presence| presence.notify(Phase::Stopping, 1));
 }
 
-/// Other workers were asked for, of which there are none.
+/// Answers a reload request, which has no effect here.
 pub(super) fn reload_ordered() {
     with_presence(|presence| {
         presence.reload_ordered(1);

@@ -3,13 +3,16 @@
 //! The supervisor has one thread, no loop, and runs no code of the user's, so that it can fork
 //! at any time. It sleeps until a signal comes, a worker rings, or a time is over.
 //!
-//! - `slot`: what there is of each worker.
-//! - `ended`: what follows when one has ended; `hook`: and what the program does then.
-//! - `replace`: other workers for those there are, more of them or fewer.
-//! - `adopt`: who serves a slot whose worker cannot.
-//! - `watch`: who takes too long; `stall`: to take its turn; `excuse`: time that does not count.
-//! - `stop`: the end of all.
-//! - `upgrade`: handing over to a new program; `succeed`: being one.
+//! | file | content |
+//! |---|---|
+//! | `slot` | the state of each worker |
+//! | `ended` | what to do when a worker has ended; `hook` calls the program's function then |
+//! | `replace` | starts new workers in place of old ones, more of them or fewer |
+//! | `adopt` | gives the listeners of a worker that cannot accept to another one |
+//! | `watch` | finds workers that take too long; `stall` measures their turns; `excuse` subtracts the time in which they could not run |
+//! | `stop` | stops the server |
+//! | `upgrade` | hands over to a new program; `succeed` takes over from an old one |
+//! | `signals`, `restarts`, `death`, `stuck` | waiting for signals; delays between restarts; how a process ended; where a process hangs |
 
 mod adopt;
 pub(crate) mod death;
@@ -86,15 +89,15 @@ pub(super) struct Supervisor {
     succession: Option<Succession>,
     /// Children from before this program was executed in this process.
     others: Vec<Pid>,
-    /// When they were told to end.
+    /// When they were asked to end.
     others_dismissed: Option<Instant>,
     /// All workers were ready once.
     is_announced: bool,
     /// Workers of this program serve what they are given.
     has_adopters: bool,
-    /// While all end, a worker has accepted all who waited before it has ended.
+    /// During shutdown, a worker has accepted all waiting clients before it ended.
     has_drained: bool,
-    /// How many workers were started for those whose workers have died at the end.
+    /// How many workers were started for the queues of workers that died during shutdown.
     last_tries: u32,
     /// Another process has the listeners, too, and goes on.
     has_handed_over: bool,
@@ -106,7 +109,7 @@ pub(super) struct Supervisor {
     restarts: Restarts,
     /// Those of workers that had not become ready.
     failed_starts: Restarts,
-    /// When to look whether somebody stands still.
+    /// When to check next whether a worker hangs.
     next_look: Option<Instant>,
     next_measure: Option<Instant>,
     random: Random,
@@ -290,7 +293,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts the workers whose time has come. Returns in each of them.
+    /// Starts the workers that are due. Returns in each of them.
     fn start_due(&mut self) -> Option<Worker> {
         for id in 0..self.slots.len() {
             if self.slots[id].startable().is_none_or(|at| at > Instant::now()) {
@@ -334,8 +337,7 @@ impl Supervisor {
         limits.chain(upgrade).chain(life).min()
     }
 
-    /// Takes note of every child that has ended or was suspended: one `SIGCHLD` may stand for
-    /// several.
+    /// Reaps every child that has ended or was suspended. One `SIGCHLD` may mean several.
     fn reap(&mut self) {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
@@ -420,7 +422,7 @@ impl Supervisor {
         log::info(log::GENERAL, format_args!("worker {id} (pid {pid}) is ready"));
         // What it replaces.
         slot.processes[..index].iter_mut().for_each(Process::order_to_leave);
-        // One for those who wait, while all end.
+        // During shutdown, one worker for the waiting clients.
         if !matches!(self.stage, Stage::Serving) {
             slot.processes[index].order_to_leave();
         }

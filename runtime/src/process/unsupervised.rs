@@ -1,4 +1,4 @@
-//! Orders that are a supervisor's to heed, where there is none.
+//! The signals that only a supervisor can obey.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -14,14 +14,13 @@ use crate::process::fork::{Disposition, disposition};
 use crate::process::guard::signal_name;
 use crate::process::single;
 
-/// Has the signals that ask a supervisor for other workers or another program change nothing in
-/// this process, which has none: `SIGHUP`, `SIGUSR2`, `SIGTTIN` and `SIGTTOU`. Without this, they
-/// would end or suspend it, so that a service whose manager asks it to reload would be gone.
+/// Makes the signals `SIGHUP`, `SIGUSR2`, `SIGTTIN` and `SIGTTOU` harmless in this process. Only a
+/// supervisor can obey them. By default they would end or suspend the process, so a service whose
+/// manager asks it to reload would be gone.
 ///
-/// Each is told of in the log, unless the program awaits it as well, and a service manager that waits
-/// for the end of the reload is told of that. Signals that the program handles or ignores by now
-/// are left alone; and in a process that has a terminal, all but `SIGUSR2` are left to that: they say
-/// that it was closed, or is another's.
+/// Each signal is logged, unless the program awaits it as well. A service manager that waits for
+/// the end of a reload is notified. Signals that the program handles or ignores already are left
+/// alone. In a process with a terminal, so are all but `SIGUSR2`, because the terminal uses them.
 ///
 /// To be called on the thread of the loop.
 ///
@@ -70,7 +69,7 @@ fn decline(order: c_int) {
     }
 }
 
-/// Whether it is attached to one, and could be told that this is gone.
+/// Returns whether the process has a terminal, which may be closed.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }

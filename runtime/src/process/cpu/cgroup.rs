@@ -83,8 +83,8 @@ fn hierarchy(version: Version, path: &Path, mount: &str) -> Option<Hierarchy> {
     if !matches {
         return None;
     }
-    // In a container the tree's root may be mounted, or the container's own group; where that
-    // lies elsewhere, the mount is the nearest group that can be seen.
+    // In a container, either the root of the tree or the container's own group may be mounted. If
+    // the group is not below the mount, the mount is the nearest visible group.
     let below = path.strip_prefix(&root).unwrap_or(Path::new(""));
     let group = if below == Path::new("") { point.clone() } else { point.join(below) };
     Some(Hierarchy { version, mount: point, group })

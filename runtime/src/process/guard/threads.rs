@@ -43,8 +43,8 @@ fn look() -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Of what the system tells of a thread: its number, its name in parentheses, its state, five
-/// numbers, its flags, and more (proc_pid_stat(5)).
+/// Returns the name of a thread unless it is ending, from its line in `/proc`: its number, its name
+/// in parentheses, its state, five numbers, its flags, and more (proc_pid_stat(5)).
 fn name_unless_ending(stat: &str) -> Option<&str> {
     let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
     let flags = rest.split_ascii_whitespace().nth(6).and_then(|flags| flags.parse().ok());

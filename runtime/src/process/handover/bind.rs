@@ -1,4 +1,4 @@
-//! Binding, for users: what was handed over to this process is taken first.
+//! Binds an address, or takes the socket of this address that the process has inherited.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::process::handover::inherited;
 ///
 /// # Errors
 ///
-/// As [`BindOptions::bind_sockets`].
+/// Like [`BindOptions::bind_sockets`].
 ///
 /// # Examples
 ///
@@ -27,25 +27,25 @@ pub fn bind_sockets(address: impl Into<BindAddress>) -> io::Result<Sockets> {
 impl BindOptions {
     /// Binds `address` and listens on it.
     ///
-    /// - A port means IPv4 and IPv6, each with a socket of its own; IPv4 only where the machine
-    ///   has no IPv6. Port 0 is one free port, the same for both.
-    /// - The file of a Unix socket on which nobody listens any more is replaced; it stays when
-    ///   the server ends. A file that is no socket is never touched.
-    /// - From here on connections are accepted by the system and wait.
-    /// - A socket of this address that was handed over to the process is taken instead of a new
-    ///   one: by systemd (`ListenStream=` in a socket unit), or by the server whose place this
-    ///   one takes. All workers share a socket of systemd, which has it open, too, so that
-    ///   nothing that waits in it is lost when the server is started anew.
+    /// - A port means IPv4 and IPv6, with a socket each; only IPv4 if the machine has no IPv6. Port
+    ///   0 is one free port, the same for both.
+    /// - The file of a Unix socket on which no process listens is replaced. It stays when the
+    ///   server ends. A file that is not a socket is never touched.
+    /// - From now on the kernel accepts connections, which wait in a queue.
+    /// - A socket of this address that the process has inherited is taken instead of a new one:
+    ///   from systemd (`ListenStream=` in a socket unit), or from the server that this one
+    ///   replaces. All workers share a socket of systemd. Systemd keeps it open as well, so no
+    ///   client in its queue is lost when the server restarts.
     ///
     /// May block while a name is looked up.
     ///
     /// # Errors
     ///
-    /// Each names the address. [`AddrInUse`](io::ErrorKind::AddrInUse): somebody listens there
-    /// already. [`AlreadyExists`](io::ErrorKind::AlreadyExists): a file that is no socket is in
-    /// the way. [`InvalidInput`](io::ErrorKind::InvalidInput): the text is no address. Otherwise
-    /// what the system says, such as [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a
-    /// port below 1024.
+    /// Each error names the address. [`AddrInUse`](io::ErrorKind::AddrInUse): another process
+    /// listens there. [`AlreadyExists`](io::ErrorKind::AlreadyExists): a file that is not a socket
+    /// has this path. [`InvalidInput`](io::ErrorKind::InvalidInput): the text is not an address.
+    /// Otherwise the error of the kernel, such as
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a port below 1024.
     ///
     /// # Examples
     ///

@@ -39,8 +39,8 @@ impl Image {
         &self.path
     }
 
-    /// Runs what has the path of this program now, in a process of its own, with the signals of
-    /// `mask` blocked. `plan` is what it inherits.
+    /// Runs the file at the path of this program in a process of its own, with the signals of
+    /// `mask` blocked. `plan` describes the inherited sockets.
     pub(crate) fn spawn(&self, plan: &str, role: &Role, mask: &SigSet) -> io::Result<Pid> {
         let without: &[&str] = match role {
             // The manager does not know of a trial, and need not.
@@ -64,7 +64,7 @@ impl Image {
         Ok(pid)
     }
 
-    /// Runs what has the path of this program now, in this process.
+    /// Runs the file at the path of this program in this process.
     pub(crate) fn execute(&self, plan: &str) -> io::Result<Infallible> {
         self.execute_at(&self.path, plan)
     }
@@ -87,7 +87,8 @@ impl Image {
     }
 }
 
-/// The variables of this process, but for what is only for this one, and with `plan`.
+/// Returns the environment of this process, with `plan` and without the variables that only concern
+/// this process.
 fn environment(plan: &str, without: &[&str]) -> io::Result<Vec<CString>> {
     let is_left_out = |name: &OsStr| {
         let names = OWN.iter().chain(without).chain([&SOCKETS]);
@@ -104,8 +105,8 @@ fn c_strings<'a>(texts: impl Iterator<Item = &'a [u8]>) -> io::Result<Vec<CStrin
     texts.map(|text| Ok(CString::new(text)?)).collect()
 }
 
-/// As the program was called, if that is a path to it: it may lead through a link that will lead
-/// to another version. Else where it lies.
+/// Returns the path by which the program was called, because it may lead through a link that will
+/// lead to another version. Returns the path of the file otherwise.
 fn path(called: Option<&OsString>, lies: &Path) -> PathBuf {
     let called = called.map(Path::new).filter(|called| called.components().count() > 1);
     let is_it = |called: &&Path| {
@@ -117,8 +118,8 @@ fn path(called: Option<&OsString>, lies: &Path) -> PathBuf {
     called.unwrap_or_else(|| without_mark(lies))
 }
 
-/// The system marks the path of a running program whose file is gone. By now there may be another
-/// one of the name.
+/// The kernel marks the path of a running program whose file is gone. By now there may be another
+/// file with the name.
 fn without_mark(path: &Path) -> PathBuf {
     let name = path.as_os_str().as_bytes();
     match name.strip_suffix(b" (deleted)") {

@@ -1,12 +1,12 @@
-//! What this process was started with: sockets that somebody else has bound.
+//! The sockets that this process was started with.
 //!
-//! | variable | set by | what it says |
+//! | variable | set by | meaning |
 //! |---|---|---|
-//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | so many sockets from descriptor 3 on, and what they are called |
-//! | `SQUALL_SOCKETS` | the server whose place this one takes | see [`Plan`] |
+//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | systemd | the number of sockets, from descriptor 3 on, and their names |
+//! | `SQUALL_SOCKETS` | the server that this one replaces | see [`Plan`] |
 //!
-//! Each names a process, because variables are inherited by everybody: what is meant for another
-//! one is not looked at.
+//! Each variable names a process, because all descendants inherit variables. Other processes ignore
+//! it.
 
 use std::env;
 use std::io;
@@ -32,37 +32,37 @@ pub(crate) const LISTEN_COUNT: &str = "LISTEN_FDS";
 /// What they are called.
 pub(crate) const LISTEN_NAMES: &str = "LISTEN_FDNAMES";
 
-/// The first descriptor that systemd hands over, and the first that anybody would: those before
-/// it are standard input, output and error.
+/// The first descriptor that systemd hands over: those before it are standard input, output and
+/// error.
 const FIRST: RawFd = 3;
 
-/// As whose successor this process was started.
+/// The server that this process should replace.
 #[derive(Debug)]
 pub(crate) struct Succession {
     pub(crate) role: Role,
-    /// Whom to tell when this server is ready.
+    /// The line on which to report that this server is ready.
     pub(crate) claim: Option<Claim>,
-    /// The pid file of the one whose place is taken.
+    /// The pid file of the replaced server.
     pub(crate) pid_file: Option<OwnedFd>,
 }
 
-/// What there is, once somebody has looked, or why that is not known. Nobody looks twice: the
-/// numbers of descriptors that were taken, and closed over an error, may be others' by then.
+/// The inherited sockets once they have been read, or the error. They are read once: the numbers of
+/// descriptors that were taken, and closed after an error, may belong to other files by then.
 static STATE: Mutex<Option<Result<State, Failure>>> = Mutex::new(None);
 
 struct State {
-    /// What nobody has bound yet.
+    /// The sockets that have not been bound yet.
     handed: Vec<Handed>,
     succession: Option<Succession>,
 }
 
-/// An error that is told to each who asks.
+/// An error that every caller receives.
 struct Failure {
     kind: io::ErrorKind,
     text: String,
 }
 
-/// Calls `bind` with what was handed over and is not bound yet.
+/// Calls `bind` with the inherited sockets that are not bound yet.
 pub(crate) fn with_unbound<T>(bind: impl FnOnce(&mut Vec<Handed>) -> T) -> io::Result<T> {
     with_state(|state| bind(&mut state.handed))
 }
@@ -76,7 +76,7 @@ fn with_state<T>(act: impl FnOnce(&mut State) -> T) -> io::Result<T> {
     }
 }
 
-/// Closes what the program has not bound: connections that come there would wait for nobody.
+/// Closes the sockets that the program has not bound: their clients would wait for ever.
 pub(crate) fn close_unbound() -> io::Result<()> {
     for handed in with_unbound(std::mem::take)? {
         let text = format_args!("closing {handed}, which was handed over and is not bound");
@@ -85,7 +85,7 @@ pub(crate) fn close_unbound() -> io::Result<()> {
     Ok(())
 }
 
-/// What this process is to do for its predecessor, for the first who asks.
+/// Returns the server that this process should replace, to the first caller.
 pub(crate) fn succession() -> io::Result<Option<Succession>> {
     with_state(|state| state.succession.take())
 }

@@ -1,21 +1,21 @@
-//! The line between a server and the one that is to take its place: this one says that it is ready,
-//! that one that it has the place. Until then it is the old one that serves, whatever happens: it
-//! alone has the pid file and speaks to the service manager, and may give the other one up.
+//! The line between a server and the one that should replace it. The new server reports that it is
+//! ready, and the old one grants it the place. Until then the old server serves whatever happens:
+//! it alone has the pid file and notifies the service manager, and it may give the new one up.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// What the new one says: it is ready.
+/// From the new server: it is ready.
 const READY: u8 = b'R';
 
-/// It is ready, and goes on with the pid file it was handed.
+/// From the new server: it is ready, and continues with the pid file that it inherited.
 const READY_WITH_FILE: u8 = b'F';
 
 /// The answer.
 const GRANTED: u8 = b'G';
 
-/// The end of the server whose place is taken.
+/// The end of the server that is replaced.
 #[derive(Debug)]
 pub(crate) struct Report(UnixStream);
 
@@ -23,14 +23,14 @@ pub(crate) struct Report(UnixStream);
 #[derive(Debug)]
 pub(crate) struct Claim(UnixStream);
 
-/// What was reported.
+/// A message of the new server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Reported {
     Nothing,
     Ready {
         has_pid_file: bool,
     },
-    /// The other end is closed, or says what nobody understands.
+    /// The other end is closed, or has sent an unknown message.
     End,
 }
 
@@ -56,7 +56,7 @@ impl Report {
 
     /// The other one has the place from now on.
     pub(crate) fn grant(&self) {
-        // If it is gone, nobody has.
+        // If the new server is gone, the message is lost.
         let _ = (&self.0).write(&[GRANTED]);
     }
 }
@@ -67,7 +67,7 @@ impl Claim {
     }
 
     pub(crate) fn say_ready(&self, has_pid_file: bool) {
-        // Who has not waited so long has closed its end, which is heard.
+        // A server that did not wait this long has closed its end, which the next read shows.
         let _ = (&self.0).write(&[if has_pid_file { READY_WITH_FILE } else { READY }]);
     }
 

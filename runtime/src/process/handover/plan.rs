@@ -1,4 +1,4 @@
-//! What a server writes down for the one that takes its place: `SQUALL_SOCKETS`.
+//! The environment variable `SQUALL_SOCKETS`, which describes a server's sockets to its successor.
 
 use std::fmt;
 use std::io;
@@ -9,13 +9,14 @@ use crate::net::Traits;
 /// Standard input, output and error are not handed over like this.
 const FIRST: RawFd = 3;
 
-/// What is handed over, and to whom.
+/// The sockets that are handed over, and to which process.
 ///
-/// In the environment it is `process:role:number:file` and, for each address, `:descriptors:name`,
-/// such as `71:upgrade:12:13:7,8*:web:9!:`. The process is the one that hands over. The number is
-/// the descriptor to report to, or those of processes that serve meanwhile, or `-`. The file is the
-/// descriptor of the pid file, or `-`. The descriptors are those of the slots, in their order; `*` says that the system has chosen the
-/// port, `!` that all workers share the one socket. The name is systemd's.
+/// The text is `process:role:number:file` and, for each address, `:descriptors:name`, such as
+/// `71:upgrade:12:13:7,8*:web:9!:`. The process is the one that hands over. The number is the
+/// descriptor to report to, or the numbers of the processes that serve meanwhile, or `-`. The file
+/// is the descriptor of the pid file, or `-`. The descriptors are those of the slots, in order. `*`
+/// means that the kernel has chosen the port, `!` that all workers share one socket. The name is
+/// systemd's.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) role: Role,
@@ -32,7 +33,7 @@ pub(crate) enum Role {
     /// A process beside the one that hands over, which executes the same program when this one is
     /// ready.
     Trial,
-    /// The same process. These children of it serve until this one is ready.
+    /// The same process. These children serve until it is ready.
     InPlace { others: Vec<i32> },
 }
 
@@ -45,8 +46,8 @@ pub(crate) struct Group {
 }
 
 impl Plan {
-    /// Reads what is meant for the process `own` with the parent `parent`; `None` if it is meant
-    /// for another one.
+    /// Parses the text for the process `own` with the parent `parent`. Returns `None` if it is
+    /// meant for another process.
     pub(crate) fn parse(text: &str, own: u32, parent: u32) -> io::Result<Option<Self>> {
         let mut fields = text.split(':');
         let mut field = || fields.next().ok_or_else(|| malformed("it is too short"));
@@ -103,8 +104,8 @@ impl Plan {
         sockets.chain(self.ready).chain(self.pid_file)
     }
 
-    /// No descriptor is one of the first three, or is there twice: each is taken, and closed by
-    /// who has taken it.
+    /// Checks that no descriptor is one of the first three, or is listed twice: each is taken, and
+    /// closed by its new owner.
     fn check(&self) -> io::Result<()> {
         let mut seen: Vec<RawFd> = self.descriptors().collect();
         seen.sort_unstable();

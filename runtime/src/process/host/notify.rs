@@ -1,8 +1,8 @@
 //! Telling systemd how the server is: `sd_notify(3)`, a datagram to the socket that
 //! `NOTIFY_SOCKET` names.
 //!
-//! A service manager that does not listen, or none at all, is no reason not to serve: what cannot
-//! be sent is dropped.
+//! A server also serves without a service manager, and if the manager does not listen. Messages
+//! that cannot be sent are dropped.
 
 use std::env;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) const SOCKET: &str = "NOTIFY_SOCKET";
 /// Within how many microseconds the manager wants to hear that the process lives.
 pub(crate) const WATCHDOG_TIME: &str = "WATCHDOG_USEC";
-/// Whose life it is about.
+/// The process that must report.
 pub(crate) const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
 
 /// The way to the service manager.
@@ -50,18 +50,18 @@ impl Notifier {
     fn new(name: &OsStr, interval: Option<Duration>) -> io::Result<Self> {
         let address = address(name)?;
         let socket = UnixDatagram::unbound()?;
-        // A manager that does not read holds nobody up.
+        // A manager that does not read must not delay the server.
         socket.set_nonblocking(true)?;
         let watchdog = interval.map(|interval| Watchdog { interval, next: Instant::now() });
         Ok(Self { socket, address, watchdog })
     }
 
-    /// The server has started, or has taken on what it was told to.
+    /// Reports that the server has started, or has finished a reload.
     pub(crate) fn ready(&self, status: fmt::Arguments<'_>) {
         self.send(format_args!("READY=1\nSTATUS={status}"));
     }
 
-    /// It goes on, otherwise than it was told last.
+    /// Reports a new status of the running server.
     pub(crate) fn status(&self, status: fmt::Arguments<'_>) {
         self.send(format_args!("STATUS={status}"));
     }
@@ -78,8 +78,9 @@ impl Notifier {
         self.send(format_args!("STOPPING=1\nSTATUS={status}"));
     }
 
-    /// Another process is the service from now on, and is ready. It cannot say so itself: until
-    /// the manager knows of it, it is not believed.
+    /// Reports that another process is the service from now on, and is ready. That process cannot
+    /// do so itself, because the manager does not accept messages from a process that it does not
+    /// know.
     pub(crate) fn handed_over(&self, pid: u32) {
         self.send(format_args!("READY=1\nMAINPID={pid}\nSTATUS=process {pid} has taken over"));
     }

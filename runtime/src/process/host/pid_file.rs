@@ -1,8 +1,8 @@
 //! The file that says which process the server is.
 //!
-//! It is there whole or not at all, and locked for as long as the process lives: so one that an
-//! earlier server has left is told from one in use without asking whether some process has that
-//! number by now.
+//! The file is written atomically, and locked for as long as the process lives. So a file that an
+//! earlier server has left can be distinguished from one in use, without checking whether some
+//! process has its number by now.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use rustix::io::FdFlags;
 
 use crate::log;
 
-/// Who may read it: everybody. It is no secret, and scripts of others stop servers.
+/// Readable for everyone: it is not a secret, and scripts of other users stop servers.
 const MODE: u32 = 0o644;
 
 /// No file with a process id in it is longer, in bytes.
@@ -40,7 +40,7 @@ impl PidFile {
     /// `AddrInUse` if the server that wrote the file lives, `AlreadyExists` if it is no such
     /// file; each names it.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        // The server may be told to stop in another directory than it was started in.
+        // The server may have another working directory when it stops.
         let path = std::path::absolute(path)?;
         Self::try_create(&path).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
@@ -67,7 +67,8 @@ impl PidFile {
     fn write(&self, process: u32) -> io::Result<()> {
         let mut text = format!("{process}\n");
         let length = text.len();
-        // Whoever reads it meanwhile sees one number or the other, and empty lines at most.
+        // A process that reads the file meanwhile sees one number or the other, and empty lines at
+        // most.
         let before = usize::try_from(self.file.metadata()?.len()).unwrap_or(length);
         text.extend((length..before).map(|_| '\n'));
         self.file.write_all_at(text.as_bytes(), 0)?;
@@ -103,12 +104,13 @@ impl PidFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found?,
         };
-        // Somebody has put another one there, which is not ours to remove.
+        // Another process has replaced the file, so it is not ours to remove.
         if !is_same(&found, &self.file.metadata()?) {
             return Ok(());
         }
         match fs::remove_file(&self.path) {
-            // Its directory may belong to who this process was before it gave up rights.
+            // Its directory may belong to the user that this process had before it dropped
+            // privileges.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.file.set_len(0),
             removed => removed,
         }
@@ -143,8 +145,8 @@ impl Drop for PidFile {
 fn write_aside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let aside = path.with_file_name(format!(".{name}.{}", id()));
-    // Nobody but this process makes a file of this name; a process that had this number may have
-    // died over it.
+    // Only this process creates a file of this name. A process that had the same number may have
+    // died and left one.
     let _ = fs::remove_file(&aside);
     let mut file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&aside)?;
@@ -175,7 +177,7 @@ fn replace(path: &Path, aside: &Path) -> io::Result<()> {
         return Err(other());
     }
     lock_stale(&found, text.trim_end())?;
-    // Whoever was quicker has put another in its place.
+    // Another process was faster and has replaced the file.
     if !is_same(&fs::symlink_metadata(path)?, &found.metadata()?) {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server starts"));
     }

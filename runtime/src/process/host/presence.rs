@@ -1,4 +1,4 @@
-//! What the system and its service manager see of a server: titles, the pid file, notifications.
+//! The server as the kernel and the service manager see it: titles, the pid file, notifications.
 
 mod options;
 
@@ -51,7 +51,7 @@ fn program_name() -> String {
     name.unwrap_or_else(|| "squall".to_owned())
 }
 
-/// What the service manager is told.
+/// The state that the service manager knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Phase {
     Starting,
@@ -60,7 +60,7 @@ pub(crate) enum Phase {
     Stopping,
 }
 
-/// What the manager is told of a server that serves.
+/// The state of a serving server that the manager knows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Serving {
     workers: usize,
@@ -83,13 +83,13 @@ impl fmt::Display for Serving {
 pub(crate) struct Presence {
     title: Option<Title>,
     pins: bool,
-    /// Only that of the supervisor, or of the one process there is.
+    /// Held by the supervisor, or by the only process.
     pid_file: Option<PidFile>,
     /// A pid file to be written when the place of a predecessor is taken.
     to_write: Option<PathBuf>,
     notifier: Option<Notifier>,
     phase: Phase,
-    /// What was told last.
+    /// The last state that was reported.
     told: Serving,
     has_failed_upgrade: bool,
     /// Whether this is the service: a successor is not before its predecessor has said so.
@@ -197,8 +197,8 @@ impl Presence {
         }
     }
 
-    /// Other workers were asked for. The manager is told each time, and then waits to be told that
-    /// the server is ready, even if nothing is to be done.
+    /// Notes that a reload was requested. The manager is notified each time, and then waits for the
+    /// report that the server is ready, even if there is nothing to do.
     pub(crate) fn reload_ordered(&mut self, workers: usize) {
         if self.phase == Phase::Reloading {
             self.phase = Phase::Ready;
@@ -212,8 +212,7 @@ impl Presence {
         self.phase == Phase::Reloading
     }
 
-    /// How the last upgrade has gone, as far as it has: the manager is told by the next
-    /// [`notify`](Self::notify).
+    /// Notes the result of the last upgrade. The next [`notify`](Self::notify) reports it.
     pub(crate) fn note_upgrade(&mut self, has_failed: bool) {
         self.has_failed_upgrade = has_failed;
     }
@@ -247,7 +246,7 @@ impl Presence {
         }
     }
 
-    /// The server ends: nothing of it is to be left.
+    /// Cleans up when the server ends.
     pub(crate) fn leave(&mut self) {
         self.pid_file = None;
     }

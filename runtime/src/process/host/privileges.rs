@@ -1,4 +1,4 @@
-//! Giving up rights: a server that has bound port 80 as root goes on as somebody else.
+//! Drops privileges: a server that has bound port 80 as root continues as another user.
 //!
 //! The supervisor does it, before it forks, so that no worker ever has more rights, and what the
 //! system does at a change of user (such as forgetting that a worker is to end with its
@@ -18,7 +18,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use target::Target;
 
-/// As whom the server goes on.
+/// The user and group with which the server continues.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Privileges {
     /// A name, or a number.
@@ -27,11 +27,11 @@ pub(crate) struct Privileges {
 }
 
 impl Privileges {
-    /// Becomes that user and group for good, and makes sure of it. Nothing happens if this is
-    /// who the process is already, which may be without the right to ask for it.
+    /// Changes to this user and group for good, and verifies it. Nothing happens if the process has
+    /// them already, which may lack the permission to change.
     ///
-    /// Without a group it is the user's own; the further groups are those of the user, if it has
-    /// a name here, and none otherwise.
+    /// Without a group, the user's own group is used. The supplementary groups are the user's, if
+    /// the user has a name here, and none otherwise.
     pub(crate) fn apply(&self) -> io::Result<()> {
         let Some(target) = self.find()? else { return Ok(()) };
         if !target.is_current()? {
@@ -40,7 +40,7 @@ impl Privileges {
         target.verify()
     }
 
-    /// Makes `file` belong to that user and group, who may then write to it.
+    /// Makes this user and group the owner of `file`, so that they may write to it.
     pub(crate) fn give(&self, file: impl AsFd) -> io::Result<()> {
         match self.find()? {
             Some(target) => fchown(file, target.uid.map(Uid::as_raw), Some(target.gid.as_raw())),

@@ -1,12 +1,11 @@
 //! What `ps` and `top` call a process: `shop: supervisor`, `shop: worker 3`.
 //!
-//! Linux takes the command line that it shows from an area of the process's own memory. The usual
-//! way to change it is to write over the strings that `main` was given, and over the environment
-//! behind them where a title is longer; `std::env::args` then tells the title, and whoever kept
-//! a pointer into the environment reads something else. Here the area itself is moved instead, to
-//! one that nothing else uses (`PR_SET_MM_MAP`, which needs no privilege), so that arguments and
-//! environment stay as they were. Where that is not to be had, and on other systems, only the
-//! short name changes, or nothing.
+//! Linux reads the command line from an area of the process's own memory. Most programs change it
+//! by writing over the strings that `main` was given, and over the environment behind them if a
+//! title is longer. Then `std::env::args` returns the title, and pointers into the environment read
+//! something else. Squall moves the area itself to memory that is used for nothing else
+//! (`PR_SET_MM_MAP`, which needs no privilege), so that arguments and environment stay intact. If
+//! that is not possible, and on other systems, only the short name changes, or nothing.
 
 #[cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), path = "title/unchanged.rs")]
 mod area;
@@ -23,9 +22,9 @@ const SHORT: usize = 15;
 /// The title of this process and of those forked from it.
 #[derive(Debug)]
 pub(crate) struct Title {
-    /// What comes before the colon.
+    /// The part before the colon.
     name: String,
-    /// Where the system reads the title, if it could be told to.
+    /// The area from which the kernel reads the title, if it could be moved.
     area: Option<&'static [AtomicU8]>,
 }
 
@@ -61,7 +60,7 @@ fn write(area: &[AtomicU8], title: &[u8]) {
     last.store(b' ', Ordering::Relaxed);
 }
 
-/// The title in 15 bytes: what is lost is the end of the name, for the role tells more.
+/// Shortens the title to 15 bytes. The end of the name is cut, because the role is more useful.
 fn short(name: &str, role: &str) -> String {
     let whole = format!("{name}: {role}");
     if whole.len() <= SHORT {

@@ -1,4 +1,4 @@
-//! What the program does at certain times of its workers.
+//! Functions of the program that run when workers start and end.
 
 use std::fmt;
 use std::rc::Rc;
@@ -6,12 +6,12 @@ use std::rc::Rc;
 use super::ForkOptions;
 use crate::process::shared::scoreboard::SlotPage;
 
-/// Says what a worker was serving, by what its page tells.
+/// Describes the request of a worker, from its page.
 pub(in crate::process) type Describe = fn(&SlotPage) -> Option<String>;
 
 pub(in crate::process) type ExitHook = dyn Fn(&WorkerExit);
 
-/// What the program does at certain times.
+/// Functions that run at certain times.
 #[derive(Clone, Default)]
 pub(in crate::process) struct Hooks {
     pub(in crate::process) after_fork: Vec<Rc<dyn Fn(usize)>>,
@@ -25,7 +25,7 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// How a worker has ended: for [`ForkOptions::on_worker_exit`].
+/// How a worker has ended. An argument of [`ForkOptions::on_worker_exit`].
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ impl fmt::Debug for Hooks {
 pub struct WorkerExit {
     /// The number of the worker.
     pub id: usize,
-    /// Its process, which is no more.
+    /// The process number that the worker had.
     pub pid: u32,
     /// The status it exited with, if it exited.
     pub status: Option<i32>,
@@ -45,9 +45,9 @@ pub struct WorkerExit {
 
 /// Functions of the program.
 impl ForkOptions {
-    /// Adds a function that each worker calls first of all, with its number: for what a fork
-    /// would duplicate, such as the state of a random generator. Those that were added first are
-    /// called first.
+    /// Adds a function that each worker calls first, with its number. Use it for state that a fork
+    /// would duplicate, such as a random generator. The functions are called in the order in which
+    /// they were added.
     ///
     /// # Examples
     ///
@@ -58,10 +58,9 @@ impl ForkOptions {
         self
     }
 
-    /// Adds a function that each worker calls with its number when all
-    /// [`after_fork`](Self::after_fork) functions were, before
-    /// [`fork_processes`](Self::fork_processes) returns: for what belongs to the worker as a
-    /// whole.
+    /// Adds a function that each worker calls with its number after all
+    /// [`after_fork`](Self::after_fork) functions, before [`fork_processes`](Self::fork_processes)
+    /// returns. Use it for state that belongs to the whole worker.
     ///
     /// # Examples
     ///
@@ -72,13 +71,13 @@ impl ForkOptions {
         self
     }
 
-    /// Sets a function that is called when a worker has ended, however it did. It runs in a
-    /// process of its own, forked from the supervisor, which is never at the mercy of the
-    /// program's code; it is killed after 10 seconds.
+    /// Sets a function that is called when a worker has ended, for any reason. It runs in a process
+    /// of its own, forked from the supervisor, so that the program's code cannot harm the
+    /// supervisor. That process is killed after 10 seconds.
     ///
     /// After an [upgrade](crate::process#a-new-version-of-the-program) of the first process of a
-    /// container, it is not called for the workers of the old program, of which the new one knows
-    /// only that they are its children.
+    /// container, the function is not called for the workers of the old program. The new program
+    /// only knows that they are its children.
     ///
     /// # Examples
     ///
@@ -98,9 +97,9 @@ impl ForkOptions {
         self
     }
 
-    /// Sets by which function the supervisor finds words for what a worker was serving when it
-    /// died or stood still. It runs in the supervisor, and so must neither block nor panic; it
-    /// is for the upper layer, which knows what its words of the page mean.
+    /// Sets a function that describes the request that a worker was serving when it died or hung.
+    /// It runs in the supervisor, so it must neither block nor panic. It is meant for a framework,
+    /// which knows the meaning of its words in the page.
     ///
     /// # Examples
     ///
@@ -117,6 +116,8 @@ impl ForkOptions {
     /// ForkOptions::new().page_words(1).describe(job).fork_processes()?;
     /// # std::io::Result::Ok(())
     /// ```
+    // Public only for the framework above this crate.
+    #[doc(hidden)]
     #[must_use]
     pub fn describe(mut self, describe: fn(&SlotPage) -> Option<String>) -> Self {
         self.describe = Some(describe);

@@ -1,41 +1,41 @@
-//! How much of what is allowed: deaths, time, memory.
+//! Limits of the supervision: deaths, time, memory.
 
 use std::time::Duration;
 
 use super::ForkOptions;
 
-/// Refuses a time of zero, which no worker could keep to.
+/// Rejects a time of zero, which no worker could keep.
 #[track_caller]
 pub(in crate::process) fn check_time(setting: &str, time: Option<Duration>) {
     assert!(time != Some(Duration::ZERO), "`ForkOptions::{setting}` must be longer than zero");
 }
 
-/// Deaths that are a bug in one request in a thousand must not end a server, and neither must
-/// somebody who kills workers for sport. What keeps workers that die at once from keeping the
-/// machine busy is the delay before the next one.
+/// A bug in one request of a thousand must not end a server, and neither must a test that kills
+/// workers at random. A worker that dies at once does not keep the machine busy either, because its
+/// replacement waits.
 pub(super) const MAX_RESTARTS: usize = 1000;
 
 /// See [`MAX_RESTARTS`].
 pub(super) const RESTART_WINDOW: Duration = Duration::from_secs(60);
 
-/// For each worker. With the delays between them, this takes a quarter of a minute.
+/// For each worker. With the delays between them, this takes about 15 seconds.
 const MAX_FAILED_STARTS: usize = 10;
 
-/// What process managers allow a service as well, give or take, before they kill it.
+/// About the time that service managers allow a service before they kill it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longer than a turn takes in a program that minds its loop, and short enough for who has just
+/// Longer than a turn of a well-behaved loop, and short enough for a client that has just
 /// connected.
 pub(super) const ADOPT_AFTER: Duration = Duration::from_millis(300);
 
-/// As long as other servers with a worker per process give a request.
+/// The time that other servers with one process per worker give a request.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Limits of the supervision.
 impl ForkOptions {
-    /// Sets how many workers that have died may be replaced within any span of `window`, all
-    /// workers taken together, before the supervisor gives up. Default 1000 within 60 seconds.
-    /// Replacements of a worker that goes on serving do not count.
+    /// Sets how many workers that have died may be replaced within `window`, all workers taken
+    /// together, before the supervisor gives up. Default: 1000 within 60 seconds. A replacement
+    /// that dies while the worker it should replace still serves does not count.
     ///
     /// # Panics
     ///
@@ -53,9 +53,9 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how many workers may die before they are *ready* within any span of `window`, all
-    /// workers taken together, before the supervisor gives up. Default 10 for each worker,
-    /// within 60 seconds. Replacements of a worker that goes on serving do not count.
+    /// Sets how many workers may die before they are *ready* within `window`, all workers taken
+    /// together, before the supervisor gives up. Default: 10 for each worker, within 60 seconds. A
+    /// replacement that dies while the worker it should replace still serves does not count.
     ///
     /// # Panics
     ///
@@ -86,8 +86,9 @@ impl ForkOptions {
         self.failed_starts.unwrap_or((most, RESTART_WINDOW))
     }
 
-    /// Sets within which time a worker must be *ready*; one that is not is killed, which counts
-    /// as a death. Default `None`: no limit, for a worker that runs no loop never is.
+    /// Sets how soon a worker must be *ready*. A worker that is not ready in time is killed, which
+    /// counts as a death. Default: `None`, no limit, because a worker that runs no loop is never
+    /// ready.
     ///
     /// # Panics
     ///
@@ -112,10 +113,10 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how long workers that were asked to stop may take before they are killed. Default
-    /// 30 seconds, or what [`default_timeouts`](Self::default_timeouts) says: an HTTP server has its
-    /// `drain_delay`, its `shutdown_timeout` and 5 seconds. One that is shorter than those kills
-    /// workers that are [finishing their requests](crate::process#running-it); zero kills them at once.
+    /// Sets how long a worker may take to stop before it is killed. Default: 30 seconds, or the
+    /// time of [`default_timeouts`](Self::default_timeouts): an HTTP server sets its `drain_delay`,
+    /// its `shutdown_timeout` and 5 seconds. A shorter time kills workers that are [finishing their
+    /// requests](crate::process#running-it). Zero kills them at once.
     ///
     /// # Examples
     ///
@@ -126,8 +127,8 @@ impl ForkOptions {
         self
     }
 
-    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) where
-    /// they were not set: for the upper layer, which knows what its workers do.
+    /// Sets [`start_timeout`](Self::start_timeout) and [`stop_timeout`](Self::stop_timeout) unless
+    /// they have been set. It is meant for a framework, which knows the work of its workers.
     ///
     /// # Panics
     ///
@@ -154,40 +155,40 @@ impl ForkOptions {
         self
     }
 
-    /// How long a worker may take to be ready.
+    /// Returns how long a worker may take to be ready.
     pub(in crate::process) fn start_limit(&self) -> Option<Duration> {
         self.start_timeout.flatten()
     }
 
-    /// How long one may take to end.
+    /// Returns how long a worker may take to end.
     pub(in crate::process) fn stop_limit(&self) -> Duration {
         self.stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
-    /// Sets how long a turn of a worker's loop may last. One that lasts longer will not end: the
-    /// worker is replaced, and the log says what it was doing. Default 30 seconds; `None` lets it
-    /// hang.
+    /// Sets how long a turn of a worker's loop may last. If a turn lasts longer, the supervisor
+    /// replaces the worker, and the log says what the worker was doing. Default: 30 seconds. With
+    /// `None`, a worker may hang for ever.
     ///
-    /// Time in which the worker could not run does not count: while it is suspended by a signal or a
-    /// debugger, or while the supervisor cannot run either, as in a container that is paused.
+    /// Time in which the worker could not run does not count: while it is suspended by a signal or
+    /// a debugger, or while the supervisor cannot run either, as in a container that is paused.
     ///
-    /// It does not apply to a worker that was told to stop, which has its
-    /// [`stop_timeout`](Self::stop_timeout), nor to one that was suspended by `SIGSTOP`: that is not
-    /// replaced, and others serve its listeners until it goes on.
+    /// The limit does not apply to a worker that is stopping, which has its
+    /// [`stop_timeout`](Self::stop_timeout), nor to a worker that was suspended by `SIGSTOP`. A
+    /// suspended worker is not replaced, and others serve its listeners until it continues.
     ///
-    /// **What is had of it.** The log names the request that it serves, by its route, the line that
-    /// spawned the task that runs, and whether the process runs, sleeps, or waits for the system,
-    /// and for what. Then the worker is sent `SIGABRT`, by which the system writes a core file where
-    /// it is set up to (`ulimit -c unlimited`, `LimitCORE=infinity`), and is killed if that takes
-    /// longer than [`stop_timeout`](Self::stop_timeout). The file has the stack: `coredumpctl debug`, or `gdb program core`.
-    /// The line that hangs is nowhere else: a thread cannot look at its own stack in the handler of
-    /// a signal, for it may hold the very locks that takes, and a debugger that looks from outside
-    /// holds up the supervisor for seconds.
+    /// **Finding the cause.** The log names the route of the request, the line that spawned the
+    /// running task, and the state of the process: running, sleeping, or waiting in a system call.
+    /// Then the worker receives `SIGABRT`. The kernel writes a core file if core files are enabled
+    /// (`ulimit -c unlimited`, `LimitCORE=infinity`); read the stack with `coredumpctl debug`, or
+    /// `gdb program core`. A worker that takes longer than [`stop_timeout`](Self::stop_timeout) to
+    /// abort is killed. The log has no backtrace: a signal handler cannot safely walk its own
+    /// stack, because the thread may hold the locks that this takes, and a debugger would stop the
+    /// supervisor for seconds.
     ///
-    /// After a change of [`user`](Self::user), the system neither writes the file
-    /// (`fs.suid_dumpable`) nor tells what the process waits for.
+    /// After a change of [`user`](Self::user), the kernel does not write the core file
+    /// (`fs.suid_dumpable`), and does not show the system call.
     ///
-    /// Long before that, others serve its listeners: see [`adopt_after`](Self::adopt_after).
+    /// Other workers serve its listeners long before that: see [`adopt_after`](Self::adopt_after).
     ///
     /// # Panics
     ///
@@ -211,12 +212,12 @@ impl ForkOptions {
     }
 
     /// Sets how long a turn of a worker's loop may last before another worker serves its listeners
-    /// as well, so that only who has connected before waits. Default 300 milliseconds; `None`:
-    /// whoever is sent to it waits for it.
+    /// as well. Then only clients that had connected before wait. Default: 300 milliseconds. With
+    /// `None`, new clients of a worker that hangs wait for it.
     ///
-    /// It is looked at every 250 milliseconds, so that with the default somebody who connects to a
-    /// worker that hangs is accepted after little more than half a second. It needs workers that
-    /// ask for what they [adopt](crate::Sockets::adoptions).
+    /// The supervisor checks every 250 milliseconds. With the default, a client that connects to a
+    /// worker that hangs is accepted after a little more than half a second. This needs workers
+    /// that [adopt](crate::Sockets::adoptions) listeners.
     ///
     /// # Panics
     ///
@@ -241,11 +242,11 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how much memory a worker may have, in bytes that are not swapped out; one that has
-    /// more is replaced: it ends gracefully once the new one is ready. What the workers share,
-    /// such as the program itself, counts in each. Default `None`: no limit. It is looked at
-    /// every 5 seconds, on Linux, and each worker's limit is lower by a share of up to an eighth,
-    /// so that not all are replaced at the same time.
+    /// Sets how much memory a worker may have, in bytes that are not swapped out. A worker that has
+    /// more is replaced, and ends gracefully once the new one is ready. Memory that workers share,
+    /// such as the program itself, counts for each of them. Default: `None`, no limit. On Linux,
+    /// the supervisor checks every 5 seconds. Each worker's limit is lower by up to an eighth, so
+    /// that they are not all replaced at the same time.
     ///
     /// # Panics
     ///

@@ -24,10 +24,10 @@ pub(crate) fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
     // SAFETY: a new mapping, at a place of the system's choice, replaces none and overlaps none.
     let start = unsafe { mmap_anonymous(ptr::null_mut(), size, protection, flags) }?;
     let words = start.cast::<AtomicU64>().cast_const();
-    // SAFETY: the mapping begins at a page, so that it is aligned; it is `size` bytes long, which
-    // is `count` words and no more than the system can map, and so than `isize::MAX`; zeros are
-    // valid for atomics; nobody unmaps it; and whoever else has it, in this process or another,
-    // has it as atomics too.
+    // SAFETY: the mapping begins at a page, so it is aligned. It is `size` bytes long, which is
+    // `count` words, and no longer than the kernel can map, so no longer than `isize::MAX`. Zeros
+    // are valid for atomics. The mapping is never unmapped. All other users of it, in this process
+    // or another, use it as atomics too.
     Ok(unsafe { slice::from_raw_parts(words, count.get()) })
 }
 

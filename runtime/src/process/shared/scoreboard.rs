@@ -1,10 +1,10 @@
 //! What all processes of a server know of each other: a page for each worker, in memory that
 //! they share.
 //!
-//! A worker writes what it does, the supervisor what becomes of it, and anybody reads. There is
-//! no lock, and no word has two writers at a time: to count is to load and to store. A page
-//! outlives its worker, so that it tells what that one did last, and a replacement goes on
-//! counting where it ended.
+//! A worker writes what it does, the supervisor writes what becomes of the worker, and every
+//! process reads. There is no lock, and no word has two writers at a time, so counting is a load
+//! and a store. A page outlives its worker: it shows what the worker did last, and a replacement
+//! continues its counts.
 
 use std::fmt;
 use std::io;
@@ -23,7 +23,7 @@ mod page;
 /// it replaced: for a while there are both.
 const PAGES_PER_SLOT: usize = 2;
 
-/// What is written together lies in a line of the processor's cache of its own: 8 words.
+/// Words that are written together share a cache line of their own: 8 words.
 const LINE: usize = 8;
 
 /// Words before the first page.
@@ -179,12 +179,12 @@ impl Scoreboard {
         self.words[1].load(Relaxed) as usize
     }
 
-    /// Says that all workers are to end, so that nobody is left to serve a listener.
+    /// Notes that all workers end, so that none is left to serve a listener.
     pub(crate) fn set_stopping(&self) {
         self.words[0].store(1, Relaxed);
     }
 
-    /// Whether all workers were told to end.
+    /// Returns whether all workers were asked to end.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
-//! A line between the supervisor and one worker: each can ring the other, and notices when the
-//! other is gone. What a ring is about stands on the scoreboard.
+//! A line between the supervisor and one worker. Each end can ring the other, and notices when the
+//! other is gone. The reason for a ring is on the scoreboard.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,17 +9,17 @@ use std::os::unix::net::UnixStream;
 #[derive(Debug)]
 pub(crate) struct Wire(UnixStream);
 
-/// What was heard.
+/// What a read of the line has found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Heard {
     Nothing,
     Ring,
-    /// Nobody has the other end any more.
+    /// The other end is closed.
     End,
 }
 
 impl Wire {
-    /// Both ends, neither of which ever blocks.
+    /// Returns both ends. Neither blocks.
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = UnixStream::pair()?;
         one.set_nonblocking(true)?;

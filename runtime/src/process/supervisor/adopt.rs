@@ -1,4 +1,4 @@
-//! Who serves a slot whose worker cannot.
+//! Gives the listeners of a worker that cannot accept to another worker.
 
 use std::time::Instant;
 
@@ -8,14 +8,13 @@ use super::Supervisor;
 use super::slot::{Process, Slot};
 use super::stop::Stage;
 
-/// How many workers may be started at the end, for those whose workers have all died, before they
-/// are given up.
+/// How many workers may be started during shutdown for the queues of workers that have all died.
 const LAST_TRIES: u32 = 3;
 
 impl Supervisor {
-    /// Gives each slot that nobody serves to a worker that can, and takes it back once it has
-    /// one of its own again. While all stop, each serves what it has to the end; but what one has
-    /// left behind that died over it goes to another one.
+    /// Gives each slot without a serving worker to a worker that can serve it, and takes it back
+    /// once the slot has a worker again. During shutdown, each worker serves its slots to the end;
+    /// if one dies meanwhile, another worker gets its slots.
     pub(super) fn assign(&mut self) {
         match self.stage {
             Stage::Serving => {}
@@ -41,7 +40,8 @@ impl Supervisor {
         }
     }
 
-    /// Whether nobody accepts who comes to this slot, or, while all stop, who waits there.
+    /// Returns whether no worker accepts new clients of this slot, or, during shutdown, the waiting
+    /// ones.
     fn is_orphaned(&self, id: usize) -> bool {
         let slot = &self.slots[id];
         if self.is_serving() {
@@ -51,7 +51,7 @@ impl Supervisor {
         self.sockets.listens(id) && !slot.processes.iter().any(serves)
     }
 
-    /// The page of who is to serve this slot in place of its own worker.
+    /// Returns the page of the worker that should serve this slot in place of its own.
     fn adopter_of(&self, id: usize) -> Option<usize> {
         let is_able = |process: &&Process| match self.stage {
             Stage::Serving => process.is_healthy() && process.page.adopts(),
@@ -60,14 +60,14 @@ impl Supervisor {
         let workers = self.slots.iter().flat_map(|slot| &slot.processes).filter(is_able);
         let load =
             |page: usize| self.slots.iter().filter(|slot| slot.adopter == Some(page)).count();
-        // Who has it keeps it.
+        // A worker that has the slot already keeps it.
         workers.map(|process| process.page.index()).min_by_key(|&page| {
             let is_new = self.slots[id].adopter != Some(page);
             (is_new, if is_new { load(page) } else { 0 })
         })
     }
 
-    /// If all workers have died while they were to end, starts one for those who still wait in
+    /// If all workers have died during shutdown, starts one for the clients that still wait in
     /// their queues, and closes the others.
     fn start_last(&mut self) {
         let is_there =
@@ -95,7 +95,7 @@ impl Supervisor {
     /// Where no worker ever adopts and none will come, connections are refused rather than left
     /// to wait for ever.
     fn abandon_queue(&mut self, id: usize) {
-        // Who hands it over serves it as well.
+        // The server that handed it over serves it as well.
         if !self.owns_listeners() {
             return;
         }

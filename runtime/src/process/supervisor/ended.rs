@@ -1,4 +1,4 @@
-//! What follows when a worker has ended.
+//! Decides what to do when a worker has ended.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ impl Supervisor {
             // One that was ended because it hangs has not ended by itself, whatever it says.
             false => death.is_normal() && !process.was_aborted(),
         };
-        // Nobody waits any more where all could accept.
+        // No client waits any more if this worker accepted from all queues.
         self.has_drained |= !self.is_serving() && death.is_normal() && process.page.accepts_last();
         process.page.end(is_expected || matches!(self.stage, Stage::Killing));
         self.slots[id].has_listened = true;
@@ -34,7 +34,7 @@ impl Supervisor {
         } else if is_expected {
             self.is_done(id, &end);
         } else if !self.is_serving() && process.page.cannot_start() {
-            // It has told so itself.
+            // The worker has logged the cause itself.
             log::info(log::GENERAL, format_args!("{end}"));
         } else if !self.is_serving() || self.slots[id].goal != Goal::Served || process.is_ordered {
             log::warn(log::GENERAL, format_args!("{end}"));
@@ -128,7 +128,7 @@ impl Supervisor {
         self.stop();
     }
 
-    /// What a worker was doing that was not told to end, or has ended otherwise than it should.
+    /// Describes the request of a worker that ended unasked, or with an error.
     fn was_serving(&self, process: &Process, is_told: bool) -> Option<String> {
         if is_told { None } else { self.options.describe.and_then(|hook| hook(&process.page)) }
     }
@@ -152,7 +152,7 @@ impl fmt::Display for End<'_> {
     }
 }
 
-/// What is in the place of a worker that is done.
+/// What takes the place of a worker that is done.
 enum Follows {
     /// As many serve as there are left.
     Nobody(usize),

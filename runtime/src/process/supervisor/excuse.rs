@@ -62,7 +62,7 @@ impl Process {
         }
     }
 
-    /// Somebody has suspended it. It must not stay so if it is to end.
+    /// Notes that the worker was suspended. One that must end is continued.
     pub(super) fn was_suspended(&mut self) {
         self.stall.suspended();
         match self.phase {

@@ -1,5 +1,4 @@
-//! Other workers for those there are, more of them or fewer. Whoever is replaced serves until
-//! the new one does.
+//! Replaces workers, and changes their number. The old worker serves until the new one does.
 
 use std::time::Instant;
 

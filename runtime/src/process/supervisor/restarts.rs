@@ -3,22 +3,22 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A worker that dies before it was ready for so long has not served anybody: the next one is
-/// likely to end like it.
+/// A worker that dies sooner after it was ready has probably served no request, and its replacement
+/// will probably die as well.
 pub(crate) const EARLY: Duration = Duration::from_secs(1);
 
 /// How long the second replacement in a row waits; each one after it waits for twice as long.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 
-/// No replacement waits for longer: it may be that nobody else is left to serve.
+/// No replacement waits longer, because there may be no other worker left.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// Where the worker that is to be replaced goes on serving, there is time.
 pub(crate) const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long to wait with the replacement of a worker, when `early` in a row have died soon, this
-/// one included, and at most for `longest`. `chance` lies between 0 and 1: what fails together
-/// should not come back together.
+/// Returns how long to wait before a worker is replaced, if the last `early` workers, this one
+/// included, died early; at most `longest`. `chance` is from 0 to 1, and spreads workers that died
+/// together.
 pub(crate) fn delay(early: u32, longest: Duration, chance: f64) -> Duration {
     // The first one is replaced at once.
     let Some(doublings) = early.checked_sub(2) else { return Duration::ZERO };
@@ -34,9 +34,9 @@ pub(crate) struct EarlyDeaths {
 }
 
 impl EarlyDeaths {
-    /// A worker has died that had served for so long, if it was ready at all. `others` are the times
-    /// at which those became ready that go on in its place. Returns how many in a row have died
-    /// early by now, this one included.
+    /// A worker has died that had served for so long, if it was ready at all. `others` are the
+    /// times at which those became ready that go on in its place. Returns how many in a row have
+    /// died early by now, this one included.
     pub(crate) fn note(
         &mut self,
         now: Instant,
@@ -55,7 +55,7 @@ impl EarlyDeaths {
         self.count
     }
 
-    /// What comes is another matter.
+    /// Forgets the early deaths.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }

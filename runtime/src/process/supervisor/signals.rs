@@ -33,7 +33,7 @@ const AWAITED: [Signal; 8] = [
     Signal::SIGUSR2,
 ];
 
-/// What has ended a wait.
+/// The event that ended a wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Awaited {
     Signal(Signal),
@@ -61,8 +61,8 @@ pub(crate) struct Signals {
 impl Signals {
     /// Blocks the signals in this thread.
     ///
-    /// They count as not blocked before, whoever has blocked them: a predecessor in this process,
-    /// which leaves them blocked, or the parent process.
+    /// Treats them as not blocked before, even if they were: a predecessor in this process leaves
+    /// them blocked, and so may the parent process.
     pub(crate) fn block() -> io::Result<Self> {
         let set: SigSet = AWAITED.into_iter().filter(|&signal| is_ours(signal)).collect();
         let waiter = Waiter::new(&set)?;
@@ -79,8 +79,8 @@ impl Signals {
         let _ = set.thread_unblock();
     }
 
-    /// The mask of a worker and of the next program: what was blocked before, without the
-    /// signals of a supervisor.
+    /// Returns the mask for workers and for the next program: the signals that were blocked before,
+    /// without the signals of a supervisor.
     pub(crate) fn unblocked(&self) -> &SigSet {
         &self.unblocked
     }
@@ -102,7 +102,7 @@ impl Drop for Signals {
     }
 }
 
-/// Logs that `^C` has no effect, which looks like a fault to those who do not know why.
+/// Logs that `^C` has no effect, because this would otherwise look like a fault.
 pub(crate) fn warn_if_interrupt_is_ignored() {
     if !is_ours(Signal::SIGINT) {
         let text = "SIGINT was ignored when the program began (it is a background job): ^C does not stop \

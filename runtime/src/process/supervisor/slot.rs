@@ -26,7 +26,7 @@ pub(super) struct Slot {
     pub(super) adopter: Option<usize>,
 }
 
-/// What is to become of a slot.
+/// The goal for a slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Goal {
     /// It has a worker.
@@ -44,16 +44,16 @@ pub(super) struct Process {
     /// `None` once the process has closed its end.
     pub(super) wire: Option<Wire>,
     pub(super) phase: Phase,
-    /// It was told to end.
+    /// It was asked to end.
     pub(super) is_ordered: bool,
     pub(super) started: Instant,
     /// When it became ready.
     pub(super) ready: Option<Instant>,
-    /// Its loop stands still, or the whole process does: others serve its listeners.
+    /// Its loop or the whole process makes no progress: others serve its listeners.
     pub(super) is_stalled: bool,
     /// How long its loop has been in a turn.
     pub(super) stall: Stall,
-    /// Since when it has been suspended by somebody.
+    /// When it was suspended by a signal.
     pub(super) suspended: Option<Instant>,
 }
 
@@ -61,11 +61,11 @@ pub(super) struct Process {
 pub(super) enum Phase {
     Starting,
     Ready,
-    /// It ends: because it was told to, or of its own accord.
+    /// It ends, because it was asked to or by itself.
     Leaving {
         since: Instant,
     },
-    /// It was told to end as it stands, with its memory written to a file where the system does so.
+    /// It was sent `SIGABRT`, and the kernel may be writing its memory to a core file.
     Aborted {
         since: Instant,
     },
@@ -99,7 +99,7 @@ impl Slot {
         self.due.filter(|_| self.free_page().is_some())
     }
 
-    /// Whether a worker accepts what is sent here.
+    /// Returns whether a worker accepts new clients here.
     pub(super) fn is_served(&self) -> bool {
         self.processes.iter().any(Process::is_healthy)
     }
@@ -125,12 +125,12 @@ impl Process {
         self.phase == Phase::Ready && !self.is_stalled && self.suspended.is_none()
     }
 
-    /// Whether it serves those who wait at the listeners it is given, while all end.
+    /// Returns whether it can accept the waiting clients of other listeners during shutdown.
     pub(super) fn can_serve_last(&self) -> bool {
         self.ready.is_some() && !self.is_doomed() && !self.is_stalled && self.suspended.is_none()
     }
 
-    /// Asks it to end, once. One that somebody has suspended is continued, so that it can.
+    /// Asks it to end, once. If it was suspended, it is continued, so that it can.
     pub(super) fn order_to_leave(&mut self) {
         if !self.is_ordered {
             self.is_ordered = true;
@@ -161,8 +161,8 @@ impl Process {
     pub(super) fn has_rung(&mut self) -> bool {
         match self.wire.as_ref().map(Wire::listen) {
             Some(Ok(Heard::Ring)) => true,
-            // How it ended is told by the system; one that goes on has closed what it does not
-            // know.
+            // The exit status says how it ended. A process that continues has closed a wire that it
+            // does not know.
             Some(Ok(Heard::End) | Err(_)) => {
                 self.wire = None;
                 false
@@ -171,8 +171,8 @@ impl Process {
         }
     }
 
-    /// It has ended, and may have been ready just before, with its ring still unheard: that stands on
-    /// its page.
+    /// Reads the page of a process that has ended, and may have been ready just before without its
+    /// ring being noticed.
     pub(super) fn note_what_was_not_heard(&mut self) {
         if matches!(self.page.state(), State::Ready | State::Stopping) {
             self.ready.get_or_insert_with(Instant::now);
@@ -184,7 +184,7 @@ impl Process {
         matches!(self.phase, Phase::Aborted { .. } | Phase::Killed)
     }
 
-    /// Whether it was told to end because it hangs.
+    /// Returns whether it was aborted because it hangs.
     pub(super) fn was_aborted(&self) -> bool {
         matches!(self.phase, Phase::Aborted { .. })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::watch::LOOK;
 
-/// What was seen of the turns of one worker.
+/// The turns of one worker, as the supervisor has seen them.
 ///
 /// Only time in which the worker could run counts: not while it was suspended, nor while the
 /// supervisor could not run either, as in a container that is paused.

@@ -83,7 +83,7 @@ impl Supervisor {
 
     /// All workers have ended.
     pub(super) fn leave(mut self) -> ! {
-        // Nobody has told them to.
+        // They ended without being asked.
         if self.is_serving() {
             let text = "all workers have ended by themselves: the server ends, with status 0";
             log::warn(log::GENERAL, format_args!("{text}"));

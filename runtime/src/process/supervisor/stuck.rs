@@ -1,4 +1,4 @@
-//! Where a process is that does not go on, as far as that can be seen from outside of it.
+//! Where a process hangs, as far as another process can see.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use crate::process::shared::scoreboard::SlotPage;
 /// The path of a source file is not longer.
 const LONGEST_PATH: usize = 1024;
 
-/// The memory of this process, as a file, of which what its workers were forked with is a copy.
+/// The memory of this process, as a file. The memory of its workers was copied from it by the fork.
 #[derive(Debug)]
 pub(crate) struct OwnMemory(Option<File>);
 
@@ -28,16 +28,16 @@ impl OwnMemory {
     pub(crate) fn task(&self, page: &SlotPage) -> Option<String> {
         let (_, task) = page.stamps();
         let address = task.load(std::sync::atomic::Ordering::Relaxed);
-        // The worker was forked from this process: a constant of the program lies at the same place
-        // in both. What the page says is not believed, though: it is read as a file, where a wrong
-        // address is an error.
+        // The worker was forked from this process, so a constant of the program has the same
+        // address in both. The address in the page may still be wrong, so the memory is read as a
+        // file, where a wrong address is an error.
         let memory = self.0.as_ref()?;
         let layout = Layout::of(Location::caller(), memory)?;
         (address != 0).then(|| layout.read(address, memory))?
     }
 }
 
-/// In words: what is being served, the task that runs, and what the system knows of the thread.
+/// Describes the request, the running task, and the state of the thread.
 pub(crate) fn report(page: &SlotPage, serving: Option<&str>, memory: &OwnMemory) -> String {
     let mut text = match serving {
         Some(serving) => format!("it serves {serving}"),
@@ -52,8 +52,8 @@ pub(crate) fn report(page: &SlotPage, serving: Option<&str>, memory: &OwnMemory)
     text
 }
 
-/// Where the parts of a `Location` lie, which the language does not say: found by looking for
-/// those of one that is known.
+/// The offsets of the parts of a `Location`. The language does not specify them; they are found by
+/// searching a known location.
 struct Layout {
     file: usize,
     length: usize,

@@ -16,20 +16,21 @@ use crate::process::handover::plan::Role;
 use crate::process::host::presence::Phase;
 
 impl Supervisor {
-    /// Notes who serves meanwhile: children of this process from before it ran this program.
+    /// Notes the processes that serve meanwhile: children of this process from before it executed
+    /// this program.
     pub(super) fn take_over(&mut self) {
         let Some(Succession { role: Role::InPlace { others }, .. }) = &self.succession else {
             return;
         };
         self.others = others.iter().map(|&pid| Pid::from_raw(pid)).filter(is_child).collect();
-        // Some of them may have ended in between.
+        // Some of them may have ended meanwhile.
         self.reap();
     }
 
     /// Once all workers are ready: says so to everybody concerned.
     pub(super) fn announce(&mut self) {
         let is_ready = |slot: &Slot| slot.goal != Goal::Served || slot.serving().is_some();
-        // Where all workers have ended by themselves, nobody is left to take over.
+        // If all workers have ended by themselves, none is left to take over.
         let is_ready = self.wanted() > 0 && self.slots.iter().all(is_ready);
         if !self.is_announced && self.is_serving() && is_ready {
             self.is_announced = true;
@@ -114,7 +115,7 @@ impl Supervisor {
         self.signal_others(Signal::SIGKILL);
     }
 
-    /// Continues a process of before that somebody has suspended, if it was told to end.
+    /// Continues a process of the old program that was suspended, if it was asked to end.
     pub(super) fn resume_others(&self, pid: Pid) {
         let is_leaving = self.others_dismissed.is_some() && self.others.contains(&pid);
         if is_leaving || self.is_rejected(pid) {

@@ -1,8 +1,9 @@
 //! Handing over to another program: the one that has the path of this one by now.
 //!
-//! It inherits exactly the sockets there are, slot by slot: new ones in the same group would get a
-//! share of the connections, and what waits in the old ones would be lost. Both serve until the
-//! new one is ready; then this one's workers leave, and nothing is closed on the way.
+//! The new server inherits exactly the existing sockets, slot by slot. New sockets in the same
+//! group would get a share of the connections, and clients that wait in the old ones would be lost.
+//! Both servers serve until the new one is ready. Then the old one's workers leave, and no listener
+//! is closed meanwhile.
 //!
 //! The first process of a container cannot be replaced by another one. There the new program is
 //! tried as a child, and, when that is ready, executed in this process; the workers and the trial
@@ -29,9 +30,9 @@ use crate::process::handover::plan::{Group, Plan, Role};
 use crate::process::supervisor::death::Death;
 use crate::process::supervisor::signals::Awaited;
 
-/// For how long after it was replaced a supervisor passes on orders to stop. Somebody who reads
-/// the pid file, or a service manager that has not heard of the new process yet, may still
-/// signal the old one. Later ones are meant for the old one, to hurry it.
+/// How long a supervisor passes on signals to stop after it was replaced. A script that reads the
+/// pid file, or a service manager that does not know the new process yet, may still signal the old
+/// one. Later signals are meant for the old server, to hurry it.
 const PASS_ON: Duration = Duration::from_secs(1);
 
 /// A new program that is being started.
@@ -41,7 +42,7 @@ pub(super) struct Upgrade {
     /// Where it reports; `None` once it cannot any more.
     report: Option<Report>,
     started: Instant,
-    /// When it was told to end, because it has failed.
+    /// When it was asked to end, because it has failed.
     failed: Option<Instant>,
 }
 
@@ -102,7 +103,7 @@ impl Supervisor {
         Ok(Upgrade { pid, role, report: Some(report), started: Instant::now(), failed: None })
     }
 
-    /// What is handed over, in words.
+    /// Returns the text that describes the sockets to the new server.
     fn plan(&self, role: Role, ready: Option<RawFd>) -> String {
         let group = |(descriptors, traits, name)| Group { descriptors, traits, name };
         let groups = self.sockets.to_hand_over().into_iter().map(group).collect();
@@ -150,8 +151,8 @@ impl Supervisor {
         self.stop();
     }
 
-    /// Sends an order to stop to the new server, if that has just taken over: it is meant for the
-    /// server, and came from somebody who could not know this. Returns whether it has.
+    /// Passes a signal to stop on to the new server, if that has just taken over: the sender could
+    /// not know this. Returns whether it was passed on.
     pub(super) fn pass_on(&self, order: Signal) -> bool {
         let Some((pid, since)) = self.successor else { return false };
         if since.elapsed() >= PASS_ON {
@@ -166,8 +167,8 @@ impl Supervisor {
         is_sent
     }
 
-    /// Passes on what has come since the last look, before this process ends. What comes later
-    /// finds no process that could do so.
+    /// Passes on the signals that are pending, before this process ends. No process can pass on
+    /// later ones.
     pub(super) fn pass_on_pending(&self) {
         while let Ok(Awaited::Signal(signal)) = self.signals.wait(Some(Instant::now()), &[]) {
             if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) {
@@ -214,12 +215,12 @@ impl Supervisor {
         log::error(log::GENERAL, format_args!("the upgrade to process {pid} has failed: {reason}"));
         upgrade.failed = Some(Instant::now());
         self.presence.note_upgrade(true);
-        // It finishes what it has begun, also if somebody has suspended it.
+        // It finishes its requests, even if it was suspended.
         let _ = kill(pid, Signal::SIGTERM);
         let _ = kill(pid, Signal::SIGCONT);
     }
 
-    /// Whether this is a new program that was told to end.
+    /// Returns whether this is a new program that was asked to end.
     pub(super) fn is_rejected(&self, pid: Pid) -> bool {
         self.upgrade.as_ref().is_some_and(|one| one.pid == pid && one.failed.is_some())
     }

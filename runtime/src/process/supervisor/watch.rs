@@ -1,4 +1,5 @@
-//! Who takes too long: to start, to take its turn, to end; and who takes too much memory.
+//! Finds workers that take too long to start, to take their turn or to end, and workers that take
+//! too much memory.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,8 @@ use super::stop::{Stage, each_process};
 use crate::process::shared::scoreboard::{SlotPage, State};
 use crate::process::supervisor::stuck;
 
-/// How often to look whether somebody stands still. Whoever connects to such a worker is accepted
-/// within this and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
+/// How often to check whether a worker hangs. A client that connects to such a worker is accepted
+/// within this time and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// How often to look how much memory the workers have.

@@ -1,4 +1,4 @@
-//! The worker's side of its supervision: says what it is doing, and serves whom it is told to.
+//! Reports the worker's state to the supervisor, and follows its orders.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -59,9 +59,9 @@ fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
 /// more connections: another worker is to serve its listeners. To be called on the thread of the
 /// worker that called [`fork_processes`](crate::process::fork_processes).
 ///
-/// Returns whether nobody will: all workers end, or there is no supervisor. Then who waits in the
-/// queue is accepted before, and the listener is [closed](crate::Listener::stop_listening) after
-/// it.
+/// Returns whether this worker must accept the clients that wait in its queue, because all workers
+/// end or there is no supervisor. The server then accepts them, and
+/// [closes](crate::Listener::stop_listening) the listener.
 ///
 /// # Examples
 ///
@@ -79,9 +79,9 @@ pub fn begin_drain() -> bool {
     is_last
 }
 
-/// Whether the whole server ends, and not only this worker. Then a worker that ends is
-/// [given](crate::Sockets::adoptions) the listeners of those that have died over it, and accepts
-/// who waits there before it closes them.
+/// Returns whether the whole server ends, and not only this worker. A worker that ends then
+/// [receives](crate::Sockets::adoptions) the listeners of workers that died during shutdown, and
+/// accepts their waiting clients before it closes them.
 ///
 /// # Examples
 ///
@@ -93,9 +93,9 @@ pub fn is_stopping() -> bool {
     Scoreboard::current().is_some_and(|scoreboard| scoreboard.is_stopping())
 }
 
-/// Has the supervisor start another worker in place of this one, which is asked to end once the
-/// other one is ready. Without a supervisor, nothing happens. To be called on the thread of the
-/// worker that called [`fork_processes`](crate::process::fork_processes).
+/// Asks the supervisor for a worker in place of this one, which is asked to end once the other one
+/// is ready. Without a supervisor, nothing happens. Call it on the thread of the worker that called
+/// [`fork_processes`](crate::process::fork_processes).
 ///
 /// # Examples
 ///
@@ -115,10 +115,10 @@ pub fn want_replacement() {
 /// Ends this process, a worker that cannot start, and logs the `cause` in one line. For a fault
 /// that another worker would find as well, such as a database that is not there.
 ///
-/// A server whose workers were not all *ready* yet gives up at once: the supervisor stops the other
-/// workers and exits with status 1. After that, the server goes on with the workers that it has. A
-/// `SIGHUP` is over with the first worker that cannot start. A worker that is to replace one that
-/// has died is tried again, with up to a minute in between.
+/// If the server's workers were not all *ready* yet, the server gives up at once: the supervisor
+/// stops the other workers and exits with status 1. Later, the server continues with the workers
+/// that it has. A `SIGHUP` ends with the first worker that cannot start. A worker that should
+/// replace a dead one is tried again, with up to a minute in between.
 ///
 /// Without a supervisor, the process exits with status 1.
 ///
@@ -151,7 +151,7 @@ pub fn give_up_start(cause: impl fmt::Display) -> ! {
     std::process::exit(1)
 }
 
-/// Has the supervisor look at the page.
+/// Asks the supervisor to look at the page.
 fn tell() {
     ATTENDED.with_borrow(|attended| {
         if let Some((wire, _)) = attended {

@@ -1,14 +1,13 @@
-//! Who takes the next connection of a listener that all workers share.
+//! Balances the connections of a listener that all workers share.
 
 use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
 
-/// A worker whose turn has lasted for longer will not take a connection at once. In milliseconds.
+/// A worker whose turn has lasted longer will not accept a connection at once. In milliseconds.
 const BUSY: u64 = 50;
 
-/// Whether this worker has more than its share: over 9/8 of the mean number of connections, taken
-/// over the workers that could accept one now. It should then leave the next connection of a
-/// listener that it [shares](crate::Listener::is_shared) to the others, who see it as soon as this
-/// one does.
+/// Returns whether this worker has more than its share: over 9/8 of the mean number of connections
+/// of the workers that could accept one now. It should then leave the next connection of a
+/// [shared](crate::Listener::is_shared) listener to the others, which see it at the same time.
 ///
 /// Counted is what workers [write](SlotPage::set_connections) on their pages.
 ///

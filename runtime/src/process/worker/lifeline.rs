@@ -1,9 +1,9 @@
-//! A worker does not outlive its supervisor: nobody could stop or replace it, and it would keep
-//! the port.
+//! Ends a worker when its supervisor is gone. Otherwise no process could stop or replace the
+//! worker, and it would keep the port.
 //!
-//! Linux and FreeBSD kill a process on request when its parent ends. Elsewhere a thread of the
-//! worker waits at the end of a pipe whose other end only the supervisor holds; this runs in a
-//! unit test, but nobody has tried it on those systems.
+//! On request, Linux and FreeBSD kill a process when its parent ends. On other systems, a thread of
+//! the worker waits at the end of a pipe whose other end only the supervisor holds. That code runs
+//! in a unit test, but has not been tried on those systems.
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod kernel;

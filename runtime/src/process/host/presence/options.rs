@@ -28,8 +28,8 @@ impl ForkOptions {
         self
     }
 
-    /// Has each worker run on one processor of those that the process may use, one after the
-    /// other; with more workers than processors, some share one. Default `false`.
+    /// Binds each worker to one of the processors that the process may use, one after the other. If
+    /// there are more workers than processors, some share one. Default: `false`.
     ///
     /// It pays where workers are busy all the time and nothing else runs there. Elsewhere the
     /// system places them better. Threads that a worker starts are on the same processor. On
@@ -49,8 +49,8 @@ impl ForkOptions {
         self
     }
 
-    /// Has the server go on as this user, a name or a number, once it has bound its sockets: the
-    /// way to serve port 80 without serving as root. Default: as who it was started.
+    /// Makes the server continue as this user, a name or a number, once it has bound its sockets:
+    /// so it can serve port 80 without running as root. Default: the user that started it.
     ///
     /// The supervisor gives up its rights before it forks, for good, and fails if they could be
     /// had again. The group is the user's own unless [`group`](Self::group) says otherwise; of
@@ -58,12 +58,12 @@ impl ForkOptions {
     /// nothing is done, so that the same program runs under `sudo` and under a service manager
     /// that has switched users itself.
     ///
-    /// Afterwards the system lets nobody else join the port, so that there can never be more
-    /// workers than there were sockets before: see [`max_workers`](Self::max_workers).
+    /// Afterwards no process can join the port's group, so the number of workers cannot exceed the
+    /// number of sockets: see [`max_workers`](Self::max_workers).
     ///
-    /// The file of a Unix socket stays the property of who has bound it. Whom else it lets connect is
-    /// up to [`unix_mode`](crate::BindOptions::unix_mode), or to the program, which can change its
-    /// owner before this.
+    /// The file of a Unix socket keeps its owner. Choose with
+    /// [`unix_mode`](crate::BindOptions::unix_mode) which users may connect, or let the program
+    /// change the owner of the file before this.
     ///
     /// On Linux and FreeBSD.
     ///
@@ -82,8 +82,8 @@ impl ForkOptions {
         self
     }
 
-    /// Has the server go on in this group, a name or a number. Default: that of the
-    /// [`user`](Self::user), and without one the group it was started in.
+    /// Makes the server continue in this group, a name or a number. Default: the group of the
+    /// [`user`](Self::user), or, without one, the group that the server was started in.
     ///
     /// # Examples
     ///

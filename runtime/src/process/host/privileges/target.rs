@@ -7,7 +7,7 @@ use nix::unistd::{
     Gid, Uid, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgid, setgroups, setuid,
 };
 
-/// Who the process is to be.
+/// The user and the groups that the process should have.
 #[derive(Debug)]
 pub(super) struct Target {
     /// `None`: as before.
@@ -23,7 +23,7 @@ impl Target {
         Ok(!geteuid().is_root() && self.has_ids()?)
     }
 
-    /// The groups first: whoever is no longer root cannot change them.
+    /// Changes the groups first, because a process that is no longer root cannot change them.
     pub(super) fn become_it(&self) -> io::Result<()> {
         let groups = match &self.name {
             Some(name) => getgrouplist(&CString::new(name.as_str())?, self.gid)?,
@@ -40,7 +40,7 @@ impl Target {
         Ok(())
     }
 
-    /// That what was given up cannot be had again.
+    /// Verifies that the process cannot get the dropped privileges back.
     pub(super) fn verify(&self) -> io::Result<()> {
         let regained = || setuid(Uid::from_raw(0)).is_ok();
         // Root gives up nothing by naming itself.

@@ -1,4 +1,4 @@
-//! Nobody has tried this on such a system.
+//! Systems on which dropping privileges has not been tried.
 
 use std::io;
 

@@ -11,8 +11,8 @@ use std::sync::atomic::AtomicU8;
 use nix::libc;
 use rustix::process::{PrctlMmMap, configure_virtual_memory_map};
 
-/// Has the system read the command line from an area of `length` bytes, all NUL at first. `None`
-/// if it refuses, which it may: the call can be left out of a kernel, or be filtered.
+/// Makes the kernel read the command line from an area of `length` bytes, all NUL at first. Returns
+/// `None` if the kernel refuses: it may lack the call, or filter it.
 pub(super) fn claim(length: usize) -> Option<&'static [AtomicU8]> {
     let area = Vec::leak((0..length).map(|_| AtomicU8::new(0)).collect());
     move_command_line(area).ok()?;

@@ -1,4 +1,4 @@
-//! Nothing is known of how this system could be told.
+//! Systems on which no way to change the title is known.
 
 use std::sync::atomic::AtomicU8;
 

@@ -1,4 +1,4 @@
-//! One page: what it says, and who writes it.
+//! One page of the scoreboard: its words, and their writers.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -12,7 +12,7 @@ use super::PAGE_HEAD;
 /// How many nanoseconds a millisecond has.
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
-/// The words of a page, by who writes them. In [`SlotPage`] is what they mean.
+/// The words of a page, by writer. [`SlotPage`] documents their meaning.
 mod word {
     // The supervisor.
     pub(super) const PID: usize = 0;
@@ -54,8 +54,7 @@ pub enum State {
 const STATES: [State; 5] =
     [State::Empty, State::Starting, State::Ready, State::Stopping, State::Draining];
 
-/// What is known of one worker: the process that the page belongs to now, or the last one that
-/// it belonged to.
+/// The state of one worker: of the process that has the page now, or of the last one that had it.
 ///
 /// # Examples
 ///
@@ -78,8 +77,8 @@ impl SlotPage {
         self.slot
     }
 
-    /// Which page this is, from 0: below [`Scoreboard::slots`](super::Scoreboard::slots) the first one of its slot, else
-    /// the second one.
+    /// The number of this page, from 0. Below [`Scoreboard::slots`](super::Scoreboard::slots) it is
+    /// the first page of its slot, otherwise the second.
     ///
     /// # Examples
     ///
@@ -186,7 +185,8 @@ impl SlotPage {
     }
 
     /// The words that the upper layer asked for with
-    /// [`ForkOptions::page_words`](crate::process::ForkOptions::page_words), rounded up to a multiple of
+    /// [`ForkOptions::page_words`](crate::process::ForkOptions::page_words), rounded up to a
+    /// multiple of
     /// 8. They begin a line of the cache, are 0 at first, and written by the worker only.
     ///
     /// # Examples
@@ -197,8 +197,8 @@ impl SlotPage {
         &self.words[PAGE_HEAD..]
     }
 
-    /// The time by which pages are stamped, in milliseconds: that of `CLOCK_MONOTONIC`, which
-    /// all processes of the machine have in common.
+    /// The time in pages, in milliseconds of `CLOCK_MONOTONIC`, which all processes of the machine
+    /// share.
     ///
     /// # Examples
     ///
@@ -216,10 +216,10 @@ impl SlotPage {
         Self::now_nanos() / NANOS_PER_MILLI
     }
 
-    /// The same in nanoseconds.
+    /// The time in nanoseconds.
     pub(in crate::process) fn now_nanos() -> u64 {
-        // Not by `rustix`, which finds no clock under valgrind. There is no system without this one,
-        // and it is never negative.
+        // Not by `rustix`, which finds no clock under valgrind. There is no system without this
+        // one, and it is never negative.
         clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
             now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs()
         })
@@ -238,7 +238,7 @@ impl SlotPage {
 
 /// What the supervisor writes.
 impl SlotPage {
-    /// A process begins to be: what was said of the one before no longer holds.
+    /// Begins a new process: the state of the one before no longer holds.
     pub(in crate::process) fn begin(&self, generation: u64) {
         self.store(word::GENERATION, generation);
         self.store(word::STARTED, Self::now());
@@ -266,7 +266,7 @@ impl SlotPage {
         self.store(word::CONNECTIONS, 0);
     }
 
-    /// Whether the worker serves slots of others when it is told to.
+    /// Returns whether the worker can serve the slots of other workers.
     pub(in crate::process) fn adopts(&self) -> bool {
         self.load(word::ADOPTS) != 0
     }
@@ -312,14 +312,14 @@ impl SlotPage {
         self.load(word::CANNOT_START) != 0
     }
 
-    /// It accepts no more connections, but for those that wait if `is_last`: nobody else will.
+    /// Notes that the worker accepts no more connections, except the waiting ones if `is_last`.
     pub(in crate::process) fn begin_drain(&self, is_last: bool) {
         self.store(word::LAST, is_last.into());
         self.set_state(State::Draining);
     }
 
-    /// Whether what waits at its own listeners is accepted: one that has begun to end before the
-    /// others were told to has left it to them.
+    /// Returns whether the worker accepts the clients that wait at its own listeners. A worker that
+    /// began to end before the others leaves them to the others.
     pub(in crate::process) fn accepts_last(&self) -> bool {
         self.state() != State::Draining || self.load(word::LAST) != 0
     }

@@ -39,7 +39,7 @@ impl Waiter {
                 Err(Errno::INTR) | Ok(_) => {}
                 Err(error) => return Err(error.into()),
             }
-            // A signal that is there as well comes first: it may tell that the wire has ended.
+            // A pending signal comes first, because it may explain why a wire has ended.
             let (wires, signals) = fds.split_at(wires.len());
             let is_quiet = |fds: &[PollFd<'_>]| fds.iter().all(|fd| fd.revents().is_empty());
             if is_quiet(signals) && !is_quiet(wires) {

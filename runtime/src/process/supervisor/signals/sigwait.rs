@@ -1,5 +1,5 @@
-//! Elsewhere: `sigwait`, with an alarm for the deadline, which is thus exact to a second. Nobody
-//! has tried this yet.
+//! Other systems: `sigwait`, with an alarm for the deadline, which is exact to a second. Untested
+//! so far.
 
 use std::io;
 use std::os::fd::BorrowedFd;
