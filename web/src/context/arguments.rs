@@ -268,13 +268,11 @@ impl Context {
 
     fn query_fields(&self) -> Result<&Fields> {
         let cache = &self.exchange.cache().query;
-        match cache.get() {
-            Some(fields) => Ok(fields),
-            None => {
-                let fields = Fields::parse(self.encoded_query())?;
-                Ok(cache.get_or_init(|| fields))
-            }
+        if let Some(fields) = cache.get() {
+            return Ok(fields);
         }
+        let fields = Fields::parse(self.encoded_query())?;
+        Ok(cache.get_or_init(|| fields))
     }
 
     fn form_fields(&self) -> Result<&Fields> {

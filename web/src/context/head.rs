@@ -184,7 +184,8 @@ impl Context {
     ///     cx.add_header("Set-Cookie", "b=2")
     /// }
     ///
-    /// let response = TestClient::new(Application::new([route("/", get(cookies))])).get("/").send();
+    /// let client = TestClient::new(Application::new([route("/", get(cookies))]));
+    /// let response = client.get("/").send();
     /// assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
     /// ```
     #[track_caller]
