@@ -8,6 +8,8 @@ mod exposition;
 mod http;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/websocket.rs"]
+mod websocket;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
@@ -27,14 +29,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::exposition::Exposition;
 use crate::http::{Connection, Response, SOON};
 use crate::program::Program;
+use crate::websocket::WebSocket;
 
 /// The root of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-const EXAMPLES: [&str; 11] = [
+const EXAMPLES: [&str; 13] = [
     "background",
     "behind_nginx",
     "bench",
+    "countdown",
+    "echo_websocket",
     "files",
     "functions",
     "get_post",
@@ -368,6 +373,39 @@ fn bench_answers_what_its_peers_answer() {
     let post = example.curl("curl localhost:8000/user/123/posts/456");
     assert_eq!(post.text(), "post 456 of user 123\n");
     assert_eq!(example.end(), [""; 0]);
+}
+
+#[test]
+fn countdown_tells_how_far_the_work_is() {
+    let example = Example::start("countdown");
+    let page = example.curl("curl localhost:8000");
+    assert!(page.text().contains("<title>Countdown</title>"));
+    let mut socket = WebSocket::open(example.port, "/countdown");
+    socket.send("launch");
+    for done in 0..3 {
+        let progress: serde_json::Value = serde_json::from_str(&socket.receive()).unwrap();
+        assert_eq!(progress["done"], done);
+        assert_eq!((&progress["of"], &progress["stopped"]), (&100.into(), &false.into()));
+    }
+    socket.send("stop");
+    let is_last = |text: &str| text.contains("\"stopped\":true");
+    while !is_last(&socket.receive()) {}
+    drop(socket);
+    example.end();
+}
+
+#[test]
+fn echo_websocket_sends_back_what_comes() {
+    let example = Example::start("echo_websocket");
+    let refused = example.curl("curl -i localhost:8000/echo");
+    assert_eq!(refused.status(), 400);
+    let mut socket = WebSocket::open(example.port, "/echo");
+    socket.send("hello");
+    assert_eq!(socket.receive(), "hello");
+    let mut socket = WebSocket::open(example.port, "/greet?name=Ada");
+    socket.send("hello");
+    assert_eq!(socket.receive(), "Ada: hello");
+    example.end();
 }
 
 #[test]

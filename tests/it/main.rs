@@ -104,3 +104,5 @@ mod two_directions;
 mod unix_sockets;
 /// Connections that go on with another protocol.
 mod upgrade;
+/// WebSockets: the handshake, messages, control frames, and handlers.
+mod websocket;

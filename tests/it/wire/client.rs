@@ -130,6 +130,16 @@ impl Client {
         }
     }
 
+    /// Receives `count` bytes.
+    #[track_caller]
+    pub fn exact(&mut self, count: usize) -> Vec<u8> {
+        while self.received.len() < count {
+            let ending = self.receive();
+            assert_eq!(ending, None, "the end comes after {:?}", self.received);
+        }
+        self.received.drain(..count).collect()
+    }
+
     /// Receives one response with a `Content-Length`, whatever its size, and calls `meanwhile` now
     /// and then. Only the head of it is looked at.
     #[track_caller]

@@ -32,6 +32,7 @@ impl State {
                 Poll::Pending => return,
             }
             if self.has_room() {
+                self.senders_first |= !self.waiting.is_empty();
                 released.wakers.append(&mut self.waiting);
             }
         }

@@ -95,6 +95,8 @@ pub(super) struct State {
     pub(super) receiver_waits: bool,
     /// Whether the handler was told that the connection is over.
     pub(super) saw_end: bool,
+    /// Whether senders that waited were woken, and have not run since.
+    pub(super) senders_first: bool,
     /// Whether there may be something to do that nothing wakes for.
     pub(super) needs_poll: bool,
     pub(super) keep_alive: KeepAlive,
@@ -134,6 +136,7 @@ impl State {
             wants_control,
             receiver_waits: false,
             saw_end: false,
+            senders_first: false,
             needs_poll: false,
             keep_alive: KeepAlive::default(),
             failure: None,
@@ -199,7 +202,16 @@ impl State {
     }
 
     /// Reads while it is open, up to the next message: that waits for the receiver.
+    ///
+    /// Reads nothing while senders wait: a close frame of the peer must not overtake their messages.
     fn read_ahead(&mut self, task: &mut TaskContext<'_>, released: &mut Released) {
+        if std::mem::take(&mut self.senders_first) {
+            task.waker().wake_by_ref();
+            return;
+        }
+        if !self.has_room() {
+            return;
+        }
         while self.inbox.is_none() && !(self.receiver_waits && self.control.is_some()) {
             match self.poll_incoming(task, released) {
                 Poll::Pending | Poll::Ready(None) => return,

@@ -32,6 +32,26 @@ fn a_close_frame_is_answered_with_its_code() {
 }
 
 #[test]
+fn a_close_frame_does_not_overtake_messages_that_wait_for_room() {
+    run(async {
+        let (ws, mut peer) = open(Role::Server, quiet().max_send_buffer(1000));
+        let sender = IOLoop::current().spawn(async move {
+            for byte in 0..10 {
+                ws.send(vec![byte; 996]).await?;
+            }
+            Result::<_>::Ok(ws)
+        });
+        sleep(seconds(1)).await;
+        peer.write_all(&masked(0x88, b"")).await.unwrap();
+        sleep(seconds(1)).await;
+        let received = rest(&mut peer).await;
+        assert_eq!(received.len(), 10 * 1000 + 2);
+        assert!(received.ends_with(b"\x88\x00"));
+        assert!(!sender.await.unwrap().unwrap().is_open());
+    });
+}
+
+#[test]
 fn a_close_frame_is_answered_while_the_handler_is_busy() {
     run(async {
         let (ws, mut peer) = server();
