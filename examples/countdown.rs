@@ -79,7 +79,8 @@ fn json(progress: &Progress) -> Result<Message> {
 }
 
 fn count_primes(block: u32) -> u32 {
-    let is_prime = |n: &u32| *n > 1 && (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime =
+        |n: &u32| *n > 1 && (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     (block * BLOCK..(block + 1) * BLOCK).filter(is_prime).count() as u32
 }
 

@@ -1,7 +1,7 @@
 //! A WebSocket client that knows only short text messages.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use crate::http::SOON;
 
@@ -12,7 +12,8 @@ impl WebSocket {
     /// Connects to a path on this machine.
     #[track_caller]
     pub fn open(port: u16, path: &str) -> Self {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut stream = TcpStream::connect_timeout(&address, SOON).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

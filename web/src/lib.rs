@@ -58,6 +58,7 @@
 //! | choose the number of workers, reload, upgrade, run under systemd | [`StartOptions`], [`process`], [`process::ForkOptions`] |
 //! | find the client's address behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
 //! | wait, or work on after the response | [`sleep`], [`timeout`], [`IOLoop::spawn_callback`], [`PeriodicCallback`] |
+//! | serve WebSockets | [`websocket()`], [`websocket::WebSocketHandler`], [`websocket::WebSocket`] |
 //! | switch to another protocol | [`Context::upgrade`] |
 //! | monitor the server | [`metrics`], [`health`], [`control`], and [the log](#the-log) |
 //! | test | [`testing::TestClient`] |

@@ -85,7 +85,7 @@ pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
 /// or with an async function that takes the [`WebSocket`](crate::websocket::WebSocket).
 ///
 /// A request that is no WebSocket handshake is answered with 400, 403, 405 or 426: see
-/// [the module](crate::websocket).
+/// [the module](mod@crate::websocket).
 ///
 /// # Examples
 ///
@@ -173,7 +173,7 @@ impl Route {
         self
     }
 
-    /// Sets the limits and time-outs of the [WebSockets](crate::websocket) of this route, in place of
+    /// Sets the limits and time-outs of the [WebSockets](mod@crate::websocket) of this route, in place of
     /// the [server's](crate::HTTPServer::websocket_options). They replace all of those.
     #[must_use]
     pub fn websocket_options(mut self, options: WebSocketOptions) -> Self {

@@ -296,7 +296,7 @@ impl HTTPServer {
         self.set(|settings| settings.slow_callback = Some(threshold.into_timeout()))
     }
 
-    /// Sets the limits and time-outs of [WebSockets](crate::websocket). A
+    /// Sets the limits and time-outs of [WebSockets](mod@crate::websocket). A
     /// [route](crate::Route::websocket_options) may have its own.
     ///
     /// ```
