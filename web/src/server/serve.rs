@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
+use squall_runtime::IOLoop;
+
 use crate::connection::request_body::BodyFailure;
 use crate::connection::{Backlog, Connection, HeadProgress};
 use crate::connection::{close, upgrade};
@@ -58,7 +60,8 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
 async fn open_websocket(connection: Rc<Connection>, serve: ServeWebSocket, cx: Context) {
     if let Some(stream) = upgrade::switch(connection).await {
         let early = stream.take_early();
-        serve(Handover { stream, early, cx }).await;
+        // A task of its own is smaller than the one that has read the requests.
+        IOLoop::current().spawn_callback(serve(Handover { stream, early, cx }));
     }
 }
 

@@ -189,7 +189,7 @@ fn a_prepared_message_is_sent_to_many() {
 
 #[test]
 fn a_waiting_session_is_small() {
-    assert!(size_of::<state::State>() <= 512, "{}", size_of::<state::State>());
+    assert!(size_of::<state::State>() <= 440, "{}", size_of::<state::State>());
     run(async {
         let (mut ws, mut peer) = server();
         let received = IOLoop::current().spawn(async move { ws.recv().await.map(|_| ws) });
