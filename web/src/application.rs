@@ -1,3 +1,12 @@
+//! [`Application`]: the route table and the middleware.
+//!
+//! # Layout
+//! - [`route`]: one row of the route table;
+//! - [`table`]: checks the rows and merges those of functions;
+//! - [`middleware`]: middleware, and how it calls the next part;
+//! - [`contained`]: stops panics and time-outs at the boundary of a handler or a middleware.
+
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -12,20 +21,20 @@ use crate::types::drop_each::DropEach;
 use crate::types::local_future::LocalBoxFuture;
 
 mod contained;
-mod known;
 mod middleware;
 pub(crate) mod route;
 mod table;
 
 use contained::TimeLimit;
-use known::KnownMethods;
 use route::Route;
 use table::Table;
 
 pub use middleware::{Around, Next};
 pub use table::{ReverseUrlError, TableError};
 
-/// The routes of a site, and what stands around them.
+/// The routes of a server, and the middleware around them.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -47,8 +56,9 @@ pub struct Application {
     routes: Vec<Route>,
     names: HashMap<String, usize>,
     index: Index,
-    /// Of each row, the methods that were found to be allowed.
-    known: Box<[KnownMethods]>,
+    /// The allowed methods of each row, as far as they are known.
+    allowed: Box<[AllowedCache]>,
+    /// The outermost middleware comes first.
     around: Vec<Box<dyn Around>>,
     on_error: Option<Box<ErrorHook>>,
 }
@@ -57,24 +67,24 @@ pub struct Application {
 type ErrorHook = dyn Fn(&mut Context, &Error) -> Result;
 
 impl Application {
-    /// An application of `routes`; the first that matches a path answers.
+    /// Creates an application of `routes`. The first route that matches a path wins.
     ///
-    /// Rows of functions that have the same pattern and the same options count as one row, where the
-    /// first of them stands: `route("/a", get(list)), route("/a", post(create))`. Each may have a name.
+    /// Routes of functions with the same pattern and the same options count as one, in the place of the
+    /// first: `route("/a", get(list)), route("/a", post(create))`. Each may have a name.
     ///
     /// # Panics
     ///
-    /// Panics if the table is not sound. The message names the row, and the other one if two rows do
-    /// not go together. [`try_new`](Self::try_new) returns it instead. A table is not sound if
+    /// Panics if the route table is invalid. The message names the row, and the other row if two
+    /// conflict. [`try_new`](Self::try_new) returns an error instead. A table is invalid if
     ///
-    /// - a pattern cannot be read;
+    /// - a pattern is malformed;
     /// - a function takes more arguments than its pattern has;
     /// - two rows for different paths have the same name;
-    /// - there are two functions for one method and the same paths;
+    /// - two functions have the same method and the same paths;
     /// - rows with the same pattern have different options, or one of them is a
     ///   [`RequestHandler`](crate::RequestHandler) or an [`Endpoint`] of the user;
-    /// - an earlier row matches every path that a row without a regular expression does: `/{name}`
-    ///   before `/about`, or before `/{id}`.
+    /// - a row can never match, because an earlier row matches all of its paths, such as `/{name}`
+    ///   before `/about` or before `/{id}`. Rows with a regular expression are not checked.
     #[track_caller]
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
         match Self::try_new(routes) {
@@ -83,11 +93,13 @@ impl Application {
         }
     }
 
-    /// An application of `routes`, unless the table is not sound.
+    /// Like [`new`](Self::new), but returns an error if the route table is invalid.
     ///
     /// # Errors
     ///
-    /// What is wrong with the first bad row.
+    /// Returns the problem of the first invalid row.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::{Application, get, route};
@@ -100,31 +112,32 @@ impl Application {
     pub fn try_new(routes: impl IntoIterator<Item = Route>) -> Result<Self, TableError> {
         let Table { routes, names, .. } = Table::new(routes)?;
         let index = Index::new(routes.iter().filter_map(|route| route.pattern.as_deref().ok()));
-        let known = routes.iter().map(|_| KnownMethods::default()).collect();
-        Ok(Self { routes, names, index, known, around: Vec::new(), on_error: None })
+        let allowed = routes.iter().map(|_| AllowedCache::default()).collect();
+        Ok(Self { routes, names, index, allowed, around: Vec::new(), on_error: None })
     }
 
-    /// Puts `middleware` around all handlers, and around what was put around them before.
+    /// Adds `middleware` around all handlers and all middleware added before.
     ///
-    /// It is given the request and what comes next, and decides what happens before, after,
-    /// or instead. Every request passes through, also one that no route answers (404) or that is
-    /// refused before its body is read (405, 413, 417), and `OPTIONS`. Only what is no HTTP request
-    /// does not: see [`on_error`](Self::on_error). An application without middleware pays nothing for
-    /// the possibility; each one costs an allocation a request.
+    /// The middleware gets the request and the next part, and decides what happens before, after or
+    /// instead of it. All requests pass through it: also those that no route matches (404), those that
+    /// are refused before their body is read (405, 413, 417), and `OPTIONS`. Malformed requests do not:
+    /// see [`on_error`](Self::on_error). Each middleware costs one allocation per request.
     ///
-    /// A handler has written its response when `next` returns, its errors included, but
-    /// unless it flushed it, nothing has been sent: status and headers can still be changed
-    /// (ask [`is_head_sent`](Context::is_head_sent) where handlers flush). A function's error is
-    /// returned by `next`; [`send_error`](Context::send_error) answers it, `?` leaves it to the
-    /// application. A panic and the end of the [`handler_timeout`](crate::HTTPServer::handler_timeout)
-    /// are returned as errors in the same way: see [`Next::run`].
+    /// When `next` returns, a handler has written its response, including the response to its error.
+    /// Unless it flushed, nothing has been sent yet, and status and headers can still be changed. If
+    /// handlers flush, check [`is_head_sent`](Context::is_head_sent). `next` returns the error of a
+    /// function: respond to it with [`send_error`](Context::send_error), or pass it on with `?`. It also
+    /// returns an error for a panic and for an expired
+    /// [`handler_timeout`](crate::HTTPServer::handler_timeout): see [`Next::run`].
     ///
-    /// The time limit holds for the handler and its middleware together. When it is over, the
-    /// innermost of them that waits is dropped, and those around it have as long again.
+    /// The time limit covers the handler and its middleware together. When it expires, the innermost
+    /// part that waits is dropped. The parts around it then have the same time again.
     ///
-    /// An error takes the place of what was written before, headers included. So a header that is
-    /// to stand in every response, also in 404 and 405, is set after `next`, and after
-    /// [`send_error`](Context::send_error) if `next` returned an error.
+    /// The response to an error replaces everything written before, including headers. So set a header
+    /// that every response should have after `next`. If `next` returned an error, set it after
+    /// [`send_error`](Context::send_error).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -158,16 +171,17 @@ impl Application {
         self
     }
 
-    /// Calls `hook` to write the response where there is no request that middleware or a handler
-    /// could answer: the head was malformed (400), not complete in time (408), too long (414, 431), or
-    /// of a kind that the server does not know (501, 505); or the PROXY protocol header was (400, 403).
-    /// By default, the client gets the standard page.
+    /// Makes `hook` write the response to a malformed request, which no middleware and no handler sees:
+    /// a malformed head (400), one that was not complete in time (408), one that is too long (414, 431),
+    /// one that the server does not support (501, 505), or a malformed PROXY protocol header (400, 403).
+    /// Without a hook, the client gets the standard page.
     ///
-    /// When `hook` is called, the status and the headers are those of the error, and the body is
-    /// empty. The context has no request then: the method is `GET`, the path and the query are empty,
-    /// and there are no headers. The connection is closed after the response.
+    /// Before the call, the status and the headers are those of the error, and the body is empty. The
+    /// context has no request: the method is `GET`, the path and the query are empty, and there are no
+    /// headers. The connection is closed after the response.
     ///
-    /// An error of `hook`, or a panic in it, is logged, and the response is a 500 without a body.
+    /// If `hook` returns an error or panics, the error is logged, and the response is a 500 without a
+    /// body.
     ///
     /// # Examples
     ///
@@ -192,8 +206,14 @@ impl Application {
         self
     }
 
-    /// The path of the route called `name`, with `arguments` in their places,
-    /// percent-encoded.
+    /// Returns the path of the route called `name`, with `arguments` in their places, percent-encoded.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no route has this name, if the number of arguments is wrong, or if the
+    /// pattern is a regular expression that cannot be reversed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::{Application, get, route};
@@ -203,11 +223,6 @@ impl Application {
     /// let app = Application::new([route("/user/{name}", get(user)).name("user")]);
     /// assert_eq!(app.reverse_url("user", &["Ada L."]).unwrap(), "/user/Ada%20L.");
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// If no route has that name, the number of arguments is not that of the pattern, or the
-    /// pattern is a regular expression that cannot be reversed.
     pub fn reverse_url(&self, name: &str, arguments: &[&str]) -> Result<String, ReverseUrlError> {
         table::reverse(&self.routes, &self.names, name, arguments)
     }
@@ -220,12 +235,14 @@ impl Application {
         &self.index
     }
 
-    /// Does what [`find`](Self::find) would do, if it did not refuse a request to the same row by
-    /// the same method before: that takes no code of the user.
+    /// Fast path of [`find`](Self::find): same result; skip on a first reading.
+    ///
+    /// Returns `false` unless `find` has allowed a request with the same row and method before. Runs no
+    /// user code.
     #[inline]
-    pub(crate) fn find_known(&self, cx: &mut Context) -> bool {
+    pub(crate) fn find_fast(&self, cx: &mut Context) -> bool {
         let Some(row) = cx.row() else { return false };
-        let is_known = self.known.get(row).is_some_and(|known| known.has(cx.method()));
+        let is_known = self.allowed.get(row).is_some_and(|allowed| allowed.has(cx.method()));
         if is_known {
             cx.set_target(Target::Route(row));
             cx.apply_policy();
@@ -233,8 +250,8 @@ impl Application {
         is_known
     }
 
-    /// Finds what answers the request of `cx`, and refuses at once what can be refused
-    /// without its body.
+    /// Finds the endpoint for the request of `cx`, and refuses the request if its head shows that it
+    /// cannot be served.
     pub(crate) fn find(&self, cx: &mut Context) {
         let target = match cx.row() {
             Some(row) => Target::Route(row),
@@ -242,7 +259,7 @@ impl Application {
             None => Target::NotFound,
         };
         cx.set_target(target);
-        // What a connection has from its last request must not hold for this one.
+        // Replaces the policy of the last request on this connection.
         cx.apply_policy();
         let Target::Route(row) = target else {
             if *cx.method() == Method::CONNECT {
@@ -253,7 +270,7 @@ impl Application {
         let route = &self.routes[row];
         let allowed = route.endpoint.allowed(cx);
         if allowed.contains(cx.method()) {
-            self.known[row].add(cx.method());
+            self.allowed[row].add(cx.method());
             return;
         }
         let allow = table::allow(allowed);
@@ -265,7 +282,7 @@ impl Application {
         }
     }
 
-    /// Whether something stands before each endpoint.
+    /// Whether there is middleware.
     pub(crate) fn has_middleware(&self) -> bool {
         !self.around.is_empty()
     }
@@ -279,13 +296,13 @@ impl Application {
         }
     }
 
-    /// Answers the request of `cx`.
+    /// Calls the middleware and the endpoint.
     pub(crate) async fn call(&self, cx: &mut Context) -> Result {
         let limit = TimeLimit::new(cx.handler_timeout());
         Next::new(&self.around, self.endpoint(cx.target()), &limit).run(cx).await
     }
 
-    /// Writes the page of an error that no handler writes.
+    /// Writes the response to an error that no handler sees.
     pub(crate) fn write_error(&self, cx: &mut Context, error: &Error) -> Result {
         match &self.on_error {
             Some(hook) => {
@@ -305,11 +322,11 @@ impl Application {
 }
 
 impl Application {
-    /// Drops all that is the user's.
+    /// Drops all values of the user.
     ///
     /// # Panics
     ///
-    /// If the destructor of any of it does, once all of it is dropped.
+    /// If a destructor panics, continues the panic once everything is dropped.
     pub(crate) fn clear(&mut self) {
         let mut each = DropEach::default();
         self.routes.drain(..).for_each(|route| each.drop(route));
@@ -331,7 +348,7 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Answers where no route matches, which is always so for CONNECT: its target is no path.
+/// The endpoint where no route matches. CONNECT never matches a route, because its target has no path.
 struct NotFound;
 
 impl Endpoint for NotFound {
@@ -344,7 +361,7 @@ impl Endpoint for NotFound {
     }
 }
 
-/// Answers `OPTIONS` where a handler does not (RFC 9110 §9.3.7).
+/// The endpoint for `OPTIONS` where the handler has no such method (RFC 9110 §9.3.7).
 struct Options;
 
 impl Endpoint for Options {
@@ -354,5 +371,93 @@ impl Endpoint for Options {
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         Box::pin(async { cx.answer_options() })
+    }
+}
+
+/// The standard methods that an endpoint is known to allow. Asking the endpoint runs user code.
+#[derive(Debug, Default)]
+struct AllowedCache(Cell<u16>);
+
+impl AllowedCache {
+    #[inline]
+    fn has(&self, method: &Method) -> bool {
+        self.0.get() & Self::bit(method) != 0
+    }
+
+    fn add(&self, method: &Method) {
+        self.0.set(self.0.get() | Self::bit(method));
+    }
+
+    /// Returns the bit of a standard method, and 0 for all others.
+    #[inline]
+    fn bit(method: &Method) -> u16 {
+        match *method {
+            Method::GET => 1,
+            Method::HEAD => 1 << 1,
+            Method::POST => 1 << 2,
+            Method::PUT => 1 << 3,
+            Method::DELETE => 1 << 4,
+            Method::CONNECT => 1 << 5,
+            Method::OPTIONS => 1 << 6,
+            Method::TRACE => 1 << 7,
+            Method::PATCH => 1 << 8,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::application::route::route;
+    use crate::handler::functions::get;
+    use crate::testing::TestClient;
+
+    #[test]
+    fn only_added_standard_methods_are_in_the_cache() {
+        let names = "GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PURGE";
+        let methods: Vec<Method> =
+            names.split(' ').map(|name| Method::from_bytes(name.as_bytes()).unwrap()).collect();
+        for added in &methods {
+            let allowed = AllowedCache::default();
+            allowed.add(added);
+            for method in &methods {
+                let expected = method == added && method.as_str() != "PURGE";
+                assert_eq!(allowed.has(method), expected, "{added}, {method}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_fast_path_finds_the_same_endpoint_and_policy() {
+        let hello = async |cx: &mut Context| cx.write(cx.body().await?);
+        let app = Application::new([
+            route("/", get(hello).post(hello)).max_body_size(3),
+            route("/{name}", get(hello).put(hello)),
+        ]);
+        let client = TestClient::new(app);
+        for head in [
+            "GET / ",
+            "POST / ",
+            "PUT / ",
+            "OPTIONS / ",
+            "HEAD /a ",
+            "PUT /a ",
+            "POST /a ",
+            "GET /a/b ",
+        ] {
+            for body in ["abc", "abcd"] {
+                let length = body.len();
+                let request =
+                    format!("{head}HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+                let exchange = || {
+                    let response = client.exchange(&*request);
+                    let lines = response.lines().filter(|line| !line.starts_with("Date: "));
+                    lines.map(str::to_owned).collect::<Vec<_>>()
+                };
+                // Only the first request takes the slow path.
+                assert_eq!(exchange(), exchange(), "{head}{body}");
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What keeps a part of an application from taking the parts around it along.
+//! Stops panics, time-outs and cancellation at the boundary of a handler or a middleware.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -11,15 +11,14 @@ use squall_runtime::{Deadline, IOLoop, Moment};
 use crate::connection::Connection;
 use crate::connection::watch::Cancellation;
 use crate::error::Result;
-use crate::error::panic::guard;
-use crate::error::panic::panic_error;
+use crate::error::panic::{guard, panic_error};
 use crate::types::local_future::LocalBoxFuture;
 
-/// Runs a handler, or a piece of middleware and all inside it.
+/// Runs a handler, or a middleware and everything inside it.
 ///
-/// A panic becomes an error, so that the middleware around it sees it. If the time limit is over, the
-/// server ends and waits no longer, or the client has disconnected, the innermost part that waits is
-/// dropped there, and this returns why.
+/// A panic becomes an error, which the middleware around it sees. If the time limit expires, the
+/// client disconnects, or the server aborts its requests, the innermost part that waits is dropped, and
+/// this returns the reason.
 pub(super) async fn contained<'a>(
     limit: &TimeLimit,
     connection: Rc<Connection>,
@@ -44,7 +43,7 @@ pub(super) async fn contained<'a>(
         }
         match polled {
             Poll::Ready(result) => Poll::Ready(Ok(result)),
-            // Unless a part inside has taken it.
+            // A part inside may have taken it.
             Poll::Pending => match connection.take_cancellation() {
                 Some(cancellation) => Poll::Ready(Err(cancellation)),
                 None => Poll::Pending,
@@ -52,12 +51,12 @@ pub(super) async fn contained<'a>(
         }
     })
     .await;
-    // A panic here is in the log already. The request has its result.
+    // The panic hook has logged a panic here. It does not change the result.
     let _ = guard(|| drop(answer));
     result
 }
 
-/// Why what waits is not waited for any longer, if it is so.
+/// Returns the reason to stop waiting, if there is one.
 fn due(
     limit: &TimeLimit,
     connection: &Connection,
@@ -69,10 +68,10 @@ fn due(
     limit.poll_reached(task).is_ready().then_some(Cancellation::TimeLimit)
 }
 
-/// How long a handler may take, its middleware included.
+/// The time limit of a handler and its middleware.
 ///
-/// The innermost part that waits when the time is over is dropped. The middleware around that part
-/// then has as long again for what it does about the error.
+/// When the limit expires, the innermost part that waits is dropped. The middleware around that part
+/// then has the same time again to handle the error.
 pub(super) struct TimeLimit {
     limit: Option<Duration>,
     until: Cell<Option<Moment>>,
@@ -80,14 +79,14 @@ pub(super) struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// Begins to count.
+    /// Starts the time limit now.
     pub(super) fn new(limit: Option<Duration>) -> Self {
         let until = Cell::new(limit.map(from_now));
         Self { limit, until, deadline: Deadline::new() }
     }
 
-    /// Is ready when the time is over. Costs none of the task's budget, which a handler that never
-    /// waits would have spent.
+    /// Becomes ready when the limit expires. Takes nothing from the task's budget, because a handler that
+    /// never waits would have spent it.
     fn poll_reached(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let (Some(limit), Some(until)) = (self.limit, self.until.get()) else {
             return Poll::Pending;
@@ -98,7 +97,7 @@ impl TimeLimit {
     }
 }
 
-/// The time of the turn may be an old one, if another task has kept the loop.
+/// Returns the moment after `delay`. The time of the turn may be outdated if a task blocked the loop.
 fn from_now(delay: Duration) -> Moment {
     let old = IOLoop::present_nanos().saturating_sub(IOLoop::nanos());
     Moment::after(delay.saturating_add(Duration::from_nanos(old)))

@@ -1,3 +1,5 @@
+//! Middleware, and how it calls the next part.
+
 use std::fmt;
 
 use super::contained::{TimeLimit, contained};
@@ -6,11 +8,11 @@ use crate::error::Result;
 use crate::handler::endpoint::Endpoint;
 use crate::types::local_future::LocalBoxFuture;
 
-/// Middleware, its type erased: an `async` function of a context and a [`Next`].
+/// Middleware without its type: an `async` function of a context and a [`Next`].
 ///
-/// Made by [`Application::around`](crate::Application::around), seldom named.
+/// [`Application::around`](crate::Application::around) creates it; you seldom need the trait itself.
 pub trait Around {
-    /// Answers the request, with the help of `next` or without.
+    /// Handles the request, by itself or with `next`.
     fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result>;
 }
 
@@ -23,7 +25,9 @@ where
     }
 }
 
-/// What comes after a piece of middleware: the next one, or the handler.
+/// The next part after a middleware: another middleware, or the handler.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -53,23 +57,23 @@ impl<'a> Next<'a> {
         Self { rest, endpoint, limit }
     }
 
-    /// Lets the rest of the application answer.
+    /// Runs the next part.
     ///
     /// # Errors
     ///
-    /// Returns an error that is not answered yet:
+    /// Returns an error that has no response yet:
     ///
-    /// - one that a function or inner middleware has returned. A
-    ///   [`RequestHandler`](crate::RequestHandler) answers its errors itself: they show as the
-    ///   [status](Context::status);
-    /// - 500 for a panic in a handler or in inner middleware, and for a response that cannot be
-    ///   sent as it is (a body with status 204);
-    /// - 503 when the [`handler_timeout`](crate::HTTPServer::handler_timeout) is over, or the server
-    ///   ends and waits no longer. The handler was dropped where it waited;
-    /// - 499 when the client did not wait for the response: see [`Context::status`]. The middleware
-    ///   around the part that was dropped then runs on, but only until it waits itself;
-    /// - a request that the framework refuses: 404 if no route matches, and, where functions or an
-    ///   [`Endpoint`] of the user would answer, 405, 413 and 417.
+    /// - The error of a function or of an inner middleware. A
+    ///   [`RequestHandler`](crate::RequestHandler) responds to its own errors, and only the
+    ///   [status](Context::status) shows them.
+    /// - 500 for a panic in a handler or an inner middleware, and for a response that cannot be sent,
+    ///   such as a body with status 204.
+    /// - 503 if the [`handler_timeout`](crate::HTTPServer::handler_timeout) expired or the server aborts
+    ///   its requests. The handler was dropped where it waited.
+    /// - 499 if the client disconnected before the response: see [`Context::status`]. The middleware
+    ///   around the dropped part continues, but only until it waits itself.
+    /// - A request that the framework refuses: 404 if no route matches, and 405, 413 and 417 if the
+    ///   endpoint is functions or an [`Endpoint`] of the user.
     pub async fn run(self, cx: &mut Context) -> Result {
         let (limit, connection) = (self.limit, cx.connection());
         match contained(limit, connection, || self.call(cx)).await {

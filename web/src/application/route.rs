@@ -1,3 +1,5 @@
+//! [`Route`]: one row of the route table.
+
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -12,7 +14,9 @@ use crate::websocket::IntoWebSocketEndpoint;
 
 /// One row of the route table of an [`Application`](crate::Application).
 ///
-/// Made by [`route`] or [`regex()`]; its methods change how requests to it are treated.
+/// [`route`] and [`regex()`] create a row. Its methods set its options.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -32,14 +36,16 @@ pub struct Route {
     pub(crate) location: &'static Location<'static>,
 }
 
-/// Answers requests for paths like `pattern` with `endpoint`.
+/// Serves paths that match `pattern` with `endpoint`.
 ///
-/// `{name}` matches one segment, of at least one byte, and becomes the path argument `name`;
-/// `{*name}` at the end matches the rest of the path. Everything else stands for itself.
-/// The first row of the table that matches wins. Rows of functions with the same pattern are
+/// `{name}` matches one segment, which must not be empty, and becomes the path argument `name`.
+/// `{*name}` at the end matches the rest of the path. All other text matches itself. The first row of
+/// the table that matches wins. Rows of functions with the same pattern are
 /// [merged](crate::Application::new).
 ///
-/// A pattern that is no pattern is told of by [`Application::new`](crate::Application::new).
+/// [`Application::new`](crate::Application::new) reports a malformed pattern.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -57,10 +63,12 @@ pub fn route<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
     Route::new(Pattern::parse(pattern), pattern, endpoint.into_endpoint(), Location::caller())
 }
 
-/// Answers requests for paths that match the regular expression `pattern`.
+/// Serves paths that match the regular expression `pattern` with `endpoint`.
 ///
-/// The whole path must match. Groups become path arguments: named ones by their name, all by
-/// their position. See the `regex` crate for the syntax.
+/// The expression must match the whole path. Its groups become the path arguments: all by position,
+/// and those with a name also by name. The `regex` crate describes the syntax.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -80,11 +88,12 @@ pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
     Route::new(Pattern::regex(pattern), pattern, endpoint.into_endpoint(), Location::caller())
 }
 
-/// Serves WebSockets on paths like `pattern`: with a
-/// [`WebSocketHandler`](crate::websocket::WebSocketHandler), of which each connection gets a clone,
-/// or with an async function that takes the [`WebSocket`](crate::websocket::WebSocket).
+/// Serves WebSockets on paths that match `pattern`.
 ///
-/// A request that is no WebSocket handshake is answered with 400, 403, 405 or 426: see
+/// `handler` is a [`WebSocketHandler`](crate::websocket::WebSocketHandler), which is cloned for each
+/// connection, or an async function that takes the [`WebSocket`](crate::websocket::WebSocket).
+///
+/// A request that is not a WebSocket handshake gets a 400, 403, 405 or 426: see
 /// [the module](mod@crate::websocket).
 ///
 /// # Examples
@@ -123,49 +132,51 @@ impl Route {
         Self { pattern: pattern.map(Rc::new), text, endpoint, name: None, options, location }
     }
 
-    /// Names the route, for [`Application::reverse_url`](crate::Application::reverse_url).
+    /// Sets the name of the route, for [`Application::reverse_url`](crate::Application::reverse_url).
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Calls the handler as soon as the head of a request is there, and lets it read the body
-    /// piece by piece with [`Context::body`](crate::Context::body).
+    /// Calls the handler as soon as the head of a request has arrived. The handler reads the body piece by
+    /// piece with [`Context::body`](crate::Context::body).
     ///
-    /// Without it, the whole body has been read when the handler begins. A handler that
-    /// streams can refuse in `prepare` what it does not want to receive; a client that asked
-    /// with `Expect: 100-continue` is told to go on at the first read.
+    /// By default, the server collects the whole body first. A handler that streams can refuse a body in
+    /// `prepare` before it is received. A client that sent `Expect: 100-continue` gets the
+    /// `100 Continue` at the first read.
     #[must_use]
     pub fn stream_request_body(mut self) -> Self {
         self.options.streams_request_body = true;
         self
     }
 
-    /// Answers bodies of more than `bytes` with 413, whatever the
-    /// [server's limit](crate::HTTPServer::max_body_size) is: before the handler is called, or,
-    /// where it [streams](Self::stream_request_body), when it reads. It may
-    /// [allow more](crate::Context::set_max_body_size) until then.
+    /// Refuses bodies of more than `bytes` with 413, in place of the
+    /// [server's limit](crate::HTTPServer::max_body_size).
+    ///
+    /// The body is refused before the handler is called, or at a read if the handler
+    /// [streams](Self::stream_request_body). A handler may [allow more](crate::Context::set_max_body_size)
+    /// until then.
     #[must_use]
     pub fn max_body_size(mut self, bytes: u64) -> Self {
         self.options.max_body_size = Some(bytes);
         self
     }
 
-    /// Whether compressed bodies are given out decompressed; by default as the
-    /// [server's setting](crate::HTTPServer::decompress_request) has it, which says more.
+    /// Sets whether compressed bodies are decompressed, in place of the
+    /// [server's setting](crate::HTTPServer::decompress_request).
     #[must_use]
     pub fn decompress_request(mut self, decompress: bool) -> Self {
         self.options.decompress_request = Some(decompress);
         self
     }
 
-    /// How long a handler of this route may take, in place of the
+    /// Limits the time of a handler of this route, in place of the
     /// [server's setting](crate::HTTPServer::handler_timeout).
     ///
     /// # Panics
     ///
-    /// If `timeout` is zero.
+    /// Panics if `timeout` is zero.
     #[must_use]
     #[track_caller]
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
@@ -173,16 +184,16 @@ impl Route {
         self
     }
 
-    /// Sets the limits and time-outs of the [WebSockets](mod@crate::websocket) of this route, in place of
-    /// the [server's](crate::HTTPServer::websocket_options). They replace all of those.
+    /// Sets the limits and time-outs of the [WebSockets](mod@crate::websocket) of this route. They replace
+    /// all of the [server's](crate::HTTPServer::websocket_options).
     #[must_use]
     pub fn websocket_options(mut self, options: WebSocketOptions) -> Self {
         self.options.websocket = Some(Rc::new(options));
         self
     }
 
-    /// Whether a handler goes on when the client has ended its side of the connection; by
-    /// default as the [server's setting](crate::HTTPServer::half_close) has it.
+    /// Sets whether a handler continues after the client has shut down its side of the connection, in
+    /// place of the [server's setting](crate::HTTPServer::half_close).
     #[must_use]
     pub fn half_close(mut self, half_close: bool) -> Self {
         self.options.half_close = Some(half_close);

@@ -1,5 +1,5 @@
-//! From the rows that the user wrote to a sound route table: rows of functions for the same paths
-//! are merged, and a row that no request could reach is refused.
+//! [`Table`]: builds a valid route table from the rows of the user. Merges rows of functions for the same
+//! paths, and refuses rows that no request can reach.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -16,17 +16,17 @@ pub use error::TableError;
 
 use error::{Fault, RowAt};
 
-/// The rows that were added, as long as they are sound.
+/// The rows that were added, all of which are valid.
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) routes: Vec<Route>,
-    /// Which of them has a name. A merged row may have several.
+    /// The rows by name. A merged row may have several names.
     pub(super) names: HashMap<String, usize>,
-    /// Where each of them was written first.
+    /// Where each row was first written.
     places: Vec<RowAt>,
-    /// Where the function for a method of a row was written.
+    /// Where the function for each method of a row was written.
     functions: HashMap<(usize, Method), RowAt>,
-    /// The rows whose pattern is one path, by that path.
+    /// The rows without arguments, by their path.
     paths: HashMap<String, usize>,
     /// The other rows.
     patterns: Vec<usize>,
@@ -58,7 +58,7 @@ impl Table {
         self.add_name(name, row)
     }
 
-    /// The first row that leaves no path for a row of `pattern`.
+    /// Returns the first row that matches all paths of `pattern`.
     fn earlier(&self, pattern: &Pattern) -> Option<(usize, Earlier)> {
         let path = pattern.literal();
         if let Some(row) = path.and_then(|path| self.paths.get(&path)) {
@@ -84,7 +84,7 @@ impl Table {
         row
     }
 
-    /// Adds the functions of `route`, which are for `methods`, to those of `row`.
+    /// Adds the functions of `route`, which have `methods`, to those of `row`.
     fn merge(&mut self, row: usize, mut route: Route, methods: &[Method]) -> Result<usize, Fault> {
         let first = &mut self.routes[row];
         if first.options != route.options {
@@ -116,11 +116,11 @@ impl Table {
     }
 }
 
-/// How an earlier row leaves no path for a later one.
+/// How an earlier row matches all paths of a later one.
 enum Earlier {
     /// It has the same pattern.
     Same,
-    /// Its pattern matches all paths of the later row, and maybe others.
+    /// Its pattern matches all paths of the later row, and possibly others.
     Covers,
 }
 
@@ -128,7 +128,7 @@ fn functions(route: &mut Route) -> Option<&mut Functions> {
     route.endpoint.mergeable()?.downcast_mut()
 }
 
-/// The methods that the functions of `route` are for; none for a handler.
+/// Returns the methods of the functions of `route`. A handler has none.
 fn methods(route: &mut Route) -> Result<Vec<Method>, Fault> {
     let mut found = Vec::new();
     for method in functions(route).iter().flat_map(|functions| functions.methods()) {
@@ -148,12 +148,12 @@ fn check_arguments(route: &Route, pattern: &Pattern) -> Result<(), Fault> {
     }
 }
 
-/// Why a route's path could not be told.
+/// The reason why [`Application::reverse_url`](crate::Application::reverse_url) returns no path.
 #[derive(Debug)]
 pub enum ReverseUrlError {
     /// No route has that name.
     UnknownName(String),
-    /// The arguments do not fit, or the pattern cannot be reversed.
+    /// The arguments do not match the pattern, or the pattern cannot be reversed.
     Pattern(ReverseError),
 }
 
@@ -179,8 +179,8 @@ pub(super) fn reverse(
     pattern.reverse(arguments).map_err(ReverseUrlError::Pattern)
 }
 
-/// The value of an `Allow` header: the methods of the endpoint, and `OPTIONS`, which is
-/// always answered.
+/// Returns the value of an `Allow` header: the methods of the endpoint, and `OPTIONS`, which is always
+/// allowed.
 pub(super) fn allow(methods: &[Method]) -> HeaderValue {
     let mut text = String::new();
     for method in methods.iter().filter(|method| **method != Method::OPTIONS) {

@@ -1,13 +1,15 @@
+//! [`Arguments`]: the places of the path arguments.
+
 use std::ops::Range;
 
-/// How many arguments are held without an allocation. A row seldom has more than two; the
-/// value lives in the memory of each connection, where twice as many would cost 32 bytes.
+/// How many arguments are held without an allocation. A row seldom has more than two. Each connection
+/// holds such a value, and twice as many would take 32 bytes more.
 const INLINE: usize = 4;
 
-/// Where in a path the arguments of the row that answers it are.
+/// The places of the arguments in a path.
 ///
-/// One value is used for request after request: [`Index::find`](super::Index::find) clears
-/// and fills it. Only a row with more than four arguments makes it allocate, once.
+/// The value is reused from request to request: [`Index::find`](super::Index::find) clears and fills
+/// it. It allocates only once a row has more than four arguments.
 #[derive(Debug)]
 pub(crate) struct Arguments(Spans);
 
@@ -15,7 +17,7 @@ pub(crate) struct Arguments(Spans);
 enum Spans {
     /// The first `length` of `spans`.
     Inline { length: u32, spans: [Span; INLINE] },
-    /// There were once more than [`INLINE`].
+    /// Some earlier path had more than [`INLINE`].
     Heap(Vec<Span>),
 }
 
@@ -27,7 +29,7 @@ struct Span {
 }
 
 impl Span {
-    /// Of an optional group of a regex that matched nothing. A path is shorter than this.
+    /// An optional group of a regex that did not match. No path is as long as this.
     const ABSENT: Self = Self { start: u32::MAX, end: u32::MAX };
 }
 
@@ -36,8 +38,8 @@ impl Arguments {
         Self(Spans::Inline { length: 0, spans: [Span::ABSENT; INLINE] })
     }
 
-    /// Returns the range of the path that argument `index` matched, in bytes; `None` if it
-    /// is an optional group that matched nothing, or if there is no such argument.
+    /// Returns the range of argument `index` in the path, in bytes. Returns `None` if there is no such
+    /// argument, or if it is an optional group that did not match.
     pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
         let span = self.spans().get(index)?;
         (span.start != u32::MAX).then_some(span.start as usize..span.end as usize)
@@ -50,7 +52,7 @@ impl Arguments {
         }
     }
 
-    /// Adds one, from `start` to `end`, positions in a path of less than `u32::MAX` bytes.
+    /// Adds an argument from `start` to `end`. The path must be shorter than `u32::MAX` bytes.
     #[inline]
     pub(super) fn push(&mut self, start: u32, end: u32) {
         let new = Span { start, end };
@@ -64,7 +66,6 @@ impl Arguments {
         }
     }
 
-    #[cold]
     fn push_many(&mut self, new: Span) {
         if let Spans::Inline { length, spans } = &self.0 {
             self.0 = Spans::Heap(spans[..*length as usize].to_vec());
@@ -74,7 +75,7 @@ impl Arguments {
         }
     }
 
-    /// Replaces all by `ranges` of a path of less than `u32::MAX` bytes.
+    /// Replaces all arguments by `ranges`. The path must be shorter than `u32::MAX` bytes.
     pub(super) fn set(&mut self, ranges: impl ExactSizeIterator<Item = Option<Range<usize>>>) {
         let new = ranges.map(|range| match range {
             Some(range) => Span { start: range.start as u32, end: range.end as u32 },
@@ -93,7 +94,7 @@ impl Arguments {
         }
     }
 
-    /// Replaces each position in the path with `position` of it.
+    /// Translates each position with `position`.
     pub(super) fn map_positions(&mut self, position: impl Fn(usize) -> usize) {
         let spans = match &mut self.0 {
             Spans::Inline { length, spans } => &mut spans[..*length as usize],
@@ -115,12 +116,12 @@ impl Arguments {
 
 #[cfg(test)]
 impl Arguments {
-    /// Returns the number of arguments of the row, absent ones included.
+    /// Returns the number of arguments, including absent ones.
     pub(crate) fn len(&self) -> usize {
         self.spans().len()
     }
 
-    /// Returns all arguments in order, as [`range`](Self::range) does.
+    /// Returns the [`range`](Self::range)s of all arguments in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<Range<usize>>> {
         (0..self.len()).map(|index| self.range(index))
     }
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_replaces_what_was_there() {
+    fn set_replaces_all_arguments() {
         let mut arguments = Arguments::new();
         for count in [0, 2, INLINE, 1, INLINE + 1, 20, 3, 0, 7] {
             arguments.set(ranges(count).into_iter());
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_are_replaced_but_for_absent_arguments() {
+    fn positions_of_absent_arguments_are_not_translated() {
         for count in [3, 9] {
             let mut arguments = Arguments::new();
             arguments.set(ranges(count).into_iter());

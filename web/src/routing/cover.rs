@@ -1,12 +1,12 @@
-//! Whether one pattern leaves paths for another one that comes later in the table.
+//! Whether an earlier row of the table matches all paths of a later one.
 
 use super::escape::is_in_escape;
 use super::pattern::Pattern;
 use super::segments::{Segment, Segments};
 
 impl Pattern {
-    /// Whether both are the same pattern: they match the same paths and name their arguments alike.
-    /// Two regular expressions are the same if their text is.
+    /// Whether both patterns match the same paths and have the same names of arguments. Two regular
+    /// expressions are the same if their text is.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Segments(one), Self::Segments(other)) => {
@@ -17,7 +17,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the one path that this matches, if it is a pattern without arguments.
+    /// Returns the only path that this matches, if it is a pattern without arguments.
     pub(crate) fn literal(&self) -> Option<String> {
         match self {
             Self::Segments(segments) => segments.literal(),
@@ -25,8 +25,8 @@ impl Pattern {
         }
     }
 
-    /// Whether this matches every path that `later` matches. What a regular expression matches is
-    /// known only where the other pattern is one path, or takes all paths.
+    /// Whether this matches every path that `later` matches. For a regular expression, this is known
+    /// only if the other pattern has one path, or matches all paths.
     pub(crate) fn covers(&self, later: &Self) -> bool {
         match (self, later) {
             (Self::Segments(one), Self::Segments(later)) => covers(one.segments(), later),
@@ -68,7 +68,7 @@ impl Segment {
     }
 }
 
-/// Whether `end` is the end of `text`, and does not begin inside an escape of it.
+/// Whether `text` ends with `end`, and `end` does not begin inside an escape.
 fn ends_with(text: &str, end: &str) -> bool {
     text.ends_with(end) && !is_in_escape(text.as_bytes(), text.len() - end.len())
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_covers_what_it_leaves_no_path_of() {
+    fn a_pattern_covers_a_pattern_whose_paths_it_matches() {
         let covered = [
             ("/a", "/a"),
             ("/{a}", "/a"),

@@ -1,18 +1,19 @@
+//! The edges of the trie, as a hash table.
+
 /// A hash table from a node of the trie and some text to another node.
 ///
-/// It is made once and then only asked, with text that clients choose. The hash needs no
-/// secret: clients cannot add keys, so they can do no more than ask for the slowest of those
-/// that are there.
+/// It is built once, and then searched for text that clients choose. The hash needs no secret:
+/// clients cannot add keys, so the worst that they can do is to look up the slowest key.
 #[derive(Debug)]
 pub(super) struct Edges {
-    /// A power of two, and at least four times as many as there are edges, so that the next of
-    /// any slot is most often empty. Linear probing.
+    /// Linear probing. The number of slots is a power of two and at least four times the number of
+    /// edges, so the slot after any other is usually empty.
     slots: Vec<Slot>,
-    /// The texts that are longer than their words tell.
+    /// The texts that are too long for their key.
     texts: Vec<Box<[u8]>>,
-    /// How many slots are taken.
+    /// The number of edges.
     count: usize,
-    /// Length of the longest text, so that longer text need not be hashed.
+    /// The length of the longest text. Longer text need not be hashed.
     longest: usize,
 }
 
@@ -21,19 +22,18 @@ struct Slot {
     key: Key,
     /// [`NOWHERE`] if the slot is empty.
     to: u32,
-    /// Which of the texts it is, if it is one of those.
+    /// The index of the text, if the key does not hold all of it.
     text: u32,
 }
 
-/// A node, and of some text the length, the first bytes and the last ones, which may overlap or
-/// leave a gap.
+/// A node, and the length, the first eight and the last eight bytes of some text. The two words may
+/// overlap or leave a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) from: u32,
     pub(super) length: u32,
-    /// All of a text that is no longer than this.
     pub(super) first: u64,
-    /// 0 of such a text.
+    /// 0 if the text has at most eight bytes.
     last: u64,
 }
 
@@ -49,8 +49,8 @@ impl Edges {
     #[inline]
     pub(super) fn find(&self, from: u32, text: &[u8]) -> Option<u32> {
         match text.len() {
-            // The key of most text says it all.
-            0..=Key::SAYS_ALL => {
+            // The key holds the whole text.
+            0..=Key::HOLDS_ALL => {
                 let key = Key::of(from, text);
                 self.probe(key, key.hash(), |_| true)
             }
@@ -58,14 +58,12 @@ impl Edges {
         }
     }
 
-    /// As [`find`](Self::find), for text of eight bytes at most: in `word` zeros follow it.
-    #[inline(always)]
+    /// Like [`find`](Self::find), for at most eight bytes of text: `word` has the text, then zeros.
     pub(super) fn find_short(&self, from: u32, word: u64, length: u32) -> Option<u32> {
         let key = Key { from, length, first: word, last: 0 };
         self.probe(key, key.hash(), |_| true)
     }
 
-    #[inline(never)]
     fn find_long(&self, from: u32, text: &[u8]) -> Option<u32> {
         if text.len() > self.longest {
             return None;
@@ -74,30 +72,19 @@ impl Edges {
         self.probe(Key::of(from, text), hash_of_long(from, text), is_equal)
     }
 
-    #[inline(always)]
     fn probe(&self, key: Key, hash: usize, is_equal: impl Fn(u32) -> bool) -> Option<u32> {
-        let slot = self.slots.get(hash & (self.slots.len() - 1))?;
-        if slot.key == key && is_equal(slot.text) {
-            return (slot.to != NOWHERE).then_some(slot.to);
-        }
-        if slot.to == NOWHERE { None } else { self.probe_next(key, hash, is_equal) }
-    }
-
-    /// As `probe`, from the slot after that of `hash` on.
-    #[inline(never)]
-    fn probe_next(&self, key: Key, hash: usize, is_equal: impl Fn(u32) -> bool) -> Option<u32> {
-        let others = (1..self.slots.len()).map(|next| hash.wrapping_add(next));
-        let mut slots = others.map(|at| &self.slots[at & (self.slots.len() - 1)]);
+        let mask = self.slots.len() - 1;
+        let mut slots = (0..=mask).map(|next| &self.slots[hash.wrapping_add(next) & mask]);
         let end = slots.find(|slot| slot.to == NOWHERE || slot.key == key && is_equal(slot.text));
         end.map(|slot| slot.to).filter(|to| *to != NOWHERE)
     }
 
-    /// All edges, and where they lead.
+    /// Returns all edges, and where they lead.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, u32)> {
         self.slots.iter().filter(|slot| slot.to != NOWHERE).map(|slot| (slot.key, slot.to))
     }
 
-    /// Makes `text`, which leads nowhere from `from` yet, lead to `to`.
+    /// Adds an edge. The node `from` must not have one for `text`.
     pub(super) fn insert(&mut self, from: u32, text: &[u8], to: u32) {
         self.count += 1;
         self.longest = self.longest.max(text.len());
@@ -107,7 +94,7 @@ impl Edges {
             slots.into_iter().filter(|slot| slot.to != NOWHERE).for_each(|slot| self.place(slot));
         }
         let index = self.texts.len() as u32;
-        if text.len() > Key::SAYS_ALL {
+        if text.len() > Key::HOLDS_ALL {
             self.texts.push(text.into());
         }
         self.place(Slot { key: Key::of(from, text), to, text: index });
@@ -116,7 +103,7 @@ impl Edges {
     fn place(&mut self, slot: Slot) {
         let mask = self.slots.len() - 1;
         let hash = match slot.key.length as usize {
-            0..=Key::SAYS_ALL => slot.key.hash(),
+            0..=Key::HOLDS_ALL => slot.key.hash(),
             _ => hash_of_long(slot.key.from, &self.texts[slot.text as usize]),
         };
         let mut at = hash & mask;
@@ -133,10 +120,9 @@ impl Slot {
 }
 
 impl Key {
-    /// Of text that is no longer, no two have the same key.
-    const SAYS_ALL: usize = 16;
+    /// The key of a text of at most this length holds all of it.
+    const HOLDS_ALL: usize = 16;
 
-    #[inline(always)]
     fn of(from: u32, text: &[u8]) -> Self {
         let (first, last) = match (text.first_chunk(), text.last_chunk()) {
             (Some(first), Some(last)) if text.len() > 8 => {
@@ -147,15 +133,13 @@ impl Key {
         Self { from, length: text.len() as u32, first, last }
     }
 
-    #[inline(always)]
     fn hash(self) -> usize {
-        // Where there is no last word, the first is as good without the factor, which costs less
-        // than to ask.
+        // The factor is only needed if there is a last word. Checking that would cost more.
         hash(self.from, self.length as usize, self.first.wrapping_mul(FACTOR) ^ self.last)
     }
 }
 
-/// The word of text of eight bytes at most: the text, and zeros behind it.
+/// Returns the word for at most eight bytes of text: the text, then zeros.
 fn short_word(text: &[u8]) -> u64 {
     let low = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
     match (text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
@@ -167,27 +151,25 @@ fn short_word(text: &[u8]) -> u64 {
     }
 }
 
-/// The hash of text of eight bytes at least.
+/// Hashes text of at least eight bytes.
 fn hash_of_long(from: u32, text: &[u8]) -> usize {
     let (words, _) = text.as_chunks::<8>();
-    // The last word may overlap the one before it, so that no byte is left over.
+    // The last word may overlap the one before it. So no byte is left out.
     let last = text.last_chunk::<8>().copied().unwrap_or_default();
     let word = words.iter().fold(0, |hash, word| mix(hash ^ u64::from_le_bytes(*word), FACTOR));
     hash(from, text.len(), word ^ u64::from_le_bytes(last))
 }
 
-#[inline(always)]
 fn hash(from: u32, length: usize, word: u64) -> usize {
     let seed = u64::from(from) << 32 | length as u64;
     mix(word ^ seed.wrapping_mul(OTHER_FACTOR), FACTOR) as usize
 }
 
-/// Bits without a pattern: the fractions of the golden ratio and of the square root of two.
+/// Irregular bits: the fractions of the golden ratio and of the square root of two.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const OTHER_FACTOR: u64 = 0x6a09_e667_f3bc_c909;
 
-/// Returns bits each of which depends on all that are given.
-#[inline(always)]
+/// Mixes two words. Each bit of the result depends on all bits of both.
 fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64

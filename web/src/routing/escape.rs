@@ -1,4 +1,4 @@
-//! Percent escapes in paths: their decoding, and the normal spelling of a path.
+//! Percent escapes in paths: decoding, and the normal spelling of a path.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::fmt;
 use memchr::memchr;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
-/// What no client sends as it is in a path (the path percent-encode set of the URL standard;
-/// bytes outside ASCII are always encoded).
+/// The characters that clients always escape in a path: the path percent-encode set of the URL
+/// standard. Bytes outside ASCII are always escaped.
 const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -19,15 +19,15 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// All but the unreserved characters of RFC 3986: what becomes of text escaped so is one
-/// segment, or a part of it.
+/// All but the unreserved characters of RFC 3986. Text that is escaped with this set is one segment, or
+/// a part of one.
 pub(super) const RESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// [`RESERVED`], but `/` stays: for text of many segments.
+/// [`RESERVED`] without `/`, for text of many segments.
 pub(super) const RESERVED_BUT_SLASH: &AsciiSet = &RESERVED.remove(b'/');
 
-/// All that may not stand in a segment as it is.
+/// The characters that must be escaped in a segment.
 pub(super) const NOT_IN_SEGMENTS: &AsciiSet = &RESERVED
     .remove(b'!')
     .remove(b'$')
@@ -43,11 +43,11 @@ pub(super) const NOT_IN_SEGMENTS: &AsciiSet = &RESERVED
     .remove(b':')
     .remove(b'@');
 
-/// [`NOT_IN_SEGMENTS`], but `/` stays.
+/// [`NOT_IN_SEGMENTS`] without `/`.
 pub(super) const NOT_IN_SEGMENTS_BUT_SLASH: &AsciiSet = &NOT_IN_SEGMENTS.remove(b'/');
 
-/// A path argument is not UTF-8 once its percent escapes are decoded: the client's mistake,
-/// to be answered with 400.
+/// A path argument whose decoded bytes are not UTF-8. This is a mistake of the client, and the response
+/// is a 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
@@ -61,27 +61,22 @@ impl std::error::Error for InvalidUtf8 {}
 
 /// Decodes the percent escapes of a path argument.
 ///
-/// A `+` is a plus, unlike in a query. A `%` that begins no escape stands for itself.
+/// A `+` is a plus, unlike in a query. A `%` that does not begin an escape is kept.
 ///
 /// # Errors
 ///
-/// If the result is not UTF-8.
+/// Returns an error if the result is not UTF-8.
 #[inline]
 pub(crate) fn decode_argument(raw: &[u8]) -> Result<Cow<'_, str>, InvalidUtf8> {
-    // Arguments are short, and most hold no escape.
-    if raw.contains(&b'%') {
-        return decode_escapes(raw);
+    // Arguments are short, and most have no escapes.
+    match raw.contains(&b'%') {
+        true => percent_decode(raw).decode_utf8().map_err(|_| InvalidUtf8),
+        false => str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| InvalidUtf8),
     }
-    str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| InvalidUtf8)
 }
 
-#[inline(never)]
-fn decode_escapes(raw: &[u8]) -> Result<Cow<'_, str>, InvalidUtf8> {
-    percent_decode(raw).decode_utf8().map_err(|_| InvalidUtf8)
-}
-
-/// Returns the [normal](normalise) spelling of text that stands in a pattern, in which what
-/// cannot stand in a path is encoded: `None` if a `%` in it begins no escape.
+/// Returns the [normal](normalise) spelling of literal text in a pattern. Escapes characters that a path
+/// cannot hold. Returns `None` if a `%` does not begin an escape.
 pub(super) fn normal_literal(text: &str) -> Option<String> {
     let encoded = utf8_percent_encode(text, NOT_IN_PATHS).to_string();
     match Spelling::of(encoded.as_bytes()) {
@@ -91,39 +86,39 @@ pub(super) fn normal_literal(text: &str) -> Option<String> {
     }
 }
 
-/// A path in its normal spelling, which differs from that in which it came.
+/// The normal spelling of a path that was received in another spelling.
 pub(super) struct Normalised {
     pub(super) bytes: Vec<u8>,
-    /// For each of `bytes`, and for their end, where in the path as it came it was.
+    /// For each of `bytes`, and for their end: its position in the path as received.
     origins: Vec<u32>,
 }
 
 impl Normalised {
-    /// Translates a position in `bytes` into one in the path as it came.
+    /// Translates a position in `bytes` into one in the path as received.
     pub(super) fn origin(&self, position: usize) -> usize {
         self.origins[position] as usize
     }
 }
 
-/// Returns the normal spelling of `path` if that is another than its own.
+/// Returns the normal spelling of `path`, unless it is normally spelled.
 ///
-/// In the normal spelling no escape stands for an unreserved character, which needs none
-/// (`%68` is `h`), and the others have upper-case digits: RFC 3986, section 6.2.2, where
-/// paths that differ only in this are equivalent. A path with a `%` that begins no escape
-/// is left alone, for decoding the rest could make an escape of it.
+/// RFC 3986 §6.2.2 calls two spellings equivalent: unreserved characters may be escaped (`%68` is `h`),
+/// and the digits of an escape may be in either case. The normal spelling has no escapes of the first
+/// kind, and upper-case digits. A path with a `%` that does not begin an escape is left alone, because
+/// decoding the rest could turn that `%` into an escape.
 pub(super) fn normalise(path: &[u8]) -> Option<Normalised> {
-    // All paths but a few end here.
+    // Most paths have no escapes.
     let first = memchr(b'%', path)?;
     matches!(Spelling::of(&path[first..]), Spelling::Other).then(|| rewrite(path))
 }
 
-/// Whether `position` is inside an escape: the text `F` does not end `%2F`.
+/// Whether `position` is inside an escape, such as that of the `F` in `%2F`.
 pub(super) fn is_in_escape(text: &[u8], position: usize) -> bool {
     let before = [1, 2].into_iter().filter_map(|back| text.get(position.checked_sub(back)?..));
     before.filter_map(Escape::at_start).next().is_some()
 }
 
-/// How the escapes of a path are spelled.
+/// The spelling of the escapes of a path.
 enum Spelling {
     Normal,
     Malformed,
@@ -138,7 +133,7 @@ impl Spelling {
             let Some(escape) = Escape::at_start(&rest[at..]) else {
                 return Self::Malformed;
             };
-            if escape.stands_for_unreserved() || escape.digits != escape.normal_digits() {
+            if escape.is_unreserved() || escape.digits != escape.normal_digits() {
                 spelling = Self::Other;
             }
             rest = &rest[at + Escape::LENGTH..];
@@ -147,14 +142,14 @@ impl Spelling {
     }
 }
 
-/// Spells `path` normally. Its length must be less than `u32::MAX`.
+/// Returns the normal spelling of `path`, which must be shorter than `u32::MAX`.
 fn rewrite(path: &[u8]) -> Normalised {
     let mut bytes = Vec::with_capacity(path.len());
     let mut origins = Vec::with_capacity(path.len() + 1);
     let mut position = 0;
     while let Some(&byte) = path.get(position) {
         match Escape::at_start(&path[position..]) {
-            Some(escape) if escape.stands_for_unreserved() => {
+            Some(escape) if escape.is_unreserved() => {
                 bytes.push(escape.value);
                 origins.push(position as u32);
                 position += Escape::LENGTH;
@@ -179,7 +174,7 @@ fn rewrite(path: &[u8]) -> Normalised {
 /// `%` and two hexadecimal digits.
 struct Escape {
     digits: [u8; 2],
-    /// The byte it stands for.
+    /// The byte that it encodes.
     value: u8,
 }
 
@@ -194,7 +189,7 @@ impl Escape {
         Some(Self { digits: [high, low], value: digit(high)? << 4 | digit(low)? })
     }
 
-    fn stands_for_unreserved(&self) -> bool {
+    fn is_unreserved(&self) -> bool {
         matches!(self.value, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
     }
 

@@ -1,3 +1,5 @@
+//! [`Index`]: from a path to the row of the route table.
+
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -8,109 +10,107 @@ use super::regex::Matcher;
 use super::slashes::{Slashes, segment};
 
 mod build;
-mod straight;
+mod fast;
 
-use straight::Way;
+use fast::FastNode;
 
-/// Finds the row of the route table that answers a path.
+/// Finds the row of the route table for a path.
 ///
 /// # How
-/// 1. A row without arguments answers one path, and which row answers that path is known
-///    when the index is made. So such paths are in a hash table, unless an earlier row of
-///    another kind answers them.
-/// 2. Rows with `{…}` are in a trie over segments. Where more than one edge leads on, all are
-///    followed, and the lowest row wins. As long as one leads on, it is [followed](straight) while
-///    the path is searched for slashes.
-/// 3. Regexes of rows before the one found are tried, in order.
+/// 1. A row without arguments matches one path. Such paths are in a hash table, unless an earlier row
+///    of another kind also matches them.
+/// 2. Rows with `{…}` are in a trie over segments. Where several edges match, all are followed, and
+///    the lowest row wins. As long as only one matches, the [fast path](fast) follows it.
+/// 3. The regexes of rows before the one found are tried in order.
 ///
 /// # Cost
-/// The path is hashed once, and looked over once for slashes. In the trie each node is
-/// visited once at most, and only if what leads to it matches and a row below it could still
-/// win. In a table where one edge leads on at each place, those are as many nodes as the
-/// pattern has segments, however many rows there are; in the worst table, all. Nothing
-/// depends on how many segments a path has beyond those of the longest pattern, and nothing is
-/// allocated, unless the path is spelled in another way than the normal one. Each regex adds
-/// a comparison of its literal prefix, and a search if that is equal.
+/// The path is hashed once, and searched for slashes once. Each node of the trie is visited at most
+/// once, and only if the segments before it match and a row below it could still win. In most tables
+/// this visits as many nodes as the pattern has segments, however many rows there are; in the worst
+/// table it visits all. Segments beyond those of the longest pattern cost nothing. Nothing is
+/// allocated, unless the path is not normally spelled. Each regex adds a comparison of its literal
+/// prefix, and a search if that is equal.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// From nodes of the trie, and some other origins, to nodes.
+    /// The edges of the trie, and some others.
     edges: Edges,
     /// The trie.
     nodes: Vec<Node>,
-    /// For each node, what most paths need to know of it.
-    ways: Box<[Way]>,
-    /// How many origins there are besides the nodes.
+    /// Each node, as the fast path needs it.
+    fast_nodes: Box<[FastNode]>,
+    /// The number of edge origins that are not nodes.
     origins: u32,
-    /// How long the paths of rows without arguments are, so that most others need not be hashed.
+    /// The lengths of the paths of rows without arguments. Most other paths need not be hashed.
     lengths: Lengths,
-    /// For each row, where in its path the arguments are; nothing for other than segments.
-    places: Vec<Box<[Place]>>,
-    /// In the order of the table.
+    /// For each row, the places of its arguments. Empty for a regex.
+    places: Vec<Box<[ArgumentPlace]>>,
+    /// The rows with a regex, in the order of the table.
     regexes: Vec<(u32, Matcher)>,
-    /// Of the path being looked up: as many as the longest pattern has, and one more.
+    /// The slashes of the path that is being looked up: one more than the longest pattern has.
     slashes: Slashes,
 }
 
 /// The first node.
 const ROOT: u32 = 0;
 
-/// The origin of the edges that are whole paths, and lead to rows.
-const WHOLE: u32 = u32::MAX - 1;
+/// The origin of edges that are whole paths and lead to rows.
+const WHOLE_PATHS: u32 = u32::MAX - 1;
 
-/// No row, or no node: higher than all.
+/// No row, or no node. Higher than all of them.
 const NONE: u32 = u32::MAX;
 
-/// The beginning of some patterns.
+/// A node of the trie: some patterns begin with the segments that lead here.
 #[derive(Clone, Debug)]
 struct Node {
-    /// The lowest row whose pattern begins so.
+    /// The lowest row below this node.
     lowest: u32,
     /// The lowest row whose pattern ends here.
     end: u32,
     /// The lowest row that takes the rest of the path from here.
     rest: u32,
-    /// Where an argument leads that is the whole segment.
+    /// The node after an argument that is the whole segment.
     argument: u32,
     /// Whether there are literal edges.
     has_literals: bool,
-    /// Whether nothing but `argument` leads on.
+    /// Whether `argument` is the only edge.
     has_only_argument: bool,
-    /// The arguments that are a part of the segment, by the lengths of the text around them.
+    /// The arguments that are a part of a segment, by the lengths of the text around them.
     parts: Vec<Part>,
 }
 
-/// Arguments with text of certain lengths around them.
+/// Arguments with text of the same lengths around them.
 #[derive(Clone, Copy, Debug)]
 struct Part {
-    /// The lowest row with one of them here.
+    /// The lowest row with such an argument here.
     lowest: u32,
-    around: Around,
-    /// From here the text before the argument leads to where the text after it leads on.
+    affixes: Affixes,
+    /// The origin of edges for the text before the argument. They lead to origins of edges for the
+    /// text after it.
     origin: u32,
 }
 
-/// How much text there is before and after an argument in its segment.
+/// The lengths of the text before and after an argument in its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Around {
+struct Affixes {
     before: u32,
     after: u32,
 }
 
-/// Where an argument is.
+/// The place of an argument in a path.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    /// In which segment.
+struct ArgumentPlace {
+    /// The index of its segment.
     segment: u32,
-    around: Around,
+    affixes: Affixes,
     takes_rest: bool,
 }
 
 impl Index {
-    /// Returns the row that answers the path that is the first `length` bytes of `text`, and puts
-    /// its arguments into `arguments`, as ranges of the path.
+    /// Returns the row for the path that is the first `length` bytes of `text`. Puts the ranges of its
+    /// arguments into `arguments`.
     ///
-    /// What follows the path makes no difference, but it is cheaper if there are a few bytes, so
-    /// that the last ones of the path can be read as a word.
+    /// The bytes after the path do not matter. But the lookup is cheaper if there are at least eight,
+    /// because the end of the path can then be read as a word.
     #[inline]
     pub(crate) fn find(
         &self,
@@ -120,35 +120,25 @@ impl Index {
     ) -> Option<usize> {
         arguments.clear();
         let path = text.get(..length)?;
-        // The text of a literal row is normal, so what equals it is as well.
-        let row = self.find_whole(path).or_else(|| self.find_with_arguments(text, path, arguments));
+        // The text of a row is normally spelled, so a path that equals it is, too.
+        let row = self.find_literal(path).or_else(|| {
+            self.find_fast(text, length, arguments).or_else(|| {
+                arguments.clear();
+                self.search(path, NONE, arguments)
+            })
+        });
         row.map(|row| row as usize)
     }
 
-    /// Finds a row without arguments that is answered by no earlier row.
+    /// Finds a row without arguments whose path no earlier row matches.
     #[inline]
-    fn find_whole(&self, path: &[u8]) -> Option<u32> {
-        if self.lengths.has(path.len()) { self.edges.find(WHOLE, path) } else { None }
+    fn find_literal(&self, path: &[u8]) -> Option<u32> {
+        if self.lengths.has(path.len()) { self.edges.find(WHOLE_PATHS, path) } else { None }
     }
 
-    #[inline(never)]
-    fn find_with_arguments(
-        &self,
-        text: &[u8],
-        path: &[u8],
-        arguments: &mut Arguments,
-    ) -> Option<u32> {
-        if let Some(row) = self.go_straight(text, path.len(), arguments) {
-            return Some(row);
-        }
-        arguments.clear();
-        self.search(path, NONE, arguments)
-    }
-
-    /// Finds a row before `limit`, among all but those without arguments.
-    #[inline(never)]
+    /// Finds a row before `limit`. Rows without arguments are not searched.
     fn search(&self, path: &[u8], limit: u32, arguments: &mut Arguments) -> Option<u32> {
-        // Positions are held in 32 bits.
+        // A position has 32 bits.
         if path.len() >= u32::MAX as usize {
             return None;
         }
@@ -176,8 +166,7 @@ impl Index {
         Some(row)
     }
 
-    /// Searches for a path that came in another spelling than the normal one.
-    #[cold]
+    /// Searches for a path that was not normally spelled.
     fn search_normal(
         &self,
         normal: &Normalised,
@@ -185,20 +174,19 @@ impl Index {
         arguments: &mut Arguments,
     ) -> Option<u32> {
         let path = &*normal.bytes;
-        let row = self.find_whole(path).or_else(|| self.search(path, limit, arguments))?;
+        let row = self.find_literal(path).or_else(|| self.search(path, limit, arguments))?;
         arguments.map_positions(|position| normal.origin(position));
         Some(row)
     }
 
-    /// Finds a regex of a row before `limit`.
-    #[inline(never)]
+    /// Finds a row before `limit` by its regex.
     fn find_regex(&self, path: &[u8], limit: u32, arguments: &mut Arguments) -> Option<u32> {
         let mut earlier = self.regexes.iter().take_while(|(row, _)| *row < limit);
         earlier.find(|(_, matcher)| matcher.matches(path, arguments)).map(|(row, _)| *row)
     }
 }
 
-/// A path, and the bounds of those of its segments that are left.
+/// A path, and the bounds of its remaining segments.
 #[derive(Clone, Copy)]
 struct Rest<'a> {
     path: &'a [u8],
@@ -207,12 +195,8 @@ struct Rest<'a> {
 
 /// The trie.
 impl Index {
-    /// Returns the lowest row before `best` whose pattern begins with what leads to node `id`,
-    /// and then matches what is left of the path; `best` if there is none. Calls `visited`
-    /// for each node.
-    // Always, since it is nearly all of `search`, and the compiler hesitates: through `fork`
-    // it calls itself.
-    #[inline(always)]
+    /// Returns the lowest row before `best` that is below node `id` and matches the rest of the path.
+    /// Returns `best` if there is none. Calls `visited` for each node.
     fn walk(
         &self,
         mut id: u32,
@@ -251,11 +235,10 @@ impl Index {
         }
     }
 
-    /// Walks on to each node to which `segment` leads from node `id`, one of which is
-    /// `literal`; otherwise as [`walk`](Self::walk).
+    /// Like [`walk`](Self::walk), but follows all edges of node `id` that match `segment`. One of them
+    /// leads to `literal`.
     ///
-    /// It calls itself no deeper than the longest pattern has segments.
-    #[inline(never)]
+    /// The recursion is at most as deep as the longest pattern has segments.
     fn fork(
         &self,
         id: u32,
@@ -282,12 +265,12 @@ impl Index {
         best
     }
 
-    /// Returns where an argument leads that is a part of `segment`.
+    /// Returns the node after an argument that is a part of `segment`.
     fn follow(&self, part: &Part, segment: &[u8]) -> Option<u32> {
-        let (before, rest) = segment.split_at_checked(part.around.before as usize)?;
-        let length = rest.len().checked_sub(part.around.after as usize)?;
+        let (before, rest) = segment.split_at_checked(part.affixes.before as usize)?;
+        let length = rest.len().checked_sub(part.affixes.after as usize)?;
         let (argument, after) = rest.split_at(length);
-        // In `%2F` there is no argument before the text `F`.
+        // The text `F` does not match the end of `%2F`.
         if argument.is_empty() || is_in_escape(rest, length) {
             return None;
         }
@@ -296,7 +279,7 @@ impl Index {
     }
 }
 
-impl Place {
+impl ArgumentPlace {
     /// Returns the range of the argument in `path`.
     fn range(&self, path: &[u8], bounds: &[Cell<u32>]) -> Option<Range<usize>> {
         let [slash, next, ..] = bounds.get(self.segment as usize..)? else {
@@ -304,11 +287,11 @@ impl Place {
         };
         let Range { start, end } = segment(slash, next);
         let end = if self.takes_rest { path.len() } else { end };
-        Some(start + self.around.before as usize..end - self.around.after as usize)
+        Some(start + self.affixes.before as usize..end - self.affixes.after as usize)
     }
 }
 
-/// A set of lengths; from 63 on it does not tell them apart.
+/// A set of lengths. All lengths from 63 on are the same to it.
 #[derive(Debug, Default)]
 struct Lengths(u64);
 

@@ -1,10 +1,12 @@
+//! [`Pattern`]: the paths of a row, in one of two forms.
+
 use std::fmt;
 
 use super::regex::RegexPattern;
 use super::reverse::ReverseError;
 use super::segments::Segments;
 
-/// Which paths a row of the route table answers.
+/// The pattern of a row of the route table.
 #[derive(Clone, Debug)]
 pub(crate) enum Pattern {
     /// `/story/{id}`
@@ -14,38 +16,38 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern of segments, such as `/story/{id}`.
+    /// Parses a pattern of segments, such as `/story/{id}`.
     ///
-    /// - Literal text matches itself. What cannot stand in a path may be written as it is or
+    /// - Literal text matches itself. Characters that a path cannot hold may be written as they are or
     ///   escaped: `/café` and `/caf%C3%A9` are the same pattern.
-    /// - `{name}` matches one segment, which must not be empty. Literal text may stand
-    ///   before and after it in the segment: `/@{user}`, `/{file}.json`. There is one
-    ///   argument in a segment at most; more, as in `/{from}-{to}`, need a regex.
+    /// - `{name}` matches one segment, which must not be empty. Literal text may precede and follow it
+    ///   in the segment: `/@{user}`, `/{file}.json`. A segment has at most one argument. More, as in
+    ///   `/{from}-{to}`, need a regex.
     /// - `{*name}` matches the rest of the path: any number of segments, or nothing at all. It is the
     ///   whole last segment, so the slash before it is required: `/static/{*path}` matches `/static/`
     ///   with an empty `path`, and does not match `/static`.
-    /// - `{{` and `}}` stand for a brace.
+    /// - `{{` and `}}` match a brace.
     ///
-    /// Case counts, and so does each slash: `/a`, `/a/` and `//a` are three patterns.
-    /// A name is made of letters, digits and `_`, and does not begin with a digit.
+    /// The pattern is case-sensitive, and each slash matters: `/a`, `/a/` and `//a` are three patterns.
+    /// A name consists of letters, digits and `_`, and does not begin with a digit.
     ///
     /// # Errors
     ///
-    /// If `text` is not such a pattern.
+    /// Returns an error if `text` is malformed.
     pub(crate) fn parse(text: &str) -> Result<Self, PatternError> {
         Segments::parse(text).map(Self::Segments).map_err(PatternError)
     }
 
-    /// Reads a regular expression, which must match a path from its beginning to its end.
+    /// Parses a regular expression, which must match a path from its beginning to its end.
     ///
-    /// Its groups are the arguments, all of them named (`(?<year>[0-9]{4})`) or none. It
-    /// works on bytes: `\d` and `\w` mean ASCII, and `.` is any byte but a line feed. It sees
-    /// the path [normally spelled](super::escape::normalise).
+    /// Its groups are the arguments. Either all of them have a name (`(?<year>[0-9]{4})`) or none. It
+    /// matches bytes: `\d` and `\w` are ASCII, and `.` is any byte but a line feed. It matches the path
+    /// in its [normal spelling](super::escape::normalise).
     ///
     /// # Errors
     ///
-    /// If `text` is not a regular expression of the `regex` crate, is too large for it, or
-    /// has groups both with and without a name.
+    /// Returns an error if `text` is not a regular expression of the `regex` crate, is too large for
+    /// it, or has groups both with and without a name.
     pub(crate) fn regex(text: &str) -> Result<Self, PatternError> {
         RegexPattern::parse(text).map(Self::Regex).map_err(PatternError)
     }
@@ -58,7 +60,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the number of arguments that a path has by this pattern.
+    /// Returns the number of arguments.
     pub(crate) fn argument_count(&self) -> usize {
         match self {
             Self::Segments(segments) => segments.argument_names().len(),
@@ -66,8 +68,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the names of the arguments in order; nothing if they are the groups of a
-    /// regex without names.
+    /// Returns the names of the arguments in order. Returns no names for a regex whose groups have none.
     pub(crate) fn argument_names(&self) -> &[String] {
         match self {
             Self::Segments(segments) => segments.argument_names(),
@@ -77,15 +78,14 @@ impl Pattern {
 
     /// Returns the path that this pattern matches with `arguments`, percent-encoded.
     ///
-    /// A `/` stays one in the argument of a `{*name}`, and in those of a regex if it allows
-    /// that, as in Tornado; elsewhere it becomes `%2F`. A regex can be reversed if there is
-    /// nothing but literal text outside of its groups; a `.` there counts as a dot, and an
-    /// optional character or group (`/?`) as present.
+    /// A `/` is kept in the argument of a `{*name}`, and in the groups of a regex that accepts it, as in
+    /// Tornado. Otherwise it becomes `%2F`. A regex can be reversed if all text outside its groups is
+    /// literal. A `.` there becomes a dot, and an optional character or group (`/?`) is included.
     ///
     /// # Errors
     ///
-    /// If the number of arguments is another, if the path would not be matched with just
-    /// these arguments, or if the regex is of another form.
+    /// Returns an error if the number of arguments is wrong, if the pattern would not match the path
+    /// with these arguments, or if the regex has another form.
     pub(crate) fn reverse(&self, arguments: &[&str]) -> Result<String, ReverseError> {
         match self {
             Self::Segments(segments) => segments.reverse(arguments),
@@ -94,10 +94,10 @@ impl Pattern {
     }
 }
 
-/// The pattern of a route cannot be read.
+/// The reason why the pattern of a route is malformed.
 ///
-/// It prints as what is wrong, without the pattern itself, so that it can follow its name:
-/// ``route 3 "/story/{id": `{` is never closed``.
+/// The message does not contain the pattern, so it can follow its name: ``route 3 "/story/{id": `{` is
+/// never closed``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError(Problem);
 
@@ -109,7 +109,7 @@ pub(super) enum Problem {
     NoName,
     BadName(String),
     DuplicateName(String),
-    /// Two arguments in a segment: the second.
+    /// The name of the second argument in a segment.
     SharedSegment(String),
     RestNotAlone(String),
     RestNotLast(String),

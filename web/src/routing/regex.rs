@@ -1,3 +1,5 @@
+//! Patterns that are regular expressions.
+
 use std::cell::RefCell;
 
 use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
@@ -12,22 +14,22 @@ use super::reverse::{Outline, ReverseError};
 /// A pattern that is a regular expression.
 #[derive(Clone, Debug)]
 pub(crate) struct RegexPattern {
-    /// As it was written.
+    /// The pattern as it was written.
     text: String,
-    /// Of the groups, in order; empty if they have none.
+    /// The names of the groups in order. Empty if they have none.
     names: Vec<String>,
     /// Matches whole paths only.
     regex: Regex,
-    /// What stands outside of the groups, if that is literal text.
+    /// The text outside the groups, if all of it is literal.
     outline: Option<Outline>,
 }
 
 impl RegexPattern {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        // On its own first: `a)|(b` is none, but would be one in the parentheses below.
+        // First without the parentheses below: `a)|(b` is malformed, but valid between them.
         compile(text)?;
-        // The line feed is for a comment at the end, which `(?x)` makes possible and which
-        // would take the parenthesis in. It is white space then.
+        // A regex with `(?x)` may end with a comment, which would include the closing parenthesis. So
+        // end the comment with a line feed, which is white space there.
         let regex = compile(&format!(r"\A(?:{text})\z"))
             .or_else(|_| compile(&format!("\\A(?:{text}\n)\\z")))?;
         let groups = regex.captures_len() - 1;
@@ -55,7 +57,7 @@ impl RegexPattern {
         self.regex.is_match(path)
     }
 
-    /// Returns what matches paths by this pattern.
+    /// Returns the matcher of this pattern.
     pub(super) fn matcher(&self) -> Matcher {
         let prefix = self.outline.as_ref().map_or("", Outline::prefix);
         Matcher {
@@ -68,16 +70,16 @@ impl RegexPattern {
     pub(super) fn reverse(&self, arguments: &[&str]) -> Result<String, ReverseError> {
         ReverseError::check_count(self.argument_count(), arguments.len())?;
         let outline = self.outline.as_ref().ok_or_else(ReverseError::irreversible)?;
-        // First as Tornado does it; but a group may not take slashes, or not take escapes.
+        // The first set is Tornado's. But a group may refuse slashes, or refuse escapes.
         [RESERVED_BUT_SLASH, RESERVED, NOT_IN_SEGMENTS_BUT_SLASH, NOT_IN_SEGMENTS]
             .into_iter()
             .map(|escaped| outline.fill(arguments, escaped))
-            .find(|path| self.leads_back(path, arguments))
+            .find(|path| self.is_matched(path, arguments))
             .ok_or_else(ReverseError::unmatched)
     }
 
-    /// Whether `path` is matched with just these `arguments`.
-    fn leads_back(&self, path: &str, arguments: &[&str]) -> bool {
+    /// Whether the regex matches `path` with these `arguments`.
+    fn is_matched(&self, path: &str, arguments: &[&str]) -> bool {
         self.regex.captures(path.as_bytes()).is_some_and(|captures| {
             let groups = captures.iter().skip(1);
             groups.zip(arguments).all(|(group, argument)| {
@@ -91,16 +93,16 @@ impl RegexPattern {
 /// Matches paths by a regular expression.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    /// Each path that matches begins so. Comparing it takes some 30 instructions, and running a
-    /// regex that fails after a few bytes 550.
+    /// Every path that matches begins with this. A comparison takes about 30 instructions; running a
+    /// regex that fails after a few bytes takes 550.
     prefix: Box<[u8]>,
     regex: Regex,
-    /// Kept, so that matching does not allocate.
+    /// Reused, so that matching does not allocate.
     locations: RefCell<CaptureLocations>,
 }
 
 impl Matcher {
-    /// Whether it matches the whole `path`; if so, `arguments` gets its groups.
+    /// Whether the regex matches the whole `path`. If so, puts its groups into `arguments`.
     pub(super) fn matches(&self, path: &[u8], arguments: &mut Arguments) -> bool {
         if !path.starts_with(&self.prefix) {
             return false;
@@ -115,8 +117,8 @@ impl Matcher {
     }
 }
 
-/// Compiles `text` for bytes. Without Unicode, since paths are percent-encoded: `.` is any
-/// byte but a line feed, and the classes are small.
+/// Compiles `text` to match bytes. Paths are percent-encoded, so Unicode is off: `.` is any byte but a
+/// line feed, and the classes are small.
 fn compile(text: &str) -> Result<Regex, Problem> {
     let built = RegexBuilder::new(text).unicode(false).build();
     built.map_err(|error| Problem::Regex(error.to_string()))

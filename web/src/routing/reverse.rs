@@ -1,8 +1,10 @@
+//! From a pattern and arguments back to a path.
+
 use std::fmt;
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-/// A path cannot be made from a pattern and arguments.
+/// The reason why a pattern and its arguments do not form a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReverseError(Reason);
 
@@ -40,7 +42,7 @@ impl fmt::Display for ReverseError {
             }
             Reason::Empty(name) => write!(f, "the argument `{name}` is empty"),
             Reason::Irreversible => {
-                f.write_str("the regex has more than literal text outside of its groups")
+                f.write_str("the regex has more than literal text outside its groups")
             }
             Reason::Unmatched => f.write_str("the regex does not match these arguments"),
         }
@@ -49,20 +51,20 @@ impl fmt::Display for ReverseError {
 
 impl std::error::Error for ReverseError {}
 
-/// The text outside of the groups of a regex, in which there is nothing but literal text.
+/// The text outside the groups of a regex, all of which is literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outline {
     /// Before the first group.
     first: String,
     /// After each group.
     after: Vec<String>,
-    /// With how many bytes of `first` each path that matches begins.
+    /// Every path that matches begins with so many bytes of `first`.
     prefix: usize,
 }
 
 impl Outline {
-    /// Reads the outline of `regex`, which is valid and has so many `groups`. `None` if it
-    /// has not that form, also if this is merely hard to tell.
+    /// Parses the outline of `regex`, which is valid and has so many `groups`. Returns `None` if some
+    /// text outside the groups is not literal, or may not be.
     pub(super) fn of(regex: &str, groups: usize) -> Option<Self> {
         let mut reader = Reader {
             rest: regex.strip_prefix('^').unwrap_or(regex),
@@ -74,16 +76,16 @@ impl Outline {
             reader.read()?;
         }
         reader.end_prefix(0);
-        // Otherwise there are groups in groups.
+        // If the numbers differ, there are nested groups.
         (reader.outline.after.len() == groups).then_some(reader.outline)
     }
 
-    /// Returns that with which each path begins that the regex matches.
+    /// Returns the beginning of every path that the regex matches.
     pub(super) fn prefix(&self) -> &str {
         &self.first[..self.prefix]
     }
 
-    /// Fills the groups in, with what is in `escaped` escaped.
+    /// Puts the arguments in place of the groups. Escapes the characters in `escaped`.
     pub(super) fn fill(&self, arguments: &[&str], escaped: &'static AsciiSet) -> String {
         let mut path = self.first.clone();
         for (argument, after) in arguments.iter().zip(&self.after) {
@@ -94,13 +96,13 @@ impl Outline {
     }
 }
 
-/// Reads an [`Outline`], token by token.
+/// Parses an [`Outline`], token by token.
 struct Reader<'a> {
     rest: &'a str,
     outline: Outline,
     /// Whether the prefix has not ended yet.
     in_prefix: bool,
-    /// What was read last, and so can be followed by `?`.
+    /// The last token, to which a `?` applies.
     last: Option<Token>,
 }
 
@@ -111,13 +113,13 @@ enum Token {
 }
 
 impl Reader<'_> {
-    /// Reads a token; `None` if it ends all hope of an outline.
+    /// Reads a token. Returns `None` if the regex has no outline.
     fn read(&mut self) -> Option<()> {
         let mut characters = self.rest.chars();
         match characters.next()? {
             '\\' => {
                 let character = characters.next()?;
-                // `\d`, `\x41`, `\b{start}`, `\<`: Tornado gives up on most of these as well.
+                // `\d`, `\x41`, `\b{start}`, `\<`. Tornado does not reverse most of these, either.
                 if character.is_alphanumeric() || matches!(character, '<' | '>') {
                     return None;
                 }
@@ -151,7 +153,7 @@ impl Reader<'_> {
         self.last = Some(Token::Literal(character));
     }
 
-    /// Ends the prefix so many bytes before here.
+    /// Ends the prefix `back` bytes before the current position.
     fn end_prefix(&mut self, back: usize) {
         if self.in_prefix {
             self.outline.prefix = self.outline.first.len() - back;
@@ -160,8 +162,8 @@ impl Reader<'_> {
     }
 }
 
-/// Returns what follows the group that `text` is in, just after its `(`; `None` if the group
-/// is no argument.
+/// Returns the text after a group. `text` begins after its `(`. Returns `None` if the group is not an
+/// argument.
 fn after_group(text: &str) -> Option<&str> {
     if text.starts_with('?') && !text.starts_with("?P<") && !text.starts_with("?<") {
         return None;
@@ -180,11 +182,11 @@ fn after_group(text: &str) -> Option<&str> {
     Some(characters.as_str())
 }
 
-/// Returns what follows the class that `text` is in, just after its `[`; `None` if there is
-/// another class in it.
+/// Returns the text after a character class. `text` begins after its `[`. Returns `None` if the class
+/// contains another one.
 fn after_class(text: &str) -> Option<&str> {
     let text = text.strip_prefix('^').unwrap_or(text);
-    // Not its end if it comes first.
+    // A `]` at the beginning does not end the class.
     let text = text.strip_prefix(']').unwrap_or(text);
     let mut characters = text.chars();
     loop {

@@ -1,3 +1,5 @@
+//! Patterns of segments, such as `/story/{id}`.
+
 use std::fmt::Write;
 
 use percent_encoding::utf8_percent_encode;
@@ -9,16 +11,15 @@ use super::reverse::ReverseError;
 /// A pattern of segments, such as `/story/{id}`.
 #[derive(Clone, Debug)]
 pub(crate) struct Segments {
-    /// As it was written.
+    /// The pattern as it was written.
     text: String,
-    /// Of the arguments, in order. No two are the same.
+    /// The names of the arguments, in order. No two are the same.
     names: Vec<String>,
-    /// What follows each `/`; never empty, since `/` has one empty segment. Only the last may
-    /// be [`Segment::Rest`].
+    /// Never empty, because `/` has one empty segment. Only the last may be [`Segment::Rest`].
     segments: Vec<Segment>,
 }
 
-/// What stands between two slashes. All text is normally spelled.
+/// The part of a pattern between two slashes. All text is normally spelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     Literal(String),
@@ -64,7 +65,7 @@ impl Segments {
         &self.segments
     }
 
-    /// Returns the one path that this matches, if it has no arguments.
+    /// Returns the only path that this matches, if it has no arguments.
     pub(super) fn literal(&self) -> Option<String> {
         self.names.is_empty().then(|| self.reverse(&[]).ok())?
     }
@@ -95,7 +96,7 @@ impl Segments {
     }
 }
 
-/// Reads what stands between two slashes of a pattern, and the name of the argument in it.
+/// Parses the text between two slashes. Also returns the name of the argument in it.
 fn parse_segment(text: &str) -> Result<(Segment, Option<String>), Problem> {
     let mut literal = String::new();
     let mut argument: Option<(String, Argument<'_>)> = None;
@@ -131,7 +132,7 @@ fn parse_segment(text: &str) -> Result<(Segment, Option<String>), Problem> {
     Ok((segment, Some(name.to_owned())))
 }
 
-/// What stands in braces.
+/// The text in braces.
 struct Argument<'a> {
     name: &'a str,
     is_rest: bool,
@@ -150,7 +151,7 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// Refuses what can only be a mistake as literal text.
+/// Refuses characters that can only be a mistake.
 fn literal_character(character: char) -> Result<char, Problem> {
     match character {
         '}' => Err(Problem::Unopened),

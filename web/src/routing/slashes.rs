@@ -1,40 +1,39 @@
+//! Splits a path at its slashes.
+
 use std::cell::Cell;
 use std::ops::Range;
 
-/// Memory for where the slashes of a path are, as many as a table is concerned with.
-///
-/// It is used for path after path, by one thread.
+/// Memory for the positions of the slashes of a path, reused from path to path.
 #[derive(Debug)]
 pub(super) struct Slashes {
-    /// The positions, and after them the length of the path.
+    /// The positions, followed by the length of the path.
     positions: Box<[Cell<u32>]>,
 }
 
-/// Where the slashes of a path are.
+/// The slashes of a path.
 #[derive(Clone, Copy)]
 pub(super) struct Split<'a> {
-    /// The positions of the slashes, from the first on, and then the length of the path. If
-    /// there are more slashes than were to be noted, the last segment holds what is left.
+    /// The positions of the slashes, followed by the length of the path. If there are more slashes than
+    /// the limit, the last segment holds the rest.
     pub(super) bounds: &'a [Cell<u32>],
     pub(super) has_percent: bool,
 }
 
 impl Slashes {
-    /// At most `limit` will be noted.
+    /// Notes at most `limit` slashes.
     pub(super) fn new(limit: usize) -> Self {
         Self { positions: vec![Cell::new(0); limit + 1].into() }
     }
 
     /// Finds the slashes of `path`, which must be shorter than 4 GiB.
     ///
-    /// Eight bytes are looked at at once: paths are too short for a search with larger words
-    /// to pay for its beginning.
+    /// It checks eight bytes at a time. Paths are too short for a search with larger words to pay off.
     #[inline]
     pub(super) fn split(&self, path: &[u8]) -> Split<'_> {
         let room = &self.positions[..self.positions.len() - 1];
         let mut percents = 0;
         let mut count = 0;
-        let mut look_at = |start: usize, word: u64| {
+        let mut check = |start: usize, word: u64| {
             percents |= find_any(word, b'%');
             let mut slashes = find_each(word, b'/');
             while slashes != 0
@@ -48,14 +47,14 @@ impl Slashes {
 
         let (words, rest) = path.as_chunks::<8>();
         for (index, word) in words.iter().enumerate() {
-            look_at(index * 8, u64::from_le_bytes(*word));
+            check(index * 8, u64::from_le_bytes(*word));
         }
         if !rest.is_empty() {
             let word = match path.last_chunk::<8>() {
                 Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
                 None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
             };
-            look_at(words.len() * 8, word);
+            check(words.len() * 8, word);
         }
 
         let bounds = &self.positions[..=count];
@@ -73,19 +72,18 @@ const fn all(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Returns the highest bit of each byte of `word` that equals `byte`.
+/// Returns a word with the highest bit of each byte set that equals `byte`.
 fn find_each(word: u64, byte: u8) -> u64 {
-    // Zero where they are equal. Adding 0x7f then leaves the highest bit unset; nothing is
-    // carried from one byte to the next.
+    // Equal bytes become zero. Adding 0x7f then leaves their highest bit unset. There is no carry
+    // from one byte to the next.
     let difference = word ^ all(byte);
     !(((difference & all(0x7f)) + all(0x7f)) | difference | all(0x7f))
 }
 
-/// Returns zero if no byte of `word` equals `byte`; else the lowest bit that is set is the highest of
-/// the first that does.
-#[inline(always)]
+/// Returns zero if no byte of `word` equals `byte`. Otherwise the lowest bit that is set is the highest
+/// bit of the first such byte.
 pub(super) fn find_any(word: u64, byte: u8) -> u64 {
-    // Only from a zero, and from bytes after one, does the subtraction borrow.
+    // The subtraction borrows only at a zero byte, and at bytes after one.
     let difference = word ^ all(byte);
     difference.wrapping_sub(all(1)) & !difference & all(0x80)
 }
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_what_is_between_slashes() {
+    fn segments_are_between_slashes() {
         assert_eq!(segments("/", 9), [""]);
         assert_eq!(segments("/a", 9), ["a"]);
         assert_eq!(segments("/sum/12/34", 9), ["sum", "12", "34"]);
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_segment_noted_holds_what_is_left() {
+    fn the_last_segment_holds_the_rest() {
         assert_eq!(segments("/a/b/c", 2), ["a", "b/c"]);
         assert_eq!(segments("/a/b/c", 3), ["a", "b", "c"]);
         assert!(segments("/a", 0).is_empty());
@@ -121,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_slash_and_each_percent_sign_is_seen(
+        fn each_slash_and_each_percent_sign_is_found(
             path in "[/%.$&a-c\u{7f}\u{80}\u{af}\u{a5}]{0,30}", limit in 0_usize..40,
         ) {
             let slashes = Slashes::new(limit);

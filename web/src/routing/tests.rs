@@ -1,5 +1,5 @@
-//! The index agrees with a linear scan by a naive matcher, which is written here on its own:
-//! it takes the path apart into characters and escapes, and tries every split.
+//! Compares the index with a linear scan by a naive matcher. The matcher splits the path into characters
+//! and escapes, and tries every combination.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use regex::bytes::RegexBuilder;
 
 use super::{Arguments, Index, Pattern, decode_argument};
 
-/// What the row of a path and its arguments are, as ranges of the path.
+/// The row of a path, and its arguments as ranges of the path.
 type Found = Option<(usize, Vec<Option<Range<usize>>>)>;
 
 fn by_index(index: &Index, path: &[u8]) -> Found {
@@ -22,7 +22,7 @@ fn by_linear_scan(table: &[Row], path: &[u8]) -> Found {
     table.iter().enumerate().find_map(|(row, pattern)| Some((row, pattern.matches(&tokens)?)))
 }
 
-/// A row as the naive matcher sees it.
+/// A row of the naive matcher.
 #[derive(Clone, Debug)]
 enum Row {
     Segments(Vec<Part>),
@@ -145,7 +145,7 @@ fn matches_parts(parts: &[Part], path: &[Token]) -> Option<Vec<Option<Range<usiz
 fn matches_regex(regex: &str, path: &[Token]) -> Option<Vec<Option<Range<usize>>>> {
     let regex = RegexBuilder::new(&format!("^(?:{regex})$")).unicode(false).build().unwrap();
     let normal = text(path);
-    // For each byte of the normal spelling, where it was.
+    // The position of each byte of the normal spelling in the path.
     let mut origins = Vec::new();
     for token in path {
         origins.extend((0..token.text.len()).map(|offset| token.start + offset));
@@ -220,7 +220,7 @@ fn path() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A path that a row of segments matches, with some escapes spelled otherwise.
+/// A path that a row of segments matches, with some escapes in another spelling.
 fn path_for(row: &Row, arguments: &[String]) -> Vec<u8> {
     match row {
         Row::Regex(_) => b"/a/b".to_vec(),
@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn the_index_agrees_on_paths_that_rows_match(
+    fn the_index_agrees_on_matching_paths(
         table in prop::collection::vec(row(), 1..12),
         arguments in prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "é", "/", "%"]), 1..3),
     ) {
@@ -266,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn a_pattern_that_is_covered_matches_no_path_first(
+    fn a_covered_pattern_never_matches_first(
         table in prop::collection::vec(row(), 2..12),
         arguments in prop::collection::vec(prop::sample::select(vec!["a", "ab", "%", "F", "2F"]), 1..3),
         paths in prop::collection::vec(path(), 1..8),

@@ -130,7 +130,7 @@ impl Service {
     /// Finds what answers it.
     #[inline(always)]
     pub(super) fn begin(&self, cx: &mut Context) {
-        if !self.application.find_known(cx)
+        if !self.application.find_fast(cx)
             && let Err(panic) = guard(|| self.application.find(cx))
         {
             cx.refuse_panic(&*panic);

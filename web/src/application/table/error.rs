@@ -1,3 +1,5 @@
+//! [`TableError`]: why a route table is invalid.
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
@@ -5,14 +7,14 @@ use std::panic::Location;
 use crate::http::Method;
 use crate::routing::PatternError;
 
-/// Why a route table is not sound.
+/// The reason why a route table is invalid.
 #[derive(Debug)]
 pub struct TableError {
     pub(super) place: RowAt,
     pub(super) fault: Fault,
 }
 
-/// A row as its user knows it.
+/// A row, as the user wrote it.
 #[derive(Clone, Debug)]
 pub(super) struct RowAt {
     /// Counted from 1.
@@ -41,14 +43,14 @@ pub(super) enum Fault {
     },
     /// Another row for the same paths has other options.
     Options(RowAt),
-    /// Another row has the same paths, and one of both is a handler.
+    /// Another row has the same paths, and one of the two is a handler.
     Handler(RowAt),
     /// An earlier row matches all paths that this one does.
     Covered(RowAt),
 }
 
 impl TableError {
-    /// Which row it is, counted from 1.
+    /// Returns the number of the row, counted from 1.
     pub fn row(&self) -> usize {
         self.place.number
     }

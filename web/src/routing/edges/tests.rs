@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::*;
 
-/// Names as tables have them, alike in many ways.
+/// Names like those of real tables, which are similar to each other.
 fn names() -> Vec<String> {
     let numbered = ["route", "r", "", "a-rather-long-name-of-a-thing-", "/api/v1/things/"];
     let mut names: Vec<_> =
@@ -13,7 +13,7 @@ fn names() -> Vec<String> {
 }
 
 #[test]
-fn what_was_inserted_is_found_and_nothing_else() {
+fn only_inserted_text_is_found() {
     let names = names();
     let mut edges = Edges::new();
     assert_eq!(edges.find(0, b""), None);
@@ -30,8 +30,8 @@ fn what_was_inserted_is_found_and_nothing_else() {
 }
 
 #[test]
-fn text_of_the_same_key_is_told_apart() {
-    // In a table so small that many of them meet.
+fn texts_with_the_same_key_are_distinguished() {
+    // The table is so small that many of them collide.
     for from in 0..100 {
         let mut edges = Edges::new();
         edges.insert(from, b"a", 1);
@@ -53,7 +53,7 @@ fn text_of_the_same_key_is_told_apart() {
 }
 
 #[test]
-fn keys_that_are_alike_are_spread_over_the_table() {
+fn similar_keys_are_spread_over_the_table() {
     let by_name = |name: String| (0, name);
     let by_origin = |from: u32| (from, "list".to_owned());
     for count in [10, 100, 1_000, 10_000] {
@@ -73,7 +73,7 @@ fn check_spread(keys: impl Iterator<Item = (u32, String)>) {
         run.take_while(|slot| slot.to != NOWHERE).count()
     };
     let total: usize = (0..edges.slots.len()).map(probes).sum();
-    // If the keys were random, a quarter of the slots taken would make it 0.39 on average.
+    // With random keys and a quarter of the slots taken, the average is 0.39.
     assert!(total * 2 <= edges.slots.len(), "{}: {total}", edges.count);
     let longest = (0..edges.slots.len()).map(probes).max().unwrap();
     assert!(longest <= 12, "{}: {longest}", edges.count);
@@ -81,13 +81,13 @@ fn check_spread(keys: impl Iterator<Item = (u32, String)>) {
 
 fn hash_of(text: &[u8]) -> usize {
     match text.len() {
-        0..=Key::SAYS_ALL => Key::of(7, text).hash(),
+        0..=Key::HOLDS_ALL => Key::of(7, text).hash(),
         _ => hash_of_long(7, text),
     }
 }
 
 #[test]
-fn each_byte_counts_in_the_hash() {
+fn the_hash_depends_on_each_byte() {
     for length in 0..40 {
         let text = vec![b'a'; length];
         let mut hashes = HashSet::from([hash_of(&text)]);
@@ -102,7 +102,7 @@ fn each_byte_counts_in_the_hash() {
 }
 
 #[test]
-fn a_short_text_is_its_word() {
+fn the_word_of_a_short_text_is_the_text() {
     let mut words = HashSet::new();
     for text in ["", "a", "\0b", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh"] {
         let mut bytes = text.as_bytes().to_vec();

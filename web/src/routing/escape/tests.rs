@@ -23,7 +23,7 @@ fn a_normal_path_is_left_alone() {
 
 #[test]
 fn a_path_with_a_broken_escape_is_left_alone() {
-    // Decoding the digits of the last would make an escape.
+    // Decoding the digits of the last escape would create another one.
     for path in ["/%", "/%68%", "/%6", "/%zz%68", "/%%36%38", "/%+1%68"] {
         assert_eq!(normal(path), None, "{path}");
     }
@@ -67,7 +67,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 #[test]
-fn a_position_inside_an_escape_is_known() {
+fn a_position_inside_an_escape_is_detected() {
     let text = b"a%2F%%41";
     let inside: Vec<_> = (0..=text.len()).filter(|at| is_in_escape(text, *at)).collect();
     assert_eq!(inside, [2, 3, 6, 7]);

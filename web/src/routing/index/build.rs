@@ -1,6 +1,8 @@
-//! The making of the index.
+//! Builds the index.
 
-use super::{Around, Index, Lengths, NONE, Node, Part, Place, ROOT, WHOLE, Way};
+use super::{
+    Affixes, ArgumentPlace, FastNode, Index, Lengths, NONE, Node, Part, ROOT, WHOLE_PATHS,
+};
 use crate::routing::arguments::Arguments;
 use crate::routing::edges::Edges;
 use crate::routing::pattern::Pattern;
@@ -8,12 +10,12 @@ use crate::routing::segments::{Segment, Segments};
 use crate::routing::slashes::Slashes;
 
 impl Index {
-    /// Makes an index of the `patterns` of a table; the first is row 0.
+    /// Builds the index of the `patterns` of a table. The first is row 0.
     pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Self {
         let mut index = Self {
             edges: Edges::new(),
             nodes: vec![Node::EMPTY],
-            ways: Box::default(),
+            fast_nodes: Box::default(),
             origins: 0,
             lengths: Lengths::default(),
             places: Vec::new(),
@@ -39,18 +41,18 @@ impl Index {
         for node in &mut index.nodes {
             node.has_only_argument = node.argument != NONE && node.is_plain() && !node.has_literals;
         }
-        index.ways = Way::all(&index.nodes, &index.edges);
+        index.fast_nodes = FastNode::all(&index.nodes, &index.edges);
         index.slashes = Slashes::new(longest + 1);
-        // Last, since they are looked up among the others.
+        // Last, because each is looked up among the others.
         for (row, path) in literals {
-            index.insert_whole(row, path.as_bytes());
+            index.insert_literal(row, path.as_bytes());
         }
         index
     }
 
-    /// Adds a row with arguments, which comes after all that were added, and returns where
-    /// the arguments are.
-    fn insert(&mut self, row: u32, pattern: &Segments) -> Vec<Place> {
+    /// Adds a row with arguments, which comes after all rows added before. Returns the places of the
+    /// arguments.
+    fn insert(&mut self, row: u32, pattern: &Segments) -> Vec<ArgumentPlace> {
         let mut places = Vec::new();
         let mut id = ROOT;
         for (depth, segment) in (0..).zip(pattern.segments()) {
@@ -62,12 +64,13 @@ impl Index {
                     id = self.insert_edge(id, text, Self::add_node);
                 }
                 Segment::Argument { before, after } => {
-                    let around = Around { before: before.len() as u32, after: after.len() as u32 };
-                    places.push(Place { segment: depth, around, takes_rest: false });
-                    id = match around {
-                        Around::NOTHING => self.insert_argument(id),
-                        around => {
-                            let origin = self.insert_part(id, around, row);
+                    let affixes =
+                        Affixes { before: before.len() as u32, after: after.len() as u32 };
+                    places.push(ArgumentPlace { segment: depth, affixes, takes_rest: false });
+                    id = match affixes {
+                        Affixes::NOTHING => self.insert_argument(id),
+                        affixes => {
+                            let origin = self.insert_part(id, affixes, row);
                             let origin = self.insert_edge(origin, before, Self::add_origin);
                             self.insert_edge(origin, after, Self::add_node)
                         }
@@ -75,8 +78,8 @@ impl Index {
                 }
                 Segment::Rest => {
                     node.rest = node.rest.min(row);
-                    let around = Around::NOTHING;
-                    places.push(Place { segment: depth, around, takes_rest: true });
+                    let affixes = Affixes::NOTHING;
+                    places.push(ArgumentPlace { segment: depth, affixes, takes_rest: true });
                     return places;
                 }
             }
@@ -87,16 +90,16 @@ impl Index {
         places
     }
 
-    /// Adds a row without arguments, unless an earlier row answers its path.
-    fn insert_whole(&mut self, row: u32, path: &[u8]) {
-        let is_new = self.find_whole(path).is_none();
+    /// Adds a row without arguments, unless an earlier row matches its path.
+    fn insert_literal(&mut self, row: u32, path: &[u8]) {
+        let is_new = self.find_literal(path).is_none();
         if is_new && self.search(path, row, &mut Arguments::new()).is_none() {
             self.lengths.insert(path.len());
-            self.edges.insert(WHOLE, path, row);
+            self.edges.insert(WHOLE_PATHS, path, row);
         }
     }
 
-    /// Returns where an argument leads that is the whole segment.
+    /// Returns the node after an argument that is the whole segment.
     fn insert_argument(&mut self, from: u32) -> u32 {
         if self.nodes[from as usize].argument == NONE {
             self.nodes[from as usize].argument = self.add_node();
@@ -104,18 +107,18 @@ impl Index {
         self.nodes[from as usize].argument
     }
 
-    /// Returns the origin of the text before and after an argument of `row`.
-    fn insert_part(&mut self, from: u32, around: Around, row: u32) -> u32 {
+    /// Returns the origin of edges for the text before an argument of `row`.
+    fn insert_part(&mut self, from: u32, affixes: Affixes, row: u32) -> u32 {
         let mut parts = self.nodes[from as usize].parts.iter();
-        if let Some(part) = parts.find(|part| part.around == around) {
+        if let Some(part) = parts.find(|part| part.affixes == affixes) {
             return part.origin;
         }
         let origin = self.add_origin();
-        self.nodes[from as usize].parts.push(Part { lowest: row, around, origin });
+        self.nodes[from as usize].parts.push(Part { lowest: row, affixes, origin });
         origin
     }
 
-    /// Returns where `text` leads, which is to what `add` returns if it led nowhere.
+    /// Returns where `text` leads. If it leads nowhere yet, adds an edge to the result of `add`.
     fn insert_edge(&mut self, from: u32, text: &str, add: impl FnOnce(&mut Self) -> u32) -> u32 {
         self.edges.find(from, text.as_bytes()).unwrap_or_else(|| {
             let to = add(self);
@@ -129,10 +132,10 @@ impl Index {
         self.nodes.len() as u32 - 1
     }
 
-    /// Returns an origin of edges that is no node.
+    /// Adds an origin of edges that is not a node.
     fn add_origin(&mut self) -> u32 {
         self.origins += 1;
-        WHOLE - self.origins
+        WHOLE_PATHS - self.origins
     }
 }
 
@@ -147,12 +150,12 @@ impl Node {
         parts: Vec::new(),
     };
 
-    /// Whether nothing but literal edges and `argument` leads on.
+    /// Whether all edges are literal or `argument`.
     pub(super) fn is_plain(&self) -> bool {
         self.rest == NONE && self.parts.is_empty()
     }
 }
 
-impl Around {
+impl Affixes {
     const NOTHING: Self = Self { before: 0, after: 0 };
 }

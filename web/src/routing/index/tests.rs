@@ -7,7 +7,8 @@ fn table(rows: &[&str]) -> Index {
 }
 
 impl Index {
-    /// As [`find`](Self::find), of a path that may be followed by anything.
+    /// Like [`find`](Self::find). Also checks that the bytes after the path do not matter, and that the
+    /// fast path agrees with the search.
     pub(in crate::routing) fn find_path(
         &self,
         path: &[u8],
@@ -19,17 +20,28 @@ impl Index {
             let text = [path, after.as_bytes()].concat();
             assert_eq!(self.find(&text, path.len(), arguments), alone, "before {after}");
             assert_eq!(arguments.iter().collect::<Vec<_>>(), places, "before {after}");
+            self.check_fast_path(&text, path);
         }
         alone
     }
+
+    /// Checks that the fast path finds nothing, or the same as the search. Returns whether it finds a
+    /// row for `path`, with which `text` begins.
+    fn check_fast_path(&self, text: &[u8], path: &[u8]) -> bool {
+        let (mut fast, mut slow) = (Arguments::new(), Arguments::new());
+        let Some(row) = self.find_fast(text, path.len(), &mut fast) else { return false };
+        assert_eq!(self.search(path, NONE, &mut slow), Some(row), "{}", path.escape_ascii());
+        assert_eq!(fast.iter().collect::<Vec<_>>(), slow.iter().collect::<Vec<_>>());
+        true
+    }
 }
 
-/// Of text that begins with `~`, the regex.
+/// Parses a pattern. Text that begins with `~` is a regex.
 fn pattern(row: &str) -> Pattern {
     row.strip_prefix('~').map_or_else(|| Pattern::parse(row), Pattern::regex).unwrap()
 }
 
-/// Which row answers `path`, and the arguments as they stand in it.
+/// Returns the row for `path`, and its arguments.
 fn find<'a>(index: &Index, path: &'a str) -> Option<(usize, Vec<&'a str>)> {
     let mut arguments = Arguments::new();
     let row = index.find_path(path.as_bytes(), &mut arguments)?;
@@ -41,6 +53,24 @@ fn find<'a>(index: &Index, path: &'a str) -> Option<(usize, Vec<&'a str>)> {
 
 fn row(index: &Index, path: &str) -> Option<usize> {
     find(index, path).map(|(row, _)| row)
+}
+
+#[test]
+fn plain_paths_with_arguments_take_the_fast_path() {
+    let index = table(&["/story/{id}", "/sum/{a}/{b}", "/a-very-long-literal/{x}", "~/b"]);
+    let takes_it = |path: &str| {
+        let text = format!("{path} HTTP/1.1\r\n");
+        index.check_fast_path(text.as_bytes(), path.as_bytes())
+    };
+    for path in ["/story/7", "/story/longer-than-a-word", "/sum/1/2", "/a-very-long-literal/7"] {
+        assert!(takes_it(path), "{path}");
+    }
+    for path in ["/story/%37", "/story/", "/%73tory/7", "/b", "/none"] {
+        assert!(!takes_it(path), "{path}");
+    }
+    // At the first segment, two edges match.
+    let index = table(&["/story/{id}", "/{x}/y"]);
+    assert!(!index.check_fast_path(b"/story/7 HTTP/1.1\r\n", b"/story/7"));
 }
 
 #[test]
@@ -62,7 +92,7 @@ fn the_first_row_wins_whatever_the_kinds() {
 }
 
 #[test]
-fn of_equal_rows_the_first_wins() {
+fn the_first_of_equal_rows_wins() {
     assert_eq!(row(&table(&["/x", "/a", "/a"]), "/a"), Some(1));
     assert_eq!(row(&table(&["/x", "/{a}", "/{b}"]), "/a"), Some(1));
     assert_eq!(row(&table(&["/x", "/{*a}", "/{*b}"]), "/a"), Some(1));
@@ -71,7 +101,7 @@ fn of_equal_rows_the_first_wins() {
 }
 
 #[test]
-fn of_many_equal_rows_the_first_wins() {
+fn the_first_of_many_equal_rows_wins() {
     let rows: Vec<_> = (0..300).map(|at| format!("/row{}", at % 100)).collect();
     let index = table(&rows.iter().map(String::as_str).collect::<Vec<_>>());
     for at in 0..100 {
@@ -80,7 +110,7 @@ fn of_many_equal_rows_the_first_wins() {
 }
 
 #[test]
-fn a_dead_end_of_the_trie_is_left_again() {
+fn the_search_backtracks_from_a_dead_end() {
     let index = table(&["/a/b/c", "/a/b/{x}/d", "/a/{x}/e", "/{x}/b/f", "/{*rest}"]);
     assert_eq!(find(&index, "/a/b/x/d"), Some((1, vec!["x"])));
     assert_eq!(find(&index, "/a/b/e"), Some((2, vec!["b"])));
@@ -101,7 +131,7 @@ fn an_argument_is_one_segment_that_is_not_empty() {
 }
 
 #[test]
-fn text_around_an_argument_is_matched_and_left_out() {
+fn text_around_an_argument_is_matched_but_not_part_of_it() {
     let index =
         table(&["/{file}.json", "/v{version}/x", "/@{user}", "/{file}.tar.gz", "/{file}.gz"]);
     assert_eq!(find(&index, "/a.json"), Some((0, vec!["a"])));
@@ -118,7 +148,7 @@ fn text_around_an_argument_is_matched_and_left_out() {
 }
 
 #[test]
-fn the_rest_holds_slashes_and_may_be_empty() {
+fn the_rest_may_have_slashes_and_may_be_empty() {
     let index = table(&["/files/{*path}"]);
     assert_eq!(find(&index, "/files/"), Some((0, vec![""])));
     assert_eq!(find(&index, "/files/a"), Some((0, vec!["a"])));
@@ -151,7 +181,7 @@ fn an_empty_rest_competes_with_other_rows_like_any_rest() {
 }
 
 #[test]
-fn slashes_are_kept_as_they_are() {
+fn slashes_are_not_merged() {
     let index = table(&["/", "//a", "/double//slash", "/a/", "/a"]);
     assert_eq!(row(&index, "/"), Some(0));
     assert_eq!(row(&index, "//a"), Some(1));
@@ -164,7 +194,7 @@ fn slashes_are_kept_as_they_are() {
 }
 
 #[test]
-fn what_is_no_path_finds_nothing_but_a_regex() {
+fn only_a_regex_matches_a_target_without_a_path() {
     let index = table(&["/", "/{a}", "/{*rest}"]);
     for target in ["", "*", "a", "http://b/echo", "b:80"] {
         assert_eq!(row(&index, target), None, "{target}");
@@ -175,7 +205,7 @@ fn what_is_no_path_finds_nothing_but_a_regex() {
 }
 
 #[test]
-fn an_escaped_slash_separates_nothing() {
+fn an_escaped_slash_does_not_separate_segments() {
     let index = table(&["/group/{name}", "/a%2Fb", "/a/b"]);
     assert_eq!(find(&index, "/group/a%2Fb"), Some((0, vec!["a%2Fb"])));
     assert_eq!(find(&index, "/group/a%2fb"), Some((0, vec!["a%2fb"])));
@@ -185,7 +215,7 @@ fn an_escaped_slash_separates_nothing() {
 }
 
 #[test]
-fn equivalent_escapes_are_equal_and_arguments_are_of_the_path_as_it_came() {
+fn equivalent_escapes_are_equal_and_arguments_are_ranges_of_the_path_as_received() {
     let index = table(&["/hello", "/caf\u{e9}/{x}", "/a b", "/v{x}.js/{y}", "~/r/([a-z]+)(%C3)?"]);
     assert_eq!(row(&index, "/%68ello"), Some(0));
     assert_eq!(find(&index, "/caf%c3%A9/%7e%2e"), Some((1, vec!["%7e%2e"])));
@@ -339,7 +369,7 @@ fn patterns_may_branch_at_each_of_many_segments() {
 }
 
 #[test]
-fn a_row_that_can_never_win_is_not_followed() {
+fn a_row_that_cannot_win_is_not_followed() {
     let index = table(&["/a/{x}/c", "/{x}/b/c", "/{x}/{y}/c", "/{x}/{y}/{z}"]);
     // Root, `a`, `{x}`, `c`; then the other branch of the root begins with a later row.
     assert_eq!(visits(&index, "/a/b/c"), 4);

@@ -29,7 +29,7 @@ fn the_groups_of_a_regex_are_its_arguments() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_read_says_what_is_wrong() {
+fn a_malformed_pattern_has_a_reason() {
     let cases = [
         ("", "a pattern begins with `/`"),
         ("story", "a pattern begins with `/`"),
@@ -71,10 +71,10 @@ fn a_pattern_that_cannot_be_read_says_what_is_wrong() {
 }
 
 #[test]
-fn a_regex_that_cannot_be_compiled_says_why() {
+fn an_invalid_regex_has_a_reason() {
     let message = |text: &str| Pattern::regex(text).unwrap_err().to_string();
     assert!(message("/(a").contains("unclosed group"));
-    // Not as it would be in parentheses.
+    // The message shows the text without the added parentheses.
     assert!(message("a)|(b").contains("unopened group"));
     assert!(message("/(?=a)").contains("look-around"));
     assert!(message(r"/\pL").contains("Unicode not allowed"));
@@ -100,7 +100,7 @@ fn arguments_are_encoded_in_the_reversed_path() {
 }
 
 #[test]
-fn what_would_not_lead_back_is_not_reversed() {
+fn a_path_that_would_not_match_is_not_reversed() {
     let pattern = Pattern::parse("/{a}/{*b}").unwrap();
     let message = |arguments: &[&str]| pattern.reverse(arguments).unwrap_err().to_string();
     assert_eq!(message(&["x"]), "the route has 2 arguments, but 1 were given");

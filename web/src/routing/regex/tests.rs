@@ -23,14 +23,14 @@ fn a_regex_is_reversed_as_tornado_does() {
 }
 
 #[test]
-fn a_slash_is_escaped_in_a_group_that_does_not_take_it() {
+fn a_slash_is_escaped_in_a_group_that_does_not_accept_it() {
     assert_eq!(parse("/([^/]+)").reverse(&["a/b"]).unwrap(), "/a%2Fb");
-    // With the slash it would be matched, but with other arguments.
+    // The regex would match the slash, but with other arguments.
     assert_eq!(parse("/([^/]+)/(.*)").reverse(&["a/b", "c"]).unwrap(), "/a%2Fb/c");
 }
 
 #[test]
-fn what_need_not_be_escaped_is_not_if_the_regex_asks_for_that() {
+fn characters_are_not_escaped_if_the_regex_requires_it() {
     assert_eq!(parse("/(.+)").reverse(&["me@here"]).unwrap(), "/me%40here");
     assert_eq!(parse("/([a-z@]+)").reverse(&["me@here"]).unwrap(), "/me@here");
     assert_eq!(parse("/([a-z:/]+)").reverse(&["a:b/c"]).unwrap(), "/a:b/c");
@@ -44,7 +44,7 @@ fn a_regex_may_end_with_a_comment() {
 }
 
 #[test]
-fn a_regex_with_more_than_literal_text_outside_of_its_groups_is_not_reversed() {
+fn a_regex_with_more_than_literal_text_outside_its_groups_is_not_reversed() {
     let texts = [
         r"/\d", r"/\<a", "/a*", "/a+/b", "/[ab]", "/a|/b", "/(?:a)", "/(?i)a", "/a{2}", "/a$b|c",
         "/(a)*",
@@ -54,7 +54,7 @@ fn a_regex_with_more_than_literal_text_outside_of_its_groups_is_not_reversed() {
         let arguments = vec!["a"; regex.argument_count()];
         assert_eq!(regex.reverse(&arguments), Err(ReverseError::irreversible()), "{text}");
     }
-    // Groups in groups, and as many others.
+    // Nested groups, and as many others.
     for text in ["/((a)b)", "/(?:a)((b))"] {
         assert_eq!(parse(text).reverse(&["ab", "a"]), Err(ReverseError::irreversible()), "{text}");
     }
@@ -95,7 +95,7 @@ fn the_end_of_a_group_is_found() {
 
 proptest! {
     #[test]
-    fn the_prefix_hides_no_match(
+    fn the_prefix_does_not_hide_a_match(
         text in prop_oneof![
             "[/ab()\\[\\]|?*+.^$\\\\{}:,2x#<\n-]{0,14}",
             r"/?(a|b|/|\(a|\(b|\)|\)\?|\||\[a|\[\^|\]|\(\?:|\(\?x\)|\(\?i\)|\\\(|\\\)|#|\n|\?|\.){0,12}",
