@@ -22,7 +22,7 @@ fn a_handler_that_never_answers_fails_the_test_with_its_line() {
     let sent = catch_unwind(AssertUnwindSafe(|| client.get("/hang").send()));
     let line = line!() - 1;
     let message = sent.unwrap_err().downcast::<String>().unwrap();
-    assert!(message.starts_with("no answer to GET /hang: deadlock: "), "{message}");
+    assert!(message.starts_with("no response to GET /hang: deadlock: "), "{message}");
     assert!(message.contains(&format!("- a task spawned at {}:{line}:", file!())), "{message}");
 }
 

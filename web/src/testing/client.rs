@@ -1,3 +1,5 @@
+//! [`TestClient`] and its connections.
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -13,15 +15,25 @@ use crate::http::Method;
 use crate::server::{HTTPServer, Service, end_gracefully};
 use crate::testing::{TestRequest, TestWebSocketRequest};
 
-/// Bytes that wait in each direction of a connection in memory before the writer waits.
+/// The buffer of each direction of a connection in memory, in bytes.
 const CAPACITY: usize = 64 * 1024;
 
-/// Sends requests to an [`Application`] in this process, without a socket and without
-/// waiting: time is [virtual](IOLoop::use_virtual_time), so that a handler that sleeps for an
-/// hour answers at once. A test whose handlers use real sockets needs [`real_time`](Self::real_time).
+/// Sends requests to an [`Application`] in this process, without sockets.
 ///
-/// Each request has a connection of its own; [`connect`](Self::connect) gives one to speak on
-/// at length. The loop of the thread is run while an answer is awaited, and only then.
+/// Time is [virtual](IOLoop::use_virtual_time), so the response of a handler that sleeps for an hour
+/// arrives at once. A test whose handlers use real sockets needs [`real_time`](Self::real_time).
+///
+/// Each request has a connection of its own. [`connect`](Self::connect) opens a connection for several
+/// requests. The loop of the thread runs only while the client waits for a response.
+///
+/// # Panics
+///
+/// Its methods panic where a test should fail: if the loop cannot run, or if no response arrives. With
+/// virtual time, a handler that never responds is such a failure. The panic lists the tasks that wait and
+/// the lines that [spawned](IOLoop::use_virtual_time) them. The task of a connection was spawned at the
+/// line of the test that opened it.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -38,34 +50,33 @@ const CAPACITY: usize = 64 * 1024;
 /// assert_eq!(response.header("x-greeting"), Some("yes"));
 /// assert_eq!(response.text(), "Hello, world");
 /// ```
-///
-/// # Panics
-///
-/// Its methods panic where a test should fail: when the loop cannot be run, or no answer comes. On
-/// virtual time, a handler that never answers is such a failure: the panic lists the tasks that wait and
-/// the lines at which they were [spawned](IOLoop::use_virtual_time). The task of a connection was
-/// spawned at the line of the test that opened it.
 pub struct TestClient {
     server: HTTPServer,
     service: Rc<Service>,
     peer: Option<SocketAddr>,
     max_response_size: usize,
-    /// The graceful end, once it has begun.
+    /// The graceful shutdown, once it has begun.
     shutdown: RefCell<Option<Task<()>>>,
 }
 
 impl TestClient {
-    /// How many bytes of a response are received at most, unless
-    /// [`max_response_size`](Self::max_response_size) says otherwise: 8 MiB.
+    /// The default of [`max_response_size`](Self::max_response_size): 8 MiB.
     pub const MAX_RESPONSE_SIZE: usize = 8 << 20;
 
-    /// A client of `app`. The loop of this thread keeps virtual time from now on.
+    /// Creates a client of `app`. From now on, time is virtual on this thread.
     #[track_caller]
     pub fn new(app: Application) -> Self {
         Self::of(&HTTPServer::new(app))
     }
 
-    /// A client of a server with settings of its own, which need not listen.
+    /// Creates a client of a server with settings. The server need not listen.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the loop of this thread cannot be created, or if the application
+    /// [cannot be built](HTTPServer::try_with).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -77,11 +88,6 @@ impl TestClient {
     /// let client = TestClient::of(&server);
     /// assert_eq!(client.post("/").body("four").send().status(), 413);
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the loop of this thread cannot be made, or the application
-    /// [cannot be built](HTTPServer::try_with).
     #[track_caller]
     pub fn of(server: &HTTPServer) -> Self {
         IOLoop::current().use_virtual_time();
@@ -98,8 +104,14 @@ impl TestClient {
         }
     }
 
-    /// Makes the loop of this thread keep the real time, for handlers that wait for sockets and for
-    /// other threads. A handler that never answers then makes the test wait for ever.
+    /// Switches this thread to real time, for handlers that wait for sockets or other threads. The test
+    /// then waits for ever for a handler that never responds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if virtual time has already passed on this thread.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::time::Duration;
@@ -117,10 +129,6 @@ impl TestClient {
     /// assert_eq!(client.get("/").send().text(), "rested");
     /// assert!(IOLoop::current().time() - begin >= Duration::from_millis(5));
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If virtual time has passed on this thread already.
     #[must_use]
     #[track_caller]
     pub fn real_time(self) -> Self {
@@ -128,9 +136,11 @@ impl TestClient {
         self
     }
 
-    /// Sets how many bytes of a response are received at most: 8 MiB unless this is called. A response
-    /// that goes on, such as an endless stream, is cut there, and
-    /// [`is_complete`](crate::testing::TestResponse::is_complete) returns false.
+    /// Sets the maximum number of bytes of a response that the client receives. The default is 8 MiB. A
+    /// longer response, such as an endless stream, is cut there, and
+    /// [`is_complete`](crate::testing::TestResponse::is_complete) returns `false`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -151,8 +161,10 @@ impl TestClient {
         self
     }
 
-    /// Has the connections come from `address`, as far as the server can tell; by default they come
-    /// from nowhere, and [`Context::peer_addr`](crate::Context::peer_addr) is `None`.
+    /// Sets the address that the server sees as the client's. By default there is none, and
+    /// [`Context::peer_addr`](crate::Context::peer_addr) is `None`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -170,42 +182,44 @@ impl TestClient {
         self
     }
 
-    /// A `GET` of `target`, which is a path with or without a query.
+    /// Creates a `GET` request for `target`, which is a path with an optional query.
     pub fn get(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::GET, target)
     }
 
-    /// A `HEAD` of `target`.
+    /// Creates a `HEAD` request for `target`.
     pub fn head(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::HEAD, target)
     }
 
-    /// A `POST` to `target`.
+    /// Creates a `POST` request to `target`.
     pub fn post(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::POST, target)
     }
 
-    /// A `PUT` to `target`.
+    /// Creates a `PUT` request to `target`.
     pub fn put(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::PUT, target)
     }
 
-    /// A `PATCH` of `target`.
+    /// Creates a `PATCH` request for `target`.
     pub fn patch(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::PATCH, target)
     }
 
-    /// A `DELETE` of `target`.
+    /// Creates a `DELETE` request for `target`.
     pub fn delete(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::DELETE, target)
     }
 
-    /// A request with any method.
+    /// Creates a request with any method.
     pub fn request(&self, method: Method, target: &str) -> TestRequest<'_> {
         TestRequest::new(self, method, target)
     }
 
-    /// A WebSocket to `target`, which is a path with or without a query.
+    /// Creates a WebSocket handshake for `target`, which is a path with an optional query.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Result, websocket};
@@ -221,10 +235,12 @@ impl TestClient {
         TestWebSocketRequest::new(self, target)
     }
 
-    /// Sends `bytes` on a connection of their own, says that no more will come, and returns
-    /// all that the server sends until it closes.
+    /// Sends `bytes` on a new connection, shuts down that direction, and returns everything that the
+    /// server sends until it closes the connection.
     ///
-    /// What is not UTF-8 in the answer is replaced.
+    /// Replaces invalid UTF-8.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application};
@@ -244,19 +260,21 @@ impl TestClient {
     #[track_caller]
     pub fn connect(&self) -> TestConnection {
         let (stream, other) = duplex(CAPACITY);
-        // Not by `open`: the line of the test is that which a test should see.
+        // Not with `open`, because the spawn site should be the line of the test.
         let served = self.service.connection(Stream::memory(other, self.peer));
         IOLoop::current().spawn_callback(served);
         TestConnection { stream, max_response_size: self.max_response_size }
     }
 
-    /// Begins the graceful end of the server, as SIGTERM does: the server waits for its
+    /// Begins the graceful shutdown of the server, like SIGTERM. The server waits for its
     /// [`drain_delay`](HTTPServer::drain_delay), calls the hooks of [`on_drain`](HTTPServer::on_drain),
-    /// tells handlers by [`Context::draining`](crate::Context::draining), and finishes the requests
-    /// that it has. The loop goes on.
+    /// completes [`Context::draining`](crate::Context::draining), and finishes the requests in progress.
+    /// The loop continues.
     ///
-    /// Nothing happens before the loop runs, such as in
-    /// [`finish_shutdown`](Self::finish_shutdown) or when an answer is awaited.
+    /// The shutdown proceeds only while the loop runs: in [`finish_shutdown`](Self::finish_shutdown), or
+    /// while the client waits for a response.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -284,13 +302,13 @@ impl TestClient {
         }
     }
 
-    /// Runs the loop until the graceful end is over, and begins it before if
-    /// [`begin_shutdown`](Self::begin_shutdown) was not called. Connections that are left at the
-    /// [`shutdown_timeout`](HTTPServer::shutdown_timeout) have been cut then.
+    /// Runs the loop until the graceful shutdown is complete. Begins it if
+    /// [`begin_shutdown`](Self::begin_shutdown) was not called. Connections that remain at the
+    /// [`shutdown_timeout`](HTTPServer::shutdown_timeout) are aborted.
     ///
     /// # Panics
     ///
-    /// Never because of a request: that has a time limit.
+    /// Panics if the loop cannot run. A request cannot cause a panic, because it has a time limit.
     #[track_caller]
     pub fn finish_shutdown(&self) {
         self.begin_shutdown();
@@ -306,8 +324,10 @@ impl fmt::Debug for TestClient {
     }
 }
 
-/// A connection of a [`TestClient`], for what takes more than one request: pipelines,
-/// kept connections, clients that stop in the middle.
+/// A connection of a [`TestClient`], for tests with more than one request: pipelining, keep-alive,
+/// clients that stop in the middle.
+///
+/// # Examples
 ///
 /// ```
 /// # use squall::{testing::TestClient, Application, get, route};
@@ -330,30 +350,32 @@ impl TestConnection {
         self.stream
     }
 
-    /// Sends `bytes`; waits only while the server does not take them.
+    /// Sends `bytes`. Waits only while the buffer of the connection is full.
     ///
-    /// What a server that has closed does not take is lost, as on a socket.
+    /// Bytes to a server that has closed the connection are lost, as on a socket.
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = run(self.stream.write_all(bytes.as_ref()));
     }
 
-    /// Says that nothing more will be sent (FIN).
+    /// Shuts down the direction to the server (FIN).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application};
     /// let mut connection = TestClient::new(Application::new([])).connect();
     /// connection.send("GET / HTTP/1.1\r\nHo");
     /// connection.finish();
-    /// assert_eq!(connection.receive_to_end(), b"", "nobody is there to be answered");
+    /// assert_eq!(connection.receive_to_end(), b"", "an incomplete request gets no response");
     /// ```
     #[track_caller]
     pub fn finish(&mut self) {
         let _ = run(self.stream.close());
     }
 
-    /// Receives until `end` has come, and returns all of it; less, if the server closes before, or the
-    /// [most](TestClient::max_response_size) that is received of a response has come.
+    /// Receives until `end` has arrived, and returns everything. Returns less if the server closes the
+    /// connection first, or at [`max_response_size`](TestClient::max_response_size).
     #[track_caller]
     pub fn receive_until(&mut self, end: &str) -> String {
         let mut received = Vec::new();
@@ -371,25 +393,25 @@ impl TestConnection {
         String::from_utf8_lossy(&received).into_owned()
     }
 
-    /// Receives until the server closes, or until as many bytes have arrived as
-    /// [`max_response_size`](TestClient::max_response_size) allows.
+    /// Receives until the server closes the connection, or up to
+    /// [`max_response_size`](TestClient::max_response_size).
     ///
     /// # Panics
     ///
-    /// If the loop fails, or if nothing can happen any more.
+    /// Panics if the loop fails, or if all tasks wait for ever.
     #[track_caller]
     pub fn receive_to_end(&mut self) -> Vec<u8> {
         self.receive().unwrap_or_else(|error| panic!("{error}")).0
     }
 
-    /// Receives until the server closes, and says whether it has: it has not if there was more than is
-    /// received. Fails if the loop does.
+    /// Receives until the server closes the connection. Returns whether it has; it has not if there was
+    /// too much to receive. Fails if the loop does.
     #[track_caller]
     pub(super) fn receive(&mut self) -> io::Result<(Vec<u8>, bool)> {
         let read = async {
             let (mut received, mut buffer) = (Vec::new(), vec![0; CAPACITY]);
             loop {
-                // A reset ends the answer as well: what came before it is what there is.
+                // A reset ends the response, too. Keep the bytes before it.
                 let count = self.stream.read(&mut buffer).await.unwrap_or(0);
                 if count == 0 {
                     return (received, true);

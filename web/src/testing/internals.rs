@@ -1,6 +1,6 @@
-//! The inside of this crate, for the microbenchmarks in `benches/micro`, the fuzz targets and the
-//! comparison with other implementations. It is no part of the public interface, and exists only
-//! with the feature `internals`.
+//! Access to the inside of this crate for the microbenchmarks in `benches/micro`, the fuzz targets and
+//! the comparison with other implementations. It exists only with the feature `internals` and is not
+//! part of the public interface.
 
 use std::cell::Cell;
 
@@ -19,7 +19,7 @@ pub use websocket::{
     websocket_extensions,
 };
 
-/// Parses the heads of requests, one after the other, as a connection does.
+/// Parses request heads one after the other, like a connection.
 #[derive(Debug)]
 pub struct Heads {
     head: Head,
@@ -27,13 +27,13 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// With the limits that a server has by default.
+    /// Creates a parser with the default limits of a server.
     pub fn new() -> Self {
         let limits = HeadLimits { max_head_size: 64 << 10, max_fields: 100, max_target: 8 << 10 };
         Self { head: Head::new(), limits }
     }
 
-    /// The length of the head at the front of `bytes`, if it is complete, and nothing is wrong.
+    /// Returns the length of the head at the front of `bytes`, if it is complete and valid.
     pub fn parse(&mut self, bytes: &[u8]) -> Option<usize> {
         self.head.clear();
         let place = self.head.read(&mut PartialHead::default(), bytes, &self.limits);
@@ -47,7 +47,7 @@ impl Default for Heads {
     }
 }
 
-/// Finds the row of a table that answers a path.
+/// Finds the row of a route table for a path.
 #[derive(Debug)]
 pub struct Rows {
     index: Index,
@@ -55,25 +55,25 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Of patterns as [`route`](crate::route()) takes them.
+    /// Creates a table of patterns for [`route`](crate::route()).
     ///
     /// # Errors
     ///
-    /// If there is something wrong with one of them.
+    /// Returns an error if one of them is malformed.
     pub fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Self, PatternError> {
         Self::of(patterns.map(Pattern::parse))
     }
 
-    /// Of patterns as [`regex`](crate::regex()) takes them.
+    /// Creates a table of patterns for [`regex`](crate::regex()).
     ///
     /// # Errors
     ///
-    /// If there is something wrong with one of them.
+    /// Returns an error if one of them is malformed.
     pub fn regexes<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Self, PatternError> {
         Self::of(patterns.map(Pattern::regex))
     }
 
-    /// The number of the row, beginning with 0.
+    /// Returns the number of the row, beginning with 0.
     pub fn find(&mut self, path: &[u8]) -> Option<usize> {
         self.index.find(path, path.len(), &mut self.arguments)
     }
@@ -86,23 +86,23 @@ impl Rows {
     }
 }
 
-/// Where the head of a response is written to.
+/// The buffer for the head of a response.
 #[derive(Debug, Default)]
 pub struct Encoded(SendBuffer);
 
-/// The head of a response.
+/// The headers of a response.
 #[derive(Debug, Default)]
 pub struct ResponseHeaders(HeaderList);
 
 impl ResponseHeaders {
-    /// Of these, and what the server adds.
+    /// Creates a list of `headers`.
     pub fn new(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
         let mut list = HeaderList::new();
         headers.into_iter().for_each(|(name, value)| list.add(name, value));
         Self(list)
     }
 
-    /// Writes the head of a response with a body of `length` bytes to `out`, over what was there.
+    /// Writes the head of a response with a body of `length` bytes to `out`. Replaces its content.
     pub fn encode(&self, out: &mut Encoded, length: u64) {
         out.0.clear();
         encode_head(

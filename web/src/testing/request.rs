@@ -1,3 +1,5 @@
+//! [`TestRequest`].
+
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -5,7 +7,9 @@ use serde::Serialize;
 use crate::http::Method;
 use crate::testing::{TestClient, TestResponse};
 
-/// A request of a [`TestClient`], not sent yet.
+/// A request of a [`TestClient`] that has not been sent yet.
+///
+/// # Examples
 ///
 /// ```
 /// # use squall::{testing::TestClient, Application, Context, Result, post, route};
@@ -34,46 +38,46 @@ impl<'a> TestRequest<'a> {
         Self { client, method, target, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// Adds a header. `Host` is `localhost` unless it is given.
+    /// Adds a header. The default `Host` is `localhost`.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The body, sent with a `Content-Length`.
+    /// Sets the body. It is sent with a `Content-Length`.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// A body in JSON, with the `Content-Type`.
+    /// Sets a JSON body and its `Content-Type`.
     ///
     /// # Panics
     ///
-    /// If `value` has no form in JSON.
+    /// Panics if `value` cannot be converted to JSON.
     #[track_caller]
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
-        let body = serde_json::to_vec(value).expect("the value has a form in JSON");
+        let body = serde_json::to_vec(value).expect("the value can be converted to JSON");
         self.header("Content-Type", "application/json").body(body)
     }
 
-    /// A form as the body, with the `Content-Type`.
+    /// Sets a form as the body, and its `Content-Type`.
     ///
     /// # Panics
     ///
-    /// If `value` has no form as a list of fields.
+    /// Panics if `value` cannot be converted to a list of fields.
     #[track_caller]
     pub fn form<T: Serialize + ?Sized>(self, value: &T) -> Self {
-        let body = serde_html_form::to_string(value).expect("the value has a form as fields");
+        let body = serde_html_form::to_string(value).expect("the value can be converted to fields");
         self.header("Content-Type", "application/x-www-form-urlencoded").body(body)
     }
 
-    /// Sends the request and waits for the response. A response that is larger than
-    /// [`TestClient::max_response_size`] is cut there.
+    /// Sends the request and waits for the response. Cuts a response that is longer than
+    /// [`TestClient::max_response_size`].
     ///
     /// # Panics
     ///
-    /// If what comes is no response, or none comes: see [`TestClient`].
+    /// Panics if no response arrives, or if it is malformed: see [`TestClient`].
     #[track_caller]
     pub fn send(self) -> TestResponse {
         let mut connection = self.client.connect();
@@ -81,7 +85,7 @@ impl<'a> TestRequest<'a> {
         connection.send(&self.body);
         match connection.receive() {
             Ok((bytes, has_ended)) => TestResponse::parse(&bytes, has_ended, &self.method),
-            Err(error) => panic!("no answer to {} {}: {error}", self.method, self.target),
+            Err(error) => panic!("no response to {} {}: {error}", self.method, self.target),
         }
     }
 

@@ -1,10 +1,14 @@
+//! [`TestResponse`].
+
 use serde::de::DeserializeOwned;
 
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use crate::http1::body::{Decoded, Decoder};
+use crate::http1::body::{BodyDecoder, BodyStep};
 use crate::http1::head::Framing;
 
-/// A response to a [`TestClient`](crate::testing::TestClient), whole.
+/// A response to a [`TestClient`](crate::testing::TestClient), after it was received.
+///
+/// # Examples
 ///
 /// ```
 /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
@@ -27,42 +31,42 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// The status; it compares with numbers.
+    /// Returns the status. It can be compared with a number.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The first header called `name`, if it is there and is text.
+    /// Returns the first header called `name`, if there is one and it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body, without its chunks.
+    /// Returns the body without chunk framing.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The body as text; what is not UTF-8 is replaced.
+    /// Returns the body as text. Replaces invalid UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body, from JSON.
+    /// Parses the body as JSON.
     ///
     /// # Panics
     ///
-    /// If it is not JSON in the form of a `T`.
+    /// Panics if the body is not JSON in the form of a `T`.
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body).expect("the body is JSON of the type")
     }
 
-    /// Whether the body came to its end, rather than being cut short by the server, or by
+    /// Whether the whole body was received. It was not if the server cut it short, or at
     /// [`TestClient::max_response_size`](crate::testing::TestClient::max_response_size).
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -72,7 +76,7 @@ impl TestResponse {
     pub(super) fn parse(mut bytes: &[u8], has_ended: bool, method: &Method) -> Self {
         loop {
             let (response, rest) = Self::parse_head(bytes);
-            // What an interim response says is not the answer.
+            // Skip interim responses.
             if response.status.is_informational() && response.status != 101 {
                 bytes = rest;
                 continue;
@@ -112,17 +116,17 @@ impl TestResponse {
             (None, Some(length)) => Framing::Length(length),
             (None, None) => Framing::Length(bytes.len() as u64),
         };
-        let mut decoder = Decoder::new(framing);
+        let mut decoder = BodyDecoder::new(framing);
         let mut rest = bytes;
         loop {
             match decoder.decode(rest) {
-                Ok(Decoded::Data { skip, len }) => {
+                Ok(BodyStep::Data { skip, len }) => {
                     self.body.extend_from_slice(&rest[skip..skip + len]);
                     rest = &rest[skip + len..];
                 }
-                Ok(Decoded::Skip(skip)) if skip > 0 => rest = &rest[skip..],
+                Ok(BodyStep::Skip(skip)) if skip > 0 => rest = &rest[skip..],
                 end => {
-                    self.complete = matches!(end, Ok(Decoded::Done { .. }));
+                    self.complete = matches!(end, Ok(BodyStep::Done { .. }));
                     return self;
                 }
             }

@@ -1,3 +1,5 @@
+//! [`TestWebSocket`]: a WebSocket of a test client.
+
 use std::fmt::{self, Write};
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -52,7 +54,9 @@ impl AsyncWrite for Shared {
     }
 }
 
-/// A WebSocket handshake of a [`TestClient`], not sent yet.
+/// A WebSocket handshake of a [`TestClient`] that has not been sent yet.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -86,7 +90,7 @@ impl<'a> TestWebSocketRequest<'a> {
         Self { client, target, headers, compression: None }
     }
 
-    /// Adds a header. `Host` is `localhost` unless it is given.
+    /// Adds a header. The default `Host` is `localhost`.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -107,7 +111,7 @@ impl<'a> TestWebSocketRequest<'a> {
     ///
     /// # Panics
     ///
-    /// If the server refuses, and like [`TestClient`].
+    /// Panics if the server refuses, and like [`TestClient`].
     #[track_caller]
     pub fn connect(self) -> TestWebSocket {
         self.try_connect().unwrap_or_else(|response| {
@@ -115,15 +119,15 @@ impl<'a> TestWebSocketRequest<'a> {
         })
     }
 
-    /// Opens the WebSocket, or returns the response of a server that refuses.
+    /// Opens the WebSocket, or returns the response if the server refuses.
     ///
     /// # Errors
     ///
-    /// If the server refuses.
+    /// Returns the response if the server refuses.
     ///
     /// # Panics
     ///
-    /// If no response comes, or the 101 is no valid answer: see [`TestClient`].
+    /// Panics if no response arrives, or if the 101 is invalid: see [`TestClient`].
     #[track_caller]
     pub fn try_connect(self) -> Result<TestWebSocket, Box<TestResponse>> {
         let key = new_key();
@@ -166,12 +170,12 @@ impl<'a> TestWebSocketRequest<'a> {
     }
 }
 
-/// A WebSocket of a [`TestClient`]. The loop of the thread runs while one of its methods waits, and
-/// only then. It answers pings meanwhile.
+/// A WebSocket of a [`TestClient`]. The loop of the thread runs only while one of its methods waits. It
+/// then also responds to pings.
 ///
 /// # Examples
 ///
-/// A peer that has vanished is noticed after an hour of virtual time:
+/// The server notices after an hour of virtual time that a client has vanished:
 ///
 /// ```
 /// use std::time::Duration;
@@ -228,11 +232,11 @@ impl TestWebSocket {
         Self { ws: WebSocket::new(&session), response, stream, driver }
     }
 
-    /// Sends a message. Waits while the server takes nothing.
+    /// Sends a message. Waits while the buffer of the connection is full.
     ///
     /// # Panics
     ///
-    /// If the connection is closed.
+    /// Panics if the connection is closed.
     #[track_caller]
     pub fn send(&self, message: impl Into<Message>) {
         if let Err(error) = run(self.ws.send(message)) {
@@ -240,11 +244,11 @@ impl TestWebSocket {
         }
     }
 
-    /// Waits for the next message. `None`: the server has closed the connection.
+    /// Waits for the next message. Returns `None` if the server has closed the connection.
     ///
     /// # Panics
     ///
-    /// If the connection broke, and like [`TestClient`].
+    /// Panics if the connection breaks, and like [`TestClient`].
     #[track_caller]
     pub fn recv(&mut self) -> Option<Message> {
         run(self.ws.recv()).unwrap_or_else(|error| panic!("{error}"))
@@ -254,7 +258,7 @@ impl TestWebSocket {
     ///
     /// # Panics
     ///
-    /// If the payload has more than 125 bytes or the connection is closed.
+    /// Panics if the payload has more than 125 bytes, or if the connection is closed.
     #[track_caller]
     pub fn ping(&self, payload: impl AsRef<[u8]>) {
         if let Err(error) = run(self.ws.ping(payload)) {
@@ -266,7 +270,7 @@ impl TestWebSocket {
     ///
     /// # Panics
     ///
-    /// If the code may not be sent or the reason is too long.
+    /// Panics if the code may not be sent, or if the reason is too long.
     #[track_caller]
     pub fn close(&self, code: impl IntoCloseCode, reason: impl Into<Text>) {
         if let Err(error) = run(self.ws.close(code, reason)) {
@@ -274,15 +278,15 @@ impl TestWebSocket {
         }
     }
 
-    /// Waits for the server to close the connection, dropping messages, and returns its close frame.
-    /// `None`: it sent none, or one without a code.
+    /// Waits for the server to close the connection, and returns its close frame. Drops all messages.
+    /// Returns `None` for no close frame, or one without a code.
     #[track_caller]
     pub fn closed(&mut self) -> Option<CloseFrame> {
         while let Ok(Some(_)) = run(self.ws.recv()) {}
         self.ws.close_frame()
     }
 
-    /// Stops reading and answering, like a client whose network is gone. The connection stays open.
+    /// Stops reading and responding, like a client whose network has failed. The connection stays open.
     pub fn vanish(&mut self) {
         self.driver = None;
     }
@@ -305,7 +309,7 @@ impl TestWebSocket {
     /// Sends bytes as they are: frames that a correct client would not send.
     #[track_caller]
     pub fn send_raw(&mut self, bytes: impl AsRef<[u8]>) {
-        // What a server that has closed does not take is lost, as on a socket.
+        // Bytes to a server that has closed the connection are lost, as on a socket.
         let _ = run(self.stream.write_all(bytes.as_ref()));
     }
 
