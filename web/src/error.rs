@@ -1,3 +1,5 @@
+//! [`Error`] and [`HTTPError`]: errors that become responses.
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,15 +13,17 @@ pub(crate) mod undelivered;
 
 use undelivered::Undelivered;
 
-/// What a handler returns: `Ok(())` once the response is written, or the error that becomes
-/// the response.
+/// The result of a handler: `Ok(())` once the response is written, or the error that becomes the
+/// response.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Any error that ended a handler.
+/// Any error of a handler.
 ///
-/// `?` converts every standard error into this type. An [`HTTPError`] keeps its status, and so
-/// does a [`FileError`]; anything else is answered with 500: its text and the place of the `?` go to the log, and
-/// nothing of it to the client.
+/// `?` converts every standard error into this type. An [`HTTPError`] and a [`FileError`] keep their
+/// status. All other errors become a 500: their text and the line of the `?` go to the log, and the
+/// client sees neither.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::{Error, HTTPError, StatusCode};
@@ -33,16 +37,15 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// ```
 pub struct Error(Box<Raised>);
 
-/// One pointer to all of it, so that the result of nearly everything is one word.
+/// Behind one pointer, so that a [`Result`] is one word.
 struct Raised {
     cause: Box<dyn StdError>,
     location: &'static Location<'static>,
 }
 
 impl Error {
-    /// The status that answers this error. It is 499, which is never sent, if the client has
-    /// disconnected or takes its response too slowly: see
-    /// [`Context::status`](crate::Context::status).
+    /// Returns the status of the response. It is 499, which is never sent, if the client has disconnected
+    /// or reads its response too slowly: see [`Context::status`](crate::Context::status).
     pub fn status(&self) -> StatusCode {
         match self.http() {
             Some(error) => error.status(),
@@ -56,14 +59,13 @@ impl Error {
         self.0.cause.downcast_ref()
     }
 
-    /// Where the cause became this error: the line of the `?`.
+    /// Returns where the cause became this error: the line of the `?`.
     pub fn location(&self) -> &'static Location<'static> {
         self.0.location
     }
 
-    /// Returns the location if it is in the code of the user. An error that the framework raises for
-    /// what a handler has returned has one in the framework; `map_err(Into::into)` has one in the
-    /// standard library.
+    /// Returns the location if it is in user code. The framework itself raises some errors, and
+    /// `map_err(Into::into)` raises them in the standard library.
     pub(crate) fn location_of_user(&self) -> Option<&'static Location<'static>> {
         let framework = file!().trim_end_matches("error.rs");
         let is_other = |file: &str| file.starts_with(framework) || file.starts_with("/rustc/");
@@ -74,8 +76,7 @@ impl Error {
         self.downcast_ref().or_else(|| self.downcast_ref().map(FileError::http))
     }
 
-    /// What `?` makes of `cause` at `location`.
-    #[cold]
+    /// Creates the error that `?` returns for `cause` at `location`.
     fn raised(cause: Box<dyn StdError>, location: &'static Location<'static>) -> Self {
         Self(Box::new(Raised { cause, location }))
     }
@@ -85,8 +86,7 @@ impl Error {
     }
 }
 
-/// The status of a request whose client did not wait for the response, as nginx has it.
-#[cold]
+/// Returns the status of a request whose client disconnected before the response: 499, as in nginx.
 pub(crate) fn client_closed_request() -> StatusCode {
     StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
@@ -98,10 +98,10 @@ impl<E: StandardError> From<E> for Error {
     }
 }
 
-/// An error that `?` takes in a handler: whatever implements [`std::error::Error`].
+/// An error that a handler can pass on with `?`: any type that implements [`std::error::Error`].
 ///
-/// For an error of your own, implement that. This trait is there for what the compiler says of an
-/// error that is none; [`Or500`] takes those.
+/// Implement that for an error of your own. This trait only improves the compiler's message for other
+/// types. [`Or500`] converts those.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a standard error",
     label = "no `std::error::Error`: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`"
@@ -124,7 +124,7 @@ impl fmt::Debug for Error {
     }
 }
 
-/// The cause and what caused it in turn, each after a colon.
+/// Writes the cause and its sources, separated by colons.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.cause)?;
@@ -137,10 +137,12 @@ impl fmt::Display for Error {
     }
 }
 
-/// An error with an HTTP status of its own.
+/// An error with an HTTP status.
 ///
-/// The response is the page that [`write_error`](crate::RequestHandler::write_error) writes,
-/// with the headers given here.
+/// The response is the page of [`write_error`](crate::RequestHandler::write_error), with the headers of
+/// the error.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::{Context, HTTPError, Result};
@@ -153,7 +155,7 @@ impl fmt::Display for Error {
 /// async fn vault(_: &mut Context) -> Result {
 ///     Err(HTTPError::UNAUTHORIZED
 ///         .with_header("WWW-Authenticate", "Basic realm=\"vault\"")
-///         .with_log_message("nobody may see the vault"))?
+///         .with_log_message("the vault is closed"))?
 /// }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -188,15 +190,16 @@ impl HTTPError {
 }
 
 impl HTTPError {
-    /// An error answered with `status`.
+    /// Creates an error with `status`.
     pub const fn new(status: StatusCode) -> Self {
         Self { status, reason: None, log_message: None, headers: Vec::new() }
     }
 
-    /// Says `reason` on the status line and the page instead of the standard phrase.
+    /// Sends `reason` in the status line and on the page, in place of the standard phrase.
     ///
-    /// A reason that may not stand on a status line (a control character in it) is replaced
-    /// by `Unknown`, so that a client's text can be passed here.
+    /// A reason with control characters becomes `Unknown`, so text from a client is safe here.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -215,19 +218,19 @@ impl HTTPError {
         self
     }
 
-    /// Adds `message` to the line in the log. The client does not see it.
+    /// Adds `message` to the log line. The client does not see it.
     #[must_use]
     pub fn with_log_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.log_message = Some(message.into());
         self
     }
 
-    /// Sends the header `name: value` with the error.
+    /// Adds the header `name: value` to the response.
     ///
     /// # Panics
     ///
-    /// If `name` or `value` may not stand in a header: both are the program's own text. For
-    /// a value made of what a client sent, build a [`HeaderValue`] and handle its error.
+    /// Panics if `name` or `value` is invalid in a header. For a value with text from a client, create a
+    /// [`HeaderValue`] and handle its error.
     #[must_use]
     #[track_caller]
     pub fn with_header<N, V>(mut self, name: N, value: V) -> Self
@@ -242,22 +245,22 @@ impl HTTPError {
         self
     }
 
-    /// The status that answers this error.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The reason phrase, if one was given.
+    /// Returns the reason phrase, if it was set.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// The message for the log, if one was given.
+    /// Returns the message for the log, if it was set.
     pub fn log_message(&self) -> Option<&str> {
         self.log_message.as_deref()
     }
 
-    /// The headers that are sent with the error.
+    /// Returns the additional headers of the response.
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
@@ -276,15 +279,16 @@ impl fmt::Display for HTTPError {
 
 impl StdError for HTTPError {}
 
-/// An error that is the client's: 400, and the cause for the log.
+/// Returns a 400 with the cause for the log.
 pub(crate) fn bad_request(cause: impl fmt::Display) -> Error {
     HTTPError::BAD_REQUEST.with_log_message(cause.to_string()).into()
 }
 
-/// Turns errors that are no standard errors into a 500: `anyhow::Error`, boxed errors,
-/// strings.
+/// Turns other errors than standard ones into a 500: `anyhow::Error`, boxed errors, strings.
 ///
-/// `?` alone cannot take those, because they do not implement [`std::error::Error`].
+/// These do not implement [`std::error::Error`], so `?` alone cannot convert them.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::{Context, Or500, Result};
@@ -298,11 +302,11 @@ pub(crate) fn bad_request(cause: impl fmt::Display) -> Error {
 /// }
 /// ```
 pub trait Or500<T> {
-    /// Makes the error one that `?` takes; it is logged and answered with 500.
+    /// Converts the error into one for `?`. It is logged, and the response is a 500.
     ///
     /// # Errors
     ///
-    /// The error that `self` holds.
+    /// Returns the error in `self`.
     fn or_500(self) -> Result<T>;
 }
 
@@ -316,13 +320,13 @@ impl<T, E: fmt::Display + fmt::Debug + 'static> Or500<T> for Result<T, E> {
     }
 }
 
-/// Any printable value, as a standard error.
+/// A printable value as a standard error.
 #[derive(Debug)]
 struct Opaque<E>(E);
 
 impl<E: fmt::Display> fmt::Display for Opaque<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The alternate form: `anyhow` then prints the chain of causes.
+        // The alternate form makes `anyhow` print the chain of causes.
         write!(f, "{:#}", self.0)
     }
 }

@@ -1,3 +1,3 @@
-//! The forms that browsers send, as pure parsers.
+//! Pure parsers for the forms that browsers send.
 
 pub(crate) mod urlencoded;

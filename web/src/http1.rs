@@ -1,29 +1,28 @@
-//! HTTP/1.x as bytes: requests in, responses out.
+//! HTTP/1.x as bytes: parses requests and writes responses.
 //!
-//! Everything here is pure: slices go in, values or bytes come out, and nothing is read,
-//! written, timed or logged. What was refused and why is a [`HeadError`](error::HeadError) or
-//! a [`BodyError`](error::BodyError), the only places where bad bytes become a status.
+//! Everything here is pure: functions take slices and return values or bytes. Nothing is received, sent,
+//! timed or logged. An invalid request becomes a [`HeadError`](error::HeadError) or a
+//! [`BodyError`](error::BodyError), and only these two decide its status.
 //!
-//! The rule for what is accepted: where two readers could take the same bytes two ways, they
-//! are refused, for one of the two readers may be a proxy in front of us.
+//! Bytes that two parsers could understand in two ways are refused, because one of the two parsers may
+//! be a proxy in front of this server.
 //!
-//! | file | what |
-//! |---|---|
-//! | `head` | bytes → request head |
-//! | `head::partial` | heads that arrive in pieces |
-//! | `head::target` | the path, query and authority of a request |
-//! | `head::meaning` | what a head means for the connection |
-//! | `framing` | how long a request's body is: `Content-Length`, `Transfer-Encoding` |
-//! | `host` | what may stand in `Host` |
-//! | `field` | space around values, lists of tokens |
-//! | `byte_class` | which bytes may be in a token, a field value or a host |
-//! | `range` | a part of a head, in 8 bytes |
-//! | `body` | framed bytes → body |
-//! | `inflate` | compressed body → body |
-//! | `encode` | response head and chunks → bytes |
-//! | `header_list` | the headers of a response, and which of them mean something here |
-//! | `date` | the `Date` header, rendered once a second |
-//! | `etag` | the automatic `Etag`, and `If-None-Match` |
+//! # Layout
+//! - [`head`]: parses request heads. [`head::partial`](head::PartialHead) checks heads that arrive in
+//!   pieces, `head::target` finds path, query and authority, and `head::meaning` decides what the
+//!   fields mean for the connection;
+//! - [`framing`]: the length of a request's body, from `Content-Length` and `Transfer-Encoding`;
+//! - [`host`]: the syntax of `Host`;
+//! - [`field`]: field values: white space, lists, tokens;
+//! - [`byte_class`]: the bytes of tokens, field values and hosts;
+//! - [`range`]: a part of a head, in 8 bytes;
+//! - [`body`]: removes the framing of a body;
+//! - [`inflate`]: decompresses a body;
+//! - [`encode`]: writes response heads and chunks;
+//! - [`header_list`]: the headers of a response;
+//! - [`send_buffer`]: the bytes to send;
+//! - [`date`]: the `Date` header, rendered once a second;
+//! - [`etag`]: the automatic `Etag`, and `If-None-Match`.
 
 pub(crate) mod body;
 pub(crate) mod byte_class;

@@ -1,20 +1,19 @@
-//! What proxies in front of the server say about the client, and who is believed.
+//! Information about the client from the proxies in front of the server, and which proxies to trust.
 //!
-//! Everything here is pure: addresses and bytes go in, values come out.
+//! Everything here is pure: functions take addresses and bytes, and return values.
 //!
-//! The rule for what is believed: only what was written by a proxy of ours. A proxy appends to
-//! what it was sent, so lists are read from their end, and what stands before the first address
-//! that is not one of our proxies may have been made up by the client.
+//! Only trusted proxies are believed. A proxy appends to the headers that it receives, so lists are read
+//! from their end. The client may have written everything before the first address that is not a trusted
+//! proxy.
 //!
-//! | file | what |
-//! |---|---|
-//! | `network` | `10.0.0.0/8` → a range of addresses |
-//! | `trust` | which proxies are ours, and which of their headers names the client |
-//! | `node` | an address with or without a port, as headers have it |
-//! | `claims` | the headers of a request → what they say of the client |
-//! | `x_headers` | `X-Forwarded-For` and the like |
-//! | `forwarded` | `Forwarded` (RFC 7239) |
-//! | `proxy_protocol` | the PROXY protocol, versions 1 and 2 |
+//! # Layout
+//! - `network`: a range of addresses, such as `10.0.0.0/8`;
+//! - `trust`: the trusted proxies;
+//! - `node`: an address with or without a port, as in headers;
+//! - `claims`: the information about the client in the headers of a request;
+//! - `x_headers`: `X-Forwarded-For` and similar headers;
+//! - `forwarded`: `Forwarded` (RFC 7239);
+//! - `proxy_protocol`: the PROXY protocol, versions 1 and 2.
 
 pub(crate) mod claims;
 mod forwarded;
@@ -24,7 +23,7 @@ pub(crate) mod proxy_protocol;
 pub(crate) mod trust;
 mod x_headers;
 
-/// What the client speaks to the outermost of our servers.
+/// The protocol between the client and the outermost proxy.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Protocol {
     #[default]
@@ -33,7 +32,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// By its name, in any case.
+    /// Returns the protocol by its name, in any case.
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         if name.eq_ignore_ascii_case(b"https") {
             return Some(Self::Https);

@@ -1,4 +1,13 @@
-//! Values and small tools that every layer uses: text, bytes, HTTP names, the pool of boxes.
+//! Values and small tools that every layer uses.
+//!
+//! # Layout
+//! - [`text`], [`content`]: text and bytes of a request;
+//! - [`chunk`]: bytes for a response;
+//! - [`http`]: the types of the `http` crate;
+//! - [`pool`]: boxes that are reused;
+//! - [`drop_each`]: drops values of the user that may panic;
+//! - [`shield`]: waits that survive the end of the client's side of a connection;
+//! - [`local_future`]: a boxed future.
 
 pub(crate) mod chunk;
 pub(crate) mod content;

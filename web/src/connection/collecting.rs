@@ -16,7 +16,7 @@ use super::Connection;
 use super::buffers::Buffers;
 use super::input::Input;
 use super::request_body::{BodyFailure, DRAIN_LIMIT, RequestBody};
-use crate::http1::body::Decoder;
+use crate::http1::body::BodyDecoder;
 use crate::types::content::Content;
 
 /// So much memory a body has until that much of it has come, whatever its length is said to be: a
@@ -80,7 +80,7 @@ impl RequestBody {
     /// How much is to come, if that is known and is what will be given out.
     fn length_to_come(&self) -> Option<u64> {
         match self.decoder {
-            Decoder::Length(length) if self.inflating.is_none() && self.failure.is_none() => {
+            BodyDecoder::Length(length) if self.inflating.is_none() && self.failure.is_none() => {
                 Some(length)
             }
             _ => None,
@@ -91,7 +91,7 @@ impl RequestBody {
     fn count_received(&mut self, count: usize) {
         let count = count as u64;
         self.received += count;
-        if let Decoder::Length(left) = &mut self.decoder {
+        if let BodyDecoder::Length(left) = &mut self.decoder {
             *left -= count;
         }
     }

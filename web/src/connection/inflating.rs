@@ -2,8 +2,8 @@
 
 use super::input::Input;
 use super::request_body::{BodyFailure, RequestBody, Step};
-use crate::http1::body::Decoded;
-use crate::http1::inflate::{Coding, Inflated, Inflater};
+use crate::http1::body::BodyStep;
+use crate::http1::inflate::{BodyInflater, ContentCoding, InflateStep};
 
 /// How much is inflated in one step.
 const STEP: usize = 16 * 1024;
@@ -18,7 +18,7 @@ const PIECES_PER_TURN: u8 = 4;
 /// A coding that is being taken off a body.
 #[derive(Debug)]
 pub(super) struct Inflating {
-    inflater: Inflater,
+    inflater: BodyInflater,
     /// Bytes at the front of the input whose framing has been taken off.
     framed: usize,
     /// The last step has filled its output, so that there may be more.
@@ -29,15 +29,15 @@ pub(super) struct Inflating {
 }
 
 impl Inflating {
-    fn new(coding: Coding) -> Self {
-        let inflater = Inflater::new(coding);
+    fn new(coding: ContentCoding) -> Self {
+        let inflater = BodyInflater::new(coding);
         Self { inflater, framed: 0, is_full: false, given: 0, pieces: 0 }
     }
 }
 
 impl RequestBody {
     /// Has `coding` taken off the body. Its limit counts for what comes out as well.
-    pub(crate) fn inflate(&mut self, coding: Coding) {
+    pub(crate) fn inflate(&mut self, coding: ContentCoding) {
         if !self.is_done() {
             self.inflating = Some(Box::new(Inflating::new(coding)));
         }
@@ -100,7 +100,7 @@ impl RequestBody {
         }
         let framed = &input.unread()[..inflating.framed];
         let inflated = inflating.inflater.inflate(framed, output);
-        let Inflated { used, filled } = inflated.map_err(BodyFailure::Malformed)?;
+        let InflateStep { used, filled } = inflated.map_err(BodyFailure::Malformed)?;
         input.consume(used);
         inflating.framed -= used;
         inflating.is_full = filled == output.len();
@@ -117,18 +117,18 @@ impl RequestBody {
     fn take_framing_off(&mut self, input: &mut Input) -> Result<Progress, BodyFailure> {
         let Some(inflating) = &mut self.inflating else { return Ok(Progress::Ended) };
         match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
-            Decoded::Data { skip, len } => {
+            BodyStep::Data { skip, len } => {
                 input.consume(skip);
                 inflating.framed = len;
                 self.received += len as u64;
                 self.check_size()?;
             }
-            Decoded::Skip(0) => {
+            BodyStep::Skip(0) => {
                 self.check_size()?;
                 return Ok(Progress::Starved);
             }
-            Decoded::Skip(skip) => input.consume(skip),
-            Decoded::Done { skip } => {
+            BodyStep::Skip(skip) => input.consume(skip),
+            BodyStep::Done { skip } => {
                 input.consume(skip);
                 let end = inflating.inflater.end();
                 self.inflating = None;

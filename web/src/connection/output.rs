@@ -8,7 +8,7 @@ use squall_runtime::FilePart;
 
 use super::stream::Stream;
 use crate::http1::send_buffer::SendBuffer;
-use crate::types::chunk::{Chunk, Kind};
+use crate::types::chunk::{Chunk, ChunkKind};
 use crate::types::content::Content;
 
 mod files;
@@ -84,33 +84,33 @@ impl Output {
     #[inline(always)]
     pub(crate) fn push(&mut self, chunk: Chunk<'_>) {
         match chunk.0 {
-            Kind::Borrowed(bytes) => {
+            ChunkKind::Borrowed(bytes) => {
                 self.copy(bytes);
                 // There is nothing to be dropped, which the compiler does not see.
                 std::mem::forget(chunk);
             }
-            Kind::Content(content) => self.push_content(content),
+            ChunkKind::Content(content) => self.push_content(content),
             other => self.push_owned(other),
         }
     }
 
     #[inline(never)]
-    fn push_owned(&mut self, chunk: Kind<'_>) {
+    fn push_owned(&mut self, chunk: ChunkKind<'_>) {
         match chunk {
-            Kind::Borrowed(bytes) => self.copy(bytes),
-            Kind::Vec(bytes) if bytes.len() >= COPY_LIMIT => self.keep(Bytes::from(bytes)),
-            Kind::Bytes(bytes) if bytes.len() >= COPY_LIMIT => self.keep(bytes),
-            Kind::Vec(bytes) => self.copy(&bytes),
-            Kind::Bytes(bytes) => self.copy(&bytes),
-            Kind::Content(content) => self.push_content(content),
-            Kind::Text(text) => self.copy(text.as_bytes()),
+            ChunkKind::Borrowed(bytes) => self.copy(bytes),
+            ChunkKind::Vec(bytes) if bytes.len() >= COPY_LIMIT => self.keep(Bytes::from(bytes)),
+            ChunkKind::Bytes(bytes) if bytes.len() >= COPY_LIMIT => self.keep(bytes),
+            ChunkKind::Vec(bytes) => self.copy(&bytes),
+            ChunkKind::Bytes(bytes) => self.copy(&bytes),
+            ChunkKind::Content(content) => self.push_content(content),
+            ChunkKind::Text(text) => self.copy(text.as_bytes()),
         }
     }
 
     #[inline(never)]
     fn push_content(&mut self, content: Content) {
         if !content.is_shared() {
-            self.push_owned(Kind::Bytes(content.into()));
+            self.push_owned(ChunkKind::Bytes(content.into()));
         } else if self.is_empty() && LENT.contains(&content.len()) {
             self.large_len = content.len() as u64;
             std::mem::forget(self.lent.replace(content));

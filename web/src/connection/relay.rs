@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::proxy::Protocol;
-use crate::proxy::proxy_protocol::{self, ProxyHeaderError, Source};
+use crate::proxy::proxy_protocol::{self, ConnectionSource, ProxyHeaderError};
 use crate::proxy::trust::Peer;
 
 /// What a PROXY protocol header has said of the client, for as long as the connection lasts.
@@ -23,9 +23,9 @@ impl Connection {
         let Some(header) = read? else { return Ok(false) };
         let client = match header.source {
             // The proxy itself is the client.
-            Source::Local => return Ok(true),
-            Source::Unknown => Peer::Unknown,
-            Source::Client(address) => Peer::Address(address),
+            ConnectionSource::Local => return Ok(true),
+            ConnectionSource::Unknown => Peer::Unknown,
+            ConnectionSource::Client(address) => Peer::Address(address),
         };
         let tls = |is_tls| if is_tls { Protocol::Https } else { Protocol::Http };
         let relay = Relay { client, protocol: header.tls.map(tls) };

@@ -11,7 +11,7 @@ use crate::connection::patience::Phase;
 use crate::connection::settings::Settings;
 use crate::error::HTTPError;
 use crate::http::StatusCode;
-use crate::http1::body::{BodyError, Decoded, Decoder};
+use crate::http1::body::{BodyDecoder, BodyError, BodyStep};
 use crate::http1::encode::CONTINUE;
 use crate::http1::head::{Expect, Framing, Head};
 
@@ -21,7 +21,7 @@ pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;
 /// The body of the current request, as far as it has come.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    pub(super) decoder: Decoder,
+    pub(super) decoder: BodyDecoder,
     framing: Framing,
     /// The most bytes that may come, as a setting has it.
     pub(super) limit: u64,
@@ -93,7 +93,7 @@ pub(crate) enum Step {
 impl Default for RequestBody {
     fn default() -> Self {
         Self {
-            decoder: Decoder::new(Framing::None),
+            decoder: BodyDecoder::new(Framing::None),
             framing: Framing::None,
             limit: 0,
             received: 0,
@@ -122,7 +122,7 @@ impl RequestBody {
     #[inline(never)]
     fn reset(&mut self, head: &Head) {
         self.framing = head.framing;
-        self.decoder = Decoder::new(head.framing);
+        self.decoder = BodyDecoder::new(head.framing);
         self.received = 0;
         self.waited = Duration::ZERO;
         self.waiting_since = None;
@@ -245,19 +245,19 @@ impl RequestBody {
             let unread = input.unread();
             let front = &unread[..unread.len().min(limit)];
             match self.decoder.decode(front).map_err(BodyFailure::Malformed)? {
-                Decoded::Data { skip, len } => {
+                BodyStep::Data { skip, len } => {
                     self.received += len as u64;
                     self.check_size()?;
                     sink(&input.unread()[skip..skip + len]);
                     input.consume(skip + len);
                     return Ok(Step::Data);
                 }
-                Decoded::Skip(0) => {
+                BodyStep::Skip(0) => {
                     self.check_size()?;
                     return Ok(Step::Starved);
                 }
-                Decoded::Skip(skip) => input.consume(skip),
-                Decoded::Done { skip } => {
+                BodyStep::Skip(skip) => input.consume(skip),
+                BodyStep::Done { skip } => {
                     input.consume(skip);
                     return Ok(Step::End);
                 }
@@ -385,8 +385,8 @@ impl Buffers {
     /// Makes room for `size` bytes to be received at once, or for all that is left of the body.
     pub(crate) fn make_room_for_body(&mut self, size: usize) {
         let left = match self.body.decoder {
-            Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX),
-            Decoder::Chunked(_) => usize::MAX,
+            BodyDecoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            BodyDecoder::Chunked(_) => usize::MAX,
         };
         self.input.enlarge(size.min(left));
     }

@@ -138,7 +138,7 @@ impl Default for Settings {
             handle_signals: true,
             slow_callback: None,
             trusted_downstream: None,
-            real_ip_header: ClientHeader::Usual,
+            real_ip_header: ClientHeader::Default,
             protocol: Protocol::Http,
             proxy_protocol: false,
             websocket: Rc::default(),

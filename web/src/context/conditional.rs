@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::http1::etag::{ETag, if_none_match};
-use crate::http1::header_list::Role;
+use crate::http1::header_list::HeaderRole;
 
 impl Context {
     /// Whether the client may keep the response and ask for it again by its tag or date.
@@ -18,7 +18,7 @@ impl Context {
         let wanted = self.is_cacheable()
             && response.file.is_none()
             && !response.body.is_empty()
-            && !response.headers.has(Role::ETag);
+            && !response.headers.has(HeaderRole::ETag);
         wanted.then(|| match response.body.one_slice() {
             Some(body) => ETag::of(body),
             None => ETag::of_pieces(response.body.slices()),
@@ -38,7 +38,7 @@ impl Context {
         }
         let automatic = automatic.map(ETag::text);
         let headers = &self.exchange.response.headers;
-        let own = || headers.special(Role::ETag, &header::ETAG).map(HeaderValue::as_bytes);
+        let own = || headers.special(HeaderRole::ETag, &header::ETAG).map(HeaderValue::as_bytes);
         let etag = automatic.as_ref().map(<[u8; 18]>::as_slice).or_else(own);
         self.connection.with(|buffers| {
             let fields = self.exchange.head.fields(buffers.input.head(), "if-none-match");

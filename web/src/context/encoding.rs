@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::HTTPError;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::http1::head::Range;
-use crate::http1::inflate::{ACCEPTED, Coding, UnknownCoding};
+use crate::http1::inflate::{ACCEPTED, ContentCoding, UnknownCoding};
 
 /// The header that replaces `Content-Encoding` once the body is decompressed, as in Tornado.
 const CONSUMED: &str = "x-consumed-content-encoding";
@@ -34,14 +34,14 @@ impl Context {
     }
 
     /// Returns the encoding of the body, and the value that names it.
-    fn content_coding(&self) -> Result<Option<(Coding, Range)>, UnknownCoding> {
+    fn content_coding(&self) -> Result<Option<(ContentCoding, Range)>, UnknownCoding> {
         self.connection.with(|buffers| {
             let head = buffers.input.head();
             let mut found = None;
             for field in &self.exchange.head.fields {
                 if is_content_encoding(field.name.of(head)) {
                     let known = found.map(|(coding, _)| coding);
-                    let coding = Coding::take_in(known, field.value.of(head))?;
+                    let coding = ContentCoding::take_in(known, field.value.of(head))?;
                     if coding != known {
                         found = coding.map(|coding| (coding, field.value));
                     }

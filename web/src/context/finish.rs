@@ -16,7 +16,7 @@ use crate::error::panic::panic_error;
 use crate::http::{Method, StatusCode};
 use crate::http1::encode::ResponseFraming;
 use crate::http1::head::Head;
-use crate::http1::header_list::Role;
+use crate::http1::header_list::HeaderRole;
 use crate::scoreboard::Ending;
 
 mod fast;
@@ -99,7 +99,7 @@ impl Context {
     pub(crate) fn check_response(&self) -> Result {
         let response = &self.exchange.response;
         let is_plain =
-            response.status == StatusCode::OK && !response.headers.has(Role::ContentLength);
+            response.status == StatusCode::OK && !response.headers.has(HeaderRole::ContentLength);
         if is_plain || self.is_head_sent() {
             return Ok(());
         }

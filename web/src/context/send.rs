@@ -14,7 +14,7 @@ use crate::http1::encode::{
 use crate::http1::etag::ETag;
 use crate::http1::field::has_token;
 use crate::http1::head::Version;
-use crate::http1::header_list::Role;
+use crate::http1::header_list::HeaderRole;
 use crate::http1::send_buffer::SendBuffer;
 
 impl Context {
@@ -236,8 +236,11 @@ impl Context {
 
     /// Returns the `Content-Length` that the handler has set.
     pub(super) fn declared_length(&self) -> Result<Option<u64>> {
-        let Some(value) =
-            self.exchange.response.headers.special(Role::ContentLength, &header::CONTENT_LENGTH)
+        let Some(value) = self
+            .exchange
+            .response
+            .headers
+            .special(HeaderRole::ContentLength, &header::CONTENT_LENGTH)
         else {
             return Ok(None);
         };

@@ -1,4 +1,4 @@
-//! That a response did not reach its client.
+//! [`Undelivered`]: a response that did not reach its client.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Error;
 
-/// How a client has not taken what was sent to it: no fault of the application.
+/// Why a client did not receive its response. This is not an error of the application.
 #[derive(Debug)]
 pub(crate) enum Undelivered {
     TooSlow {
@@ -15,17 +15,17 @@ pub(crate) enum Undelivered {
         rate: u64,
     },
     Gone(io::Error),
-    /// It disconnected before anything was sent, or while nothing was.
+    /// The client disconnected while nothing was being sent.
     Disconnected,
 }
 
 impl Undelivered {
-    /// What has ended a handler, if it is this.
+    /// Returns the reason if it is the cause of `error`.
     pub(crate) fn of(error: &Error) -> Option<&Self> {
         error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
     }
 
-    /// The error of a client that has disconnected.
+    /// Returns the error for a client that has disconnected.
     pub(crate) fn disconnected() -> io::Error {
         io::Error::new(io::ErrorKind::ConnectionAborted, Self::Disconnected)
     }

@@ -10,30 +10,29 @@ use crate::routing::{InvalidUtf8, decode_argument};
 use crate::types::content::Content;
 use crate::types::text::Text;
 
-/// A query or a form with more fields than this is refused: each makes the server hold some bytes
-/// more than the client has sent.
+/// The maximum number of fields. Each takes more memory than the client has sent for it.
 const MAX_FIELDS: usize = 1000;
 
-/// The fields `name=value&…` of a query or a form. Only those that a handler asks for are decoded.
+/// The fields `name=value&…` of a query or a form. A field is decoded when a handler reads it.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     encoded: Content,
-    places: Vec<Place>,
+    places: Vec<FieldRange>,
 }
 
-/// Where the name and the value of a field are.
+/// The ranges of the name and the value of a field.
 #[derive(Debug)]
-struct Place {
+struct FieldRange {
     name: Range<usize>,
     value: Range<usize>,
 }
 
 impl Fields {
-    /// Finds the fields in `encoded`. Empty ones are left out.
+    /// Finds the fields in `encoded`. Skips empty ones.
     ///
     /// # Errors
     ///
-    /// 400 for more than 1,000 fields.
+    /// Returns a 400 for more than 1,000 fields.
     pub(crate) fn parse(encoded: Content) -> Result<Self> {
         let mut places = Vec::new();
         let mut start = 0;
@@ -43,7 +42,7 @@ impl Fields {
                 check_count(places.len() + 1)?;
                 let equals = field.iter().position(|&byte| byte == b'=');
                 let middle = start + equals.unwrap_or(field.len());
-                places.push(Place { name: start..middle, value: end.min(middle + 1)..end });
+                places.push(FieldRange { name: start..middle, value: end.min(middle + 1)..end });
             }
             start = end + 1;
         }
@@ -54,7 +53,7 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// 400 if it is not UTF-8.
+    /// Returns a 400 if it is not UTF-8.
     pub(crate) fn last(&self, name: &str) -> Result<Option<Text>> {
         self.places
             .iter()
@@ -72,11 +71,11 @@ impl Fields {
         self.places.iter().filter(move |place| self.is_called(place, name)).map(|p| self.value(p))
     }
 
-    fn is_called(&self, place: &Place, name: &str) -> bool {
+    fn is_called(&self, place: &FieldRange, name: &str) -> bool {
         let encoded = &self.encoded[place.name.clone()];
         match encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
             false => encoded == name.as_bytes(),
-            // One character takes three at most, so most other names need not be decoded.
+            // An escape has three bytes, so a longer name cannot match and need not be decoded.
             true => {
                 encoded.len() <= 3 * name.len() && percent_decode(&spaced(encoded)).eq(name.bytes())
             }
@@ -84,18 +83,18 @@ impl Fields {
     }
 
     /// Decodes the value of a field, and strips the spaces around it.
-    fn value(&self, place: &Place) -> Result<Text> {
+    fn value(&self, place: &FieldRange) -> Result<Text> {
         let spaced = spaced(&self.encoded[place.value.clone()]);
         let decoded = decode_argument(&spaced).map_err(|InvalidUtf8| not_utf8("an argument"))?;
         Ok(Text::from(decoded.trim().to_owned()))
     }
 }
 
-/// Refuses a query or a form with more fields than are read, before all of them are decoded.
+/// Refuses a query or a form with too many fields, without decoding them.
 ///
 /// # Errors
 ///
-/// 400 for more than 1,000 fields.
+/// Returns a 400 for more than 1,000 fields.
 pub(crate) fn check_fields(encoded: &[u8]) -> Result {
     let fields = encoded.split(|&byte| byte == b'&').filter(|field| !field.is_empty());
     check_count(fields.take(MAX_FIELDS + 1).count())
@@ -108,12 +107,12 @@ fn check_count(count: usize) -> Result {
     Ok(())
 }
 
-/// The error for text of a request that is not UTF-8 once its escapes are decoded.
+/// Returns the error for text of a request whose decoded bytes are not UTF-8.
 pub(crate) fn not_utf8(what: &str) -> HTTPError {
     HTTPError::BAD_REQUEST.with_log_message(format!("{what} is not UTF-8"))
 }
 
-/// A `+` is a space.
+/// Replaces each `+` by a space.
 fn spaced(encoded: &[u8]) -> Cow<'_, [u8]> {
     if encoded.contains(&b'+') {
         encoded.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect()

@@ -1,49 +1,49 @@
-//! Framed bytes → body.
+//! Removes the framing of a request body.
 
 use super::byte_class::{is_field_byte, is_token_byte};
 pub(crate) use super::error::BodyError;
 use super::framing::Framing;
 
-/// The digits of a chunk size: as many as 64 bits have, leading zeros counted.
+/// The maximum number of digits of a chunk size, including leading zeros: as many as 64 bits have.
 const MAX_SIZE_DIGITS: u16 = 16;
 
-/// Bytes of extensions after one chunk size. Nobody is known to use any.
+/// The maximum bytes of extensions after one chunk size. No client is known to use them.
 const MAX_EXTENSION: u16 = 256;
 
-/// Bytes of trailers, line ends included.
+/// The maximum bytes of trailers, including line ends.
 const MAX_TRAILER_BYTES: u16 = 8 * 1024;
 
-/// Number of trailers.
+/// The maximum number of trailers.
 const MAX_TRAILERS: u8 = 64;
 
-/// Bytes of framing that each chunk may have for nothing, beside twice its data. Chunks of
-/// one byte have six.
+/// The bytes of framing that are free for each chunk, in addition to twice its data. A chunk of one byte
+/// has six bytes of framing.
 const FREE_FRAMING: u64 = 16;
 
-/// Bytes of framing beyond what is free that a whole body may have.
+/// The maximum bytes of framing of a whole body beyond the free ones.
 const MAX_EXCESS_FRAMING: u64 = 16 * 1024;
 
-/// Takes the framing off a body, piece by piece.
+/// Removes the framing of a body, piece by piece.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Decoder {
-    /// So many bytes are still to come.
+pub(crate) enum BodyDecoder {
+    /// A body with a length: the number of bytes that have not arrived.
     Length(u64),
-    /// Chunks, somewhere in them.
+    /// A chunked body.
     Chunked(ChunkState),
 }
 
-/// What to do with the front of the input. The decoder has counted it as consumed.
+/// What the caller must do with the front of the input. The decoder counts it as consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decoded {
-    /// Skip `skip` bytes of framing; the `len` bytes after them, at least one, are data.
+pub(crate) enum BodyStep {
+    /// Skip `skip` bytes of framing. The next `len` bytes are data; there is at least one.
     Data { skip: usize, len: usize },
-    /// Skip so many bytes, possibly none, and come back with more input.
+    /// Skip so many bytes, possibly none, and call again with more input.
     Skip(usize),
-    /// Skip `skip` bytes; the body ends there, and what follows is the next request.
+    /// Skip `skip` bytes. The body ends there, and the next request follows.
     Done { skip: usize },
 }
 
-impl Decoder {
+impl BodyDecoder {
     pub(crate) fn new(framing: Framing) -> Self {
         match framing {
             Framing::None => Self::Length(0),
@@ -52,69 +52,68 @@ impl Decoder {
         }
     }
 
-    /// Looks at `input`, what follows everything consumed so far, and says what to do with
-    /// its front.
+    /// Decodes the front of `input`, which begins after everything consumed so far.
     ///
-    /// Who wants at most *n* bytes of data passes at most *n* bytes of input.
+    /// A caller that wants at most *n* bytes of data passes at most *n* bytes of input.
     ///
     /// # Errors
     ///
-    /// When the framing is malformed or over a limit. The decoder is of no use after that.
-    pub(crate) fn decode(&mut self, input: &[u8]) -> Result<Decoded, BodyError> {
+    /// Returns an error if the framing is malformed or exceeds a limit. Do not use the decoder after
+    /// that.
+    pub(crate) fn decode(&mut self, input: &[u8]) -> Result<BodyStep, BodyError> {
         match self {
-            Self::Length(0) => Ok(Decoded::Done { skip: 0 }),
+            Self::Length(0) => Ok(BodyStep::Done { skip: 0 }),
             Self::Length(remaining) => Ok(match take(remaining, input.len()) {
-                0 => Decoded::Skip(0),
-                len => Decoded::Data { skip: 0, len },
+                0 => BodyStep::Skip(0),
+                len => BodyStep::Data { skip: 0, len },
             }),
             Self::Chunked(state) => state.decode(input),
         }
     }
 
-    /// Whether the body has been consumed whole.
+    /// Whether the whole body has been consumed.
     pub(crate) fn is_done(&self) -> bool {
         match self {
             Self::Length(remaining) => *remaining == 0,
-            Self::Chunked(state) => state.step == Step::Done,
+            Self::Chunked(state) => state.step == ChunkStep::Done,
         }
     }
 
-    /// Bytes of data that are announced and not yet decoded: of the whole body, or of the
-    /// current chunk. A body whose announcement is over the limit is refused without waiting
-    /// for it.
+    /// Returns how many bytes of data are announced and not yet decoded: of the whole body, or of the
+    /// current chunk. So a body whose announced length exceeds the limit can be refused at once.
     pub(crate) fn announced(&self) -> u64 {
         match self {
             Self::Length(remaining) => *remaining,
-            Self::Chunked(state) if state.step == Step::Data => state.remaining,
+            Self::Chunked(state) if state.step == ChunkStep::Data => state.remaining,
             Self::Chunked(_) => 0,
         }
     }
 }
 
-/// Takes at most `available` from `remaining` and returns how much.
+/// Subtracts at most `available` from `remaining`. Returns how much.
 fn take(remaining: &mut u64, available: usize) -> usize {
     let taken = usize::try_from(*remaining).map_or(available, |remaining| remaining.min(available));
     *remaining -= taken as u64;
     taken
 }
 
-/// Where in a chunked body the decoder stands (RFC 9112 §7.1).
+/// The position of the decoder in a chunked body (RFC 9112 §7.1).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChunkState {
-    /// Of the chunk: its size as far as read, then what is left of its data.
+    /// The size of the chunk as far as it has been read, and then the remaining bytes of its data.
     remaining: u64,
-    /// Framing beyond what is free, so far.
+    /// The bytes of framing so far, without the free ones.
     excess: u64,
-    /// Bytes of the size line, digits and extensions; then bytes of the trailers.
+    /// The bytes of the size line, and after the last chunk the bytes of the trailers.
     line: u16,
     trailers: u8,
-    step: Step,
+    step: ChunkStep,
 }
 
-/// What is expected next.
+/// The part of a chunked body that comes next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Step {
-    /// A digit of the size, or what ends it.
+enum ChunkStep {
+    /// A digit of the size, or the end of the size.
     #[default]
     Size,
     Extension,
@@ -132,73 +131,73 @@ enum Step {
 }
 
 impl ChunkState {
-    fn decode(&mut self, input: &[u8]) -> Result<Decoded, BodyError> {
+    fn decode(&mut self, input: &[u8]) -> Result<BodyStep, BodyError> {
         let mut skip = 0;
         loop {
             match self.step {
-                Step::Done => return Ok(Decoded::Done { skip }),
-                Step::Data => return Ok(self.data(skip, input.len() - skip)),
+                ChunkStep::Done => return Ok(BodyStep::Done { skip }),
+                ChunkStep::Data => return Ok(self.data(skip, input.len() - skip)),
                 _ => {}
             }
-            let Some(&byte) = input.get(skip) else { return Ok(Decoded::Skip(skip)) };
+            let Some(&byte) = input.get(skip) else { return Ok(BodyStep::Skip(skip)) };
             self.step = self.framing(byte)?;
             skip += 1;
         }
     }
 
-    /// Gives out the data of a chunk, as far as it is there.
-    fn data(&mut self, skip: usize, available: usize) -> Decoded {
+    /// Consumes the data of a chunk, as far as it has arrived.
+    fn data(&mut self, skip: usize, available: usize) -> BodyStep {
         let len = take(&mut self.remaining, available);
         if self.remaining == 0 {
-            self.step = Step::DataCr;
+            self.step = ChunkStep::DataCr;
         }
         match len {
-            0 => Decoded::Skip(skip),
-            len => Decoded::Data { skip, len },
+            0 => BodyStep::Skip(skip),
+            len => BodyStep::Data { skip, len },
         }
     }
 
-    /// Takes in one byte of framing; returns the next step.
-    fn framing(&mut self, byte: u8) -> Result<Step, BodyError> {
+    /// Consumes one byte of framing. Returns the next step.
+    fn framing(&mut self, byte: u8) -> Result<ChunkStep, BodyError> {
         match (self.step, byte) {
-            (Step::Size, _) => self.size(byte),
-            (Step::Extension, b'\r') => Ok(Step::SizeLf),
-            (Step::Extension, _) if is_field_byte(byte) => self.extension(),
-            (Step::Extension, _) => Err(BodyError::ChunkExtension),
-            (Step::SizeLf, b'\n') => self.begin_chunk(),
-            (Step::SizeLf, _) => Err(BodyError::ChunkExtension),
-            (Step::DataCr, b'\r') => Ok(Step::DataLf),
-            (Step::DataLf, b'\n') => Ok(Step::Size),
-            (Step::DataCr | Step::DataLf, _) => Err(BodyError::ChunkEnd),
-            (Step::EndLf, b'\n') => Ok(Step::Done),
+            (ChunkStep::Size, _) => self.size(byte),
+            (ChunkStep::Extension, b'\r') => Ok(ChunkStep::SizeLf),
+            (ChunkStep::Extension, _) if is_field_byte(byte) => self.extension(),
+            (ChunkStep::Extension, _) => Err(BodyError::ChunkExtension),
+            (ChunkStep::SizeLf, b'\n') => self.begin_chunk(),
+            (ChunkStep::SizeLf, _) => Err(BodyError::ChunkExtension),
+            (ChunkStep::DataCr, b'\r') => Ok(ChunkStep::DataLf),
+            (ChunkStep::DataLf, b'\n') => Ok(ChunkStep::Size),
+            (ChunkStep::DataCr | ChunkStep::DataLf, _) => Err(BodyError::ChunkEnd),
+            (ChunkStep::EndLf, b'\n') => Ok(ChunkStep::Done),
             _ => self.trailer(byte),
         }
     }
 
-    fn size(&mut self, byte: u8) -> Result<Step, BodyError> {
+    fn size(&mut self, byte: u8) -> Result<ChunkStep, BodyError> {
         match (char::from(byte).to_digit(16), byte) {
             (Some(digit), _) if self.line < MAX_SIZE_DIGITS => {
                 self.line += 1;
                 self.remaining = self.remaining << 4 | u64::from(digit);
-                Ok(Step::Size)
+                Ok(ChunkStep::Size)
             }
-            (None, b'\r') if self.line > 0 => Ok(Step::SizeLf),
-            (None, b';') if self.line > 0 => Ok(Step::Extension),
+            (None, b'\r') if self.line > 0 => Ok(ChunkStep::SizeLf),
+            (None, b';') if self.line > 0 => Ok(ChunkStep::Extension),
             _ => Err(BodyError::ChunkSize),
         }
     }
 
-    fn extension(&mut self) -> Result<Step, BodyError> {
+    fn extension(&mut self) -> Result<ChunkStep, BodyError> {
         self.line += 1;
         if self.line > MAX_SIZE_DIGITS + MAX_EXTENSION {
             return Err(BodyError::ChunkExtensionTooLong);
         }
-        Ok(Step::Extension)
+        Ok(ChunkStep::Extension)
     }
 
-    /// At the end of the size line.
-    fn begin_chunk(&mut self) -> Result<Step, BodyError> {
-        // Two line ends belong to each chunk.
+    /// Called at the end of the size line.
+    fn begin_chunk(&mut self) -> Result<ChunkStep, BodyError> {
+        // Each chunk has two line ends.
         let framing = u64::from(self.line) + 4;
         let free = FREE_FRAMING.saturating_add(self.remaining.saturating_mul(2));
         self.excess = (self.excess + framing).saturating_sub(free);
@@ -206,29 +205,30 @@ impl ChunkState {
             return Err(BodyError::TooMuchFraming);
         }
         self.line = 0;
-        Ok(if self.remaining == 0 { Step::TrailerStart } else { Step::Data })
+        Ok(if self.remaining == 0 { ChunkStep::TrailerStart } else { ChunkStep::Data })
     }
 
-    /// After the last chunk: fields, which are checked and dropped, and a blank line.
-    fn trailer(&mut self, byte: u8) -> Result<Step, BodyError> {
+    /// Consumes a byte after the last chunk: of a trailer, which is checked and dropped, or of the blank
+    /// line.
+    fn trailer(&mut self, byte: u8) -> Result<ChunkStep, BodyError> {
         self.line += 1;
         if self.line > MAX_TRAILER_BYTES {
             return Err(BodyError::TrailersTooLarge);
         }
         match (self.step, byte) {
-            (Step::TrailerStart, b'\r') => Ok(Step::EndLf),
-            (Step::TrailerStart, _) if is_token_byte(byte) => {
+            (ChunkStep::TrailerStart, b'\r') => Ok(ChunkStep::EndLf),
+            (ChunkStep::TrailerStart, _) if is_token_byte(byte) => {
                 self.trailers += 1;
                 if self.trailers > MAX_TRAILERS {
                     return Err(BodyError::TrailersTooLarge);
                 }
-                Ok(Step::TrailerName)
+                Ok(ChunkStep::TrailerName)
             }
-            (Step::TrailerName, b':') => Ok(Step::TrailerValue),
-            (Step::TrailerName, _) if is_token_byte(byte) => Ok(Step::TrailerName),
-            (Step::TrailerValue, b'\r') => Ok(Step::TrailerLf),
-            (Step::TrailerValue, _) if is_field_byte(byte) => Ok(Step::TrailerValue),
-            (Step::TrailerLf, b'\n') => Ok(Step::TrailerStart),
+            (ChunkStep::TrailerName, b':') => Ok(ChunkStep::TrailerValue),
+            (ChunkStep::TrailerName, _) if is_token_byte(byte) => Ok(ChunkStep::TrailerName),
+            (ChunkStep::TrailerValue, b'\r') => Ok(ChunkStep::TrailerLf),
+            (ChunkStep::TrailerValue, _) if is_field_byte(byte) => Ok(ChunkStep::TrailerValue),
+            (ChunkStep::TrailerLf, b'\n') => Ok(ChunkStep::TrailerStart),
             _ => Err(BodyError::Trailer),
         }
     }

@@ -1,27 +1,27 @@
-//! Which bytes may be in a token, a field value, or the name of a host.
+//! The bytes of tokens, field values and host names.
 
 static TOKEN: [bool; 256] = alphanumeric_or(b"!#$%&'*+-.^_`|~");
 
 static REG_NAME: [bool; 256] = alphanumeric_or(b"-._~!$&'()*+;=");
 
-/// Whether `byte` may be part of a token: of a method, or of a field name (RFC 9110 §5.6.2).
+/// Whether a token may have `byte`: a method, or a field name (RFC 9110 §5.6.2).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-/// Whether `byte` may be part of a field value: every byte except control bytes other than the
-/// tab. Bytes from 0x80 up may be in any encoding.
+/// Whether a field value may have `byte`: any byte except control bytes other than the tab. Bytes from
+/// 0x80 on may be in any encoding.
 pub(crate) fn is_field_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
 
-/// Whether `byte` may be part of a registered name without being escaped (RFC 3986 §3.2.2). The
-/// comma may not, although the grammar has it: a list of hosts is not a host.
+/// Whether a registered name may have `byte` unescaped (RFC 3986 §3.2.2). A comma is refused, although
+/// the grammar allows it, because a list of hosts is not a host.
 pub(crate) fn is_reg_name_byte(byte: u8) -> bool {
     REG_NAME[usize::from(byte)]
 }
 
-/// For each byte, whether it is a letter or a digit of ASCII, or one of `others`.
+/// Returns for each byte whether it is an ASCII letter or digit, or one of `others`.
 const fn alphanumeric_or(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_are_those_of_the_grammar() {
+    fn classes_match_the_grammar() {
         let members = |is: fn(u8) -> bool| (0..=u8::MAX).filter(|&b| is(b)).collect::<Vec<_>>();
         let token =
             b"!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~";

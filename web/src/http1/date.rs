@@ -7,20 +7,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
 
-/// A `Date` header: `Date: Sun, 06 Nov 1994 08:49:37 GMT` and a line end.
+/// A `Date` header with its line end: `Date: Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) type DateLine = [u8; 37];
 
 const BLANK: DateLine = *b"Date:                              \r\n";
 
-/// Where in the line the date itself stands.
+/// The range of the date in the line.
 const TEXT: std::ops::Range<usize> = 6..35;
 
 /// The last second that the format can express: the year has four digits.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The header of the current date, rendered again only when the second has changed.
+/// The current `Date` header. It is rendered again only when the second has changed.
 pub(crate) struct DateCache {
-    /// Seconds since 1970 that the text says; `u64::MAX` at first.
+    /// The rendered second since 1970. `u64::MAX` before the first.
     second: Cell<u64>,
     line: Cell<DateLine>,
 }
@@ -30,10 +30,9 @@ impl DateCache {
         Self { second: Cell::new(u64::MAX), line: Cell::new(BLANK) }
     }
 
-    /// Makes it the date `now` as IMF-fixdate (RFC 9110 §5.6.7).
+    /// Sets the date to `now`, as an IMF-fixdate (RFC 9110 §5.6.7).
     ///
-    /// A clock that is wrong beyond what the format can express, before 1970 or after 9999,
-    /// gives the nearest date that it can.
+    /// The format has the years 1970 to 9999. A clock outside this range gives the nearest date in it.
     pub(crate) fn set(&self, now: SystemTime) {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second.replace(second) != second {
@@ -41,14 +40,13 @@ impl DateCache {
         }
     }
 
-    /// The date that was set last.
+    /// Returns the header for the last date that was set.
     #[inline]
     pub(crate) fn line(&self) -> &Cell<DateLine> {
         &self.line
     }
 }
 
-#[cold]
 fn render(second: u64) -> DateLine {
     let mut line = BLANK;
     let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));

@@ -11,7 +11,7 @@ use super::date::DateLine;
 use super::etag::ETag;
 use super::field::is_reason_phrase;
 use super::head::Version;
-use super::header_list::{HeaderList, Role};
+use super::header_list::{HeaderList, HeaderRole};
 use super::send_buffer::{Room, SendBuffer};
 
 mod fast;
@@ -118,7 +118,7 @@ impl ConnectionHeader {
 /// `Connection`.
 pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
     let headers = head.headers;
-    let server = head.server && !headers.has(Role::Server);
+    let server = head.server && !headers.has(HeaderRole::Server);
     if head.status == StatusCode::OK && head.reason.is_none() && server {
         out.put_together(STATUS_AND_SERVER.len(), |room| room.put(STATUS_AND_SERVER));
     } else {
@@ -127,7 +127,7 @@ pub(crate) fn encode_head(out: &mut SendBuffer, head: &ResponseHead<'_>) {
             out.extend(&STATUS_AND_SERVER[STATUS_200.len()..]);
         }
     }
-    if head.framing.has_body() && !headers.has(Role::ContentType) {
+    if head.framing.has_body() && !headers.has(HeaderRole::ContentType) {
         content_type(out, HTML);
     }
     if headers.has_governed() {
@@ -162,7 +162,7 @@ const TAIL: usize = size_of::<DateLine>()
 
 /// Writes everything after the handler's headers.
 fn tail(room: &mut Room<'_>, head: &ResponseHead<'_>) {
-    if !head.headers.has(Role::Date) {
+    if !head.headers.has(HeaderRole::Date) {
         room.put(&head.date.get());
     }
     if let Some(etag) = head.etag {
@@ -227,7 +227,7 @@ fn status_line(out: &mut SendBuffer, status: StatusCode, reason: Option<&str>) {
 
 /// Appends `headers`, except those that only the encoder may set.
 fn fields(out: &mut SendBuffer, headers: &[(HeaderName, HeaderValue)]) {
-    for (name, value) in headers.iter().filter(|(name, _)| !Role::of(name).is_governed()) {
+    for (name, value) in headers.iter().filter(|(name, _)| !HeaderRole::of(name).is_governed()) {
         field(out, name, value);
     }
 }

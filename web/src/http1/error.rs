@@ -1,26 +1,25 @@
-//! What is refused, and the status it is refused with.
+//! Why a request is refused, and with which status.
 
 use std::fmt;
 
 use http::StatusCode;
 
-/// Why bytes are not the head of a request that can be served. After any of these nothing
-/// more can be read from the connection.
+/// The reason why a head is refused. Nothing more can be read from the connection after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
     /// The first byte cannot begin a method: TLS on a plain port, or another protocol.
     NotHttp,
-    /// More blank lines before the request than robustness asks for.
+    /// Too many blank lines before the request.
     BlankLines,
     /// A line that ends in LF alone, or a CR without LF.
     LineEnd,
     /// The request line is not method, space, target, space, version.
     RequestLine,
-    /// A target in none of the four forms, or in one that its method may not have.
+    /// A target with none of the four forms, or with one that is invalid for its method.
     Target,
     /// The target is longer than `max_target`.
     TargetTooLong,
-    /// Another major version than 1.
+    /// A major version other than 1.
     Version,
     /// A field name that is empty, is not a token, or is followed by a space; a folded line.
     FieldName,
@@ -36,9 +35,9 @@ pub(crate) enum HeadError {
     HostRepeated,
     /// `Host`, or the authority in the target, is not a host and an optional port.
     Host,
-    /// `Content-Length` is not a number of 64 bits, or several that differ.
+    /// A `Content-Length` that is not a number of 64 bits, or several different ones.
     ContentLength,
-    /// `Transfer-Encoding` is not a list of codings, or holds `chunked` twice.
+    /// A `Transfer-Encoding` that is not a list of codings, or has `chunked` twice.
     TransferEncoding,
     /// `Transfer-Encoding` under HTTP/1.0, which does not have it.
     TransferEncodingUnderHttp10,
@@ -49,7 +48,7 @@ pub(crate) enum HeadError {
 }
 
 impl HeadError {
-    /// The status to refuse the request with.
+    /// Returns the status of the response.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
@@ -116,8 +115,7 @@ impl From<httparse::Error> for HeadError {
     }
 }
 
-/// Why the bytes after a head are not the body it promised. After any of these nothing more
-/// can be read from the connection.
+/// The reason why a body is refused. Nothing more can be read from the connection after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
     /// A chunk size that is not 1 to 16 hexadecimal digits.
@@ -134,14 +132,14 @@ pub(crate) enum BodyError {
     Trailer,
     /// More trailers than the limit, in bytes or in number.
     TrailersTooLarge,
-    /// What is compressed is not what `Content-Encoding` says, or something follows it.
+    /// The bytes do not have the coding of `Content-Encoding`, or more bytes follow them.
     Coding,
-    /// What is compressed ends too early.
+    /// The compressed data is incomplete.
     CodingEnd,
 }
 
 impl BodyError {
-    /// The status to refuse the request with.
+    /// Returns the status of the response.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::TrailersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -167,8 +165,8 @@ impl fmt::Display for BodyError {
             Self::TooMuchFraming => "too much framing for the data in the chunks",
             Self::Trailer => "malformed trailer",
             Self::TrailersTooLarge => "too many trailers",
-            Self::Coding => "the body is not what its Content-Encoding says",
-            Self::CodingEnd => "the compressed body is not whole",
+            Self::Coding => "the body does not match its Content-Encoding",
+            Self::CodingEnd => "the compressed body is incomplete",
         })
     }
 }

@@ -10,20 +10,20 @@ use super::field::trim;
 
 /// A strong entity tag made from the bytes of a body.
 ///
-/// The hash is fast and not cryptographic: who can choose a body can make two with the same
-/// tag, and harms only the caches of those who ask him for both. That two versions of a resource
-/// have the same by chance is as likely as guessing 64 bits.
+/// The hash is fast and not cryptographic. An author who chooses two bodies can give both the same tag,
+/// which harms only the caches of clients that request both. Two versions of a resource have the same
+/// tag by chance with a probability of 2⁻⁶⁴.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ETag(u64);
 
 impl ETag {
-    /// The tag of a body in one piece.
+    /// Returns the tag of a body in one piece.
     #[inline]
     pub(crate) fn of(body: &[u8]) -> Self {
         Self(XxHash3_64::oneshot(body))
     }
 
-    /// The tag of a body in several pieces: the same as that of the pieces joined.
+    /// Returns the tag of a body in several pieces. It is the same as for the joined pieces.
     pub(crate) fn of_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = RawHasher::new(SecretBuffer::default());
         for piece in pieces {
@@ -32,7 +32,7 @@ impl ETag {
         Self(hasher.finish())
     }
 
-    /// The tag as it is sent: its digits in quotes.
+    /// Returns the tag as it is sent: its digits in quotes.
     pub(crate) fn text(self) -> [u8; 18] {
         let mut text = [b'"'; 18];
         if let Some(digits) = text[1..].first_chunk_mut() {
@@ -41,7 +41,6 @@ impl ETag {
         text
     }
 
-    #[inline(always)]
     pub(crate) fn put_digits(self, digits: &mut [u8; 16]) {
         for (place, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0.to_be_bytes()) {
             *place = HEX[usize::from(byte)];
@@ -55,7 +54,7 @@ impl fmt::Debug for ETag {
     }
 }
 
-/// The two digits of each byte.
+/// The two hexadecimal digits of each byte.
 static HEX: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut pairs = [[0; 2]; 256];
@@ -67,12 +66,11 @@ static HEX: [[u8; 2]; 256] = {
     pairs
 };
 
-/// Whether the values `fields` of a request's `If-None-Match` match a response with the tag `etag`,
-/// quotes included (RFC 9110 §13.1.2): the answer to GET and HEAD is 304 then.
+/// Whether the `If-None-Match` `fields` of a request match a response with the tag `etag`, including its
+/// quotes (RFC 9110 §13.1.2). The response to GET and HEAD is then a 304.
 ///
-/// `*` matches any response, also one without a tag. The comparison is weak: `W/` makes no
-/// difference. Text that is not a tag is passed over up to the next comma. Takes time linear in the
-/// length of the fields.
+/// `*` matches any response, even one without a tag. The comparison is weak: it ignores `W/`. Text that
+/// is not a tag is skipped up to the next comma. The time is linear in the length of the fields.
 pub(crate) fn if_none_match<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     etag: Option<&[u8]>,
@@ -82,7 +80,7 @@ pub(crate) fn if_none_match<'a>(
     fields.into_iter().any(matches)
 }
 
-/// Whether the list of tags `field` holds one whose opaque part is `opaque`.
+/// Whether the list of tags `field` has a tag with the opaque part `opaque`.
 fn has_tag(field: &[u8], opaque: &[u8]) -> bool {
     let mut rest = field;
     loop {

@@ -1,19 +1,18 @@
-//! What field names and values hold: letters in any case, space around, lists, tokens.
+//! Field values: white space, lists, tokens, numbers.
 
 use super::byte_class::is_field_byte;
 
-/// Whether `reason` may stand in a status line as its reason phrase.
+/// Whether `reason` is a valid reason phrase of a status line.
 pub(crate) fn is_reason_phrase(reason: &str) -> bool {
     reason.bytes().all(is_field_byte)
 }
 
-/// `value` without spaces and tabs at either end.
+/// Returns `value` without surrounding spaces and tabs.
 pub(crate) fn trim(value: &[u8]) -> &[u8] {
     trim_end(trim_start(value))
 }
 
-/// `value` without spaces and tabs before it. Line ends stay, unlike with the standard
-/// library's way.
+/// Returns `value` without leading spaces and tabs. Unlike the standard library, keeps line ends.
 #[inline]
 pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
@@ -22,7 +21,7 @@ pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// `value` without spaces and tabs after it.
+/// Returns `value` without trailing spaces and tabs.
 #[inline]
 pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = value {
@@ -31,20 +30,19 @@ pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The elements of a comma-separated list, without the space around them. Empty elements are
-/// among them.
+/// Returns the elements of a comma-separated list without surrounding spaces, including empty elements.
 ///
-/// Only for lists whose elements cannot hold a comma themselves.
+/// The elements must not contain commas.
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
-/// Whether a comma-separated list of tokens holds `token`, in any case of letters.
+/// Whether a comma-separated list of tokens has `token`, in any case.
 pub(crate) fn has_token(list: &[u8], token: &str) -> bool {
     elements(list).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// The number that `digits` are, or `None` for no digits, other bytes, or more than 64 bits.
+/// Parses a decimal number. Returns `None` for no digits, other bytes, or more than 64 bits.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

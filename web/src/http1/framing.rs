@@ -1,7 +1,7 @@
-//! How long the body of a request is: `Content-Length` and `Transfer-Encoding`.
+//! The length of a request's body, from `Content-Length` and `Transfer-Encoding`.
 //!
-//! What the two say together decides where the next request begins, so everything that two
-//! readers could take two ways is refused.
+//! The two together decide where the next request begins. So everything that two parsers could
+//! understand in two ways is refused.
 
 use super::byte_class::is_token_byte;
 use super::error::HeadError;
@@ -11,46 +11,46 @@ use super::head::Version;
 /// How the body of a request is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is no body: the next request follows the head.
+    /// No body: the next request follows the head.
     #[default]
     None,
-    /// So many bytes follow.
+    /// A body of so many bytes.
     Length(u64),
-    /// Chunks follow.
+    /// A chunked body.
     Chunked,
 }
 
 impl Framing {
-    /// Whether there is nothing of a body to be read.
+    /// Whether there are no bytes of a body to read.
     pub(crate) fn is_empty(self) -> bool {
         matches!(self, Self::None | Self::Length(0))
     }
 }
 
-/// What the fields seen so far say about the framing.
+/// The framing according to the fields so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FramingFields {
     length: Option<u64>,
-    coding: Option<Coding>,
+    coding: Option<TransferCoding>,
 }
 
-/// What all `Transfer-Encoding` fields together ask for.
+/// The coding of all `Transfer-Encoding` fields together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
+enum TransferCoding {
     Chunked,
     Unknown,
 }
 
 impl FramingFields {
-    /// Takes in the value of one `Content-Length` field.
+    /// Adds the value of a `Content-Length` field.
     ///
-    /// Lists of equal numbers and repeated fields with equal numbers count as one, as RFC
-    /// 9110 §8.6 allows; proxies merge lines so.
+    /// A list of equal numbers, or several fields with equal numbers, count as one. RFC 9110 §8.6 allows
+    /// this, and proxies merge lines in this way.
     ///
     /// # Errors
     ///
-    /// [`HeadError::ContentLength`] for anything that is not digits, does not fit 64 bits, or
-    /// differs from a length seen before.
+    /// Returns [`HeadError::ContentLength`] for anything but digits, for a number above 64 bits, and for
+    /// a number that differs from an earlier one.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
         for element in elements(value) {
             let length = decimal(element).ok_or(HeadError::ContentLength)?;
@@ -61,11 +61,11 @@ impl FramingFields {
         Ok(())
     }
 
-    /// Takes in the value of one `Transfer-Encoding` field.
+    /// Adds the value of a `Transfer-Encoding` field.
     ///
     /// # Errors
     ///
-    /// [`HeadError::TransferEncoding`] for what is not a list of codings, for `chunked` with
+    /// Returns [`HeadError::TransferEncoding`] for a malformed list of codings, for `chunked` with
     /// parameters, and for a second `chunked`.
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
         for element in elements(value) {
@@ -78,23 +78,23 @@ impl FramingFields {
                 [b';', ..] => name.is_empty() || chunked,
                 _ => true,
             };
-            if malformed || chunked && self.coding == Some(Coding::Chunked) {
+            if malformed || chunked && self.coding == Some(TransferCoding::Chunked) {
                 return Err(HeadError::TransferEncoding);
             }
             self.coding = match self.coding {
-                None if chunked => Some(Coding::Chunked),
-                _ => Some(Coding::Unknown),
+                None if chunked => Some(TransferCoding::Chunked),
+                _ => Some(TransferCoding::Unknown),
             };
         }
         Ok(())
     }
 
-    /// What the fields say together.
+    /// Returns the framing according to all fields.
     ///
     /// # Errors
     ///
-    /// For `Transfer-Encoding` beside `Content-Length`, under HTTP/1.0, or with a coding
-    /// other than `chunked`.
+    /// Returns an error for `Transfer-Encoding` together with `Content-Length`, under HTTP/1.0, or with a
+    /// coding other than `chunked`.
     #[inline]
     pub(crate) fn decide(self, version: Version) -> Result<Framing, HeadError> {
         match (self.coding, self.length) {
@@ -104,8 +104,8 @@ impl FramingFields {
             (Some(_), None) if version == Version::Http10 => {
                 Err(HeadError::TransferEncodingUnderHttp10)
             }
-            (Some(Coding::Chunked), None) => Ok(Framing::Chunked),
-            (Some(Coding::Unknown), None) => Err(HeadError::TransferCodingUnknown),
+            (Some(TransferCoding::Chunked), None) => Ok(Framing::Chunked),
+            (Some(TransferCoding::Unknown), None) => Err(HeadError::TransferCodingUnknown),
         }
     }
 }

@@ -30,28 +30,27 @@ const SHORTEST_FIELD_LINE: usize = 4;
 
 /// A parsed request head: ranges into its bytes, and what they mean for the connection.
 ///
-/// Made once per connection (or taken from a pool) and reused from request to request.
+/// Reused from request to request.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     pub(crate) method: Method,
-    /// The target as it was sent.
+    /// The target as received.
     pub(crate) target: Range,
-    /// Begins with `/`, except that it is `*` for `OPTIONS *` and the authority for CONNECT,
-    /// which no resource here answers.
+    /// Begins with `/`. The exceptions are `*` for `OPTIONS *`, and the authority for CONNECT.
     pub(crate) path: Range,
-    /// What follows the first `?` of the target, which may be nothing.
+    /// Everything after the first `?` of the target. May be empty.
     pub(crate) query: Option<Range>,
-    /// The authority in the target, else the value of `Host`, which may be empty.
+    /// The authority in the target, or otherwise the value of `Host`, which may be empty.
     pub(crate) authority: Option<Range>,
     pub(crate) version: Version,
-    /// In the order in which they came.
+    /// In the order in which they were received.
     pub(crate) fields: Vec<Field>,
     pub(crate) framing: Framing,
     /// Whether the client wants the connection to stay open after the response.
     pub(crate) keep_alive: bool,
     pub(crate) expect: Expect,
-    /// Whether the client offers to go on with another protocol (`Connection: upgrade` and an
-    /// `Upgrade` field, not under HTTP/1.0).
+    /// Whether the client offers to switch to another protocol: `Connection: upgrade` and an `Upgrade`
+    /// field, not under HTTP/1.0.
     pub(crate) upgrade: bool,
     /// Whether there is an `If-None-Match` field.
     pub(crate) if_none_match: bool,
@@ -62,7 +61,7 @@ pub(crate) struct Head {
 pub(crate) enum Version {
     /// HTTP/1.0
     Http10,
-    /// HTTP/1.1, and any later 1.x: a minor version only adds what may be ignored.
+    /// HTTP/1.1, and any later 1.x. A server may ignore the additions of a minor version.
     #[default]
     Http11,
 }
@@ -70,28 +69,28 @@ pub(crate) enum Version {
 /// One field line of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
-    /// A token, in the case in which it was sent.
+    /// A token, in the case in which it was received.
     pub(crate) name: Range,
-    /// Without the spaces and tabs around it. No control bytes but tabs; any bytes from 0x80.
+    /// Without surrounding spaces and tabs. Has no control bytes but tabs, and any bytes from 0x80 on.
     pub(crate) value: Range,
 }
 
-/// What the client waits for before it sends the body. Always `None` under HTTP/1.0.
+/// The response that the client awaits before it sends the body. Always `None` under HTTP/1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Expect {
-    /// Nothing, or it waits although there is no body to send.
+    /// None, or the request has no body.
     #[default]
     None,
     /// `100 Continue`, or the final response.
     Continue,
-    /// Something that is not known here: 417.
+    /// An unknown expectation: 417.
     Unknown,
 }
 
-/// What a head may be at most. All in bytes, except `max_fields`.
+/// The limits of a head. All are in bytes, except `max_fields`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
-    /// The whole head, with the blank line that ends it (431).
+    /// The whole head, including the blank line at its end (431).
     pub(crate) max_head_size: usize,
     /// The number of fields (431).
     pub(crate) max_fields: usize,
@@ -100,9 +99,8 @@ pub(crate) struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// So much of `bytes` as is looked at: what is beyond the limit is not, so that a head that is
-    /// too large is told as that however its bytes arrive. Positions have 32 bits.
-    #[inline(always)]
+    /// Returns the front of `bytes`, up to the limit. The parser sees no bytes beyond the limit, so a head
+    /// that is too large gets the same error however its bytes arrive. A position has 32 bits.
     fn visible<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[..bytes.len().min(self.max_head_size).min(u32::MAX as usize)]
     }
@@ -113,27 +111,27 @@ impl Head {
         Self::default()
     }
 
-    /// Forgets the request, keeping the memory for the next one.
+    /// Forgets the request, and keeps the memory for the next one.
     pub(crate) fn clear(&mut self) {
         let mut fields = mem::take(&mut self.fields);
         fields.clear();
         *self = Self { fields, ..Self::default() };
     }
 
-    /// Reads the head at the front of `bytes`, which are all bytes that have arrived since the last
-    /// request. Returns its place in them, or `None` if it is not complete.
+    /// Reads the head at the front of `bytes`, which are all bytes received since the last request.
+    /// Returns its range in them, or `None` if it is incomplete.
     ///
-    /// The ranges in the head are relative to its beginning. `partial` keeps what is known of an
-    /// incomplete head from call to call: from call to call, `bytes` may only grow.
+    /// The ranges in the head are relative to its beginning. `partial` keeps the state of an incomplete
+    /// head from call to call. Until the head is complete, `bytes` may only grow.
     ///
-    /// Nearly every head arrives whole and is parsed at once. Otherwise the head is parsed again only
-    /// when its request line is complete, and when all of it is. Meanwhile each new byte is checked
-    /// once, so that a client cannot make the server parse a long head for each byte of it.
+    /// Nearly every head arrives whole and is parsed at once. Otherwise it is parsed again only when its
+    /// request line is complete, and when all of it is. In between, each new byte is checked once. So a
+    /// client cannot make the server parse a long head for each of its bytes.
     ///
     /// # Errors
     ///
-    /// When the head is malformed, ambiguous, over a limit, or of an unknown version. What `self`
-    /// holds then means nothing.
+    /// Returns an error if the head is malformed, ambiguous, over a limit, or of an unknown version. The
+    /// content of `self` is then meaningless.
     pub(crate) fn read(
         &mut self,
         partial: &mut PartialHead,
@@ -158,7 +156,7 @@ impl Head {
         }
     }
 
-    /// Parses the head that begins `bytes`. Returns its length, or `None` if it is not complete.
+    /// Parses the head at the front of `bytes`. Returns its length, or `None` if it is incomplete.
     fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         let mut headers = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
         let room = limits.max_fields.min(FIELDS_ON_STACK);
@@ -173,7 +171,7 @@ impl Head {
             ) => return self.parse_in_two_steps(bytes, limits),
             Err(error) => return Err(error.into()),
         };
-        // The line is interpreted before the fields have arrived, so that no client waits in vain.
+        // An invalid request line is refused before the fields have arrived.
         let (Some(method), Some(target), Some(minor)) =
             (request.method, request.path, request.version)
         else {
@@ -187,9 +185,8 @@ impl Head {
     }
 
     /// Parses heads that `httparse` refuses and this server accepts: of HTTP/1.2 to 1.9, with a
-    /// target that is not UTF-8, or with more fields than fit on the stack. Says what is wrong with
-    /// all other request lines.
-    #[cold]
+    /// target that is not UTF-8, or with more fields than fit on the stack. Finds the error in all other
+    /// request lines.
     fn parse_in_two_steps(
         &mut self,
         bytes: &[u8],
@@ -207,15 +204,15 @@ impl Head {
         Ok(Some(length))
     }
 
-    /// Whether it is certain where the request ends. Under HTTP/1.0 a body needs a length, and a
-    /// client that leaves it out would have its body read as the next request.
+    /// Whether the end of the request is certain. Under HTTP/1.0 a client may forget the length of a body,
+    /// and the server would read the body as the next request.
     pub(crate) fn has_end(&self) -> bool {
         self.version == Version::Http11
             || self.framing != Framing::None
             || matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// The values of all fields called `name`, in order.
+    /// Returns the values of all fields called `name`, in order.
     pub(crate) fn fields<'b>(&self, bytes: &'b [u8], name: &str) -> impl Iterator<Item = &'b [u8]> {
         let matches = |field: &&Field| {
             field.name.len() == name.len()
@@ -234,14 +231,14 @@ struct RequestLine<'b> {
 }
 
 impl<'b> RequestLine<'b> {
-    /// Parses the request line that begins `bytes`. Returns `None` if it is not complete and so far
-    /// correct.
+    /// Parses the request line at the front of `bytes`. Returns `None` if it is incomplete and correct so
+    /// far.
     fn parse(bytes: &'b [u8]) -> Result<Option<Self>, HeadError> {
         let is_end = |byte: u8| !is_token_byte(byte);
         let Some([method, rest]) = split_at_space(bytes, is_end)? else { return Ok(None) };
         let is_end = |byte: u8| byte == b' ' || byte.is_ascii_control();
         let Some([target, rest]) = split_at_space(rest, is_end)? else { return Ok(None) };
-        // Half a version is not wrong: the answer must not depend on how the bytes arrive.
+        // Half a version is not an error, because the result must not depend on how the bytes arrive.
         let Some(end) = memchr(b'\n', rest) else { return Ok(None) };
         let version = match &rest[..=end] {
             b"HTTP/1.0\r\n" => Version::Http10,

@@ -18,7 +18,7 @@ pub(crate) struct HeaderList {
 /// The meaning of a header to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Role {
+pub(crate) enum HeaderRole {
     Plain = 0,
     ContentType = 1,
     Date = 2,
@@ -29,7 +29,7 @@ pub(crate) enum Role {
     TransferEncoding = 64,
 }
 
-impl Role {
+impl HeaderRole {
     pub(crate) fn of(name: &HeaderName) -> Self {
         match *name {
             header::CONTENT_TYPE => Self::ContentType,
@@ -55,25 +55,26 @@ impl HeaderList {
     }
 
     /// Whether there is a header of `role`.
-    pub(crate) fn has(&self, role: Role) -> bool {
+    pub(crate) fn has(&self, role: HeaderRole) -> bool {
         self.roles & role as u8 != 0
     }
 
     /// Whether no header means something to the server, except for a `Content-Type`.
     pub(crate) fn are_plain(&self) -> bool {
-        self.roles & !(Role::ContentType as u8) == 0
+        self.roles & !(HeaderRole::ContentType as u8) == 0
     }
 
     /// Returns the first header called `name`, whose role is `role`. Usually one look at the roles
     /// shows that there is none.
-    pub(crate) fn special(&self, role: Role, name: &HeaderName) -> Option<&HeaderValue> {
+    pub(crate) fn special(&self, role: HeaderRole, name: &HeaderName) -> Option<&HeaderValue> {
         if self.has(role) { self.first(name) } else { None }
     }
 
     /// Whether there is a header that only the server may set.
     pub(crate) fn has_governed(&self) -> bool {
-        const GOVERNED: u8 =
-            Role::ContentLength as u8 | Role::Connection as u8 | Role::TransferEncoding as u8;
+        const GOVERNED: u8 = HeaderRole::ContentLength as u8
+            | HeaderRole::Connection as u8
+            | HeaderRole::TransferEncoding as u8;
         self.roles & GOVERNED != 0
     }
 
@@ -88,15 +89,15 @@ impl HeaderList {
     }
 
     pub(crate) fn add(&mut self, name: HeaderName, value: HeaderValue) {
-        self.roles |= Role::of(&name) as u8;
+        self.roles |= HeaderRole::of(&name) as u8;
         self.lines.push((name, value));
     }
 
     /// Replaces the first header of this name, and removes the others.
     #[inline]
     pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        let role = Role::of(&name);
-        if self.lines.is_empty() || role != Role::Plain && !self.has(role) {
+        let role = HeaderRole::of(&name);
+        if self.lines.is_empty() || role != HeaderRole::Plain && !self.has(role) {
             self.roles |= role as u8;
             self.lines.push((name, value));
         } else {
@@ -104,7 +105,6 @@ impl HeaderList {
         }
     }
 
-    #[inline(never)]
     fn set_again(&mut self, name: HeaderName, value: HeaderValue) {
         match self.lines.iter().position(|(other, _)| *other == name) {
             Some(first) => self.replace(first, &name, value),
@@ -124,7 +124,8 @@ impl HeaderList {
     /// Removes all headers called `name`, which may be in any case.
     pub(crate) fn remove(&mut self, name: &str) {
         self.lines.retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
-        self.roles = self.lines.iter().fold(0, |roles, (name, _)| roles | Role::of(name) as u8);
+        self.roles =
+            self.lines.iter().fold(0, |roles, (name, _)| roles | HeaderRole::of(name) as u8);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -138,7 +139,7 @@ impl HeaderList {
 
     /// Whether the handler has asked for `Connection: close`.
     pub(crate) fn asks_to_close(&self) -> bool {
-        self.has(Role::Connection)
+        self.has(HeaderRole::Connection)
             && self
                 .lines
                 .iter()

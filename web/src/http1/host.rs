@@ -1,4 +1,4 @@
-//! What may stand in `Host` and in the authority of a target.
+//! The syntax of `Host` and of the authority in a target.
 
 use std::net::Ipv6Addr;
 
@@ -6,24 +6,23 @@ use memchr::memchr;
 
 use super::byte_class::is_reg_name_byte;
 
-/// Whether `value` is a host and an optional port: `uri-host [ ":" port ]`, with a host that
-/// is not empty.
+/// Whether `value` is a host and an optional port: `uri-host [ ":" port ]`. The host must not be empty.
 ///
-/// Narrower than the grammar where what it allows has no meaning here: no comma in a name, no
-/// future kind of IP literal, no port above 65,535. User information (`user@host`) is not
-/// part of a host and refused.
+/// This is stricter than the grammar where the grammar has no use here: a name has no comma, an IP
+/// literal has no future version, and a port is at most 65,535. User information (`user@host`) is not
+/// part of a host, and is refused.
 pub(crate) fn is_authority(value: &[u8]) -> bool {
     after_host(value).is_some_and(is_port_part)
 }
 
-/// Whether `value` is a host *with* a port, as CONNECT has it.
+/// Whether `value` is a host *with* a port, the form for CONNECT.
 pub(crate) fn is_authority_with_port(value: &[u8]) -> bool {
-    // In an address in brackets, what follows the last colon is no number.
+    // In an address in brackets, no number follows the last colon.
     let port = value.iter().rposition(|&byte| byte == b':').map(|colon| &value[colon + 1..]);
     port.is_some_and(|port| !port.is_empty() && is_port(port)) && is_authority(value)
 }
 
-/// Returns the bytes after the host that begins `value`: a name, or an IPv6 address in brackets.
+/// Returns the bytes after the host at the front of `value`: a name, or an IPv6 address in brackets.
 fn after_host(value: &[u8]) -> Option<&[u8]> {
     if let [b'[', literal @ ..] = value {
         let end = memchr(b']', literal)?;
@@ -44,7 +43,7 @@ fn after_host(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether `rest`, what follows a host, is nothing, or a colon and a port.
+/// Whether `rest`, the bytes after a host, is empty, or a colon and a port.
 fn is_port_part(rest: &[u8]) -> bool {
     match rest {
         [] => true,
@@ -53,7 +52,7 @@ fn is_port_part(rest: &[u8]) -> bool {
     }
 }
 
-/// Whether `digits` are a port. They may be none (RFC 3986 §3.2.3).
+/// Whether `digits` are a port. They may be empty (RFC 3986 §3.2.3).
 fn is_port(digits: &[u8]) -> bool {
     let in_range = digits.len() < 5 || digits.len() == 5 && digits <= b"65535".as_slice();
     in_range && digits.iter().all(u8::is_ascii_digit)

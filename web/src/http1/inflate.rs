@@ -1,4 +1,4 @@
-//! Compressed body → body.
+//! Decompresses a request body.
 
 use std::fmt;
 
@@ -7,31 +7,31 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::error::BodyError;
 use super::field::elements;
 
-/// The codings that are understood, as a response says it (RFC 9110 §12.5.3).
+/// The supported codings, in the form of an `Accept-Encoding` header (RFC 9110 §12.5.3).
 pub(crate) const ACCEPTED: &str = "gzip, deflate";
 
-/// The window of a gzip stream, as a power of two: the largest there is.
+/// The window of a gzip stream, as a power of two: the maximum.
 const WINDOW_BITS: u8 = 15;
 
-/// A content coding that can be taken off a body (RFC 9110 §8.4.1).
+/// A content coding that can be decoded (RFC 9110 §8.4.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Coding {
+pub(crate) enum ContentCoding {
     /// RFC 1952.
     Gzip,
-    /// RFC 1950: despite its name not the bare data of RFC 1951.
+    /// RFC 1950. Despite the name, not the bare data of RFC 1951.
     Deflate,
 }
 
-/// A coding that is not known here, or one on top of another.
+/// An unknown coding, or one on top of another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct UnknownCoding;
 
-impl Coding {
-    /// Adds what a `Content-Encoding` field says to what those before it have said.
+impl ContentCoding {
+    /// Adds the value of a `Content-Encoding` field to the coding of the fields before it.
     ///
     /// # Errors
     ///
-    /// If it is nothing that can be taken off.
+    /// Returns an error if the result cannot be decoded.
     pub(crate) fn take_in(
         known: Option<Self>,
         value: &[u8],
@@ -43,7 +43,7 @@ impl Coding {
         })
     }
 
-    /// `None` for no coding at all.
+    /// Returns `None` for no coding.
     fn named(name: &[u8]) -> Result<Option<Self>, UnknownCoding> {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         match () {
@@ -55,50 +55,50 @@ impl Coding {
     }
 }
 
-/// Takes a coding off a body, piece by piece.
-pub(crate) struct Inflater {
-    coding: Coding,
+/// Decompresses a body, piece by piece.
+pub(crate) struct BodyInflater {
+    coding: ContentCoding,
     state: Decompress,
-    place: Place,
+    stream: StreamState,
 }
 
-/// Where in the compressed bytes it stands.
+/// The position in the compressed bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
+enum StreamState {
     Start,
     Within,
-    /// Behind a stream that has ended, where another may follow if it is gzip.
+    /// After the end of a stream. Another gzip stream may follow.
     Behind,
 }
 
-/// How far one step has come.
+/// The progress of one step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Inflated {
-    /// Bytes of the input that are done with.
+pub(crate) struct InflateStep {
+    /// Consumed bytes of the input.
     pub(crate) used: usize,
-    /// Bytes of the output that are filled.
+    /// Filled bytes of the output.
     pub(crate) filled: usize,
 }
 
-impl Inflater {
-    pub(crate) fn new(coding: Coding) -> Self {
-        Self { coding, state: state(coding), place: Place::Start }
+impl BodyInflater {
+    pub(crate) fn new(coding: ContentCoding) -> Self {
+        Self { coding, state: state(coding), stream: StreamState::Start }
     }
 
-    /// Inflates the front of `input`, what follows everything used so far, into `output`, which
-    /// must not be empty. If that is filled, there may be more to come without more input.
+    /// Decompresses the front of `input`, which begins after everything consumed so far, into `output`,
+    /// which must not be empty. If it fills `output`, more output may be available without more input.
     ///
     /// # Errors
     ///
-    /// If it is not of the coding. The inflater is of no use after that.
+    /// Returns an error if the bytes do not have the coding. Do not use the inflater after that.
     pub(crate) fn inflate(
         &mut self,
         input: &[u8],
         output: &mut [u8],
-    ) -> Result<Inflated, BodyError> {
-        if self.place != Place::Within {
+    ) -> Result<InflateStep, BodyError> {
+        if self.stream != StreamState::Within {
             if input.is_empty() {
-                return Ok(Inflated { used: 0, filled: 0 });
+                return Ok(InflateStep { used: 0, filled: 0 });
             }
             self.begin_stream()?;
         }
@@ -106,52 +106,52 @@ impl Inflater {
         let status = self.state.decompress(input, output, FlushDecompress::None);
         let status = status.map_err(|_| BodyError::Coding)?;
         if status == Status::StreamEnd {
-            self.place = Place::Behind;
+            self.stream = StreamState::Behind;
         }
-        // Neither is more than the slice is long.
+        // Neither exceeds the length of its slice.
         let used = (self.state.total_in() - used) as usize;
         let filled = (self.state.total_out() - filled) as usize;
         if used == 0 && filled == 0 && !input.is_empty() {
             return Err(BodyError::Coding);
         }
-        Ok(Inflated { used, filled })
+        Ok(InflateStep { used, filled })
     }
 
     fn begin_stream(&mut self) -> Result<(), BodyError> {
-        if self.place == Place::Behind {
-            if self.coding != Coding::Gzip {
+        if self.stream == StreamState::Behind {
+            if self.coding != ContentCoding::Gzip {
                 return Err(BodyError::Coding);
             }
             self.state = state(self.coding);
         }
-        self.place = Place::Within;
+        self.stream = StreamState::Within;
         Ok(())
     }
 
-    /// Says whether the body may end here. Nothing at all is an empty body in every coding.
+    /// Checks that the body may end here. No bytes at all are an empty body in every coding.
     ///
     /// # Errors
     ///
-    /// If there must be more of it.
+    /// Returns an error if the compressed stream is incomplete.
     pub(crate) fn end(&self) -> Result<(), BodyError> {
-        match self.place {
-            Place::Start | Place::Behind => Ok(()),
-            Place::Within => Err(BodyError::CodingEnd),
+        match self.stream {
+            StreamState::Start | StreamState::Behind => Ok(()),
+            StreamState::Within => Err(BodyError::CodingEnd),
         }
     }
 }
 
-fn state(coding: Coding) -> Decompress {
+fn state(coding: ContentCoding) -> Decompress {
     match coding {
-        Coding::Gzip => Decompress::new_gzip(WINDOW_BITS),
-        Coding::Deflate => Decompress::new(true),
+        ContentCoding::Gzip => Decompress::new_gzip(WINDOW_BITS),
+        ContentCoding::Deflate => Decompress::new(true),
     }
 }
 
-impl fmt::Debug for Inflater {
+impl fmt::Debug for BodyInflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { coding, place, .. } = self;
-        f.debug_struct("Inflater").field("coding", coding).field("place", place).finish()
+        let Self { coding, stream, .. } = self;
+        f.debug_struct("BodyInflater").field("coding", coding).field("stream", stream).finish()
     }
 }
 

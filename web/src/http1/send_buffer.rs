@@ -1,11 +1,13 @@
+//! [`SendBuffer`]: bytes to send.
+
 use std::{io, mem};
 
 use bytes::Bytes;
 
-/// Bytes that are about to leave, one piece behind the other.
+/// Bytes to send, in one piece.
 ///
-/// Its room holds zeros already, unlike that of a `Vec`: a piece whose length the compiler knows
-/// is written with a few stores, and what is put together from several is put together in place.
+/// Unlike the spare capacity of a `Vec`, the free room is initialised. So a piece whose length the
+/// compiler knows is written with a few stores, and several pieces are put together in place.
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer {
     room: Vec<u8>,
@@ -13,7 +15,7 @@ pub(crate) struct SendBuffer {
 }
 
 impl SendBuffer {
-    /// The room that is made at once: enough for an ordinary response.
+    /// The first allocation, in bytes: enough for an ordinary response.
     const FIRST_ROOM: usize = 512;
 
     #[inline]
@@ -21,7 +23,7 @@ impl SendBuffer {
         self.len
     }
 
-    /// How many bytes it holds memory for.
+    /// Returns how many bytes fit into the allocated memory.
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.room.len()
@@ -37,12 +39,12 @@ impl SendBuffer {
         self.len = 0;
     }
 
-    /// Takes back what is behind the first `len` bytes.
+    /// Removes everything after the first `len` bytes.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 
-    /// Gives back the memory, of a buffer that is empty.
+    /// Frees the memory. The buffer must be empty.
     pub(crate) fn release(&mut self) {
         *self = Self::default();
     }
@@ -53,23 +55,16 @@ impl SendBuffer {
         self.put_together(bytes.len(), |room| room.extend(bytes));
     }
 
-    /// As [`extend`](Self::extend), for who appends many short pieces: those are not left to the C
-    /// library.
-    #[inline(always)]
+    /// Like [`extend`](Self::extend), but faster for short pieces, because it does not call the C library.
     pub(crate) fn extend_short(&mut self, bytes: &[u8]) {
         match self.room.get_mut(self.len..).and_then(|room| room.get_mut(..bytes.len())) {
             Some(place) if bytes.len() <= 16 => copy_short(place, bytes),
-            _ => return self.extend_long(bytes),
+            _ => return self.extend(bytes),
         }
         self.len += bytes.len();
     }
 
-    #[inline(never)]
-    fn extend_long(&mut self, bytes: &[u8]) {
-        self.extend(bytes);
-    }
-
-    /// Appends what `write` puts together, of which there are at most `most` bytes.
+    /// Appends the bytes that `write` puts together. There must be at most `most`.
     #[inline(always)]
     pub(crate) fn put_together(&mut self, most: usize, write: impl FnOnce(&mut Room<'_>)) {
         if self.room.len() - self.len < most {
@@ -80,7 +75,7 @@ impl SendBuffer {
         let mut room = Room(room);
         write(&mut room);
         let len = all - room.0.len();
-        debug_assert!(len - self.len <= most, "more is written than was asked for");
+        debug_assert!(len - self.len <= most, "more bytes were written than announced");
         self.len = len;
     }
 
@@ -116,8 +111,7 @@ impl From<SendBuffer> for Bytes {
     }
 }
 
-/// Copies 16 bytes at most into a `place` of the same length.
-#[inline(always)]
+/// Copies at most 16 bytes into a `place` of the same length.
 fn copy_short(place: &mut [u8], bytes: &[u8]) {
     match bytes.len() {
         8.. => copy_ends::<8>(place, bytes),
@@ -128,7 +122,6 @@ fn copy_short(place: &mut [u8], bytes: &[u8]) {
 }
 
 /// Copies the first and the last `N` bytes, which may overlap.
-#[inline(always)]
 fn copy_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
     if let (Some(place), Some(first)) = (place.first_chunk_mut::<N>(), bytes.first_chunk()) {
         *place = *first;
@@ -138,18 +131,19 @@ fn copy_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// What is left of the room that was asked for. What does not fit is not written, and a mistake
-/// of who asked: the room stays as it is then, for what lies in it is of an earlier response.
+/// The remaining room of [`SendBuffer::put_together`]. A piece that does not fit is a mistake of the
+/// caller and is not written. Then the room stays as it is, because it may hold bytes of an earlier
+/// response.
 pub(crate) struct Room<'a>(&'a mut [u8]);
 
 impl Room<'_> {
-    /// The most digits that 64 bits need.
+    /// The maximum number of decimal digits of 64 bits.
     pub(crate) const DECIMAL: usize = 20;
 
     #[inline]
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         if bytes.len() > self.0.len() {
-            return debug_assert!(false, "more is written than there is room for");
+            return debug_assert!(false, "more bytes were written than announced");
         }
         let (place, rest) = mem::take(&mut self.0).split_at_mut(bytes.len());
         place.copy_from_slice(bytes);
@@ -162,11 +156,11 @@ impl Room<'_> {
         self.put_with(|place| *place = *bytes);
     }
 
-    /// Has `write` fill the next `N` bytes.
+    /// Lets `write` fill the next `N` bytes.
     #[inline(always)]
     pub(crate) fn put_with<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) {
         if N > self.0.len() {
-            return debug_assert!(false, "more is written than there is room for");
+            return debug_assert!(false, "more bytes were written than announced");
         }
         let Some((place, rest)) = mem::take(&mut self.0).split_first_chunk_mut() else { return };
         write(place);
@@ -224,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn short_pieces_are_copied_as_others() {
+    fn short_pieces_are_appended_like_others() {
         let all: Vec<u8> = (0..40).collect();
         for length in 0..all.len() {
             let mut buffer = SendBuffer::default();
@@ -237,9 +231,9 @@ mod tests {
 
     #[cfg(not(debug_assertions))]
     #[test]
-    fn what_does_not_fit_brings_nothing_to_light_that_was_there_before() {
+    fn a_piece_that_does_not_fit_does_not_reveal_old_bytes() {
         let mut buffer = SendBuffer::default();
-        buffer.extend(b"of somebody else");
+        buffer.extend(b"of another client");
         buffer.clear();
         buffer.put_together(4, |room| {
             room.put(&[b'x'; SendBuffer::FIRST_ROOM + 1]);
@@ -252,8 +246,8 @@ mod tests {
 
     #[cfg(debug_assertions)]
     #[test]
-    #[should_panic(expected = "more is written than was asked for")]
-    fn to_write_more_than_was_asked_for_is_a_mistake_even_where_there_is_room() {
+    #[should_panic(expected = "more bytes were written than announced")]
+    fn writing_more_than_announced_is_a_mistake_even_if_there_is_room() {
         let mut buffer = SendBuffer::default();
         buffer.extend(b"with room for more");
         buffer.put_together(1, |room| room.put(b"<>"));

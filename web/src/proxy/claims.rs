@@ -1,3 +1,5 @@
+//! [`Claims`]: the information about the client in the headers of a request.
+
 use std::net::SocketAddr;
 
 use crate::http::HeaderName;
@@ -5,32 +7,31 @@ use crate::http1::field::trim;
 use crate::proxy::trust::TrustedProxies;
 use crate::proxy::{Protocol, forwarded, node, x_headers};
 
-/// How many proxies a request may have passed through: so many entries of a list are looked at,
-/// from its end.
-pub(super) const MOST_PROXIES: usize = 64;
+/// The maximum number of entries of a list that are read, from its end: one for each proxy.
+pub(super) const MAX_PROXIES: usize = 64;
 
-/// A header: its name, in any case, and its value.
+/// The name of a header, in any case, and its value.
 pub(crate) type Field<'a> = (&'a [u8], &'a [u8]);
 
-/// What headers say of the client.
+/// The information about a client in the headers of its request.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Claims<'a> {
-    /// The port is 0 where none is told.
+    /// The port is 0 if the headers have none.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) protocol: Option<Protocol>,
     /// A valid host, with or without a port.
     pub(crate) host: Option<&'a [u8]>,
 }
 
-/// Which header says who the client is.
+/// The header with the address of the client.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum ClientHeader {
-    /// `X-Real-Ip`, else `X-Forwarded-For`; or `Forwarded` in a request without any `X-` header.
+    /// `X-Real-Ip`, or otherwise `X-Forwarded-For`. `Forwarded` if the request has no `X-` header.
     #[default]
-    Usual,
-    /// `Forwarded`, and no `X-` header counts at all.
+    Default,
+    /// `Forwarded`. All `X-` headers are ignored.
     Forwarded,
-    /// This one, which is a list like `X-Forwarded-For`; and `Forwarded` does not count at all.
+    /// A list like `X-Forwarded-For` with this name. `Forwarded` is ignored.
     Named(HeaderName),
 }
 
@@ -40,7 +41,7 @@ impl ClientHeader {
     }
 }
 
-/// Reads what the headers of a request say, which was sent by one of the `trusted` proxies.
+/// Reads the headers of a request. Call it only for a request from one of the `trusted` proxies.
 pub(crate) fn read<'a>(
     fields: impl DoubleEndedIterator<Item = Field<'a>> + Clone,
     header: &ClientHeader,
@@ -52,14 +53,14 @@ pub(crate) fn read<'a>(
             address: last_untrusted(values(fields.clone(), name.as_str()), trusted),
             ..x_headers::read(&fields, trusted)
         },
-        ClientHeader::Usual if x_headers::are_in(fields.clone()) => {
+        ClientHeader::Default if x_headers::are_in(fields.clone()) => {
             x_headers::read(&fields, trusted)
         }
-        ClientHeader::Usual => forwarded::read(fields, trusted),
+        ClientHeader::Default => forwarded::read(fields, trusted),
     }
 }
 
-/// The values of the headers called `name`, the last one first.
+/// Returns the values of the headers called `name`, the last one first.
 pub(super) fn values<'a>(
     fields: impl DoubleEndedIterator<Item = Field<'a>>,
     name: &str,
@@ -68,17 +69,17 @@ pub(super) fn values<'a>(
     fields.rev().filter(matches).map(|(_, value)| value)
 }
 
-/// The last address of a list that is not one of the `trusted`, or the first of all; none if
-/// there stands something else in its place.
+/// Returns the last address of a list that is not a `trusted` proxy, or the first address if all are.
+/// Returns `None` if the entry is not an address.
 ///
-/// What comes before it is not even looked at: the client may have written it.
+/// Ignores the entries before it, because the client may have written them.
 pub(super) fn last_untrusted<'a>(
     values: impl Iterator<Item = &'a [u8]>,
     trusted: &TrustedProxies,
 ) -> Option<SocketAddr> {
     let entries = values.flat_map(|value| value.rsplit(|&byte| byte == b',')).map(trim);
     let mut client = None;
-    for entry in entries.filter(|entry| !entry.is_empty()).take(MOST_PROXIES) {
+    for entry in entries.filter(|entry| !entry.is_empty()).take(MAX_PROXIES) {
         let address = node::parse(entry)?;
         client = Some(address);
         if !trusted.contains(address.ip()) {

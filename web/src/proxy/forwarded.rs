@@ -1,20 +1,20 @@
-//! `Forwarded` (RFC 7239): a list with an element for each proxy, which says from whom the proxy
-//! had the request and what was asked.
+//! `Forwarded` (RFC 7239): a list with an element for each proxy. The element contains the address from
+//! which the proxy received the request, and the requested protocol and host.
 
 use crate::http1::field::trim_start;
 use crate::http1::host::is_authority;
-use crate::proxy::claims::{Claims, Field, MOST_PROXIES, values};
+use crate::proxy::claims::{Claims, Field, MAX_PROXIES, values};
 use crate::proxy::trust::TrustedProxies;
 use crate::proxy::{Protocol, node};
 
-/// Reads the element that was written about the client: the last whose `for` is not one of the
-/// `trusted`, or the first of all. Nothing is read where a line in its place is no such list.
+/// Reads the element about the client: the last one whose `for` is not a `trusted` proxy, or the first
+/// one if all are. Ignores the header if a line is malformed.
 pub(super) fn read<'a>(
     fields: impl DoubleEndedIterator<Item = Field<'a>>,
     trusted: &TrustedProxies,
 ) -> Claims<'a> {
     let mut chosen: Option<Element<'a>> = None;
-    for line in values(fields, "forwarded").take(MOST_PROXIES) {
+    for line in values(fields, "forwarded").take(MAX_PROXIES) {
         match choose(line, trusted) {
             Ok(element) => chosen = element.or(chosen),
             Err(Malformed) => return Claims::default(),
@@ -31,8 +31,8 @@ pub(super) fn read<'a>(
     }
 }
 
-/// The element of one line, from its beginning: where a quoted string ends cannot be told from
-/// the end of the line.
+/// Chooses the element of one line. Parses the line from its beginning, because quoted strings cannot be
+/// parsed backwards.
 fn choose<'a>(line: &'a [u8], trusted: &TrustedProxies) -> Result<Option<Element<'a>>, Malformed> {
     let mut chosen = None;
     let mut rest = line;
@@ -40,7 +40,7 @@ fn choose<'a>(line: &'a [u8], trusted: &TrustedProxies) -> Result<Option<Element
     while !rest.is_empty() {
         let Some(element) = Element::take(&mut rest)? else { continue };
         count += 1;
-        if count > MOST_PROXIES {
+        if count > MAX_PROXIES {
             return Err(Malformed);
         }
         if chosen.is_none() || !element.is_about_one_of(trusted) {
@@ -53,7 +53,7 @@ fn choose<'a>(line: &'a [u8], trusted: &TrustedProxies) -> Result<Option<Element
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Malformed;
 
-/// What one proxy says. Backslashes in quoted strings stay: nothing that is read here has any.
+/// The element of one proxy. Backslashes in quoted strings are kept: no valid value here has any.
 #[derive(Clone, Copy, Debug, Default)]
 struct Element<'a> {
     client: Option<&'a [u8]>,
@@ -67,7 +67,7 @@ impl<'a> Element<'a> {
         address.is_some_and(|address| trusted.contains(address.ip()))
     }
 
-    /// Takes an element and the comma behind it off `rest`; none, if there is nothing in it.
+    /// Removes an element and the comma after it from `rest`. Returns `None` if the element is empty.
     fn take(rest: &mut &'a [u8]) -> Result<Option<Self>, Malformed> {
         let mut element = None;
         loop {
@@ -94,19 +94,19 @@ impl<'a> Element<'a> {
             b"host" => &mut self.host,
             _ => return Ok(()),
         };
-        // Twice, it could be read in two ways.
+        // A repeated parameter could be understood in two ways.
         place.replace(value).map_or(Ok(()), |_| Err(Malformed))
     }
 }
 
-/// Takes `name=value` or `name="value"` off `rest`, and the space behind it.
+/// Removes `name=value` or `name="value"`, and the white space after it, from `rest`.
 fn take_pair<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Malformed> {
     let equals = rest.iter().position(|byte| b"=,; \t\"".contains(byte)).ok_or(Malformed)?;
     let (name, behind) = rest.split_at(equals);
     let [b'=', behind @ ..] = behind else { return Err(Malformed) };
     let (value, behind) = match behind {
         [b'"', quoted @ ..] => split_quoted(quoted)?,
-        // More than a token: addresses often come without the quotes that they need.
+        // Accept more than a token: addresses often lack the required quotes.
         _ => behind.split_at(
             behind.iter().position(|byte| b",; \t\"".contains(byte)).unwrap_or(behind.len()),
         ),
@@ -119,7 +119,7 @@ fn take_pair<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Malformed>
     Ok((name, value))
 }
 
-/// Splits what follows a quote into the quoted string and what follows that.
+/// Splits the text after a quote into the quoted string and the rest.
 fn split_quoted(text: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let mut escaped = false;
     let end = text.iter().position(|&byte| {

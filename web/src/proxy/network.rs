@@ -1,19 +1,21 @@
+//! [`Network`]: a range of IP addresses.
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A range of IP addresses: those that begin with the same bits.
+/// A range of IP addresses that begin with the same bits.
 ///
-/// An IPv4 address that is written as an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address here;
-/// but no other range of IPv6 holds IPv4 addresses, `::/0` neither.
+/// An IPv4 address in the form of an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address here. No other IPv6
+/// range contains IPv4 addresses, not even `::/0`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Network {
-    /// All bits behind the prefix are 0.
+    /// All bits after the prefix are 0.
     address: IpAddr,
     prefix: u32,
 }
 
-/// How many bits of an IPv6 address stand before the IPv4 address that it holds.
+/// The number of bits before the IPv4 address in an IPv6 address.
 const MAPPED_PREFIX: u32 = 96;
 
 impl Network {
@@ -32,24 +34,24 @@ impl Network {
     }
 }
 
-/// Why a text is no [`Network`].
+/// The reason why a text is not a [`Network`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NetworkError {
-    /// What stands before the slash, or the whole text, is no IP address.
+    /// The text before the slash, or all of it, is not an IP address.
     Address,
-    /// What stands behind the slash is no length of a prefix, or too long for the address.
+    /// The text after the slash is not a number, or too large for the address.
     Prefix,
-    /// It could mean the address or its network; the latter is this.
+    /// The text could mean the address or its network, which is this.
     BitsBehindPrefix(Network),
 }
 
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address => f.write_str("it is no IP address or network"),
-            Self::Prefix => f.write_str("the number of bits behind the slash is wrong"),
+            Self::Address => f.write_str("it is not an IP address or network"),
+            Self::Prefix => f.write_str("the number of bits after the slash is invalid"),
             Self::BitsBehindPrefix(network) => {
-                write!(f, "it has bits behind its prefix: the network is {network}")
+                write!(f, "the address has bits after its prefix: the network is {network}")
             }
         }
     }
@@ -58,7 +60,7 @@ impl fmt::Display for NetworkError {
 impl FromStr for Network {
     type Err = NetworkError;
 
-    /// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address.
+    /// Parses `10.0.0.0/8`, `2001:db8::/32`, or one address.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -77,7 +79,7 @@ impl FromStr for Network {
 }
 
 impl Network {
-    /// Without the bits behind the prefix.
+    /// Returns the address without the bits after the prefix.
     fn masked(self) -> Self {
         let Self { address, prefix } = self;
         let address = match address {
@@ -103,7 +105,7 @@ impl Network {
 }
 
 fn parse_prefix(digits: &str, longest: u32) -> Option<u32> {
-    // `parse` takes a sign as well.
+    // `parse` also accepts a sign.
     let is_number = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|&prefix| is_number && prefix <= longest)
 }
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_the_addresses_that_begin_as_it_does() {
+    fn a_network_contains_the_addresses_with_its_prefix() {
         let rows = [
             ("10.0.0.0/8", "10.0.0.0", true),
             ("10.0.0.0/8", "10.255.255.255", true),
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_says_why() {
+    fn an_invalid_network_has_a_reason() {
         let no_address = [
             "",
             "/",

@@ -1,12 +1,14 @@
+//! An IP address with or without a port, as in headers.
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Longer than any address in brackets with a port: no more is looked at.
+/// Longer than any address in brackets with a port. Longer text is refused.
 const LONGEST: usize = 64;
 
-/// Reads an IP address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
-/// `[2001:db8::1]`, `[2001:db8::1]:80`. The port is 0 where none is told.
+/// Parses an IP address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
+/// `[2001:db8::1]`, `[2001:db8::1]:80`. The port is 0 if there is none.
 ///
-/// No names, no zones. A port that is hidden (`192.0.2.1:_a`, RFC 7239 §6.2) is as good as none.
+/// Refuses names and zones. An obfuscated port (`192.0.2.1:_a`, RFC 7239 §6.2) counts as none.
 pub(crate) fn parse(text: &[u8]) -> Option<SocketAddr> {
     if text.len() > LONGEST {
         return None;
@@ -30,7 +32,7 @@ fn port(text: &str) -> Option<u16> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         return (!hidden.is_empty() && hidden.bytes().all(is_name)).then_some(0);
     }
-    // `parse` takes a sign as well.
+    // `parse` also accepts a sign.
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
 }
@@ -42,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_with_and_without_a_port() {
+    fn addresses_are_parsed_with_and_without_a_port() {
         let rows = [
             ("192.0.2.1", "192.0.2.1:0"),
             ("192.0.2.1:80", "192.0.2.1:80"),
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_none() {
+    fn invalid_addresses_are_refused() {
         let rows = [
             "",
             "unknown",

@@ -1,7 +1,7 @@
-//! The PROXY protocol, versions 1 and 2: a proxy that only passes bytes on says before the first
-//! of them whose they are.
+//! The PROXY protocol, versions 1 and 2. A proxy that only forwards bytes first sends a header with the
+//! address of the client.
 //!
-//! As in HAProxy's `proxy-protocol.txt` of 2020. What is in doubt is refused.
+//! The specification is HAProxy's `proxy-protocol.txt` of 2020. Ambiguous headers are refused.
 
 mod crc32c;
 mod v1;
@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 
 /// Who opened the connection, according to the proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Source {
-    /// The proxy itself, to see whether the server lives.
+pub(crate) enum ConnectionSource {
+    /// The proxy itself, for a health check.
     Local,
-    /// A client that the proxy says nothing of that means anything here.
+    /// A client whose address is unknown, or not an IP address.
     Unknown,
     Client(SocketAddr),
 }
@@ -23,17 +23,16 @@ pub(crate) enum Source {
 /// A complete header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ProxyHeader {
-    pub(crate) source: Source,
-    /// Whether the client speaks TLS to the proxy; `None`: the proxy does not say.
+    pub(crate) source: ConnectionSource,
+    /// Whether the client uses TLS. `None` if the proxy does not say.
     pub(crate) tls: Option<bool>,
-    /// How many bytes it has.
+    /// The length of the header in bytes.
     pub(crate) length: usize,
 }
 
-/// Reads the header that `bytes` begin with; `None` if there is more to come, and nothing is
-/// wrong so far.
+/// Parses the header at the front of `bytes`. Returns `None` if it is incomplete and correct so far.
 ///
-/// Costs little however often it is called: version 1 is short, and version 2 says its length.
+/// Repeated calls are cheap: version 1 is short, and version 2 contains its length.
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let begins = |signature: &[u8]| {
         let length = bytes.len().min(signature.len());
@@ -48,21 +47,21 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError
     Err(ProxyHeaderError::Missing)
 }
 
-/// Why there is no header, or none that can be used.
+/// The reason why a header is missing or refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ProxyHeaderError {
     Missing,
-    /// A line of version 1 that is not as it must be.
+    /// The line of version 1 is malformed.
     Line,
-    /// The line does not end.
+    /// The line is too long.
     TooLong,
-    /// Not version 2, or a command that it does not have.
+    /// An unknown version, or an unknown command.
     Version,
-    /// More than is ever needed.
+    /// The header is larger than the limit.
     TooLarge,
-    /// It is too short for what it says it holds.
+    /// The header is too short for its content.
     TooShort,
-    /// The checksum is not that of the header.
+    /// The checksum is wrong.
     Checksum,
 }
 
@@ -74,7 +73,7 @@ impl fmt::Display for ProxyHeaderError {
             Self::TooLong => "the PROXY protocol line is too long",
             Self::Version => "the PROXY protocol header has an unknown version or command",
             Self::TooLarge => "the PROXY protocol header is too large",
-            Self::TooShort => "the PROXY protocol header is shorter than what it holds",
+            Self::TooShort => "the PROXY protocol header is too short for its content",
             Self::Checksum => "the checksum of the PROXY protocol header is wrong",
         })
     }

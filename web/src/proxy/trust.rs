@@ -1,12 +1,14 @@
+//! [`TrustedProxies`]: the proxies whose headers are believed.
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::proxy::network::{Network, NetworkError};
 
-/// How a Unix socket is written in a list of proxies.
+/// A Unix socket in a list of proxies.
 const UNIX: &str = "unix:";
 
-/// Which proxies are ours.
+/// The proxies whose headers are believed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     networks: Vec<Network>,
@@ -14,7 +16,7 @@ pub(crate) struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// From networks, addresses, and `unix:`.
+    /// Parses networks, addresses and `unix:`.
     pub(crate) fn parse<T: AsRef<str>>(
         texts: impl IntoIterator<Item = T>,
     ) -> Result<Self, TrustError> {
@@ -36,7 +38,7 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Whether what `peer` says of a client is to be believed.
+    /// Whether `peer` is a trusted proxy.
     pub(crate) fn trusts(&self, peer: Peer) -> bool {
         match peer {
             Peer::Address(address) => self.contains(address.ip()),
@@ -46,13 +48,13 @@ impl TrustedProxies {
     }
 }
 
-/// Whoever is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Peer {
     Address(SocketAddr),
-    /// A process of this machine.
+    /// A process on this machine.
     Unix,
-    /// Nobody can say.
+    /// Unknown, as in tests.
     Unknown,
 }
 
@@ -65,7 +67,7 @@ impl Peer {
     }
 }
 
-/// A text in a list of proxies that means none.
+/// A malformed text in a list of proxies.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct TrustError {
     text: String,
@@ -78,7 +80,7 @@ impl fmt::Display for TrustError {
     }
 }
 
-/// As it is displayed: that is how `main` prints what it returns.
+/// Writes the same text as `Display`, because `main` prints an error with `Debug`.
 impl fmt::Debug for TrustError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_trusts_nobody() {
+    fn an_empty_list_trusts_no_proxy() {
         let trusted = TrustedProxies::parse::<&str>([]).unwrap();
         assert!(!trusted.trusts(Peer::Unix));
         assert!(!trusted.trusts(Peer::Address(([127, 0, 0, 1], 1).into())));
@@ -132,7 +134,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "\"10.0.0.1/8\" cannot be trusted as a proxy: \
-             it has bits behind its prefix: the network is 10.0.0.0/8"
+             the address has bits after its prefix: the network is 10.0.0.0/8"
         );
         let error = TrustedProxies::parse(["nginx"]).unwrap_err();
         assert!(error.to_string().starts_with("\"nginx\" "), "{error}");

@@ -1,4 +1,4 @@
-//! The headers that never became a standard: a name each for what proxies say.
+//! The `X-` headers of proxies, which are not standardised.
 
 use crate::http1::field::trim;
 use crate::http1::host::is_authority;
@@ -12,7 +12,7 @@ const SCHEME: &str = "x-scheme";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_HOST: &str = "x-forwarded-host";
 
-/// Whether any of them is among `fields`.
+/// Whether `fields` have any of these headers.
 pub(super) fn are_in<'a>(mut fields: impl Iterator<Item = Field<'a>>) -> bool {
     let names = [REAL_IP, FORWARDED_FOR, SCHEME, FORWARDED_PROTO, FORWARDED_HOST];
     fields.any(|(name, _)| names.iter().any(|ours| name.eq_ignore_ascii_case(ours.as_bytes())))
@@ -23,11 +23,11 @@ pub(super) fn read<'a>(
     trusted: &TrustedProxies,
 ) -> Claims<'a> {
     let all = |name| values(fields.clone(), name);
-    // The nearest proxy has the last word: what stands before may be the client's.
+    // The last value is from the nearest proxy. Earlier ones may be from the client.
     let last = |name| all(name).next().map(last_item);
     let address = match all(REAL_IP).count() {
         0 => last_untrusted(all(FORWARDED_FOR), trusted),
-        // Of two, one may be the client's.
+        // If there are two, one may be from the client.
         1 => all(REAL_IP).next().and_then(node::parse),
         _ => None,
     };

@@ -1,5 +1,5 @@
-//! What the fuzz targets in `web/fuzz` see of the inside of this crate. Only there under
-//! `--cfg fuzzing`, which they are built with; no part of the public interface.
+//! Access to the inside of this crate for the fuzz targets in `web/fuzz`. It exists only with
+//! `--cfg fuzzing` and is not part of the public interface.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -8,26 +8,26 @@ use squall_runtime::{DuplexStream, IOLoop, duplex};
 
 use crate::connection::stream::Stream;
 use crate::http::HeaderName;
-use crate::http1::body::{Decoded, Decoder};
+use crate::http1::body::{BodyDecoder, BodyStep};
 use crate::http1::head::{Expect, Framing, Head, HeadLimits, PartialHead, Version};
-use crate::http1::inflate::{Coding, Inflater};
+use crate::http1::inflate::{BodyInflater, ContentCoding};
 use crate::proxy::claims::{self, ClientHeader};
-use crate::proxy::proxy_protocol::{self, Source};
+use crate::proxy::proxy_protocol::{self, ConnectionSource};
 use crate::proxy::trust::TrustedProxies;
 use crate::server::HTTPServer;
 
-/// How the body of a request is framed.
+/// The framing of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// Not at all.
+    /// No body.
     None,
-    /// By its length.
+    /// A body with a length.
     Length(u64),
-    /// By chunks.
+    /// A chunked body.
     Chunked,
 }
 
-/// A request head, by value.
+/// A request head as owned values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as the fields of `Head`")]
 pub struct ParsedHead {
@@ -41,11 +41,11 @@ pub struct ParsedHead {
     pub framing: BodyFraming,
     pub keep_alive: bool,
     pub upgrade: bool,
-    /// Whether `100 Continue` is waited for, if anything known is.
+    /// Whether the client waits for `100 Continue`. `None` for an unknown expectation.
     pub awaits_continue: Option<bool>,
 }
 
-/// Reads heads as a connection does.
+/// Reads heads like a connection.
 #[derive(Debug)]
 pub struct HeadReader {
     head: Head,
@@ -54,17 +54,17 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
-    /// One for a connection that is new.
+    /// Creates a reader for a new connection.
     pub fn new(max_head_size: usize, max_fields: usize, max_target: usize) -> Self {
         let limits = HeadLimits { max_head_size, max_fields, max_target };
         Self { head: Head::new(), partial: PartialHead::default(), limits }
     }
 
-    /// Reads the head at the front of `bytes`, which are those of the last call and more.
+    /// Reads the head at the front of `bytes`, which begin with those of the last call.
     ///
     /// # Errors
     ///
-    /// The status that it is refused with.
+    /// Returns the status of the response if it is refused.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Range<usize>, ParsedHead)>, u16> {
         let found = self.head.read(&mut self.partial, bytes, &self.limits);
         let place = found.map_err(|error| error.status().as_u16())?;
@@ -100,39 +100,39 @@ impl HeadReader {
     }
 }
 
-/// What of a body some input held.
+/// The part of a body in some input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "as the variants of `Decoded`")]
+#[expect(missing_docs, reason = "as the variants of `BodyStep`")]
 pub enum Piece {
     Data { skip: usize, len: usize },
     Skip(usize),
     Done { skip: usize },
 }
 
-/// Takes the framing off a body.
+/// Removes the framing of a body.
 #[derive(Debug)]
-pub struct BodyReader(Decoder);
+pub struct BodyReader(BodyDecoder);
 
 impl BodyReader {
-    /// For a body framed so.
+    /// Creates a decoder for a body with this framing.
     pub fn new(framing: BodyFraming) -> Self {
-        Self(Decoder::new(match framing {
+        Self(BodyDecoder::new(match framing {
             BodyFraming::None => Framing::None,
             BodyFraming::Length(length) => Framing::Length(length),
             BodyFraming::Chunked => Framing::Chunked,
         }))
     }
 
-    /// Looks at the front of `input`.
+    /// Decodes the front of `input`.
     ///
     /// # Errors
     ///
-    /// The status that it is refused with.
+    /// Returns the status of the response if it is refused.
     pub fn decode(&mut self, input: &[u8]) -> Result<Piece, u16> {
         Ok(match self.0.decode(input).map_err(|error| error.status().as_u16())? {
-            Decoded::Data { skip, len } => Piece::Data { skip, len },
-            Decoded::Skip(skip) => Piece::Skip(skip),
-            Decoded::Done { skip } => Piece::Done { skip },
+            BodyStep::Data { skip, len } => Piece::Data { skip, len },
+            BodyStep::Skip(skip) => Piece::Skip(skip),
+            BodyStep::Done { skip } => Piece::Done { skip },
         })
     }
 
@@ -141,27 +141,27 @@ impl BodyReader {
         self.0.is_done()
     }
 
-    /// Bytes of data that are announced and have not come.
+    /// Returns how many bytes of data are announced and have not arrived.
     pub fn announced(&self) -> u64 {
         self.0.announced()
     }
 }
 
-/// Takes gzip or deflate off a body.
+/// Decompresses a body with gzip or deflate.
 #[derive(Debug)]
-pub struct BodyInflater(Inflater);
+pub struct BodyInflater(BodyInflater);
 
 impl BodyInflater {
-    /// For gzip, or else for deflate.
+    /// Creates an inflater for gzip, or otherwise for deflate.
     pub fn new(gzip: bool) -> Self {
-        Self(Inflater::new(if gzip { Coding::Gzip } else { Coding::Deflate }))
+        Self(BodyInflater::new(if gzip { ContentCoding::Gzip } else { ContentCoding::Deflate }))
     }
 
-    /// Inflates the front of `input` into `output`: how much is used, how much is filled.
+    /// Decompresses the front of `input` into `output`. Returns the consumed and the filled bytes.
     ///
     /// # Errors
     ///
-    /// The status that it is refused with.
+    /// Returns the status of the response if it is refused.
     pub fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), u16> {
         let inflated = self.0.inflate(input, output);
         inflated.map(|i| (i.used, i.filled)).map_err(|error| error.status().as_u16())
@@ -171,68 +171,67 @@ impl BodyInflater {
     ///
     /// # Errors
     ///
-    /// The status that it is refused with.
+    /// Returns the status of the response if it is refused.
     pub fn end(&self) -> Result<(), u16> {
         self.0.end().map_err(|error| error.status().as_u16())
     }
 }
 
-/// A header of the PROXY protocol.
+/// A PROXY protocol header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as the fields of `ProxyHeader`")]
 pub struct ProxyHeader {
-    /// Whether the proxy speaks for itself.
+    /// Whether the connection is of the proxy itself.
     pub local: bool,
     pub client: Option<SocketAddr>,
     pub tls: Option<bool>,
     pub length: usize,
 }
 
-/// Reads the header of the PROXY protocol at the front of `bytes`.
+/// Parses the PROXY protocol header at the front of `bytes`.
 ///
 /// # Errors
 ///
-/// Why it is refused.
+/// Returns the reason if it is refused.
 pub fn proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, String> {
     let header = proxy_protocol::read(bytes).map_err(|error| error.to_string())?;
     Ok(header.map(|header| {
         let client = match header.source {
-            Source::Client(address) => Some(address),
-            Source::Local | Source::Unknown => None,
+            ConnectionSource::Client(address) => Some(address),
+            ConnectionSource::Local | ConnectionSource::Unknown => None,
         };
-        let (local, tls) = (header.source == Source::Local, header.tls);
+        let (local, tls) = (header.source == ConnectionSource::Local, header.tls);
         ProxyHeader { local, client, tls, length: header.length }
     }))
 }
 
-/// What the headers of a request say of its client: its address, the protocol, the host.
+/// The information about a client in the headers of its request: its address, the protocol, the host.
 pub type ProxyClaims = (Option<SocketAddr>, Option<&'static str>, Option<Vec<u8>>);
 
-/// Reads `fields`, of which `header` names the client if it is said; `trusted` are the proxies
-/// that are believed.
+/// Reads `fields` from one of the `trusted` proxies. `header` is the header with the client's address.
 ///
 /// # Panics
 ///
-/// If `header` is no name, or `trusted` no networks.
+/// Panics if `header` is not a header name, or `trusted` are not networks.
 pub fn proxy_claims(
     fields: &[(&[u8], &[u8])],
     header: Option<&str>,
     trusted: &[&str],
 ) -> ProxyClaims {
     let name = |name: &str| ClientHeader::named(name.parse::<HeaderName>().expect("a name"));
-    let header = header.map_or(ClientHeader::Usual, name);
+    let header = header.map_or(ClientHeader::Default, name);
     let trusted = TrustedProxies::parse(trusted).expect("networks");
     let claims = claims::read(fields.iter().copied(), &header, &trusted);
     let protocol = claims.protocol.map(|protocol| protocol.as_str());
     (claims.address, protocol, claims.host.map(<[u8]>::to_vec))
 }
 
-/// Opens a connection to `server` in memory, of which each direction holds `capacity` bytes.
-/// Time is virtual from then on.
+/// Opens a connection to `server` in memory. Each direction buffers `capacity` bytes. From then on, time
+/// is virtual.
 ///
 /// # Panics
 ///
-/// If the loop of this thread cannot be made, or the application not be built.
+/// Panics if the loop of this thread cannot be created, or if the application cannot be built.
 pub fn connect(server: &HTTPServer, capacity: usize) -> DuplexStream {
     IOLoop::current().use_virtual_time();
     let (stream, peer) = duplex(capacity);

@@ -1,3 +1,5 @@
+//! [`Chunk`]: a piece of a response body.
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -5,10 +7,12 @@ use bytes::Bytes;
 use crate::types::content::Content;
 use crate::types::text::Text;
 
-/// A piece of a body that [`Context::write`](crate::Context::write) takes.
+/// A piece of a body, for [`Context::write`](crate::Context::write).
 ///
-/// `Bytes`, `Vec<u8>`, `String` and [`Content`] move into the response; `&str`, `&[u8]` and
-/// [`Text`] are copied. Made by `From`, seldom named:
+/// `Bytes`, `Vec<u8>`, `String` and [`Content`] move into the response; `&str`, `&[u8]` and [`Text`]
+/// are copied. Created with `From`; you seldom need the type itself.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::Chunk;
@@ -17,10 +21,10 @@ use crate::types::text::Text;
 /// assert_eq!(chunks[1].as_bytes(), b"moved");
 /// ```
 #[derive(Debug)]
-pub struct Chunk<'a>(pub(crate) Kind<'a>);
+pub struct Chunk<'a>(pub(crate) ChunkKind<'a>);
 
 #[derive(Debug)]
-pub(crate) enum Kind<'a> {
+pub(crate) enum ChunkKind<'a> {
     Borrowed(&'a [u8]),
     Vec(Vec<u8>),
     Bytes(Bytes),
@@ -28,10 +32,12 @@ pub(crate) enum Kind<'a> {
     Text(Text),
 }
 
-/// What can be written to a response: all that a [`Chunk`] is made from.
+/// A value that can be written to a response: anything that converts to a [`Chunk`].
 ///
-/// To write a type of your own, implement `From` for [`Chunk`]. This trait is there for what the
-/// compiler says of a value that is neither text nor bytes.
+/// To write a type of your own, implement `From` for [`Chunk`]. This trait only improves the compiler's
+/// message for a value that is neither text nor bytes.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -59,7 +65,7 @@ pub(crate) enum Kind<'a> {
     note = "for a value as JSON: `cx.json(&value)`; for what has to be waited for: `.await?`"
 )]
 pub trait IntoChunk<'a> {
-    /// Makes a chunk of the value.
+    /// Converts the value to a chunk.
     fn into_chunk(self) -> Chunk<'a>;
 }
 
@@ -71,57 +77,57 @@ impl<'a, T: Into<Chunk<'a>>> IntoChunk<'a> for T {
 }
 
 impl Chunk<'_> {
-    /// The bytes of the chunk.
+    /// Returns the bytes of the chunk.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Kind::Borrowed(bytes) => bytes,
-            Kind::Vec(bytes) => bytes,
-            Kind::Bytes(bytes) => bytes,
-            Kind::Content(content) => content,
-            Kind::Text(text) => text.as_bytes(),
+            ChunkKind::Borrowed(bytes) => bytes,
+            ChunkKind::Vec(bytes) => bytes,
+            ChunkKind::Bytes(bytes) => bytes,
+            ChunkKind::Content(content) => content,
+            ChunkKind::Text(text) => text.as_bytes(),
         }
     }
 }
 
 impl<'a> From<&'a str> for Chunk<'a> {
     fn from(text: &'a str) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
+        Self(ChunkKind::Borrowed(text.as_bytes()))
     }
 }
 
 impl<'a> From<&'a String> for Chunk<'a> {
     fn from(text: &'a String) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
+        Self(ChunkKind::Borrowed(text.as_bytes()))
     }
 }
 
 impl<'a> From<&'a [u8]> for Chunk<'a> {
     fn from(bytes: &'a [u8]) -> Self {
-        Self(Kind::Borrowed(bytes))
+        Self(ChunkKind::Borrowed(bytes))
     }
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Chunk<'a> {
     fn from(bytes: &'a [u8; N]) -> Self {
-        Self(Kind::Borrowed(bytes))
+        Self(ChunkKind::Borrowed(bytes))
     }
 }
 
 impl<'a> From<&'a Vec<u8>> for Chunk<'a> {
     fn from(bytes: &'a Vec<u8>) -> Self {
-        Self(Kind::Borrowed(bytes))
+        Self(ChunkKind::Borrowed(bytes))
     }
 }
 
 impl<'a> From<&'a Content> for Chunk<'a> {
     fn from(content: &'a Content) -> Self {
-        Self(Kind::Borrowed(content))
+        Self(ChunkKind::Borrowed(content))
     }
 }
 
 impl<'a> From<&'a Text> for Chunk<'a> {
     fn from(text: &'a Text) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
+        Self(ChunkKind::Borrowed(text.as_bytes()))
     }
 }
 
@@ -136,30 +142,30 @@ impl<'a> From<Cow<'a, str>> for Chunk<'a> {
 
 impl From<String> for Chunk<'_> {
     fn from(text: String) -> Self {
-        Self(Kind::Vec(text.into_bytes()))
+        Self(ChunkKind::Vec(text.into_bytes()))
     }
 }
 
 impl From<Vec<u8>> for Chunk<'_> {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Kind::Vec(bytes))
+        Self(ChunkKind::Vec(bytes))
     }
 }
 
 impl From<Bytes> for Chunk<'_> {
     fn from(bytes: Bytes) -> Self {
-        Self(Kind::Bytes(bytes))
+        Self(ChunkKind::Bytes(bytes))
     }
 }
 
 impl From<Content> for Chunk<'_> {
     fn from(content: Content) -> Self {
-        Self(Kind::Content(content))
+        Self(ChunkKind::Content(content))
     }
 }
 
 impl From<Text> for Chunk<'_> {
     fn from(text: Text) -> Self {
-        Self(Kind::Text(text))
+        Self(ChunkKind::Text(text))
     }
 }

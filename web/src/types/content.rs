@@ -1,3 +1,5 @@
+//! [`Content`]: the bytes of a request body.
+
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,12 +10,15 @@ use std::slice;
 
 use bytes::Bytes;
 
-/// All of a request's body, as bytes: owned, and cheap to clone.
+/// The whole body of a request, as bytes: owned, and cheap to clone.
 ///
-/// It is what `cx.body().await` gives, and reads like a `[u8]`. A small body that has come together
-/// with its head is not copied for it: it shares the memory that both were received in, and keeping
-/// it keeps all of that alive, 8 KiB or more. So it is not `Send`. To keep it for long, or to move it
-/// into another thread, make [`Bytes`] or a `Vec<u8>` of it:
+/// `cx.body().await` returns it. It reads like a `[u8]`.
+///
+/// A small body that arrived together with its head shares the memory in which both were received. So
+/// it is not `Send`, and keeping it keeps all of that memory, 8 KiB or more. Convert it to [`Bytes`] or
+/// a `Vec<u8>` to keep it for long, or to move it into another thread.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -22,7 +27,7 @@ use bytes::Bytes;
 /// async fn sum(cx: &mut Context) -> Result {
 ///     let body = cx.body().await?;
 ///     if body.is_empty() {
-///         return cx.write("of nothing");
+///         return cx.write("no bytes");
 ///     }
 ///     let bytes = Bytes::from(body);
 ///     let sum = move || bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
@@ -34,11 +39,11 @@ use bytes::Bytes;
 /// assert_eq!(client.post("/").body([1, 2, 3]).send().text(), "6");
 /// ```
 #[derive(Clone)]
-pub struct Content(Kind);
+pub struct Content(ContentKind);
 
 #[derive(Clone)]
-enum Kind {
-    /// A range of what was received.
+enum ContentKind {
+    /// A range of the received bytes.
     Shared {
         bytes: Rc<[u8]>,
         start: u32,
@@ -48,28 +53,28 @@ enum Kind {
 }
 
 impl Content {
-    /// Shares `bytes[start..end]`, which is not beyond 4 GiB.
+    /// Shares `bytes[start..end]`. `end` must be below 4 GiB.
     #[inline]
     pub(crate) fn shared(bytes: &Rc<[u8]>, start: usize, end: usize) -> Self {
         debug_assert!(u32::try_from(end).is_ok());
-        Self(Kind::Shared { bytes: Rc::clone(bytes), start: start as u32, end: end as u32 })
+        Self(ContentKind::Shared { bytes: Rc::clone(bytes), start: start as u32, end: end as u32 })
     }
 
-    /// The bytes as a slice.
+    /// Returns the bytes as a slice.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
-            Kind::Shared { bytes, start, end } => {
+            ContentKind::Shared { bytes, start, end } => {
                 bytes.get(*start as usize..*end as usize).unwrap_or_default()
             }
-            Kind::Owned(bytes) => bytes,
+            ContentKind::Owned(bytes) => bytes,
         }
     }
 
-    /// Whether its memory is the framework's, so that dropping it runs no code of the user.
+    /// Whether the framework owns the memory. Then dropping it runs no user code.
     #[inline]
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.0, Kind::Shared { .. })
+        matches!(self.0, ContentKind::Shared { .. })
     }
 }
 
@@ -112,26 +117,26 @@ impl Borrow<[u8]> for Content {
 impl From<Bytes> for Content {
     #[inline]
     fn from(bytes: Bytes) -> Self {
-        Self(Kind::Owned(bytes))
+        Self(ContentKind::Owned(bytes))
     }
 }
 
 impl From<Content> for Bytes {
-    /// Copies what is shared.
+    /// Copies shared bytes.
     fn from(content: Content) -> Self {
         match content.0 {
-            Kind::Owned(bytes) => bytes,
-            Kind::Shared { .. } => Self::copy_from_slice(&content),
+            ContentKind::Owned(bytes) => bytes,
+            ContentKind::Shared { .. } => Self::copy_from_slice(&content),
         }
     }
 }
 
 impl From<Content> for Vec<u8> {
-    /// Copies what is shared.
+    /// Copies shared bytes.
     fn from(content: Content) -> Self {
         match content.0 {
-            Kind::Owned(bytes) => bytes.into(),
-            Kind::Shared { .. } => content.to_vec(),
+            ContentKind::Owned(bytes) => bytes.into(),
+            ContentKind::Shared { .. } => content.to_vec(),
         }
     }
 }
@@ -173,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shared_reads_its_range_and_outlives_the_other_handles() {
+    fn shared_content_has_its_range_and_outlives_other_handles() {
         let bytes: Rc<[u8]> = Rc::from(&b"head body next"[..]);
         let content = Content::shared(&bytes, 5, 9);
         drop(bytes);
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owned_is_not_copied() {
+    fn owned_content_is_not_copied() {
         let bytes = Bytes::from(vec![7; 100]);
         let place = bytes.as_ptr();
         let content = Content::from(bytes);
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shown_as_text_with_escapes() {
+    fn debug_shows_text_with_escapes() {
         assert_eq!(format!("{:?}", Content::from(Bytes::from("a\n\"\0"))), r#"b"a\n\"\x00""#);
         assert!(Content::default().is_empty());
     }

@@ -1,11 +1,11 @@
-//! Dropping several values of the user, each of which may panic.
+//! [`DropEach`]: drops several values of the user, each of which may panic.
 
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// Drops one value after the other, and lets the first panic go on once all are dropped.
+/// Drops one value after the other. Continues the first panic once all are dropped.
 ///
 /// A second panic while the first one unwinds would abort the process.
 #[derive(Default)]
@@ -18,7 +18,7 @@ impl DropEach {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) else { return };
         match self.panic {
             None => self.panic = Some(panic),
-            // Not dropped, because its destructor may panic as well.
+            // Leaked, because its destructor may panic, too.
             Some(_) => mem::forget(panic),
         }
     }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_dropped_and_the_first_panic_goes_on() {
+    fn all_are_dropped_and_the_first_panic_continues() {
         let count = Cell::new(0);
         let both = Both([Some(Panics(&count)), Some(Panics(&count))]);
         let panic = catch_unwind(AssertUnwindSafe(|| drop(both))).unwrap_err();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_while_another_one_unwinds_ends_there() {
+    fn a_panic_during_another_one_is_swallowed() {
         let count = Cell::new(0);
         let both = Both([Some(Panics(&count)), Some(Panics(&count))]);
         let panic = catch_unwind(AssertUnwindSafe(|| {

@@ -1,4 +1,4 @@
-//! The vocabulary shared with the rest of the field: the types of the `http` crate.
+//! The types of the `http` crate, which other frameworks use as well.
 
 pub use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use http::{Method, StatusCode};

@@ -1,4 +1,6 @@
+//! [`LocalBoxFuture`].
+
 use std::pin::Pin;
 
-/// A future of the current thread, its type erased.
+/// A boxed future of the current thread.
 pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

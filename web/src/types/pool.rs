@@ -1,14 +1,16 @@
+//! [`Pool`]: boxes that are reused.
+
 use std::cell::{Cell, RefCell};
 
-/// How many unused ones are kept: a burst should not hold its memory for ever.
+/// The maximum number of unused boxes. The memory of a burst should not be kept for ever.
 const KEPT: usize = 64;
 
-/// Boxes that are used again and again.
+/// A stock of unused boxes.
 pub(crate) struct Pool<T> {
-    /// The one that is taken and given mostly.
+    /// Tried before `others`, because it is cheaper.
     first: Cell<Option<Box<T>>>,
     others: RefCell<Vec<Box<T>>>,
-    /// How many there are, of those that were not given up.
+    /// How many boxes exist, in use or not.
     made: Cell<usize>,
 }
 
@@ -17,49 +19,39 @@ impl<T> Pool<T> {
         Self { first: Cell::new(None), others: RefCell::new(Vec::new()), made: Cell::new(0) }
     }
 
+    /// Returns an unused box, or a new one.
     #[inline]
     pub(crate) fn take(&self, make: impl FnOnce() -> T) -> Box<T> {
-        self.first.take().unwrap_or_else(|| self.take_other(make))
+        self.first.take().unwrap_or_else(|| {
+            let unused = self.others.borrow_mut().pop();
+            unused.unwrap_or_else(|| {
+                self.made.set(self.made.get() + 1);
+                Box::new(make())
+            })
+        })
     }
 
-    #[inline(never)]
-    fn take_other(&self, make: impl FnOnce() -> T) -> Box<T> {
-        let unused = self.others.borrow_mut().pop();
-        unused.unwrap_or_else(|| self.boxed(make))
-    }
-
-    #[inline(always)]
+    /// Gives a box back. Frees it if there are enough unused ones.
+    #[inline]
     pub(crate) fn give(&self, unused: Box<T>) {
         if let Some(other) = self.first.replace(Some(unused)) {
             self.give_other(other);
         }
     }
 
-    #[inline(never)]
     fn give_other(&self, unused: Box<T>) {
-        let mut kept = self.others.borrow_mut();
-        // With the first.
-        if kept.len() + 1 < KEPT {
-            kept.push(unused);
+        let mut others = self.others.borrow_mut();
+        // One more is in `first`.
+        if others.len() + 1 < KEPT {
+            others.push(unused);
         } else {
-            drop(kept);
-            self.give_up(unused);
+            drop(others);
+            self.made.set(self.made.get().saturating_sub(1));
+            drop(unused);
         }
     }
 
-    #[cold]
-    fn boxed(&self, make: impl FnOnce() -> T) -> Box<T> {
-        self.made.set(self.made.get() + 1);
-        Box::new(make())
-    }
-
-    #[cold]
-    fn give_up(&self, unused: Box<T>) {
-        self.made.set(self.made.get().saturating_sub(1));
-        drop(unused);
-    }
-
-    /// Whether more are in use than would be kept.
+    /// Whether more boxes are in use than the pool would keep.
     pub(crate) fn is_short(&self) -> bool {
         let first = self.first.take();
         let unused = self.others.borrow().len() + usize::from(first.is_some());

@@ -1,22 +1,22 @@
-//! Waits that a client does not cancel by ending its side of the connection.
+//! Waits that do not end when the client shuts down its side of the connection.
 //!
-//! A client that has sent its whole request may send its FIN at any time: right behind the request, or
-//! while the handler waits. A handler that only waits for the framework must be answered in either
-//! case. So the futures of the framework that know no connection, such as the opening of a file, note
-//! here for whom they wait.
+//! A client that has sent its whole request may send its FIN at any time: together with the request, or
+//! while the handler waits. A handler that only waits for the framework must still respond. So futures
+//! of the framework that know no connection, such as the opening of a file, note here which handler
+//! waits for them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// A connection, known by its address for as long as it lives.
+/// The identity of a connection: its address, as long as it lives.
 pub(crate) type Id = usize;
 
-const NOBODY: Id = 0;
+const NONE: Id = 0;
 
 thread_local! {
     /// The connection whose handler is being polled.
-    static POLLED: Cell<Id> = const { Cell::new(NOBODY) };
-    /// How many shielded futures the handler of a connection waits for.
+    static POLLED: Cell<Id> = const { Cell::new(NONE) };
+    /// The number of shielded futures that the handler of each connection waits for.
     static WAITS: RefCell<BTreeMap<Id, usize>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -25,11 +25,11 @@ thread_local! {
 pub(crate) fn poll_for<R>(connection: Id, poll: impl FnOnce() -> R) -> R {
     POLLED.set(connection);
     let polled = poll();
-    POLLED.set(NOBODY);
+    POLLED.set(NONE);
     polled
 }
 
-/// Runs `future`. A handler that waits for it goes on when its client ends its side.
+/// Runs `future`. A handler that waits for it continues when its client shuts down its side.
 pub(crate) async fn shielded<F: Future>(future: F) -> F::Output {
     let _wait = Wait::begin();
     future.await
@@ -40,13 +40,13 @@ pub(crate) fn is_up(connection: Id) -> bool {
     WAITS.with_borrow(|waits| waits.contains_key(&connection))
 }
 
-/// A shielded future, from its first poll to its end.
+/// Counts a shielded future, from its first poll to its end.
 struct Wait(Id);
 
 impl Wait {
     fn begin() -> Self {
         let connection = POLLED.get();
-        if connection != NOBODY {
+        if connection != NONE {
             WAITS.with_borrow_mut(|waits| *waits.entry(connection).or_default() += 1);
         }
         Self(connection)
@@ -55,7 +55,7 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        // It fails where the thread ends and has dropped them.
+        // Fails when the thread ends and has dropped the thread-local.
         let _ = WAITS.try_with(|waits| {
             let mut waits = waits.borrow_mut();
             if let Some(count) = waits.get_mut(&self.0) {
@@ -83,19 +83,19 @@ mod tests {
             let mut first = pin!(shielded(pending::<()>()));
             let mut second = pin!(shielded(pending::<()>()));
             let mut other = Box::pin(shielded(pending::<()>()));
-            assert!(!is_up(1), "nothing was polled");
+            assert!(!is_up(1), "no future was polled");
             poll_for(1, || assert!(first.as_mut().poll(task).is_pending()));
             poll_for(1, || assert!(second.as_mut().poll(task).is_pending()));
             poll_for(2, || assert!(other.as_mut().poll(task).is_pending()));
             assert!(is_up(1) && is_up(2) && !is_up(3));
             poll_for(1, || drop(other));
-            assert!(is_up(1) && !is_up(2), "whoever drops it");
+            assert!(is_up(1) && !is_up(2), "any task may drop it");
         }
         assert!(!is_up(1));
     }
 
     #[test]
-    fn a_wait_outside_of_handlers_counts_for_nobody() {
+    fn a_wait_outside_handlers_is_not_counted() {
         let task = &mut Context::from_waker(Waker::noop());
         let mut wait = pin!(shielded(pending::<()>()));
         assert!(wait.as_mut().poll(task).is_pending());

@@ -1,3 +1,5 @@
+//! [`Text`]: a piece of a request as text.
+
 use std::borrow::{Borrow, Cow};
 use std::convert::Infallible;
 use std::fmt;
@@ -10,13 +12,14 @@ use bytes::Bytes;
 
 /// A piece of a request as text: owned, and cheap to clone.
 ///
-/// What a [`Context`](crate::Context) hands out (the path, an argument, a header) is a
-/// `Text`: it borrows nothing, so that it may be kept, moved into a background task, or
-/// written back while the context is in use. Most share the bytes of the request as they
-/// came from the socket; keeping one keeps the buffer that they came in alive, 8 KiB
-/// or more if the head was larger. To keep it for long, make a `String` of it.
+/// The methods of a [`Context`](crate::Context) return the path, arguments and headers as `Text`. It
+/// reads like a `str`. It borrows nothing, so a handler can keep it, move it into a background task, or
+/// write it to the response.
 ///
-/// It reads like a `str`:
+/// Most texts share the buffer in which the request was received, and keep it alive: 8 KiB, or more
+/// for a larger head. Convert a text to a `String` to keep it for long.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::Text;
@@ -33,9 +36,9 @@ pub struct Text(Repr);
 enum Repr {
     Static(&'static str),
     Owned(Rc<str>),
-    /// Long text, which is not copied to own it.
+    /// Long text, which was moved and not copied.
     Long(Rc<String>),
-    /// A range of a request's bytes that was found to be UTF-8.
+    /// A range of the request's bytes, which is valid UTF-8.
     Shared {
         bytes: Rc<[u8]>,
         start: u32,
@@ -43,8 +46,7 @@ enum Repr {
     },
 }
 
-/// From this length in bytes on, a `String` is owned as it is. A shorter one is copied, which takes
-/// one allocation like owning it.
+/// A `String` of at least this many bytes is moved. A shorter one is copied: both take one allocation.
 const LONG: usize = 1024;
 
 impl Text {
@@ -53,27 +55,27 @@ impl Text {
         Self(Repr::Owned(text.into()))
     }
 
-    /// Shares `bytes[start..end]`; what is not UTF-8 is read as ISO-8859-1, as the octets of
-    /// a header or a path were before UTF-8.
+    /// Shares `bytes[start..end]`. Decodes invalid UTF-8 as ISO-8859-1, the encoding of headers and paths
+    /// before UTF-8.
     pub(crate) fn shared(bytes: Rc<[u8]>, start: usize, end: usize) -> Self {
         let range = bytes.get(start..end).unwrap_or_default();
         if str::from_utf8(range).is_err() {
             let latin1: String = range.iter().map(|&byte| char::from(byte)).collect();
             return Self::from(latin1);
         }
-        // What is shared is part of a head: it is far smaller than 4 GiB.
+        // The bytes are a head, which is far smaller than 4 GiB.
         Self(Repr::Shared { bytes, start: start as u32, end: end as u32 })
     }
 
-    /// The text as a `&str`.
+    /// Returns the text as a `&str`.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Static(text) => text,
             Repr::Owned(text) => text,
             Repr::Long(text) => text,
             Repr::Shared { bytes, start, end } => {
-                // Checked when it was made: it cannot fail, and is cheaper than `unsafe` is
-                // worth on the few bytes of a path.
+                // Cannot fail, because the range was checked before. Checking the few bytes of a path
+                // again is better than `unsafe`.
                 let range = bytes.get(*start as usize..*end as usize).unwrap_or_default();
                 str::from_utf8(range).unwrap_or_default()
             }
@@ -138,7 +140,7 @@ impl From<String> for Text {
 }
 
 impl From<Text> for String {
-    /// Does not copy long text that was made from a `String` and has no other clones.
+    /// Does not copy long text that came from a `String` and has no other clones.
     fn from(text: Text) -> Self {
         match text.0 {
             Repr::Long(text) => Rc::unwrap_or_clone(text),
@@ -148,8 +150,7 @@ impl From<Text> for String {
 }
 
 impl From<Text> for Bytes {
-    /// Does not copy static text, nor long text that was made from a `String` and has no other
-    /// clones.
+    /// Does not copy static text, or long text that came from a `String` and has no other clones.
     fn from(text: Text) -> Self {
         match text.0 {
             Repr::Static(text) => Self::from_static(text.as_bytes()),

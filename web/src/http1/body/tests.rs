@@ -2,31 +2,31 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Decodes the body at the front of `input`, given in pieces that end at `cuts`. Returns the
-/// body and how much was consumed, or `None` if it did not end.
+/// Decodes the body at the front of `input`, which arrives in pieces that end at `cuts`. Returns the body
+/// and the number of consumed bytes, or `None` if the body is incomplete.
 fn decode(
     framing: Framing,
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,
 ) -> Result<Option<(Vec<u8>, usize)>, BodyError> {
-    let mut decoder = Decoder::new(framing);
+    let mut decoder = BodyDecoder::new(framing);
     let (mut body, mut consumed) = (Vec::new(), 0);
     for end in cuts.into_iter().chain([input.len()]) {
         loop {
             match decoder.decode(&input[consumed..end])? {
-                Decoded::Data { skip, len } => {
+                BodyStep::Data { skip, len } => {
                     assert!(len > 0);
                     body.extend_from_slice(&input[consumed + skip..][..len]);
                     consumed += skip + len;
                     assert!(consumed <= end);
                 }
-                Decoded::Skip(skip) => {
+                BodyStep::Skip(skip) => {
                     consumed += skip;
                     assert!(!decoder.is_done());
                     assert_eq!(consumed, end, "all that is there is consumed");
                     break;
                 }
-                Decoded::Done { skip } => {
+                BodyStep::Done { skip } => {
                     assert!(decoder.is_done());
                     return Ok(Some((body, consumed + skip)));
                 }
@@ -36,7 +36,7 @@ fn decode(
     Ok(None)
 }
 
-/// Decodes chunks at once, byte by byte and with more behind them; all must agree.
+/// Decodes chunks at once, byte by byte, and followed by other bytes. All results must agree.
 #[track_caller]
 fn chunks(input: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, BodyError> {
     let input = input.as_ref();
@@ -61,28 +61,28 @@ fn refused(input: &str, status: u16) {
 #[test]
 fn without_a_body_the_next_request_follows_at_once() {
     for framing in [Framing::None, Framing::Length(0)] {
-        assert_eq!(Decoder::new(framing).decode(b"GET /"), Ok(Decoded::Done { skip: 0 }));
-        assert!(Decoder::new(framing).is_done());
+        assert_eq!(BodyDecoder::new(framing).decode(b"GET /"), Ok(BodyStep::Done { skip: 0 }));
+        assert!(BodyDecoder::new(framing).is_done());
     }
 }
 
 #[test]
 fn a_length_is_counted_down() {
-    let mut decoder = Decoder::new(Framing::Length(5));
+    let mut decoder = BodyDecoder::new(Framing::Length(5));
     assert_eq!(decoder.announced(), 5);
-    assert_eq!(decoder.decode(b""), Ok(Decoded::Skip(0)));
-    assert_eq!(decoder.decode(b"abc"), Ok(Decoded::Data { skip: 0, len: 3 }));
+    assert_eq!(decoder.decode(b""), Ok(BodyStep::Skip(0)));
+    assert_eq!(decoder.decode(b"abc"), Ok(BodyStep::Data { skip: 0, len: 3 }));
     assert_eq!(decoder.announced(), 2);
     assert!(!decoder.is_done());
-    assert_eq!(decoder.decode(b"deGET"), Ok(Decoded::Data { skip: 0, len: 2 }));
+    assert_eq!(decoder.decode(b"deGET"), Ok(BodyStep::Data { skip: 0, len: 2 }));
     assert!(decoder.is_done());
-    assert_eq!(decoder.decode(b"GET"), Ok(Decoded::Done { skip: 0 }));
+    assert_eq!(decoder.decode(b"GET"), Ok(BodyStep::Done { skip: 0 }));
 }
 
 #[test]
-fn a_length_may_be_as_long_as_it_can_be_said() {
-    let mut decoder = Decoder::new(Framing::Length(u64::MAX));
-    assert_eq!(decoder.decode(b"abc"), Ok(Decoded::Data { skip: 0, len: 3 }));
+fn the_largest_length_is_accepted() {
+    let mut decoder = BodyDecoder::new(Framing::Length(u64::MAX));
+    assert_eq!(decoder.decode(b"abc"), Ok(BodyStep::Data { skip: 0, len: 3 }));
     assert_eq!(decoder.announced(), u64::MAX - 3);
 }
 
@@ -125,20 +125,20 @@ fn a_size_is_hexadecimal_digits() {
 }
 
 #[test]
-fn a_size_may_be_as_large_as_it_can_be_said() {
-    let mut decoder = Decoder::new(Framing::Chunked);
-    assert_eq!(decoder.decode(b"ffffffffffffffff\r\n"), Ok(Decoded::Skip(18)));
+fn the_largest_chunk_size_is_accepted() {
+    let mut decoder = BodyDecoder::new(Framing::Chunked);
+    assert_eq!(decoder.decode(b"ffffffffffffffff\r\n"), Ok(BodyStep::Skip(18)));
     assert_eq!(decoder.announced(), u64::MAX);
-    assert_eq!(decoder.decode(b"abc"), Ok(Decoded::Data { skip: 0, len: 3 }));
+    assert_eq!(decoder.decode(b"abc"), Ok(BodyStep::Data { skip: 0, len: 3 }));
     assert_eq!(decoder.announced(), u64::MAX - 3);
 }
 
 #[test]
 fn the_size_of_a_chunk_is_known_before_its_data() {
-    let mut decoder = Decoder::new(Framing::Chunked);
-    assert_eq!(decoder.decode(b"400"), Ok(Decoded::Skip(3)));
+    let mut decoder = BodyDecoder::new(Framing::Chunked);
+    assert_eq!(decoder.decode(b"400"), Ok(BodyStep::Skip(3)));
     assert_eq!(decoder.announced(), 0);
-    assert_eq!(decoder.decode(b"\r\n"), Ok(Decoded::Skip(2)));
+    assert_eq!(decoder.decode(b"\r\n"), Ok(BodyStep::Skip(2)));
     assert_eq!(decoder.announced(), 1024);
 }
 
@@ -197,7 +197,7 @@ fn extensions_are_bounded() {
 
 #[test]
 fn a_flood_of_framing_is_refused() {
-    // With this much on each, some two hundred chunks are let through.
+    // With so much framing each, about two hundred chunks are accepted.
     let chunk = format!("1;{}\r\nx\r\n", "y".repeat(90));
     assert!(chunks(chunk.repeat(100) + "0\r\n\r\n").is_ok());
     refused(&chunk.repeat(1000), 400);
@@ -206,7 +206,7 @@ fn a_flood_of_framing_is_refused() {
 }
 
 #[test]
-fn small_chunks_without_extensions_are_no_flood() {
+fn small_chunks_without_extensions_are_accepted() {
     let input = "1\r\nx\r\n".repeat(20_000) + "0\r\n\r\n";
     assert_eq!(chunks(input).unwrap().map(|body| body.len()), Some(20_000));
 }
@@ -272,7 +272,7 @@ fn chunked_body() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
 
 proptest! {
     #[test]
-    fn any_split_of_the_same_bytes_is_the_same_body(
+    fn a_body_does_not_depend_on_how_its_bytes_arrive(
         (body, input) in chunked_body(),
         mut cuts in prop::collection::vec(0..400_usize, 0..8),
     ) {
@@ -284,7 +284,7 @@ proptest! {
     }
 
     #[test]
-    fn any_split_of_any_bytes_is_decoded_alike(
+    fn arbitrary_bytes_are_decoded_alike_however_they_arrive(
         input in prop::collection::vec(prop_oneof![4 => Just(b'0'), 4 => Just(b'1'), 4 => Just(b'\r'), 4 => Just(b'\n'), 1 => any::<u8>()], 0..60),
         cut in 0..60_usize,
     ) {

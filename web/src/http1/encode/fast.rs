@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::{CONTENT_LENGTH, HTML, STATUS_AND_SERVER, TAIL, content_type, field, put_etag};
 use crate::http1::date::DateLine;
 use crate::http1::etag::ETag;
-use crate::http1::header_list::{HeaderList, Role};
+use crate::http1::header_list::{HeaderList, HeaderRole};
 use crate::http1::send_buffer::{Room, SendBuffer};
 
 /// Everything before the value of the `Content-Type`.
@@ -24,7 +24,7 @@ pub(crate) fn encode_fast(
 ) {
     let content_type = match headers.lines() {
         [] if !body.is_empty() => HTML,
-        [(_, value)] if headers.has(Role::ContentType) => value.as_bytes(),
+        [(_, value)] if headers.has(HeaderRole::ContentType) => value.as_bytes(),
         _ => return encode_lines_fast(out, headers, date, etag, body),
     };
     out.put_together(START.len() + content_type.len() + TAIL + body.len(), |room| {
@@ -44,7 +44,7 @@ fn encode_lines_fast(
     body: &[u8],
 ) {
     out.put_together(STATUS_AND_SERVER.len(), |room| room.put(STATUS_AND_SERVER));
-    if !body.is_empty() && !headers.has(Role::ContentType) {
+    if !body.is_empty() && !headers.has(HeaderRole::ContentType) {
         content_type(out, HTML);
     }
     headers.lines().iter().for_each(|(name, value)| field(out, name, value));

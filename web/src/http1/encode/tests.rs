@@ -311,7 +311,7 @@ proptest! {
             server,
             ..ordinary(&list)
         };
-        let text = if list.has(Role::ContentType) { text(&head) } else { text_untyped(&head) };
+        let text = if list.has(HeaderRole::ContentType) { text(&head) } else { text_untyped(&head) };
         let mut fields = [httparse::EMPTY_HEADER; 32];
         let mut response = httparse::Response::new(&mut fields);
         prop_assert_eq!(response.parse(text.as_bytes()), Ok(httparse::Status::Complete(text.len())));
@@ -329,7 +329,7 @@ proptest! {
         prop_assert!(!values("date").is_empty());
         prop_assert!(!server || !values("server").is_empty());
 
-        let sent = headers.iter().filter(|(name, _)| !Role::of(name).is_governed());
+        let sent = headers.iter().filter(|(name, _)| !HeaderRole::of(name).is_governed());
         for (name, _) in sent.clone() {
             let expected = sent.clone().filter(|(other, _)| other == name);
             let expected: Vec<_> = expected.map(|(_, value)| value.as_bytes().to_vec()).collect();
@@ -345,7 +345,7 @@ proptest! {
     ) {
         let mut plain = HeaderList::new();
         plain.extend(headers.iter().filter(|(name, _)| {
-            matches!(Role::of(name), Role::Plain | Role::ContentType)
+            matches!(HeaderRole::of(name), HeaderRole::Plain | HeaderRole::ContentType)
         }));
         prop_assert!(plain.are_plain());
         let etag = has_etag.then(|| ETag::of(body.as_bytes()));
@@ -358,7 +358,7 @@ proptest! {
 
     #[test]
     fn chunks_are_read_back(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..100), 0..6)) {
-        use super::super::body::{Decoded, Decoder};
+        use super::super::body::{BodyStep, BodyDecoder};
         use super::super::framing::Framing;
         let mut out = SendBuffer::default();
         for piece in &pieces {
@@ -367,8 +367,8 @@ proptest! {
             out.extend(CHUNK_END);
         }
         out.extend(LAST_CHUNK);
-        let (mut decoder, mut rest, mut body) = (Decoder::new(Framing::Chunked), out.as_slice(), Vec::new());
-        while let Decoded::Data { skip, len } = decoder.decode(rest).unwrap() {
+        let (mut decoder, mut rest, mut body) = (BodyDecoder::new(Framing::Chunked), out.as_slice(), Vec::new());
+        while let BodyStep::Data { skip, len } = decoder.decode(rest).unwrap() {
             body.extend_from_slice(&rest[skip..skip + len]);
             rest = &rest[skip + len..];
         }

@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn a_tag_is_the_hash_in_quotes() {
-    // The known answer of XXH3 with 64 bits for nothing.
+    // The known hash of empty input.
     assert_eq!(ETag::of(b"").text(), *b"\"2d06800538d394c2\"");
 }
 
 #[test]
-fn none_match() {
+fn if_none_match_compares_weakly() {
     for (fields, matches) in [
         (vec![], false),
         (vec!["\"a\""], true),
@@ -56,7 +56,7 @@ fn without_a_tag_only_a_star_matches() {
 }
 
 #[test]
-fn an_element_may_hold_a_comma() {
+fn a_tag_may_contain_a_comma() {
     assert!(if_none_match([b"\"b\", \"a,c\"".as_slice()], Some(b"\"a,c\"")));
     assert!(!if_none_match([b"\"b,\"a\",c\"".as_slice()], Some(b"\"a\"")));
 }

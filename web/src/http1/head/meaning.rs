@@ -1,4 +1,4 @@
-//! What a head means for the connection, and everything that is refused for its meaning.
+//! Decides what a head means for the connection, and refuses heads for their meaning.
 
 use http::Method;
 use httparse::Header;
@@ -8,7 +8,7 @@ use super::super::framing::FramingFields;
 use super::super::host::is_authority;
 use super::{Expect, Field, Framing, Head, HeadError, HeadLimits, Range, Version};
 
-/// What the fields of a head say that the connection depends on.
+/// The fields of a head that matter to the connection.
 #[derive(Debug, Default)]
 struct Meaning {
     host: Option<Range>,
@@ -27,11 +27,11 @@ struct Meaning {
 }
 
 impl Head {
-    /// Takes over the method and the target, which are slices of `bytes`.
+    /// Interprets the method and the target, which are slices of `bytes`.
     ///
     /// # Errors
     ///
-    /// When the target is too long, or has no form that the method may have.
+    /// Returns an error if the target is too long, or if its form is invalid for the method.
     pub(super) fn interpret_request_line(
         &mut self,
         bytes: &[u8],
@@ -51,13 +51,12 @@ impl Head {
         }
     }
 
-    /// Takes over the fields of `head`, all bytes of a head whose request line has been interpreted,
-    /// and decides what the head means.
+    /// Interprets the fields. `head` has all bytes of a head whose request line has been interpreted.
     ///
     /// # Errors
     ///
-    /// When a line ends in LF alone, which `httparse` accepts, or when a field means something that
-    /// it must not.
+    /// Returns an error if a line ends in LF alone, which `httparse` accepts, or if the meaning of a field
+    /// is invalid.
     pub(super) fn interpret_fields(
         &mut self,
         head: &[u8],
@@ -71,7 +70,7 @@ impl Head {
             let value = Range::within(head, header.value);
             lines_end_in_crlf &= head[..name.start as usize].ends_with(b"\r\n");
             self.fields.push(Field { name, value });
-            meaning.take_in(header, value)?;
+            meaning.add(header, value)?;
         }
         match lines_end_in_crlf {
             true => self.conclude(&meaning),
@@ -79,7 +78,7 @@ impl Head {
         }
     }
 
-    /// Decides what all parts together mean.
+    /// Combines the meaning of all parts.
     fn conclude(&mut self, meaning: &Meaning) -> Result<(), HeadError> {
         let http11 = self.version == Version::Http11;
         if http11 && meaning.host.is_none() {
@@ -100,8 +99,8 @@ impl Head {
 }
 
 impl Meaning {
-    /// Takes in one field, whose value is at `value`.
-    fn take_in(&mut self, header: &Header<'_>, value: Range) -> Result<(), HeadError> {
+    /// Adds one field, whose value is at `value`.
+    fn add(&mut self, header: &Header<'_>, value: Range) -> Result<(), HeadError> {
         let name = header.name.as_bytes();
         match name.len() {
             4 if is_name(name, b"host") => self.host(header.value, value)?,
@@ -147,10 +146,10 @@ impl Meaning {
     }
 }
 
-/// Whether the token `name` is `lower`, which is letters and hyphens, in any case of letters.
+/// Whether the token `name` equals `lower`, which consists of letters and hyphens, in any case.
 ///
-/// Setting bit 5 makes capitals small, and makes no other byte of a token a letter or a hyphen.
-/// The compiler compares words then, which `eq_ignore_ascii_case` does not do.
+/// Setting bit 5 turns capitals into small letters. It turns no other byte of a token into a letter or a
+/// hyphen. The compiler can then compare words, which it does not for `eq_ignore_ascii_case`.
 fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     <&[u8; N]>::try_from(name).is_ok_and(|name| name.map(|byte| byte | 0x20) == *lower)
 }

@@ -1,4 +1,4 @@
-//! Heads that arrive in pieces.
+//! [`PartialHead`]: checks a head that arrives in pieces.
 
 use super::super::byte_class::{is_field_byte, is_token_byte};
 use super::HeadError;
@@ -7,13 +7,12 @@ use super::HeadError;
 /// §2.2); no client has a reason to send more than a few.
 const MAX_BLANK_LINES: usize = 4;
 
-/// How far an incomplete head has been checked, so that each byte is checked once however the
-/// bytes arrive.
+/// How far an incomplete head has been checked. Each byte is checked once, however the bytes arrive.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PartialHead {
     /// All bytes before this position have been checked.
     checked: u32,
-    /// Where the line begins that is still arriving.
+    /// The beginning of the line that is still arriving.
     line: u32,
 }
 
@@ -23,14 +22,14 @@ impl PartialHead {
         self.checked == 0
     }
 
-    /// Checks the bytes that have arrived since the last call. From call to call, `bytes` may only
-    /// grow. Returns whether parsing `bytes` may tell more than this: the request line is complete
-    /// for the first time, or the blank line has arrived that ends the head.
+    /// Checks the bytes that have arrived since the last call. Until the head is complete, `bytes` may only
+    /// grow. Returns whether to parse `bytes`: the request line has just become complete, or the head
+    /// has.
     ///
     /// # Errors
     ///
-    /// When no continuation can become a head that is accepted: a line that does not end in CR LF, a
-    /// control byte, too many blank lines at the beginning, or a first byte that is none of HTTP.
+    /// Returns an error if no continuation can be accepted: for a line that does not end in CR LF, a
+    /// control byte, too many blank lines at the beginning, or a first byte that cannot begin a method.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<bool, HeadError> {
         let start = skip_blank_lines(bytes)?;
         let mut line = start.max(self.line as usize);
@@ -54,8 +53,8 @@ impl PartialHead {
         Ok(is_complete || was_in_request_line && line > start)
     }
 
-    /// The reason to refuse a head that is incomplete in `bytes`, which are as many as it may have:
-    /// its target is too long, or the whole of it is.
+    /// Returns the reason to refuse a head that is incomplete although `bytes` have reached the limit: its
+    /// target or all of it is too long.
     pub(super) fn too_large(&self, bytes: &[u8]) -> HeadError {
         let start = skip_blank_lines(bytes).unwrap_or(0);
         if self.line as usize > start {
@@ -67,14 +66,14 @@ impl PartialHead {
         }
     }
 
-    /// How many bytes are not checked again.
+    /// Returns how many bytes have been checked.
     #[cfg(test)]
     pub(super) fn checked(&self) -> usize {
         self.checked as usize
     }
 }
 
-/// Where the request line begins: after blank lines, if there are not too many.
+/// Returns the beginning of the request line, after blank lines. Too many blank lines are an error.
 #[inline]
 pub(super) fn skip_blank_lines(bytes: &[u8]) -> Result<usize, HeadError> {
     let mut rest = bytes;

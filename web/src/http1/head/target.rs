@@ -11,14 +11,15 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// [`HeadError::Target`] if the target has a fragment, none of the four forms, or a form that
-    /// the method may not have; [`HeadError::Host`] if the authority in it is not a host and a port.
+    /// - [`HeadError::Target`] if the target has a fragment, none of the four forms, or a form that is
+    ///   invalid for the method;
+    /// - [`HeadError::Host`] if the authority in it is not a host and a port.
     pub(super) fn interpret_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
         let target = self.target.of(bytes);
         let ends_path = |byte: &u8| matches!(byte, b'?' | b'#');
         let path_end = target.iter().position(ends_path).unwrap_or(target.len());
-        // Clients keep fragments to themselves. A fragment that arrives was put there to be read
-        // in two ways, as part of the target or not.
+        // A client does not send fragments. A target with one could be understood in two ways: with the
+        // fragment or without it.
         self.query = match &target[path_end..] {
             [] => None,
             [b'?', query @ ..] if memchr(b'#', query).is_none() => {
@@ -56,7 +57,7 @@ impl Head {
         self.authority = Some(self.path.part(start, end));
         self.path = match slash {
             Some(_) => self.path.part(end, text.len()),
-            // An empty path means "/", and the one before the authority will do.
+            // An empty path means "/". Use the slash before the authority.
             None => self.path.part(start - 1, start),
         };
         Ok(())

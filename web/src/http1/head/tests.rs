@@ -1,7 +1,6 @@
-//! What heads are accepted, what they mean, and how the others are refused.
+//! Which heads are accepted, what they mean, and how the others are refused.
 //!
-//! Every head in these tests is given to the parser in all the ways in which it can arrive,
-//! and all must agree.
+//! The parser gets each head in all the ways in which it can arrive, and all results must agree.
 
 use super::*;
 
@@ -47,7 +46,7 @@ impl Parsed {
             .collect()
     }
 
-    /// Everything that can be seen of it.
+    /// All observable parts of the head.
     fn appearance(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let head = &self.head;
         (
@@ -124,7 +123,7 @@ pub(super) fn refused(what: &str, head: impl AsRef<[u8]>, status: u16) {
 }
 
 #[test]
-fn a_head_is_reused_without_a_trace_of_the_last_request() {
+fn a_reused_head_has_nothing_of_the_last_request() {
     let read = |head: &mut Head, bytes: &[u8]| {
         assert_eq!(
             head.read(&mut PartialHead::default(), bytes, &LIMITS),

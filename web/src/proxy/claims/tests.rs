@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::proxy::Protocol::{Http, Https};
 
-/// Reads a head of lines `name: value`, from a proxy of 10.0.0.0/8.
+/// Reads lines `name: value` as headers from a trusted proxy of 10.0.0.0/8.
 fn read_with<'a>(header: &ClientHeader, head: &'a str) -> Claims<'a> {
     let trusted = TrustedProxies::parse(["10.0.0.0/8", "2001:db8::/32"]).unwrap();
     let lines: Vec<Field<'a>> = head
@@ -17,13 +17,13 @@ fn read_with<'a>(header: &ClientHeader, head: &'a str) -> Claims<'a> {
 #[track_caller]
 fn check(rows: &[(&str, Option<&str>)]) {
     for (head, expected) in rows {
-        let address = read_with(&ClientHeader::Usual, head).address;
+        let address = read_with(&ClientHeader::Default, head).address;
         assert_eq!(address, expected.map(|text| text.parse().unwrap()), "{head}");
     }
 }
 
 #[test]
-fn the_client_is_the_last_in_x_forwarded_for_that_is_no_proxy() {
+fn the_client_is_the_last_untrusted_address_in_x_forwarded_for() {
     check(&[
         ("X-Forwarded-For: 4.4.4.4", Some("4.4.4.4:0")),
         ("x-forwarded-for: 127.0.0.1, 4.4.4.4", Some("4.4.4.4:0")),
@@ -57,7 +57,7 @@ fn if_all_are_proxies_the_first_is_the_client() {
 }
 
 #[test]
-fn what_is_no_address_names_nobody() {
+fn an_invalid_address_names_no_client() {
     for bad in ["foo", "<script>", "localhost", "unknown", "4.4.4.4:x", "4.4.4"] {
         let heads = [
             format!("X-Forwarded-For: {bad}"),
@@ -68,7 +68,7 @@ fn what_is_no_address_names_nobody() {
             format!("Forwarded: for=\"{bad}\""),
         ];
         for head in &heads {
-            assert_eq!(read_with(&ClientHeader::Usual, head).address, None, "{head}");
+            assert_eq!(read_with(&ClientHeader::Default, head).address, None, "{head}");
         }
     }
     check(&[("X-Forwarded-For:", None), ("X-Forwarded-For: ,", None), ("X-Real-Ip:", None)]);
@@ -88,7 +88,7 @@ fn x_real_ip_wins_over_x_forwarded_for() {
 }
 
 #[test]
-fn the_protocol_is_the_last_that_is_said() {
+fn the_last_protocol_wins() {
     let rows = [
         ("X-Scheme: https", Some(Https)),
         ("X-Scheme: http", Some(Http)),
@@ -105,12 +105,12 @@ fn the_protocol_is_the_last_that_is_said() {
         ("Forwarded: for=4.4.4.4;proto=ftp", None),
     ];
     for (head, expected) in rows {
-        assert_eq!(read_with(&ClientHeader::Usual, head).protocol, expected, "{head}");
+        assert_eq!(read_with(&ClientHeader::Default, head).protocol, expected, "{head}");
     }
 }
 
 #[test]
-fn the_host_is_the_last_that_is_said_if_it_is_one() {
+fn the_last_host_wins_if_it_is_valid() {
     let rows = [
         ("X-Forwarded-Host: a.example", Some("a.example")),
         ("X-Forwarded-Host: a.example:8080", Some("a.example:8080")),
@@ -125,13 +125,13 @@ fn the_host_is_the_last_that_is_said_if_it_is_one() {
         (r#"Forwarded: host="a\b""#, None),
     ];
     for (head, expected) in rows {
-        let host = read_with(&ClientHeader::Usual, head).host;
+        let host = read_with(&ClientHeader::Default, head).host;
         assert_eq!(host, expected.map(str::as_bytes), "{head}");
     }
 }
 
 #[test]
-fn the_client_is_the_last_in_forwarded_that_is_no_proxy() {
+fn the_client_is_the_last_untrusted_address_in_forwarded() {
     check(&[
         ("Forwarded: for=4.4.4.4", Some("4.4.4.4:0")),
         ("forwarded: For=\"4.4.4.4:80\"", Some("4.4.4.4:80")),
@@ -155,17 +155,17 @@ fn the_client_is_the_last_in_forwarded_that_is_no_proxy() {
 }
 
 #[test]
-fn protocol_and_host_are_those_of_the_client_too() {
+fn protocol_and_host_come_from_the_same_element_as_the_client() {
     let head = "Forwarded: for=6.6.6.6;proto=http;host=evil, \
                 for=4.4.4.4;proto=https;host=a.example, for=10.0.0.1;proto=http;host=inner";
-    let claims = read_with(&ClientHeader::Usual, head);
+    let claims = read_with(&ClientHeader::Default, head);
     let host = Some(&b"a.example"[..]);
     let address = Some("4.4.4.4:0".parse().unwrap());
     assert_eq!(claims, Claims { address, protocol: Some(Https), host });
 }
 
 #[test]
-fn a_forwarded_that_is_malformed_says_nothing() {
+fn a_malformed_forwarded_is_ignored() {
     let rows = [
         "for",
         "=4.4.4.4",
@@ -182,19 +182,19 @@ fn a_forwarded_that_is_malformed_says_nothing() {
     ];
     for value in rows {
         let head = format!("Forwarded: {value};proto=https");
-        assert_eq!(read_with(&ClientHeader::Usual, &head), Claims::default(), "{head}");
-        // The client's own line cannot spoil that of the proxy.
+        assert_eq!(read_with(&ClientHeader::Default, &head), Claims::default(), "{head}");
+        // A line of the client does not affect the line of the proxy.
         let head = format!("{head}\nForwarded: for=4.4.4.4");
-        let address = read_with(&ClientHeader::Usual, &head).address;
+        let address = read_with(&ClientHeader::Default, &head).address;
         assert_eq!(address, Some("4.4.4.4:0".parse().unwrap()), "{head}");
     }
 }
 
 #[test]
-fn forwarded_counts_only_without_any_x_header() {
+fn forwarded_is_read_only_without_x_headers() {
     for other in ["X-Real-Ip: bad", "X-Forwarded-For:", "X-Scheme: http", "X-Forwarded-Host: b"] {
         let head = format!("{other}\nForwarded: for=6.6.6.6;proto=https;host=evil");
-        let claims = read_with(&ClientHeader::Usual, &head);
+        let claims = read_with(&ClientHeader::Default, &head);
         assert_eq!(claims.address, None, "{other}");
         assert_ne!(claims.protocol, Some(Https), "{other}");
         assert_ne!(claims.host, Some(&b"evil"[..]), "{other}");
@@ -202,7 +202,7 @@ fn forwarded_counts_only_without_any_x_header() {
 }
 
 #[test]
-fn a_header_can_be_the_only_one_that_counts() {
+fn the_client_header_can_be_named() {
     let named = |name| ClientHeader::named(HeaderName::from_static(name));
     let head = "X-Real-Ip: 1.1.1.1\nX-Forwarded-For: 2.2.2.2\nForwarded: for=3.3.3.3;host=c\n\
                 Cf-Connecting-Ip: 4.4.4.4\nX-Forwarded-Host: a";
@@ -222,15 +222,15 @@ fn a_header_can_be_the_only_one_that_counts() {
 }
 
 #[test]
-fn only_so_many_entries_are_looked_at() {
-    let many = "10.0.0.1, ".repeat(MOST_PROXIES);
+fn the_number_of_entries_is_limited() {
+    let many = "10.0.0.1, ".repeat(MAX_PROXIES);
     let head = format!("X-Forwarded-For: 4.4.4.4, {many}10.0.0.2");
-    let address = read_with(&ClientHeader::Usual, &head).address;
+    let address = read_with(&ClientHeader::Default, &head).address;
     assert_eq!(address, Some("10.0.0.1:0".parse().unwrap()));
-    let head = format!("Forwarded: {}for=4.4.4.4", "for=10.0.0.1,".repeat(MOST_PROXIES));
-    assert_eq!(read_with(&ClientHeader::Usual, &head), Claims::default());
+    let head = format!("Forwarded: {}for=4.4.4.4", "for=10.0.0.1,".repeat(MAX_PROXIES));
+    assert_eq!(read_with(&ClientHeader::Default, &head), Claims::default());
     let head = format!("X-Forwarded-For: {}4.4.4.4", "bad, ".repeat(10_000));
-    let address = read_with(&ClientHeader::Usual, &head).address;
+    let address = read_with(&ClientHeader::Default, &head).address;
     assert_eq!(address, Some("4.4.4.4:0".parse().unwrap()), "what was made up is in nobody's way");
 }
 
@@ -246,7 +246,7 @@ proptest! {
                      "X-Forwarded-Host", "Forwarded"];
         let trusted = TrustedProxies::parse(["0.0.0.0/1"]).unwrap();
         let fields = lines.iter().map(|(name, value)| (names[*name].as_bytes(), &value[..]));
-        read(fields.clone(), &ClientHeader::Usual, &trusted);
+        read(fields.clone(), &ClientHeader::Default, &trusted);
         let claims = read(fields, &ClientHeader::Forwarded, &trusted);
         prop_assert!(claims.host.is_none_or(crate::http1::host::is_authority));
     }
@@ -256,10 +256,10 @@ proptest! {
         let trusted = TrustedProxies::parse(["10.0.0.0/8"]).unwrap();
         let list = format!("{made_up}, 4.4.4.4, 10.0.0.9");
         let fields = [(&b"x-forwarded-for"[..], list.as_bytes())];
-        let claims = read(fields.into_iter(), &ClientHeader::Usual, &trusted);
+        let claims = read(fields.into_iter(), &ClientHeader::Default, &trusted);
         prop_assert_eq!(claims.address, Some("4.4.4.4:0".parse().unwrap()));
         let fields = [(&b"forwarded"[..], made_up.as_bytes()), (&b"forwarded"[..], b"for=4.4.4.4")];
-        let claims = read(fields.into_iter(), &ClientHeader::Usual, &trusted);
+        let claims = read(fields.into_iter(), &ClientHeader::Default, &trusted);
         prop_assert_eq!(claims.address, Some("4.4.4.4:0".parse().unwrap()));
     }
 }

@@ -1,7 +1,10 @@
-/// The reversed polynomial of Castagnoli.
+//! The checksum of the PROXY protocol.
+
+/// The reversed Castagnoli polynomial.
 const POLYNOMIAL: u32 = 0x82F6_3B78;
 
-/// The CRC-32C of `parts`, one behind the other. Bit by bit: it is asked for once a connection.
+/// Returns the CRC-32C of the joined `parts`. It works bit by bit, which is fast enough for once per
+/// connection.
 pub(super) fn crc32c(parts: [&[u8]; 3]) -> u32 {
     let mut remainder = u32::MAX;
     for byte in parts.into_iter().flatten() {

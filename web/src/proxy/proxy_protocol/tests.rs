@@ -13,7 +13,7 @@ fn read_all(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     read(bytes)
 }
 
-/// Version 2, with `command` and `family`, and `rest` behind.
+/// Builds a header of version 2 with `command` and `family`, followed by `rest`.
 fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
     [v2::SIGNATURE, &[command, family], &length, rest].concat()
@@ -27,7 +27,7 @@ fn tlv(kind: u8, value: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn source(bytes: &[u8]) -> Source {
+fn source(bytes: &[u8]) -> ConnectionSource {
     let header = read_all(bytes).unwrap().unwrap();
     assert_eq!(header.length, bytes.len());
     let behind = [bytes, b"GET / HTTP/1.1\r\n"].concat();
@@ -52,20 +52,24 @@ fn a_line_names_the_client() {
     ];
     for (line, client) in rows {
         let line = format!("PROXY {line}\r\n");
-        assert_eq!(source(line.as_bytes()), Source::Client(client.parse().unwrap()), "{line}");
+        assert_eq!(
+            source(line.as_bytes()),
+            ConnectionSource::Client(client.parse().unwrap()),
+            "{line}"
+        );
     }
 }
 
 #[test]
-fn a_line_may_not_know_the_client() {
-    assert_eq!(source(b"PROXY UNKNOWN\r\n"), Source::Unknown);
-    assert_eq!(source(b"PROXY UNKNOWN 1 2 three \xff\r\n"), Source::Unknown);
+fn a_line_may_have_an_unknown_client() {
+    assert_eq!(source(b"PROXY UNKNOWN\r\n"), ConnectionSource::Unknown);
+    assert_eq!(source(b"PROXY UNKNOWN 1 2 three \xff\r\n"), ConnectionSource::Unknown);
     let longest = format!("PROXY UNKNOWN {}\r\n", "f".repeat(107 - 16));
-    assert_eq!(source(longest.as_bytes()), Source::Unknown);
+    assert_eq!(source(longest.as_bytes()), ConnectionSource::Unknown);
 }
 
 #[test]
-fn a_line_that_is_not_exactly_right_is_refused() {
+fn a_malformed_line_is_refused() {
     let rows = [
         "PROXY \r\n",
         "PROXY TCP4\r\n",
@@ -98,7 +102,7 @@ fn a_line_that_is_not_exactly_right_is_refused() {
 }
 
 #[test]
-fn a_line_that_does_not_end_is_refused() {
+fn a_line_without_an_end_is_refused() {
     let line = format!("PROXY UNKNOWN {}", "f".repeat(200));
     assert_eq!(read(&line.as_bytes()[..106]), Ok(None));
     assert_eq!(read(&line.as_bytes()[..107]), Err(ProxyHeaderError::TooLong));
@@ -107,7 +111,7 @@ fn a_line_that_does_not_end_is_refused() {
 }
 
 #[test]
-fn other_bytes_are_refused_at_the_first_that_is_wrong() {
+fn other_bytes_are_refused_at_the_first_wrong_byte() {
     for bytes in ["GET / HTTP/1.1\r\n", "PR\n", "proxy ", " PROXY ", "\r\n\r\n\r", "\n", "\x16\x03"]
     {
         let error = Err(ProxyHeaderError::Missing);
@@ -120,41 +124,41 @@ fn other_bytes_are_refused_at_the_first_that_is_wrong() {
 
 #[test]
 fn a_binary_header_names_the_client() {
-    let client = Source::Client("192.0.2.1:56789".parse().unwrap());
+    let client = ConnectionSource::Client("192.0.2.1:56789".parse().unwrap());
     assert_eq!(source(&v2(0x21, 0x11, &IPV4)), client);
     assert_eq!(source(&v2(0x21, 0x12, &IPV4)), client);
     let mut ipv6 = [0; 36];
     ipv6[..16].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     ipv6[32..34].copy_from_slice(&[0x12, 0x34]);
-    let client = Source::Client("[2001:db8::1]:4660".parse().unwrap());
+    let client = ConnectionSource::Client("[2001:db8::1]:4660".parse().unwrap());
     assert_eq!(source(&v2(0x21, 0x21, &ipv6)), client);
 }
 
 #[test]
-fn a_binary_header_may_not_know_the_client() {
-    assert_eq!(source(&v2(0x21, 0x00, &[])), Source::Unknown);
-    assert_eq!(source(&v2(0x21, 0x00, &[1, 2, 3])), Source::Unknown);
-    assert_eq!(source(&v2(0x21, 0x77, &[1, 2, 3])), Source::Unknown);
-    assert_eq!(source(&v2(0x21, 0x31, &[b'/'; 216])), Source::Unknown);
+fn a_binary_header_may_have_an_unknown_client() {
+    assert_eq!(source(&v2(0x21, 0x00, &[])), ConnectionSource::Unknown);
+    assert_eq!(source(&v2(0x21, 0x00, &[1, 2, 3])), ConnectionSource::Unknown);
+    assert_eq!(source(&v2(0x21, 0x77, &[1, 2, 3])), ConnectionSource::Unknown);
+    assert_eq!(source(&v2(0x21, 0x31, &[b'/'; 216])), ConnectionSource::Unknown);
 }
 
 #[test]
-fn a_connection_of_the_proxy_itself_is_local_whatever_else_it_says() {
-    assert_eq!(source(&v2(0x20, 0x00, &[])), Source::Local);
-    assert_eq!(source(&v2(0x20, 0x11, &IPV4)), Source::Local);
-    assert_eq!(source(&v2(0x20, 0x11, &[1])), Source::Local);
-    assert_eq!(source(&v2(0x20, 0xFF, &[0xFF; 100])), Source::Local);
+fn a_connection_of_the_proxy_itself_is_local() {
+    assert_eq!(source(&v2(0x20, 0x00, &[])), ConnectionSource::Local);
+    assert_eq!(source(&v2(0x20, 0x11, &IPV4)), ConnectionSource::Local);
+    assert_eq!(source(&v2(0x20, 0x11, &[1])), ConnectionSource::Local);
+    assert_eq!(source(&v2(0x20, 0xFF, &[0xFF; 100])), ConnectionSource::Local);
 }
 
 #[test]
-fn what_else_a_proxy_says_is_skipped() {
+fn unknown_extensions_are_skipped() {
     let authority = tlv(0x02, b"a.example");
     let rest = [&IPV4[..], &authority, &tlv(0x04, &[0; 3000]), &tlv(0xEA, &[])].concat();
-    assert!(matches!(source(&v2(0x21, 0x11, &rest)), Source::Client(_)));
+    assert!(matches!(source(&v2(0x21, 0x11, &rest)), ConnectionSource::Client(_)));
 }
 
 #[test]
-fn a_proxy_may_say_whether_the_client_speaks_tls() {
+fn a_proxy_may_say_whether_the_client_uses_tls() {
     let tls = |value: &[u8]| {
         let rest = [&IPV4[..], &tlv(0x20, value)].concat();
         read_all(&v2(0x21, 0x11, &rest)).map(|header| header.unwrap().tls)
@@ -167,13 +171,13 @@ fn a_proxy_may_say_whether_the_client_speaks_tls() {
 }
 
 #[test]
-fn the_checksum_must_be_right() {
+fn a_wrong_checksum_is_refused() {
     let rest = [&IPV4[..], &tlv(0x03, &[0; 4]), &tlv(0x02, b"a")].concat();
     let mut header = v2(0x21, 0x11, &rest);
     let sum = crc32c([&header, &[], &[]]).to_be_bytes();
     assert_eq!(read(&header), Err(ProxyHeaderError::Checksum));
     header[31..35].copy_from_slice(&sum);
-    assert!(matches!(source(&header), Source::Client(_)));
+    assert!(matches!(source(&header), ConnectionSource::Client(_)));
     header[20] ^= 1;
     assert_eq!(read(&header), Err(ProxyHeaderError::Checksum));
     let short = [&IPV4[..], &tlv(0x03, &[0; 3])].concat();
@@ -182,7 +186,7 @@ fn the_checksum_must_be_right() {
 
 #[test]
 fn a_second_checksum_is_refused() {
-    // The first one's sum counts the second's bytes as they are.
+    // The first checksum includes the bytes of the second.
     let rest = [&IPV4[..], &tlv(0x03, &[0; 4]), &tlv(0x03, &[0; 4])].concat();
     let mut header = v2(0x21, 0x11, &rest);
     let sum = crc32c([&header, &[], &[]]).to_be_bytes();
@@ -191,7 +195,7 @@ fn a_second_checksum_is_refused() {
 }
 
 #[test]
-fn a_binary_header_that_is_not_right_is_refused() {
+fn a_malformed_binary_header_is_refused() {
     let too_short = Err(ProxyHeaderError::TooShort);
     let version = Err(ProxyHeaderError::Version);
     let rows = [
@@ -231,6 +235,6 @@ proptest! {
         let line = format!("PROXY {family} {ip} {ip} {port} 80\r\n");
         let client = SocketAddr::new(ip.to_canonical(), port);
         let header = read(line.as_bytes()).unwrap().unwrap();
-        prop_assert_eq!(header.source, Source::Client(client));
+        prop_assert_eq!(header.source, ConnectionSource::Client(client));
     }
 }

@@ -1,13 +1,13 @@
-//! Version 1: a line of text.
+//! Version 1 of the PROXY protocol: a line of text.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::proxy::proxy_protocol::{ProxyHeader, ProxyHeaderError, Source};
+use crate::proxy::proxy_protocol::{ConnectionSource, ProxyHeader, ProxyHeaderError};
 
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 
-/// How long the line may be, with the CRLF.
+/// The maximum length of the line, including CR LF.
 const LONGEST: usize = 107;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
@@ -16,17 +16,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError
         return if seen.len() < LONGEST { Ok(None) } else { Err(ProxyHeaderError::TooLong) };
     };
     let line = seen[..end].strip_suffix(b"\r").and_then(|line| line.strip_prefix(SIGNATURE));
-    // To some readers a CR is the end of the line, whatever follows it.
+    // Some parsers take any CR for the end of the line.
     let line = line.filter(|line| !line.contains(&b'\r'));
     let source = line.and_then(source).ok_or(ProxyHeaderError::Line)?;
     Ok(Some(ProxyHeader { source, tls: None, length: end + 1 }))
 }
 
-/// Reads what stands between `PROXY ` and the end of the line.
-fn source(line: &[u8]) -> Option<Source> {
-    // Whatever follows `UNKNOWN` does not matter.
+/// Parses the text between `PROXY ` and the end of the line.
+fn source(line: &[u8]) -> Option<ConnectionSource> {
+    // The text after `UNKNOWN` is ignored.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
-        return Some(Source::Unknown);
+        return Some(ConnectionSource::Unknown);
     }
     let mut words = str::from_utf8(line).ok()?.split(' ');
     let client = match words.next()? {
@@ -34,10 +34,10 @@ fn source(line: &[u8]) -> Option<Source> {
         "TCP6" => addresses::<Ipv6Addr>(&mut words)?,
         _ => return None,
     };
-    words.next().is_none().then_some(Source::Client(client))
+    words.next().is_none().then_some(ConnectionSource::Client(client))
 }
 
-/// Reads both addresses and both ports: they must all be right, but only the source counts.
+/// Parses both addresses and both ports. All must be valid, but only the source is used.
 fn addresses<'a, A>(words: &mut impl Iterator<Item = &'a str>) -> Option<SocketAddr>
 where
     A: FromStr + Into<IpAddr>,
@@ -49,9 +49,9 @@ where
     Some(SocketAddr::new(source.into().to_canonical(), source_port))
 }
 
-/// Decimal, without leading zeros.
+/// Parses a decimal port without leading zeros.
 fn port(digits: &str) -> Option<u16> {
     let number: u16 = digits.parse().ok()?;
-    // Only one way to write it is right.
+    // Only one spelling is valid.
     (number.to_string() == digits).then_some(number)
 }

@@ -1,20 +1,20 @@
-//! Version 2: binary.
+//! Version 2 of the PROXY protocol: binary.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::proxy::proxy_protocol::crc32c::crc32c;
-use crate::proxy::proxy_protocol::{ProxyHeader, ProxyHeaderError, Source};
+use crate::proxy::proxy_protocol::{ConnectionSource, ProxyHeader, ProxyHeaderError};
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The signature, version and command, family, and the length of the rest.
+/// The length of the signature, the version and command, the family, and the length field.
 const FIXED: usize = 16;
 
-/// How much may follow: addresses take at most 216 bytes, and what cloud providers and
-/// certificates add is some hundreds.
+/// The maximum length of the rest. Addresses take at most 216 bytes, and the extensions of cloud
+/// providers and certificates some hundred.
 const LARGEST: usize = 4096 - FIXED;
 
-/// Kinds of what else the proxy may say: the sum of the header, and how the client speaks TLS.
+/// The types of extensions: the checksum of the header, and the TLS of the client.
 const TLV_CRC32C: u8 = 0x03;
 const TLV_SSL: u8 = 0x20;
 
@@ -36,18 +36,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError
     let Some(header) = bytes.get(..FIXED + length) else { return Ok(None) };
     let length = header.len();
     if is_local {
-        // Whatever follows does not matter.
-        return Ok(Some(ProxyHeader { source: Source::Local, tls: None, length }));
+        // The rest is ignored.
+        return Ok(Some(ProxyHeader { source: ConnectionSource::Local, tls: None, length }));
     }
     let (client, tlvs) = addresses(family, &header[FIXED..])?;
     let tls = read_tlvs(header, tlvs)?;
-    let source = client.map_or(Source::Unknown, Source::Client);
+    let source = client.map_or(ConnectionSource::Unknown, ConnectionSource::Client);
     Ok(Some(ProxyHeader { source, tls, length }))
 }
 
-/// The address of the client, where it is one of IP, and what follows the addresses.
+/// Returns the address of the client, if it is an IP address, and the bytes after the addresses.
 ///
-/// Datagrams make no sense here, but say all the same where they come from.
+/// Datagrams make no sense here, but their addresses are read, too.
 fn addresses(family: u8, block: &[u8]) -> Result<(Option<SocketAddr>, &[u8]), ProxyHeaderError> {
     match family {
         0x11 | 0x12 => {
@@ -65,7 +65,7 @@ fn addresses(family: u8, block: &[u8]) -> Result<(Option<SocketAddr>, &[u8]), Pr
             Ok((Some(SocketAddr::new(IpAddr::V6(address).to_canonical(), port)), rest))
         }
         0x31 | 0x32 => split::<216>(block).map(|(_, rest)| (None, rest)),
-        // Not specified, or nothing that is known: where its addresses end, nobody knows.
+        // Unspecified or unknown: the length of the addresses is unknown as well.
         _ => Ok((None, &[])),
     }
 }
@@ -74,8 +74,7 @@ fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), ProxyHeaderE
     bytes.split_first_chunk().ok_or(ProxyHeaderError::TooShort)
 }
 
-/// Goes through what else the proxy says, and checks the checksum. Returns whether the client
-/// speaks TLS.
+/// Reads the extensions, and verifies the checksum. Returns whether the client uses TLS.
 fn read_tlvs(header: &[u8], mut tlvs: &[u8]) -> Result<Option<bool>, ProxyHeaderError> {
     let mut tls = None;
     let mut is_checked = false;
@@ -85,11 +84,11 @@ fn read_tlvs(header: &[u8], mut tlvs: &[u8]) -> Result<Option<bool>, ProxyHeader
         let (value, behind) = rest.split_at_checked(length).ok_or(ProxyHeaderError::TooShort)?;
         match kind {
             TLV_SSL => {
-                // The lowest bit: the client connected over TLS.
+                // The lowest bit is set if the client connected with TLS.
                 let (&[flags], _) = split::<1>(value)?;
                 tls = Some(flags & 1 == 1);
             }
-            // Only once: each time costs a pass over the header.
+            // Only one is accepted, because each takes a pass over the header.
             TLV_CRC32C if !is_checked => {
                 is_checked = true;
                 check_sum(header, header.len() - rest.len(), value)?;
@@ -102,7 +101,7 @@ fn read_tlvs(header: &[u8], mut tlvs: &[u8]) -> Result<Option<bool>, ProxyHeader
     Ok(tls)
 }
 
-/// Checks `sum`, which stands in the header at `place`, and was 0 when it was computed.
+/// Verifies `sum`, which is at `place` in the header. It was 0 when the checksum was computed.
 fn check_sum(header: &[u8], place: usize, sum: &[u8]) -> Result<(), ProxyHeaderError> {
     let sum: [u8; 4] = sum.try_into().map_err(|_| ProxyHeaderError::Checksum)?;
     let parts = [&header[..place], &[0; 4], &header[place + sum.len()..]];

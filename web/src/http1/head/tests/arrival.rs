@@ -3,24 +3,24 @@
 use super::*;
 
 #[test]
-fn what_is_known_of_a_partial_head_is_small() {
+fn a_partial_head_is_small() {
     assert!(size_of::<PartialHead>() <= 8);
 }
 
 #[test]
-fn nothing_is_incomplete() {
+fn no_bytes_are_an_incomplete_head() {
     assert_eq!(Head::new().read(&mut PartialHead::default(), b"", &LIMITS), Ok(None));
 }
 
 #[test]
-fn what_follows_a_head_is_left() {
+fn bytes_after_a_head_are_not_consumed() {
     let bytes = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nbody\r\n\r\n";
     let read = Head::new().read(&mut PartialHead::default(), bytes, &LIMITS);
     assert_eq!(read, Ok(Some(2..29)));
 }
 
 #[test]
-fn checks_begin_anew_after_each_head() {
+fn checks_restart_after_each_head() {
     let pipeline = "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n\
         GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
     let (mut head, mut partial) = (Head::new(), PartialHead::default());
@@ -38,7 +38,7 @@ fn checks_begin_anew_after_each_head() {
 }
 
 #[test]
-fn what_cannot_become_a_request_is_refused_at_once() {
+fn bytes_that_cannot_become_a_request_are_refused_at_once() {
     for (what, bytes) in [
         ("TLS", b"\x16\x03\x01".as_slice()),
         ("a NUL", b"\0"),
@@ -65,7 +65,7 @@ fn what_cannot_become_a_request_is_refused_at_once() {
 }
 
 #[test]
-fn what_cannot_become_a_request_is_refused_in_pieces_too() {
+fn bytes_that_cannot_become_a_request_are_refused_in_pieces() {
     for bytes in [
         b"\x16".as_slice(),
         b"\n",
@@ -103,7 +103,7 @@ fn work(bytes: &[u8], size: usize) -> usize {
         looked_at += end - partial.checked();
         let read = head.read(&mut partial, &bytes[..end], &LIMITS);
         assert_eq!(read, Ok(None), "after {end} bytes");
-        // Only the first piece is given to the parser before the head is complete.
+        // Before the head is complete, the parser gets only the first piece.
         assert!(!partial.is_new());
     }
     assert_eq!(head.read(&mut partial, bytes, &LIMITS), Ok(Some(0..bytes.len())));

@@ -16,7 +16,7 @@ fn values_are_trimmed_of_spaces_and_tabs_only() {
         ("A: b\tc", "b\tc"),
         ("A: \t\tb\t\tc\t\t", "b\t\tc"),
         ("A: :b:", ":b:"),
-        // Space and line ends of Unicode are data.
+        // Unicode white space and line ends are data.
         ("A: \u{a0}b\u{a0}", "\u{a0}b\u{a0}"),
         ("A: b\u{85}c\u{2028}d\u{2029}", "b\u{85}c\u{2028}d\u{2029}"),
         (
@@ -30,16 +30,16 @@ fn values_are_trimmed_of_spaces_and_tabs_only() {
 }
 
 #[test]
-fn values_may_hold_any_byte_above_ascii() {
+fn values_may_have_any_byte_above_ascii() {
     let value: Vec<u8> = (0x80..=0xff).collect();
     let parsed = parse_lines([b"A: ".as_slice(), &value].concat()).unwrap();
     assert_eq!(parsed.head.fields(&parsed.bytes, "a").next(), Some(value.as_slice()));
 }
 
 #[test]
-fn values_may_not_hold_control_bytes() {
+fn values_may_not_have_control_bytes() {
     for byte in (0..0x20).chain([0x7f]).filter(|byte| *byte != b'\t') {
-        // At different places, so that each way of looking at bytes meets them.
+        // At different positions, because the parser checks several bytes at a time.
         for before in [0, 1, 6, 7, 8, 15, 16, 31, 32, 40, 100] {
             let value = [&b"x".repeat(before), [byte].as_slice(), b"y"].concat();
             refused("a control byte", line_with(b"A: ", &value), 400);
@@ -70,7 +70,7 @@ fn line_with(start: &[u8], end: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn lines_that_are_no_fields_are_refused() {
+fn malformed_field_lines_are_refused() {
     for (what, line) in [
         ("no colon", "Accept"),
         ("no name", ": a"),
@@ -101,7 +101,7 @@ fn repeated_fields_keep_their_order() {
 }
 
 #[test]
-fn http11_asks_for_exactly_one_host() {
+fn http11_requires_exactly_one_host() {
     let head = |version: &str, lines: &str| format!("GET / HTTP/{version}\r\n{lines}\r\n");
     refused("none", head("1.1", ""), 400);
     refused("none under a later version", head("1.2", ""), 400);
@@ -138,7 +138,7 @@ fn the_size_of_a_head_is_limited() {
 }
 
 #[test]
-fn what_cannot_end_within_the_limit_is_refused_before_it_ends() {
+fn a_head_that_exceeds_the_limit_is_refused_before_it_ends() {
     let unfinished = |start: &str| {
         let mut bytes = start.as_bytes().to_vec();
         let (mut head, mut partial) = (Head::new(), PartialHead::default());

@@ -52,7 +52,7 @@ fn a_length_is_digits() {
 }
 
 #[test]
-fn equal_lengths_are_one() {
+fn equal_lengths_count_as_one() {
     for lines in [
         "Content-Length: 3\r\nContent-Length: 3",
         "Content-Length: 3, 3",
@@ -106,7 +106,7 @@ fn other_transfer_codings_are_not_implemented() {
 }
 
 #[test]
-fn a_transfer_encoding_that_two_could_read_two_ways_is_refused() {
+fn an_ambiguous_transfer_encoding_is_refused() {
     for lines in [
         "Transfer-Encoding: chunked, chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
@@ -223,7 +223,7 @@ fn expectations() {
             "Content-Length: 3\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n",
             Expect::Continue,
         ),
-        // There is nothing to go on with.
+        // There is no body to continue with.
         ("1.1", "Expect: 100-continue\r\n", Expect::None),
         ("1.1", "Expect: 100-continue\r\nContent-Length: 0\r\n", Expect::None),
         ("1.1", "Content-Length: 3\r\nExpect:\r\n", Expect::None),

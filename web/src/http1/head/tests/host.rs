@@ -1,4 +1,4 @@
-//! What may stand in `Host`.
+//! The syntax of `Host`.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn head(host: &str) -> String {
 }
 
 #[test]
-fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+fn a_host_is_a_name_or_an_address_with_an_optional_port() {
     let hosts = [
         "a",
         "EXAMPLE.com:8080",
@@ -71,7 +71,7 @@ fn a_port_is_a_number_of_16_bits() {
 }
 
 #[test]
-fn what_stands_in_brackets_is_an_address_of_ipv6() {
+fn brackets_contain_an_ipv6_address() {
     let hosts = [
         "[::1",
         "::1",

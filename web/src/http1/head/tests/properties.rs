@@ -1,11 +1,11 @@
-//! What holds for all heads, whatever is in them.
+//! Properties of all heads.
 
 use proptest::prelude::*;
 
 use super::*;
 use Framing as BodyFraming;
 
-/// The oracle: a parser that is as simple as possible, which the fuzz targets use as well.
+/// The oracle: a parser that is as simple as possible. The fuzz targets use it, too.
 #[path = "../../../../fuzz/src/simple.rs"]
 #[expect(
     dead_code,
@@ -14,7 +14,7 @@ use Framing as BodyFraming;
 )]
 mod simple;
 
-/// Text that looks like a head, often nearly right.
+/// Text that looks like a head, and is often nearly valid.
 fn nearly_a_head() -> impl Strategy<Value = Vec<u8>> {
     let line_end =
         prop_oneof![30 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r"), 1 => Just("\r\r\n")];
@@ -50,7 +50,7 @@ fn nearly_a_head() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// A head that is right, with a few bytes replaced.
+/// A valid head with a few bytes replaced.
 fn damaged_head() -> impl Strategy<Value = Vec<u8>> {
     let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     damage.prop_map(|damage| {

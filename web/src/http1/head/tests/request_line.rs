@@ -46,7 +46,7 @@ fn any_token_is_a_method() {
 }
 
 #[test]
-fn anything_else_is_no_method() {
+fn other_methods_are_refused() {
     for method in ["FOO,BAR", "G(T", "G\"T", "G/T", "G:T", "G\u{e9}T", "G\tT", "GET\0", "<", "{}"] {
         refused(method, head(format!("{method} / HTTP/1.1")), 400);
     }
@@ -150,7 +150,7 @@ fn versions() {
 }
 
 #[test]
-fn paths_are_kept_as_they_are() {
+fn paths_are_not_normalised() {
     for path in [
         "/",
         "/a",
@@ -175,7 +175,7 @@ fn paths_are_kept_as_they_are() {
 }
 
 #[test]
-fn bytes_above_ascii_may_stand_in_a_target_as_they_are() {
+fn a_target_may_have_bytes_above_ascii() {
     let parsed = parse(head("GET /caf\u{e9}?\u{e9} HTTP/1.1")).unwrap();
     assert_eq!((parsed.path(), parsed.query()), ("/caf\u{e9}".into(), Some("\u{e9}".into())));
     let above: Vec<u8> = (0x80..=0xff).collect();
@@ -186,7 +186,7 @@ fn bytes_above_ascii_may_stand_in_a_target_as_they_are() {
 }
 
 #[test]
-fn control_bytes_may_not_stand_in_a_target() {
+fn a_target_may_not_have_control_bytes() {
     for byte in (0..=0x20).chain([0x7f]) {
         let byte = char::from(byte);
         refused("in the path", head(format!("GET /a{byte}b HTTP/1.1")), 400);
@@ -218,7 +218,7 @@ fn a_fragment_is_refused() {
 }
 
 #[test]
-fn an_absolute_target_brings_its_own_authority() {
+fn an_absolute_target_has_its_own_authority() {
     for (target, authority, path, query) in [
         ("http://b/echo", "b", "/echo", None),
         ("http://b:8080/echo?x", "b:8080", "/echo", Some("x")),
@@ -236,7 +236,7 @@ fn an_absolute_target_brings_its_own_authority() {
         assert_eq!(parsed.path(), path, "{target}");
         assert_eq!(parsed.query().as_deref(), query, "{target}");
     }
-    // It does not replace `Host`, which HTTP/1.1 asks for all the same.
+    // It does not replace `Host`, which HTTP/1.1 still requires.
     refused("without Host", "GET http://b/ HTTP/1.1\r\n\r\n", 400);
 }
 
@@ -279,7 +279,7 @@ fn an_asterisk_is_for_options() {
 }
 
 #[test]
-fn connect_has_an_authority_and_nothing_else_has() {
+fn only_connect_has_an_authority_as_its_target() {
     let parsed = parse(head("CONNECT b:443 HTTP/1.1")).unwrap();
     assert_eq!(parsed.head.method, Method::CONNECT);
     assert_eq!((parsed.path().as_str(), parsed.authority().as_deref()), ("b:443", Some("b:443")));
