@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use squall::testing::TestClient;
 use squall::websocket::{CloseCode, Prepared, WebSocketSender};
-use squall::{DrainReason, HTTPServer, IOLoop, metrics, sleep};
+use squall::{DrainReason, HTTPServer, IOLoop, control, metrics, sleep};
 
 use super::*;
 
@@ -309,7 +309,11 @@ fn compression_works_through_the_test_client() {
 
 #[test]
 fn sockets_and_messages_are_counted() {
-    let app = Application::new([websocket("/", echo), route("/metrics", metrics::handler())]);
+    let app = Application::new([
+        websocket("/", echo),
+        route("/metrics", metrics::handler()),
+        route("/status", control::page()),
+    ]);
     let options = WebSocketOptions::new().compression(None);
     let client = TestClient::of(&HTTPServer::new(app).websocket_options(options));
     let mut sockets: Vec<_> = (0..3).map(|_| client.websocket("/").connect()).collect();
@@ -331,4 +335,6 @@ fn sockets_and_messages_are_counted() {
     ] {
         assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
     }
+    let page = client.get("/status").send().text();
+    assert!(page.contains("2 WebSockets of 3, 2 messages received, 2 sent"), "{page}");
 }

@@ -56,6 +56,14 @@ fn totals(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
         bytes(summary.totals.sent),
         times(&all.times),
     );
+    let sockets = &summary.totals.websockets;
+    if sockets.opened > 0 {
+        let _ = writeln!(
+            html,
+            "<p>{} WebSockets of {}, {} messages received, {} sent</p>",
+            sockets.open, sockets.opened, sockets.messages_received, sockets.messages_sent,
+        );
+    }
 }
 
 fn workers(html: &mut String, workers: &[WorkerState]) {
