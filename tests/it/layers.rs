@@ -1,6 +1,6 @@
 //! Dependencies point one way: the map in ARCHITECTURE says which module may use which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -109,4 +109,171 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
     }
     assert!(!found.is_empty(), "no sources in {}", folder.display());
     found
+}
+
+/// Folders in which files still depend on each other in a circle.
+const CIRCLES: [&str; 10] = [
+    "runtime/src/process",
+    "runtime/src/process/supervisor",
+    "runtime/src/reactor",
+    "web/src",
+    "web/src/context",
+    "web/src/http1",
+    "web/src/proxy",
+    "web/src/routing",
+    "web/src/scoreboard",
+    "web/src/websocket/codec",
+];
+
+#[test]
+fn the_files_of_a_folder_depend_one_way() {
+    for source in ["runtime/src", "web/src"] {
+        for (folder, uses) in uses_by_folder(source) {
+            if let Some(circle) = circle(&uses) {
+                let is_known = CIRCLES.contains(&folder.as_str());
+                assert!(is_known, "{folder}: a circle of dependencies: {}", circle.join(", "));
+            }
+        }
+    }
+}
+
+/// What the files of each folder use of the same folder.
+///
+/// A file with a folder of its own counts as one with all that is in it. A file may use the file
+/// above its folder, and that file uses it.
+fn uses_by_folder(source: &str) -> BTreeMap<String, Uses> {
+    let files: BTreeMap<ModulePath, String> = sources(Path::new(source))
+        .into_iter()
+        .map(|(file, text)| (module_path(source, &file), text))
+        .filter(|(path, _)| path.iter().all(|name| name != "tests"))
+        .collect();
+    let mut folders: BTreeMap<String, Uses> = BTreeMap::new();
+    for (path, text) in &files {
+        for mut used in used_paths(path, text) {
+            while !files.contains_key(&used) && !used.is_empty() {
+                used.pop();
+            }
+            let shared = path.iter().zip(&used).take_while(|(one, other)| one == other).count();
+            if shared < path.len().min(used.len()) {
+                let folder = [&[source.to_owned()], &path[..shared]].concat().join("/");
+                let uses = folders.entry(folder).or_default();
+                uses.entry(path[shared].clone()).or_default().insert(used[shared].clone());
+            }
+        }
+    }
+    folders
+}
+
+type ModulePath = Vec<String>;
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+fn module_path(source: &str, file: &str) -> ModulePath {
+    let file = file.strip_prefix(source).unwrap().trim_start_matches('/');
+    let path = file.trim_end_matches(".rs").split('/').map(str::to_owned);
+    path.filter(|name| name != "lib").collect()
+}
+
+/// The absolute path of each item that a module names through `crate`, `self` or `super`.
+fn used_paths(module: &[String], text: &str) -> Vec<ModulePath> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code: Vec<_> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
+    let mut used = Vec::new();
+    for start in ["crate::", "self::", "super::"] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || "_:$".contains(c)) {
+                continue;
+            }
+            used.extend(use_tree(&code[at..]).0.iter().map(|path| absolute(module, path)));
+        }
+    }
+    used
+}
+
+fn absolute(module: &[String], path: &[String]) -> ModulePath {
+    let mut base = if path[0] == "crate" { Vec::new() } else { module.to_vec() };
+    for name in path {
+        match name.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(base.pop()),
+            name => base.push(name.to_owned()),
+        }
+    }
+    base
+}
+
+/// The paths of the tree at the front of `text` (`a::{b, c::d}`), and the rest of the text.
+fn use_tree(text: &str) -> (Vec<ModulePath>, &str) {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        let mut paths = Vec::new();
+        loop {
+            rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+            if let Some(rest) = rest.strip_prefix('}') {
+                return (paths, rest);
+            }
+            let (more, after) = use_tree(rest);
+            paths.extend(more);
+            rest = after;
+        }
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '*');
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    let own = vec![vec![name.to_owned()]];
+    match rest.strip_prefix("::") {
+        Some(rest) if !rest.starts_with('<') => {
+            let (paths, rest) = use_tree(rest);
+            (paths.into_iter().map(|path| [vec![name.to_owned()], path].concat()).collect(), rest)
+        }
+        Some(_) => (own, rest),
+        None => match rest.trim_start().strip_prefix("as ") {
+            Some(alias) => {
+                (own, alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
+            }
+            None if name.is_empty() => (own, rest.get(1..).unwrap_or_default()),
+            None => (own, rest),
+        },
+    }
+}
+
+/// Modules that use each other in a circle, if there are any.
+fn circle(uses: &Uses) -> Option<Vec<&str>> {
+    let mut modules = uses.keys().map(String::as_str);
+    let first = modules.find(|module| reached(uses, module).contains(module))?;
+    let circle = reached(uses, first).into_iter();
+    Some(circle.filter(|other| reached(uses, other).contains(first)).collect())
+}
+
+/// The modules that `from` uses, directly or not.
+fn reached<'a>(uses: &'a Uses, from: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&str> = vec![from];
+    while let Some(next) = open.pop() {
+        for used in uses.get(next).into_iter().flatten() {
+            if reached.insert(used.as_str()) {
+                open.push(used);
+            }
+        }
+    }
+    reached
+}
+
+#[test]
+fn a_circle_is_found() {
+    let uses = |pairs: &[(&str, &str)]| {
+        let mut uses = Uses::new();
+        for (one, other) in pairs {
+            uses.entry((*one).to_owned()).or_default().insert((*other).to_owned());
+        }
+        uses
+    };
+    assert_eq!(circle(&uses(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
+    let uses = uses(&[("a", "b"), ("b", "c"), ("c", "b")]);
+    assert_eq!(circle(&uses), Some(vec!["b", "c"]));
+    let module = ["a".to_owned(), "b".to_owned()];
+    let used =
+        used_paths(&module, "use super::{c::{D, e}, f as g};\nuse crate::h;\nself::i::J::k()");
+    let used: Vec<_> = used.iter().map(|path| path.join("::")).collect();
+    assert_eq!(used, ["h", "a::b::i::J::k", "a::c::D", "a::c::e", "a::f"]);
 }

@@ -2,24 +2,20 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use squall_runtime::process::{ForkOptions, give_up_start, task_id};
-use squall_runtime::{BindAddress, BindOptions, IOLoop, Listener, Sockets, Task, bind_sockets};
+use squall_runtime::{BindAddress, BindOptions, IOLoop, Sockets, Task, bind_sockets};
 
 use crate::application::Application;
 use crate::connection::settings::Settings;
-use crate::scoreboard::PAGE_WORDS;
 
 mod accept;
 mod background;
 mod control;
-mod draining;
 mod proxies;
-mod relayed;
+mod proxy_header;
 mod serve;
 mod service;
 mod settings;
@@ -101,9 +97,9 @@ struct Shared {
     addresses: RefCell<Vec<SocketAddr>>,
     /// Made in the process that serves.
     service: OnceCell<Rc<Service>>,
-    accepting: RefCell<Vec<Accepting>>,
+    accepting: RefCell<Vec<accept::Accepting>>,
     /// What is done when the graceful end begins.
-    on_drain: RefCell<Vec<draining::Hook>>,
+    on_drain: RefCell<Vec<shutdown::Hook>>,
     /// Tasks that serve in place of other workers.
     adopting: RefCell<Vec<Task<()>>>,
     /// Who waits for more to accept from, while the server ends.
@@ -120,17 +116,6 @@ impl Drop for Shared {
             }
         }
     }
-}
-
-/// A listener, and the task that accepts its connections.
-struct Accepting {
-    listener: Rc<Listener>,
-    task: Task<()>,
-    /// Of which other worker it is.
-    slot: Option<usize>,
-    /// The system takes no notice of new clients: what waits becomes less with each that is taken.
-    /// `None` before it is asked to.
-    is_held_off: Option<bool>,
 }
 
 /// The error is what was printed of the builder's.
@@ -331,7 +316,7 @@ impl HTTPServer {
         async move {
             let Some(service) = service else { return };
             if is_last {
-                shutdown::accept_last(&service, accepting, limit).await;
+                accept::drain_accept_queues(&service, accepting, limit).await;
             }
         }
     }
@@ -339,52 +324,6 @@ impl HTTPServer {
     fn keep(&self, sockets: Sockets) {
         self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
         self.shared.bound.borrow_mut().push(sockets);
-    }
-
-    /// The application in this process, built when it is first needed. A worker that cannot build it
-    /// ends here.
-    #[track_caller]
-    fn service(&self) -> io::Result<Rc<Service>> {
-        let handle_signals = self.shared.settings.borrow().handle_signals;
-        if let Some(service) = self.shared.service.get() {
-            return Ok(Rc::clone(service));
-        }
-        ForkOptions::new().page_words(PAGE_WORDS).stay()?;
-        // A worker that is told to end before it serves has nothing to finish, and ends at once.
-        if handle_signals && task_id().is_none() {
-            shutdown::watch_signals()?;
-        }
-        let service = match self.service_without_signals() {
-            Ok(service) => service,
-            Err(error) if task_id().is_some() => give_up_start(error),
-            Err(error) => return Err(error),
-        };
-        service.serve_to_the_end();
-        if handle_signals {
-            shutdown::watch_signals()?;
-            shutdown::add(self.clone(), Rc::clone(&service.worker));
-        }
-        Ok(service)
-    }
-
-    /// Like [`service`](Self::service), but no signal ends it, and the process goes on if the
-    /// application cannot be built.
-    #[track_caller]
-    pub(crate) fn service_without_signals(&self) -> io::Result<Rc<Service>> {
-        if let Some(service) = self.shared.service.get() {
-            return Ok(Rc::clone(service));
-        }
-        if let Some(threshold) = self.shared.settings.borrow().slow_callback {
-            IOLoop::current().slow_callback(threshold);
-        }
-        let build = self.shared.application.take();
-        let application =
-            build.map_or_else(|| Err("this was tried before".to_owned()), |build| build());
-        let application = application
-            .map_err(|cause| io::Error::other(format!("cannot build the application: {cause}")))?;
-        let settings = self.shared.settings.borrow().clone();
-        let service = Service::new(application, settings, Location::caller());
-        Ok(Rc::clone(self.shared.service.get_or_init(|| Rc::new(service))))
     }
 }
 

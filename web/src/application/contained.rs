@@ -9,7 +9,7 @@ use std::time::Duration;
 use squall_runtime::{Deadline, IOLoop, Moment};
 
 use crate::connection::Connection;
-use crate::connection::watch::Cancellation;
+use crate::connection::close::Cancellation;
 use crate::error::Result;
 use crate::error::panic::{guard, panic_error};
 use crate::types::local_future::LocalBoxFuture;
@@ -62,7 +62,7 @@ fn due(
     connection: &Connection,
     task: &mut TaskContext<'_>,
 ) -> Option<Cancellation> {
-    if connection.worker.is_aborting() {
+    if connection.server.is_aborting() {
         return Some(Cancellation::ServerEnds);
     }
     limit.poll_reached(task).is_ready().then_some(Cancellation::TimeLimit)

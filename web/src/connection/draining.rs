@@ -1,32 +1,40 @@
+//! The graceful shutdown as handlers and upgraded connections await it.
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use super::worker::Worker;
-
-/// Whether the server has begun to end, and who wants to know.
+/// Whether the graceful shutdown of a server has begun, and the tasks that wait for it.
 #[derive(Default)]
 pub(super) struct Drain {
-    begun: Cell<Option<DrainReason>>,
+    reason: Cell<Option<DrainReason>>,
     waiting: RefCell<Vec<(u64, Waker)>>,
-    next: Cell<u64>,
+    next_key: Cell<u64>,
 }
 
 impl Drain {
-    /// Why it has begun, if it has.
-    pub(super) fn begun(&self) -> Option<DrainReason> {
-        self.begun.get()
+    /// The reason, if the shutdown has begun.
+    pub(super) fn reason(&self) -> Option<DrainReason> {
+        self.reason.get()
     }
 
+    /// Begins the shutdown, and wakes all tasks that wait for it.
     pub(super) fn begin(&self, reason: DrainReason) {
-        self.begun.set(Some(reason));
+        self.reason.set(Some(reason));
         self.waiting.take().into_iter().for_each(|(_, waker)| waker.wake());
     }
 
-    /// Replaces the waker of who waits as `key`.
-    fn wait(&self, key: u64, task: &TaskContext<'_>) {
+    /// Returns a future that waits for the shutdown.
+    pub(super) fn wait(self: &Rc<Self>) -> Draining {
+        let key = self.next_key.get();
+        self.next_key.set(key + 1);
+        Draining { drain: Rc::clone(self), key }
+    }
+
+    /// Stores the waker of the future with this key.
+    fn store(&self, key: u64, task: &TaskContext<'_>) {
         let waker = task.waker().clone();
         let replaced = {
             let mut waiting = self.waiting.borrow_mut();
@@ -38,7 +46,7 @@ impl Drain {
                 }
             }
         };
-        // With it may go a task, and with that another who waits.
+        // Dropping a waker can drop its task and with it another `Draining`, which borrows the list.
         drop(replaced);
     }
 
@@ -52,9 +60,12 @@ impl Drain {
     }
 }
 
-/// Why a process that serves ends gracefully: told by
+/// The reason for the graceful shutdown of a process.
+///
 /// [`Context::draining`](crate::Context::draining) and
-/// [`HTTPServer::on_drain`](crate::HTTPServer::on_drain).
+/// [`HTTPServer::on_drain`](crate::HTTPServer::on_drain) report it.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::DrainReason;
@@ -65,16 +76,19 @@ impl Drain {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DrainReason {
-    /// The server ends: it was told to by a signal.
+    /// The whole server shuts down, because of a signal.
     Shutdown,
-    /// This worker ends, and others serve on: a reload, a new version of the program, fewer workers,
-    /// or one that has served enough. Who connects again at once is served.
+    /// This worker ends and others continue: after a reload, an upgrade of the program, a reduction
+    /// of workers, or the last request that a worker may serve. A client that reconnects at once is
+    /// served.
     Restart,
 }
 
 impl DrainReason {
-    /// The code with which a WebSocket is closed for this reason: 1001, going away (RFC 6455
-    /// §7.4.1), or 1012, service restart (the registry of IANA).
+    /// Returns the code with which to close a WebSocket: 1001, going away (RFC 6455 §7.4.1), or
+    /// 1012, service restart (IANA registry).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::Upgraded;
@@ -82,7 +96,7 @@ impl DrainReason {
     /// async fn chat(stream: Upgraded) {
     ///     // Beside reading and writing.
     ///     let code = stream.draining().await.close_code();
-    ///     // Send a close frame with `code`, and wait for that of the client.
+    ///     // Send a close frame with `code`, and wait for the client's.
     /// }
     /// ```
     #[must_use]
@@ -94,36 +108,29 @@ impl DrainReason {
     }
 }
 
-/// Waits until the server has begun to end: see [`Context::draining`](crate::Context::draining).
+/// Waits until the graceful shutdown begins. Returned by
+/// [`Context::draining`](crate::Context::draining) and
+/// [`Upgraded::draining`](crate::Upgraded::draining).
 pub struct Draining {
-    worker: Rc<Worker>,
+    drain: Rc<Drain>,
     key: u64,
-}
-
-impl Draining {
-    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
-        let key = worker.drain.next.get();
-        worker.drain.next.set(key + 1);
-        Self { worker: Rc::clone(worker), key }
-    }
 }
 
 impl Future for Draining {
     type Output = DrainReason;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<DrainReason> {
-        let drain = &self.worker.drain;
-        if let Some(reason) = drain.begun() {
+        if let Some(reason) = self.drain.reason() {
             return Poll::Ready(reason);
         }
-        drain.wait(self.key, task);
+        self.drain.store(self.key, task);
         Poll::Pending
     }
 }
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        self.worker.drain.forget(self.key);
+        self.drain.forget(self.key);
     }
 }
 
@@ -140,14 +147,12 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
-    use crate::connection::settings::Settings;
-    use crate::scoreboard::recorder::Recorder;
 
     thread_local! {
         static KEPT: RefCell<Vec<Draining>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// A waker that holds another who waits, as that of a task does which holds both.
+    /// A waker that owns another `Draining`, as the waker of a task does that owns both.
     struct Holds;
 
     impl Wake for Holds {
@@ -166,20 +171,20 @@ mod tests {
     }
 
     #[test]
-    fn a_waker_that_goes_may_take_another_with_it() {
-        let worker = Rc::new(Worker::new(Settings::default(), Recorder::new(0)));
+    fn dropping_a_waker_may_drop_another_waiting_future() {
+        let drain = Rc::new(Drain::default());
         let keep_another = || {
-            let mut other = Draining::new(&worker);
+            let mut other = drain.wait();
             poll(&mut other, Waker::noop());
             KEPT.with_borrow_mut(|kept| kept.push(other));
         };
-        let mut draining = Draining::new(&worker);
+        let mut draining = drain.wait();
         poll(&mut draining, &Waker::from(Arc::new(Holds)));
         keep_another();
         poll(&mut draining, &Waker::from(Arc::new(Holds)));
-        assert_eq!(worker.drain.waiting.borrow().len(), 1, "the other went with the first waker");
+        assert_eq!(drain.waiting.borrow().len(), 1, "the first waker took the other with it");
         keep_another();
         drop(draining);
-        assert!(worker.drain.waiting.borrow().is_empty());
+        assert!(drain.waiting.borrow().is_empty());
     }
 }

@@ -1,21 +1,26 @@
+//! The stream of a connection, and the address of its client.
+
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::task::{Context as TaskContext, Poll};
 
 use squall_runtime::{DuplexStream, FilePart, PeerClosed, TcpStream, UnixStream};
 
+use super::Connection;
+use crate::proxy::Protocol;
+use crate::proxy::proxy_protocol::{self, ConnectionSource, ProxyHeaderError};
 use crate::proxy::trust::Peer;
 
-/// What a connection runs over.
+/// The stream under a connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// In a box, so that what only tests need takes no room elsewhere.
+    /// For tests. Boxed, so that it takes no room in other connections.
     Memory(Box<Memory>),
 }
 
-/// A connection in memory, as if from somewhere.
+/// A stream in memory, with the address that it claims to come from.
 #[derive(Debug)]
 pub(crate) struct Memory {
     stream: DuplexStream,
@@ -23,13 +28,13 @@ pub(crate) struct Memory {
 }
 
 impl Stream {
-    /// One in memory, which comes from `peer` as far as anybody can tell.
+    /// Creates a stream in memory that appears to come from `peer`.
     pub(crate) fn memory(stream: DuplexStream, peer: Option<SocketAddr>) -> Self {
         Self::Memory(Box::new(Memory { stream, peer }))
     }
 
-    /// Is ready if there may be something to receive; else the task is woken when there is.
-    #[inline(always)]
+    /// Ready if there may be something to receive. Otherwise wakes the task when there is.
+    #[inline]
     pub(crate) fn poll_recv_ready(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         match self {
             Self::Tcp(stream) => stream.poll_recv_ready(task),
@@ -38,7 +43,7 @@ impl Stream {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn poll_recv(
         &self,
         task: &mut TaskContext<'_>,
@@ -51,7 +56,7 @@ impl Stream {
         }
     }
 
-    /// As [`poll_recv`](Self::poll_recv), behind what is in `buffer`, as much as it has room for.
+    /// Like [`poll_recv`](Self::poll_recv), but appends to `buffer`, within its capacity.
     pub(crate) fn poll_recv_behind(
         &self,
         task: &mut TaskContext<'_>,
@@ -64,7 +69,7 @@ impl Stream {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn poll_send(
         &self,
         task: &mut TaskContext<'_>,
@@ -77,7 +82,7 @@ impl Stream {
         }
     }
 
-    /// As [`poll_send`](Self::poll_send), of what more will follow at once.
+    /// Like [`poll_send`](Self::poll_send), but more bytes follow at once.
     pub(crate) fn poll_send_more(
         &self,
         task: &mut TaskContext<'_>,
@@ -89,7 +94,7 @@ impl Stream {
         }
     }
 
-    /// Sends some of a file, without reading it on this thread.
+    /// Sends some of a file. Does not read it on this thread.
     pub(crate) fn poll_sendfile(
         &self,
         task: &mut TaskContext<'_>,
@@ -118,8 +123,8 @@ impl Stream {
         }
     }
 
-    /// Breaks the connection off, so that the client cannot take this for its regular end. Over
-    /// a Unix socket there is no other end than that.
+    /// Resets the connection, so that the client cannot mistake this for a regular end. A Unix socket
+    /// has only a regular end.
     pub(crate) fn reset(&self) {
         // It fails if the connection is broken already.
         let _ = match self {
@@ -132,11 +137,11 @@ impl Stream {
         };
     }
 
-    /// The other end: asked of the system each time, because few requests want it and an idle
-    /// connection should not hold it.
+    /// Returns the address of the other end. Asks the kernel each time: few requests need the address,
+    /// and an idle connection should not hold it.
     ///
-    /// A socket that a service manager has opened for both versions of IP names who comes over
-    /// IPv4 in the words of IPv6.
+    /// A socket that serves both versions of IP reports an IPv4 client as an IPv6 address. This
+    /// returns the IPv4 address.
     pub(crate) fn peer(&self) -> Peer {
         let address = match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),
@@ -150,7 +155,7 @@ impl Stream {
     }
 }
 
-/// Out of the way of the streams that matter.
+/// Kept out of the fast path of real streams.
 impl Memory {
     #[cold]
     fn poll_recv(&self, task: &mut TaskContext<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -164,5 +169,52 @@ impl Memory {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.stream.poll_send(task, buffers)
+    }
+}
+
+/// The client as a PROXY protocol header describes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relay {
+    client: Peer,
+    protocol: Option<Protocol>,
+}
+
+impl Connection {
+    /// Reads the PROXY protocol header, if it is complete.
+    pub(crate) fn read_proxy_header(&self) -> Result<bool, ProxyHeaderError> {
+        let read = self.with(|buffers| {
+            let header = proxy_protocol::read(buffers.input.unread())?;
+            buffers.input.consume(header.map_or(0, |header| header.length));
+            Ok(header)
+        });
+        let Some(header) = read? else { return Ok(false) };
+        let client = match header.source {
+            // The proxy itself is the client.
+            ConnectionSource::Local => return Ok(true),
+            ConnectionSource::Unknown => Peer::Unknown,
+            ConnectionSource::Client(address) => Peer::Address(address),
+        };
+        let tls = |is_tls| if is_tls { Protocol::Https } else { Protocol::Http };
+        let relay = Relay { client, protocol: header.tls.map(tls) };
+        self.server.keep_relay(self.key.get(), relay);
+        Ok(true)
+    }
+
+    fn relay(&self) -> Option<Relay> {
+        if !self.server.settings.proxy_protocol {
+            return None;
+        }
+        self.server.relay(self.key.get())
+    }
+
+    /// Returns the address of the client, behind a proxy that uses the PROXY protocol or not.
+    pub(crate) fn client(&self) -> Peer {
+        self.relay().map_or_else(|| self.stream.peer(), |relay| relay.client)
+    }
+
+    /// Returns the protocol of the client, unless a header says otherwise.
+    pub(crate) fn protocol(&self) -> Protocol {
+        let told = self.relay().and_then(|relay| relay.protocol);
+        told.unwrap_or(self.server.settings.protocol)
     }
 }

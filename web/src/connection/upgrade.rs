@@ -1,3 +1,5 @@
+//! Handing a connection over to another protocol.
+
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
@@ -11,33 +13,35 @@ use super::Connection;
 use super::draining::Draining;
 use crate::types::local_future::LocalBoxFuture;
 
-/// What serves a connection after the switch of protocols.
+/// The function that serves a connection after the switch of protocols.
 pub(crate) type Serve = Box<dyn FnOnce(Upgraded) -> LocalBoxFuture<'static, ()>>;
 
-/// A connection that no longer speaks HTTP: the raw stream, beginning with what the client
+/// A connection that no longer speaks HTTP: the raw stream, beginning with the bytes that the client
 /// sent behind its request.
 ///
-/// Given to the function of [`Context::upgrade`](crate::Context::upgrade). Dropping it closes
-/// the connection. Closing (`AsyncWriteExt::close`) ends only the side that writes.
+/// [`Context::upgrade`](crate::Context::upgrade) passes it to its function. Dropping it closes the
+/// connection. `AsyncWriteExt::close` closes only the sending side.
 pub struct Upgraded {
     connection: Rc<Connection>,
 }
 
 impl Upgraded {
-    /// The address of whoever opened the connection, if it is over TCP: the socket's other end,
-    /// or whom the [PROXY protocol](crate::HTTPServer::proxy_protocol) names.
+    /// Returns the client's address: the other end of a TCP socket, or the address in the
+    /// [PROXY protocol](crate::HTTPServer::proxy_protocol) header. `None` over a Unix socket.
     ///
-    /// What the headers of the request said is forgotten: ask
-    /// [`Context::remote_addr`](crate::Context::remote_addr) before, behind a proxy.
+    /// The headers of the request are gone. Behind a proxy that speaks HTTP, call
+    /// [`Context::remote_addr`](crate::Context::remote_addr) before the upgrade.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.connection.client().address()
     }
 
-    /// Waits until the server has begun to end, as
-    /// [`Context::draining`](crate::Context::draining) does: the time to say goodbye in the
-    /// words of the protocol. What this returns borrows nothing, so that it can be polled while the
-    /// stream is read: a WebSocket is closed with the
-    /// [`close_code`](crate::DrainReason::close_code) of the reason.
+    /// Waits until the graceful shutdown begins, like
+    /// [`Context::draining`](crate::Context::draining). End the conversation then, as the protocol
+    /// has it: close a WebSocket with the reason's [`close_code`](crate::DrainReason::close_code).
+    ///
+    /// The returned future borrows nothing, so it can be polled while the stream is read.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
@@ -61,7 +65,7 @@ impl Upgraded {
     /// }
     /// ```
     pub fn draining(&self) -> Draining {
-        Draining::new(&self.connection.worker)
+        self.connection.server.draining()
     }
 }
 
@@ -71,15 +75,15 @@ impl fmt::Debug for Upgraded {
     }
 }
 
-/// Sends the 101, then lets `serve` have the stream. The request is forgotten by then.
+/// Sends the 101, forgets the request, and gives the stream to `serve`.
 pub(crate) async fn hand_over(connection: Rc<Connection>, serve: Serve) {
     if let Some(stream) = switch(connection).await {
-        stream.connection.let_go();
+        stream.connection.forget_http();
         serve(stream).await;
     }
 }
 
-/// Sends the 101. The request is not forgotten. `None`: the client has gone.
+/// Sends the 101, and keeps the request. `None` if the client has disconnected.
 pub(crate) async fn switch(connection: Rc<Connection>) -> Option<Upgraded> {
     let sent = std::future::poll_fn(|task| connection.poll_output(task)).await;
     sent.is_ok().then_some(Upgraded { connection })
@@ -91,7 +95,7 @@ impl Upgraded {
         self.connection.take_early()
     }
 
-    /// Like `AsyncRead::poll_read`, but behind what is in `buffer`, as much as it has room for.
+    /// Like `AsyncRead::poll_read`, but appends to `buffer`, within its capacity.
     pub(crate) fn poll_read_behind(
         &self,
         task: &mut TaskContext<'_>,

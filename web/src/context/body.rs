@@ -10,7 +10,7 @@ use futures_lite::Stream;
 use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
-use crate::connection::request_body::BodyFailure;
+use crate::connection::body::BodyFailure;
 use crate::error::undelivered::Undelivered;
 use crate::error::{Result, bad_request};
 use crate::forms::urlencoded::check_fields;

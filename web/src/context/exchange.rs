@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::connection::watch::Departure;
+use crate::connection::close::Departure;
 use crate::context::policy::{Policies, Target};
 use crate::context::request::Client;
 use crate::context::response::Response;

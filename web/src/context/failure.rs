@@ -6,8 +6,8 @@ use std::future::{Ready, ready};
 
 use squall_runtime::log;
 
-use crate::connection::request_body::BodyFailure;
-use crate::connection::watch::{Cancellation, Departure};
+use crate::connection::body::BodyFailure;
+use crate::connection::close::{Cancellation, Departure};
 use crate::context::Context;
 use crate::context::response::Progress;
 use crate::error::panic::panic_error;

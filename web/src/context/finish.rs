@@ -7,7 +7,7 @@
 use std::any::Any;
 
 use crate::connection::Connection;
-use crate::connection::watch::{Cancellation, Departure};
+use crate::connection::close::{Cancellation, Departure};
 use crate::context::Context;
 use crate::context::response::{Progress, Response, ResponseError};
 use crate::context::upgrade::{ServeWebSocket, Upgrade};
@@ -130,7 +130,7 @@ impl Context {
     /// Completes and queues the response after the handler has ended. Returns what happens to the
     /// connection.
     pub(crate) fn conclude(&mut self, outcome: Outcome) -> Conclusion {
-        let is_aborting = self.connection.worker.is_aborting();
+        let is_aborting = self.connection.server.is_aborting();
         if !is_aborting && matches!(outcome, Outcome::Returned(Ok(()))) && self.send_fast() {
             return Conclusion::KeepAlive;
         }
@@ -236,7 +236,7 @@ pub(super) fn keeps_alive(
         || request.method == Method::CONNECT && response.status.is_success();
     request.keep_alive
         && framing != ResponseFraming::UntilClose
-        && !connection.worker.is_draining()
+        && !connection.server.is_draining()
         && !connection.is_at_last_request()
         && !response.headers.asks_to_close()
         && !leaves_http

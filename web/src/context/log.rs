@@ -16,7 +16,7 @@ impl Context {
     pub(super) fn log_error(&self, error: &Error) {
         let has_message = error.http().is_none_or(|error| error.log_message().is_some());
         let is_cut = error.status() == StatusCode::SERVICE_UNAVAILABLE && !has_message;
-        if is_cut && self.connection.worker.is_aborting() {
+        if is_cut && self.connection.server.is_aborting() {
             // `log_cut` has logged it.
             return;
         }

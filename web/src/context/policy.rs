@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::connection::request_body::BodyFailure;
+use crate::connection::body::BodyFailure;
 use crate::connection::settings::Settings;
 use crate::connection::settings::websocket::WebSocketOptions;
 use crate::context::Context;

@@ -254,7 +254,7 @@ impl Context {
     /// }
     /// ```
     pub fn draining(&self) -> Draining {
-        Draining::new(&self.connection.worker)
+        self.connection.server.draining()
     }
 
     /// Returns whether the graceful shutdown of the server has begun. This response is then the
@@ -274,7 +274,7 @@ impl Context {
     /// assert_eq!(TestClient::new(app).get("/").send().text(), "serving");
     /// ```
     pub fn is_draining(&self) -> bool {
-        self.connection.worker.is_draining()
+        self.connection.server.is_draining()
     }
 }
 
@@ -343,7 +343,7 @@ impl Context {
     /// decides it. Otherwise it is the [protocol that the server was
     /// given](crate::HTTPServer::protocol).
     pub fn protocol(&self) -> &'static str {
-        let trusts_proxies = self.connection.worker.settings.trusted_downstream.is_some();
+        let trusts_proxies = self.connection.server.settings.trusted_downstream.is_some();
         let protocol =
             if trusts_proxies { self.client().protocol } else { self.connection.protocol() };
         protocol.as_str()
@@ -356,7 +356,7 @@ impl Context {
     /// proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) can name
     /// another host.
     pub fn host(&self) -> Text {
-        let trusts_proxies = self.connection.worker.settings.trusted_downstream.is_some();
+        let trusts_proxies = self.connection.server.settings.trusted_downstream.is_some();
         let host = if trusts_proxies { self.client().host } else { self.exchange.head.authority };
         host.map(|range| self.text(range)).unwrap_or_default()
     }
@@ -366,7 +366,7 @@ impl Context {
     }
 
     fn find_client(&self) -> Client {
-        let settings = &self.connection.worker.settings;
+        let settings = &self.connection.server.settings;
         let peer = self.connection.client();
         let direct = Client {
             address: peer.address().map(canonical),

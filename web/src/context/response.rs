@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::connection::output::Output;
+use crate::connection::send::Output;
 use crate::context::Context;
 use crate::file::load::Modified;
 use crate::http::{HeaderName, HeaderValue, StatusCode, header};

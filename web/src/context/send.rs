@@ -131,7 +131,7 @@ impl Context {
             headers: &response.headers,
             framing,
             connection,
-            date: self.connection.worker.date_line(),
+            date: self.connection.server.date_line(),
             etag,
             server: true,
         };

@@ -27,7 +27,7 @@ pub(crate) struct Handover {
     pub(crate) stream: Upgraded,
     /// Bytes that were received after the request.
     pub(crate) early: Vec<u8>,
-    /// The request. It stays until [`Connection::let_go`](crate::connection::Connection::let_go).
+    /// The request. It stays until [`Connection::forget_http`](crate::connection::Connection::forget_http).
     pub(crate) cx: Context,
 }
 

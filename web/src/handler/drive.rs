@@ -12,7 +12,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::connection::Connection;
-use crate::connection::watch::Cancellation;
+use crate::connection::close::Cancellation;
 use crate::context::finish::Outcome;
 use crate::error::Result;
 use crate::error::panic::{guard, panic_error};
@@ -48,7 +48,7 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
         let mut this = self.project();
         let (connection, in_flight) = (this.connection, this.in_flight);
         let Some(handler) = this.handler.as_mut().as_pin_mut() else { return Poll::Pending };
-        let recorder = &connection.worker.recorder;
+        let recorder = &connection.server.recorder;
         // The scoreboard names the running request only while its handler is polled.
         recorder.run(*in_flight);
         let polled = shield::poll_for(connection.id(), || {
@@ -69,10 +69,10 @@ impl<F: Future<Output = Result>> Future for Drive<F> {
 /// Sends and watches the client while the handler waits. Ready if the handler must be cancelled.
 #[inline(never)]
 fn poll_meanwhile(connection: &Connection, task: &mut TaskContext<'_>) -> Poll<Cancellation> {
-    if connection.worker.is_aborting() {
+    if connection.server.is_aborting() {
         return Poll::Ready(Cancellation::ServerEnds);
     }
-    connection.worker.recorder.wait();
+    connection.server.recorder.wait();
     connection.poll_meanwhile(task).map(Cancellation::ClientGone)
 }
 
@@ -89,7 +89,7 @@ fn cancel<F: Future<Output = Result>>(
     in_flight: InFlight,
     task: &mut TaskContext<'_>,
 ) -> Outcome {
-    let recorder = &connection.worker.recorder;
+    let recorder = &connection.server.recorder;
     connection.cancel_handler(cancellation);
     recorder.run(in_flight);
     let polled = guard(|| handler.as_mut().as_pin_mut().map(|handler| handler.poll(task)));

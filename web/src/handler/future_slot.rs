@@ -47,7 +47,7 @@ impl RunningHandler {
     #[cold]
     pub(crate) fn panicked(cx: Context, panic: Box<dyn Any + Send>) -> Self {
         // The request was recorded as running before its future was created.
-        cx.connection().worker.recorder.pause();
+        cx.connection().server.recorder.pause();
         let answered = Answered { cx, outcome: Outcome::Panicked(Box::new(panic)) };
         Rc::new(FutureSlot::default()).start(ready(answered))
     }

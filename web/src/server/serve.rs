@@ -1,28 +1,31 @@
-//! The life of a connection: a head is read and answered, again and again.
+//! The life of a connection: read a head, get a response, repeat.
 
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::task::{Poll, ready};
 
 use squall_runtime::IOLoop;
 
-use crate::connection::request_body::BodyFailure;
-use crate::connection::{Backlog, Connection, HeadProgress};
-use crate::connection::{close, upgrade};
+use crate::connection::body::BodyFailure;
+use crate::connection::receive::{Backlog, HeadProgress};
+use crate::connection::stream::Stream;
+use crate::connection::{Connection, close, upgrade};
 use crate::context::Context;
 use crate::context::finish::Conclusion;
 use crate::context::upgrade::{Handover, ServeWebSocket, Upgrade};
-use crate::error::HTTPError;
+use crate::error::panic::guard;
+use crate::handler::endpoint::Started;
+use crate::handler::future_slot::{Answered, RunningHandler};
 use crate::http1::head::HeadError;
-use crate::server::relayed::read_proxy_header;
+use crate::server::proxy_header::read_proxy_header;
 use crate::server::service::Service;
 
-/// With more than this waiting to be sent, the next request of a pipeline waits as well.
+/// While more bytes than this wait to be sent, the next request of a pipeline waits as well.
 const OUTPUT_HIGH_WATER: u64 = 64 * 1024;
 
 /// Serves the requests of one connection until either side closes it.
 pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
-    if service.worker.settings.proxy_protocol && !read_proxy_header(&service, &connection).await {
+    if service.server.settings.proxy_protocol && !read_proxy_header(&service, &connection).await {
         return close::close(&connection).await;
     }
     while let Some(mut cx) = next_request(&service, &connection).await {
@@ -48,7 +51,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
                 // Boxed, so that the tasks of other connections are smaller.
                 return Box::pin(open_websocket(connection.release(), serve, cx)).await;
             }
-            // The service makes a `WebSocket` of it.
+            // `conclude` makes a `WebSocket` of it.
             Conclusion::Upgrade(Upgrade::WebSocket(_)) => return,
         }
         connection.end_request();
@@ -56,7 +59,7 @@ pub(super) async fn serve(service: Rc<Service>, connection: Serving) {
     close::close(&connection).await;
 }
 
-/// Sends the 101, then lets `serve` have the stream and the request.
+/// Sends the 101, then gives the stream and the request to `serve`.
 async fn open_websocket(connection: Rc<Connection>, serve: ServeWebSocket, cx: Context) {
     if let Some(stream) = upgrade::switch(connection).await {
         let early = stream.take_early();
@@ -65,11 +68,11 @@ async fn open_websocket(connection: Rc<Connection>, serve: ServeWebSocket, cx: C
     }
 }
 
-/// Ends the connection together with its task, whoever else still holds it.
+/// Ends the connection together with its task, even if a `Body` still holds it.
 pub(super) struct Serving(pub(super) Rc<Connection>);
 
 impl Serving {
-    /// Leaves the end of the connection to who is given it.
+    /// Hands over the connection without closing it. The caller becomes responsible for that.
     fn release(self) -> Rc<Connection> {
         self.0.set_handed_over();
         Rc::clone(&self.0)
@@ -92,50 +95,44 @@ impl Drop for Serving {
     }
 }
 
-/// Waits for a request: its head has been read, its body not yet. `None`: there will be no
-/// more.
-fn next_request(
-    service: &Service,
-    connection: &Rc<Connection>,
-) -> impl Future<Output = Option<Context>> {
-    std::future::poll_fn(|task| {
-        let Backlog { mut received, mut queued } = connection.backlog();
-        if queued >= OUTPUT_HIGH_WATER {
-            if ready!(connection.poll_output(task)).is_err() {
-                return Poll::Ready(None);
-            }
-            queued = 0;
-        }
-        loop {
-            if received {
-                match begin_request(service, connection) {
-                    Ok(None) => {}
-                    Ok(request) => return Poll::Ready(request),
-                    Err(error) => {
-                        refuse_malformed(service, connection, error);
-                        return Poll::Ready(None);
-                    }
-                }
-            }
-            // What was answered leaves before more is waited for.
-            if queued > 0 && ready!(connection.poll_output_at_once(task)).is_err() {
-                return Poll::Ready(None);
-            }
-            queued = 0;
-            let begun = received && connection.has_begun();
-            match ready!(connection.poll_head(task, begun)) {
-                HeadProgress::Received => received = true,
-                HeadProgress::Ended => return Poll::Ready(None),
-                HeadProgress::TooSlow => {
-                    refuse_slow(service, connection);
-                    return Poll::Ready(None);
+/// Waits for the next request: its head has been read, its body has not. `None` if the connection is
+/// done.
+async fn next_request(service: &Service, connection: &Rc<Connection>) -> Option<Context> {
+    let Backlog { mut received, queued } = connection.backlog();
+    let mut must_send = queued > 0;
+    if queued >= OUTPUT_HIGH_WATER {
+        poll_fn(|task| connection.poll_output(task)).await.ok()?;
+        must_send = false;
+    }
+    loop {
+        if received {
+            match begin_request(service, connection) {
+                Ok(Some(request)) => return Some(request),
+                Ok(None) => {}
+                Err(error) => {
+                    service.refuse_malformed(connection, &error);
+                    return None;
                 }
             }
         }
-    })
+        // Queued responses are sent before the connection waits.
+        if must_send {
+            poll_fn(|task| connection.poll_output_fast(task)).await.ok()?;
+            must_send = false;
+        }
+        let begun = received && connection.has_begun();
+        match poll_fn(|task| connection.poll_head(task, begun)).await {
+            HeadProgress::Received => received = true,
+            HeadProgress::Ended => return None,
+            HeadProgress::TooSlow => {
+                service.refuse_slow(connection);
+                return None;
+            }
+        }
+    }
 }
 
-/// Begins to serve the next request, if its head is complete.
+/// Begins the next request, if its head is complete.
 fn begin_request(
     service: &Service,
     connection: &Rc<Connection>,
@@ -150,25 +147,59 @@ fn begin_request(
     }
 }
 
-/// Answers what is no head.
-#[cold]
-fn refuse_malformed(service: &Service, connection: &Rc<Connection>, error: HeadError) {
-    let error = HTTPError::new(error.status()).with_log_message(error.to_string());
-    refuse(service, connection, error);
+impl Service {
+    /// Serves a connection in a task of its own.
+    pub(crate) fn open(self: &Rc<Self>, stream: Stream) {
+        let serving = self.connection(stream);
+        IOLoop::current().spawn_from(self.started_at, serving).detach();
+    }
+
+    /// Returns a future that serves a connection.
+    pub(crate) fn connection(self: &Rc<Self>, stream: Stream) -> impl Future<Output = ()> + use<> {
+        let connection = Connection::new(&self.server, stream);
+        serve(Rc::clone(self), Serving(connection))
+    }
 }
 
-/// Answers a client that takes too long for a head.
-pub(super) fn refuse_slow(service: &Service, connection: &Rc<Connection>) {
-    let reason = "the head was not complete in time";
-    refuse(service, connection, HTTPError::REQUEST_TIMEOUT.with_log_message(reason));
-}
+/// The steps of a request. Each is recorded on the scoreboard.
+impl Service {
+    /// Finds the row of the route table, and refuses a request that no row answers.
+    fn begin(&self, cx: &mut Context) {
+        if !self.application.find_fast(cx)
+            && let Err(panic) = guard(|| self.application.find(cx))
+        {
+            cx.refuse_panic(&*panic);
+        }
+        let route = cx.row();
+        let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
+        let in_flight = self.server.recorder.begin(cx.began(), route, cx.method(), pattern);
+        cx.set_in_flight(in_flight);
+    }
 
-/// Answers what is no request. The connection ends after it.
-pub(super) fn refuse(service: &Service, connection: &Rc<Connection>, error: HTTPError) {
-    connection.end_request();
-    connection.set_linger();
-    service.worker.recorder.page.refused();
-    let mut cx = service.lease(connection);
-    cx.respond_to_malformed(error, |cx, error| service.application.write_error(cx, error));
-    service.release(cx);
+    /// Starts the handler, behind the middleware if there is any.
+    fn answer(self: &Rc<Self>, cx: Context) -> RunningHandler {
+        // Creating the handler's future may clone the user's handler, and that may block. So this is
+        // recorded as running, like each poll of the future (`drive`).
+        self.server.recorder.run(cx.in_flight());
+        let started =
+            if self.is_direct { self.application.start(cx) } else { Started::CallInstead(cx) };
+        match started {
+            Started::Running(handler) => handler,
+            Started::CallInstead(cx) => (self.answer_through)(Rc::clone(self), cx),
+        }
+    }
+
+    /// Completes and queues the response, and ends the request.
+    fn conclude(&self, Answered { mut cx, outcome }: Answered) -> Conclusion {
+        // Printing errors and dropping the request's extensions runs code of the user.
+        let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
+        self.server.count_request();
+        self.server.recorder.end(cx.in_flight(), cx.began(), cx.ending());
+        if let Conclusion::Upgrade(Upgrade::WebSocket(serve)) = conclusion {
+            // The conversation keeps the request.
+            return Conclusion::WebSocket(serve, cx);
+        }
+        let _ = guard(|| self.release(cx));
+        conclusion
+    }
 }

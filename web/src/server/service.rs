@@ -1,42 +1,41 @@
+//! An application as one process serves it.
+
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use squall_runtime::{IOLoop, log, panic_location};
+use squall_runtime::{log, panic_location};
 
 use crate::application::Application;
 use crate::connection::Connection;
+use crate::connection::server_state::ServerState;
 use crate::connection::settings::Settings;
-use crate::connection::stream::Stream;
-use crate::connection::worker::Worker;
 use crate::context::Context;
 use crate::context::exchange::Exchange;
-use crate::context::finish::Conclusion;
 use crate::context::policy::{Policies, Policy};
-use crate::context::upgrade::Upgrade;
+use crate::error::HTTPError;
 use crate::error::panic::{guard, panic_error};
 use crate::handler::drive::drive;
-use crate::handler::endpoint::Started;
 use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
+use crate::http1::head::HeadError;
 use crate::observe::control;
 use crate::scoreboard::recorder::Recorder;
-use crate::server::serve::{Serving, serve};
 use crate::types::pool::Pool;
 
 /// An application as it is served by one process.
 pub(crate) struct Service {
     pub(crate) application: Application,
-    pub(crate) worker: Rc<Worker>,
+    pub(crate) server: Rc<ServerState>,
     exchanges: Pool<Exchange>,
     policies: Rc<Policies>,
-    /// Neither middleware nor a time limit stands before any endpoint.
-    is_direct: bool,
-    /// The line that has started the server, for the log.
-    started_at: &'static Location<'static>,
-    /// Answers where more than an endpoint is to be asked.
-    answer_through: Box<dyn Fn(Rc<Self>, Context) -> RunningHandler>,
-    /// It ends with the process, where no code of the user can catch a panic.
+    /// No endpoint has middleware or a time limit.
+    pub(super) is_direct: bool,
+    /// The line that started the server, for the log.
+    pub(super) started_at: &'static Location<'static>,
+    /// Starts the middleware and the endpoint, within the time limit of the handler.
+    pub(super) answer_through: Box<dyn Fn(Rc<Self>, Context) -> RunningHandler>,
+    /// The process serves the application until it ends.
     is_last: Cell<bool>,
 }
 
@@ -50,7 +49,7 @@ impl Service {
         Self::counted(application, settings, recorder, started_at)
     }
 
-    /// The control view of a server, which does not count among its requests.
+    /// Creates the control view of a server. Its requests are not counted.
     #[track_caller]
     pub(super) fn control() -> Self {
         let application = control::application();
@@ -70,11 +69,11 @@ impl Service {
         });
         let policies = Rc::new(Policies::new(rows, &settings));
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
-        let worker = Rc::new(Worker::new(settings, recorder));
+        let server = Rc::new(ServerState::new(settings, recorder));
         let answer_through = Box::new(in_slot(answer_through));
         Self {
             application,
-            worker,
+            server,
             exchanges: Pool::new(),
             policies,
             is_direct,
@@ -84,10 +83,10 @@ impl Service {
         }
     }
 
-    /// The process serves the application until it ends.
+    /// Notes that the process serves the application until it ends.
     ///
-    /// A destructor of the user that panics then is logged. The thread-local variables of the thread
-    /// are dropped after `main`, and a panic that leaves one of them aborts the process.
+    /// Panics of destructors are then logged. Thread-local variables are dropped after `main`, and a
+    /// panic that leaves one of them aborts the process.
     pub(super) fn serve_to_the_end(&self) {
         self.is_last.set(true);
     }
@@ -96,19 +95,7 @@ impl Service {
         self.is_last.get()
     }
 
-    /// Serves a connection, as a task of its own.
-    pub(crate) fn open(self: &Rc<Self>, stream: Stream) {
-        let serving = self.connection(stream);
-        IOLoop::current().spawn_from(self.started_at, serving).detach();
-    }
-
-    /// Takes a connection. It is served by awaiting what this returns.
-    pub(crate) fn connection(self: &Rc<Self>, stream: Stream) -> impl Future<Output = ()> + use<> {
-        let connection = Connection::new(&self.worker, stream);
-        serve(Rc::clone(self), Serving(connection))
-    }
-
-    /// Takes a context from the pool, for a request whose head has not been read.
+    /// Returns a context, with memory from the pool, for a request whose head has not been read.
     pub(super) fn lease(&self, connection: &Rc<Connection>) -> Context {
         Context::new(connection, self.exchanges.take(|| Exchange::new(Rc::clone(&self.policies))))
     }
@@ -118,55 +105,36 @@ impl Service {
     }
 }
 
-/// Asks middleware as well, and keeps to the time limit of the handler.
+/// Answers bytes that are no request. The connection ends after the response.
+impl Service {
+    /// Answers a malformed head.
+    #[cold]
+    pub(super) fn refuse_malformed(&self, connection: &Rc<Connection>, error: &HeadError) {
+        let response = HTTPError::new(error.status()).with_log_message(error.to_string());
+        self.refuse(connection, response);
+    }
+
+    /// Answers a client that takes too long to send a head.
+    pub(super) fn refuse_slow(&self, connection: &Rc<Connection>) {
+        let reason = "the head was not complete in time";
+        self.refuse(connection, HTTPError::REQUEST_TIMEOUT.with_log_message(reason));
+    }
+
+    pub(super) fn refuse(&self, connection: &Rc<Connection>, error: HTTPError) {
+        connection.end_request();
+        connection.set_linger();
+        self.server.recorder.page.refused();
+        let mut cx = self.lease(connection);
+        cx.respond_to_malformed(error, |cx, error| self.application.write_error(cx, error));
+        self.release(cx);
+    }
+}
+
+/// Runs the middleware and the endpoint, within the time limit of the handler.
 async fn answer_through(service: Rc<Service>, mut cx: Context) -> Answered {
     let (connection, in_flight) = (cx.connection(), cx.in_flight());
     let outcome = drive(connection, in_flight, service.application.call(&mut cx)).await;
     Answered { cx, outcome }
-}
-
-/// What becomes of a request, step by step. The scoreboard hears of each.
-impl Service {
-    /// Finds what answers it.
-    #[inline(always)]
-    pub(super) fn begin(&self, cx: &mut Context) {
-        if !self.application.find_fast(cx)
-            && let Err(panic) = guard(|| self.application.find(cx))
-        {
-            cx.refuse_panic(&*panic);
-        }
-        let route = cx.row();
-        let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
-        let in_flight = self.worker.recorder.begin(cx.began(), route, cx.method(), pattern);
-        cx.set_in_flight(in_flight);
-    }
-
-    /// Has it answered.
-    #[inline(always)]
-    pub(super) fn answer(self: &Rc<Self>, cx: Context) -> RunningHandler {
-        // Cloning the handler is the user's code, and may block as well.
-        self.worker.recorder.run(cx.in_flight());
-        let started =
-            if self.is_direct { self.application.start(cx) } else { Started::CallInstead(cx) };
-        match started {
-            Started::Running(handler) => handler,
-            Started::CallInstead(cx) => (self.answer_through)(Rc::clone(self), cx),
-        }
-    }
-
-    /// Queues the answer. It is over then.
-    #[inline(always)]
-    pub(super) fn conclude(&self, Answered { mut cx, outcome }: Answered) -> Conclusion {
-        // Errors are printed, and what was kept with the request is dropped: by code of the user.
-        let conclusion = guard(|| cx.conclude(outcome)).unwrap_or(Conclusion::Abort);
-        self.worker.count_request();
-        self.worker.recorder.end(cx.in_flight(), cx.began(), cx.ending());
-        if let Conclusion::Upgrade(Upgrade::WebSocket(serve)) = conclusion {
-            return Conclusion::WebSocket(serve, cx);
-        }
-        let _ = guard(|| self.release(cx));
-        conclusion
-    }
 }
 
 impl Drop for Service {
@@ -177,7 +145,7 @@ impl Drop for Service {
     }
 }
 
-/// Drops something of the user when the process ends.
+/// Drops a value of the user at the end of the process. Logs a panic of its destructor.
 pub(super) fn contain(what: &str, drop: impl FnOnce()) {
     if let Err(panic) = guard(drop) {
         let error = panic_error(&*panic);

@@ -1,8 +1,9 @@
-//! The graceful end of the servers of this process.
+//! The graceful shutdown of the servers of this process, and the functions that run when it begins.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -13,35 +14,37 @@ use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, Listener, log, sleep, timeout};
 
 use crate::connection::draining::DrainReason;
-use crate::connection::worker::Worker;
-use crate::server::{Accepting, HTTPServer, Service, accept, background};
+use crate::connection::server_state::ServerState;
+use crate::server::accept::{self, Accepting, Newcomers};
+use crate::server::{HTTPServer, background};
+use crate::types::local_future::LocalBoxFuture;
 
-/// Orders that come this close to each other are one: `timeout`, for one, signals a process and
-/// then its whole group.
-const ONE_ORDER: Duration = Duration::from_millis(100);
+/// Signals that arrive this close to each other count as one: `timeout`, for one, signals a process
+/// and then its whole process group.
+const ONE_SIGNAL: Duration = Duration::from_millis(100);
 
-/// For how long those that are cut may take to be gone.
+/// How long handlers that are cut may take to end.
 const LAST_TURNS: Duration = Duration::from_secs(1);
 
 thread_local! {
     static WATCHING: Cell<bool> = const { Cell::new(false) };
-    /// The servers that a signal ends; all of them, before the loop stops.
-    static SERVERS: RefCell<Vec<(HTTPServer, Rc<Worker>)>> = const { RefCell::new(Vec::new()) };
+    /// The servers that a signal ends. All of them end before the loop stops.
+    static SERVERS: RefCell<Vec<(HTTPServer, Rc<ServerState>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has SIGTERM and SIGINT end the servers of this process; the second of them at once.
+/// Makes SIGTERM and SIGINT end the servers of this process. A second signal ends them at once.
 #[track_caller]
 pub(super) fn watch_signals() -> io::Result<()> {
     if WATCHING.get() {
         return Ok(());
     }
-    // A worker is told by its supervisor. Ctrl-C reaches both, and is the supervisor's.
+    // The supervisor signals a worker. Ctrl-C reaches both; only the supervisor handles it.
     let signals = match task_id() {
         Some(_) => Signals::new([SIGTERM])?,
         None => {
             decline_reloads()?;
-            // As under a supervisor: a ^C is not meant for the background jobs of a script, nor
-            // for what they start.
+            // Like a supervisor: Ctrl-C is not meant for the background jobs of a script, nor for
+            // the processes that they start.
             let interrupt = (!is_ignored(SIGINT)).then_some(SIGINT);
             if interrupt.is_none() {
                 let text = "SIGINT was ignored when the program began (it is a background job): ^C does \
@@ -57,8 +60,8 @@ pub(super) fn watch_signals() -> io::Result<()> {
 }
 
 /// Adds a server to those that a signal ends.
-pub(super) fn add(handle: HTTPServer, worker: Rc<Worker>) {
-    SERVERS.with_borrow_mut(|servers| servers.push((handle, worker)));
+pub(super) fn add(handle: HTTPServer, server: Rc<ServerState>) {
+    SERVERS.with_borrow_mut(|servers| servers.push((handle, server)));
 }
 
 async fn watch(mut signals: Signals) {
@@ -66,15 +69,15 @@ async fn watch(mut signals: Signals) {
         return;
     }
     let ordered = Instant::now();
-    // Elsewhere others go on to serve what this process has served.
+    // If it is not the last, other workers take over its listeners.
     let is_last = begin_drain();
     let servers = SERVERS.with_borrow(Clone::clone);
-    let drain = IOLoop::current().spawn(end_all(servers, is_last, ordered));
+    let drain = IOLoop::current().spawn(drain_servers(servers, is_last, ordered));
     let at_once = async {
-        // A supervisor that is told twice kills its workers. What comes twice to a worker went to
-        // the whole group as well.
+        // A supervisor that is signalled twice kills its workers. A worker that receives two signals
+        // got one of them with its whole process group.
         while signals.next().await.is_some()
-            && (task_id().is_some() || ordered.elapsed() < ONE_ORDER)
+            && (task_id().is_some() || ordered.elapsed() < ONE_SIGNAL)
         {}
         log::warn(log::GENERAL, format_args!("a second signal: the requests in flight are cut"));
     };
@@ -82,16 +85,20 @@ async fn watch(mut signals: Signals) {
     IOLoop::current().stop();
 }
 
-/// Ends `servers`, and waits for background tasks, as was ordered at that time.
-async fn end_all(servers: Vec<(HTTPServer, Rc<Worker>)>, is_last: bool, ordered: Instant) {
-    let limit = |(_, worker): &(HTTPServer, Rc<Worker>)| match is_last {
-        true => worker.settings.end_limit(),
-        false => worker.settings.shutdown_timeout,
+/// Drains `servers` and waits for background tasks. The limit counts from `ordered`.
+async fn drain_servers(
+    servers: Vec<(HTTPServer, Rc<ServerState>)>,
+    is_last: bool,
+    ordered: Instant,
+) {
+    let limit = |(_, server): &(HTTPServer, Rc<ServerState>)| match is_last {
+        true => server.settings.end_limit(),
+        false => server.settings.shutdown_timeout,
     };
     let limit = servers.iter().map(limit).max();
-    let end = |server| IOLoop::current().spawn(end(server, is_last));
-    for end in servers.into_iter().map(end).collect::<Vec<_>>() {
-        drop(end.await);
+    let drain = |server| IOLoop::current().spawn(drain_server(server, is_last));
+    for task in servers.into_iter().map(drain).collect::<Vec<_>>() {
+        drop(task.await);
     }
     let left = limit.unwrap_or_default().saturating_sub(ordered.elapsed());
     if timeout(left, background::finished()).await.is_err() {
@@ -99,35 +106,35 @@ async fn end_all(servers: Vec<(HTTPServer, Rc<Worker>)>, is_last: bool, ordered:
     }
 }
 
-/// Ends one server, as SIGTERM ends all of a process. For tests, whose loop goes on.
-pub(crate) async fn end_gracefully(handle: HTTPServer, worker: Rc<Worker>) {
-    end_all(vec![(handle, worker)], true, Instant::now()).await;
+/// Ends one server as SIGTERM does. For tests, whose loop goes on.
+pub(crate) async fn end_gracefully(handle: HTTPServer, server: Rc<ServerState>) {
+    drain_servers(vec![(handle, server)], true, Instant::now()).await;
 }
 
-async fn end((handle, worker): (HTTPServer, Rc<Worker>), is_last: bool) {
-    let delay = worker.settings.drain_delay;
+async fn drain_server((handle, server): (HTTPServer, Rc<ServerState>), is_last: bool) {
+    let delay = server.settings.drain_delay;
     if is_last && !delay.is_zero() {
         sleep(delay).await;
     }
     let reason = if is_last { DrainReason::Shutdown } else { DrainReason::Restart };
     let ordered = Instant::now();
-    let limit = worker.settings.shutdown_timeout;
-    worker.begin_drain(reason);
+    let limit = server.settings.shutdown_timeout;
+    server.start_draining(reason);
     handle.call_drain_hooks(reason);
     if !is_last {
         handle.leave_to_others();
     }
-    // The limit is one for connections. So that whoever has none does not reach it, this takes a
-    // part of it at most, and is done in any case.
+    // The limit is meant for connections. Closing the listeners takes at most a quarter of it, so a
+    // server without connections does not reach it.
     handle.close_last(limit / 4).await;
     let left = limit.saturating_sub(ordered.elapsed());
-    let is_drained = timeout(left, handle.serve_last(&worker, limit / 4)).await.is_ok();
+    let is_drained = timeout(left, handle.serve_last(&server, limit / 4)).await.is_ok();
     handle.stop_accepting(false, Duration::ZERO).await;
     if !is_drained {
-        warn_of_cut(worker.connection_count());
-        worker.abort();
-        // They are told, and tell what they were.
-        let _ = timeout(LAST_TURNS, worker.drained()).await;
+        warn_of_cut(server.connection_count());
+        server.abort();
+        // Handlers are woken, and log what they were doing.
+        let _ = timeout(LAST_TURNS, server.drained()).await;
     }
 }
 
@@ -143,11 +150,12 @@ fn warn_of_cut(connections: usize) {
 }
 
 impl HTTPServer {
-    /// Serves what there is to the end, and who waits for another worker that has died over the same.
-    async fn serve_last(&self, worker: &Worker, limit: Duration) {
+    /// Serves the remaining connections, and the clients that are queued at a worker that died while
+    /// it was draining.
+    async fn serve_last(&self, server: &ServerState, limit: Duration) {
         loop {
             let drained = async {
-                worker.drained().await;
+                server.drained().await;
                 false
             };
             if !futures_lite::future::or(self.adopted(), drained).await {
@@ -156,46 +164,49 @@ impl HTTPServer {
             if is_stopping() {
                 self.close_last(limit).await;
             } else {
-                // It was given before this worker began to end, and is another's by now.
+                // This worker adopted the listener before it began to drain. Another serves it now.
                 self.leave_to_others();
             }
         }
     }
 
-    /// Lets nobody begin to connect any more where this process listens now, accepts those who have,
-    /// and closes it, each in no more than `limit`.
+    /// Keeps new clients away from the listeners of this process, accepts those who are connecting,
+    /// and closes the listeners, each within `limit`.
     async fn close_last(&self, limit: Duration) {
-        // A Unix socket that is shut down is ready all the time: it is not kept until the others
-        // have shaken hands.
+        // A Unix socket that is shut down is always ready, so it is not kept open while TCP clients
+        // complete their handshakes.
         for is_unix in [true, false] {
             if self.hold_off(is_unix) {
                 sleep(limit.min(accept::LAST_HANDSHAKES)).await;
             }
-            let is_asked = |accepting: &mut Accepting| accepting.is_held_off.is_some();
-            let ended: Vec<_> =
-                self.shared.accepting.borrow_mut().extract_if(.., is_asked).collect();
+            let is_ending = |accepting: &mut Accepting| accepting.newcomers != Newcomers::Welcome;
+            let ending: Vec<_> =
+                self.shared.accepting.borrow_mut().extract_if(.., is_ending).collect();
             let service = self.shared.service.get().cloned();
             if let Some(service) = service {
-                accept_last(&service, ended, limit).await;
+                accept::drain_accept_queues(&service, ending, limit).await;
             }
         }
     }
 
-    /// Returns whether there may be some who have begun.
+    /// Makes the kernel keep new clients away. Returns whether handshakes may be in progress.
     fn hold_off(&self, unix: bool) -> bool {
         let mut any = false;
         for accepting in self.shared.accepting.borrow_mut().iter_mut() {
             let is_unix = matches!(*accepting.listener, Listener::Unix(_));
             if is_unix == unix {
-                let begin = accepting.listener.hold_off();
-                any |= begin;
-                accepting.is_held_off = Some(begin || accepting.listener.refuse_newcomers());
+                let is_ignoring = accepting.listener.hold_off();
+                any |= is_ignoring;
+                accepting.newcomers = match is_ignoring || accepting.listener.refuse_newcomers() {
+                    true => Newcomers::HeldOff,
+                    false => Newcomers::Unstoppable,
+                };
             }
         }
         any
     }
 
-    /// Waits until there is something to accept from. It is always true.
+    /// Waits until there is a listener to accept from. Returns `true`.
     fn adopted(&self) -> impl Future<Output = bool> {
         poll_fn(|task| {
             if !self.shared.accepting.borrow().is_empty() {
@@ -206,19 +217,78 @@ impl HTTPServer {
         })
     }
 
-    /// Accepts no more here: others do, or will.
+    /// Leaves the listeners to other workers.
     fn leave_to_others(&self) {
         drop(self.shared.accepting.take());
     }
 }
 
-/// Accepts who waits, where more may come in no more than `limit`, and closes what they wait at.
-pub(super) async fn accept_last(service: &Rc<Service>, ended: Vec<Accepting>, limit: Duration) {
-    let end = Instant::now() + limit.min(accept::LAST_ACCEPTS);
-    for Accepting { listener, task, is_held_off, .. } in ended {
-        drop(task);
-        // Where others come meanwhile, there may be no end to them.
-        let end = (!is_held_off.unwrap_or_default()).then_some(end);
-        accept::accept_last(service, &listener, end).await;
+/// A function of the user, and the line that added it.
+pub(super) struct Hook {
+    call: Box<dyn FnOnce(DrainReason) -> LocalBoxFuture<'static, ()>>,
+    place: &'static Location<'static>,
+}
+
+impl HTTPServer {
+    /// Calls `hook` when the graceful shutdown of the server begins, in each process that serves.
+    ///
+    /// The hook receives the [reason](DrainReason). Use it for work that belongs to no single
+    /// request: tell the subscribers of a room to reconnect later, or give up a lease. A handler or
+    /// an upgraded connection awaits [`Context::draining`](crate::Context::draining) or
+    /// [`Upgraded::draining`](crate::Upgraded::draining) instead.
+    ///
+    /// The hook is called after the [`drain_delay`](Self::drain_delay), and runs while the last
+    /// requests are finished. The shutdown waits for it. At the
+    /// [`shutdown_timeout`](Self::shutdown_timeout) it is cancelled, and the log names the line that
+    /// called `on_drain`. Several hooks run at the same time. A hook that is added in a worker, after
+    /// [`start`](Self::start), runs only in that worker. During a shutdown it runs at once.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    ///
+    /// use squall::{Application, HTTPServer, IOLoop};
+    ///
+    /// /// The messages for the subscribers.
+    /// type Room = Rc<RefCell<Vec<String>>>;
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     let room = Room::default();
+    ///     let server = HTTPServer::new(Application::new([])); // Its handlers share the room.
+    ///     server.on_drain(async move |reason| {
+    ///         room.borrow_mut().push(format!("come back later: {reason:?}"));
+    ///     });
+    ///     server.bind(8000)?.start(0)?;
+    ///     IOLoop::current().start()
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn on_drain(&self, hook: impl AsyncFnOnce(DrainReason) + 'static) -> &Self {
+        let call = |reason| -> LocalBoxFuture<'static, ()> { Box::pin(hook_call(hook, reason)) };
+        let hook = Hook { call: Box::new(call), place: Location::caller() };
+        match self.shared.service.get().and_then(|service| service.server.drain_reason()) {
+            Some(reason) => hook.call(reason),
+            None => self.shared.on_drain.borrow_mut().push(hook),
+        }
+        self
+    }
+
+    pub(super) fn call_drain_hooks(&self, reason: DrainReason) {
+        let hooks = self.shared.on_drain.take();
+        hooks.into_iter().for_each(|hook| hook.call(reason));
+    }
+}
+
+/// Owns the hook while it runs. The future of an async closure may borrow from the closure.
+async fn hook_call(hook: impl AsyncFnOnce(DrainReason) + 'static, reason: DrainReason) {
+    hook(reason).await;
+}
+
+impl Hook {
+    /// Runs the hook in a task of its own, which may panic.
+    fn call(self, reason: DrainReason) {
+        background::spawn_from(self.place, async move { (self.call)(reason).await });
     }
 }

@@ -1,12 +1,15 @@
+//! Starting a server: forking its workers, building the application, and accepting.
+
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use squall_runtime::process::{ForkOptions, task_id};
+use squall_runtime::process::{ForkOptions, give_up_start, task_id};
 use squall_runtime::{Adoption, Adoptions, IOLoop, Listener, Sockets, log, sleep};
 
-use super::accept::{self, PAUSE};
-use super::{Accepting, HTTPServer, Service};
+use super::accept::{self, Accepting, Newcomers, PAUSE};
+use super::{HTTPServer, Service, shutdown};
 use crate::scoreboard::PAGE_WORDS;
 use crate::scoreboard::reading::describe;
 
@@ -116,6 +119,52 @@ impl HTTPServer {
         Ok(())
     }
 
+    /// Returns the application of this process, and builds it if necessary. A worker that cannot build
+    /// it ends here.
+    #[track_caller]
+    fn service(&self) -> io::Result<Rc<Service>> {
+        let handle_signals = self.shared.settings.borrow().handle_signals;
+        if let Some(service) = self.shared.service.get() {
+            return Ok(Rc::clone(service));
+        }
+        ForkOptions::new().page_words(PAGE_WORDS).stay()?;
+        // A worker that is ordered to end before it serves has nothing to finish, and ends at once.
+        if handle_signals && task_id().is_none() {
+            shutdown::watch_signals()?;
+        }
+        let service = match self.service_without_signals() {
+            Ok(service) => service,
+            Err(error) if task_id().is_some() => give_up_start(error),
+            Err(error) => return Err(error),
+        };
+        service.serve_to_the_end();
+        if handle_signals {
+            shutdown::watch_signals()?;
+            shutdown::add(self.clone(), Rc::clone(&service.server));
+        }
+        Ok(service)
+    }
+
+    /// Like [`service`](Self::service), but no signal ends the server, and the process continues if
+    /// the application cannot be built.
+    #[track_caller]
+    pub(crate) fn service_without_signals(&self) -> io::Result<Rc<Service>> {
+        if let Some(service) = self.shared.service.get() {
+            return Ok(Rc::clone(service));
+        }
+        if let Some(threshold) = self.shared.settings.borrow().slow_callback {
+            IOLoop::current().slow_callback(threshold);
+        }
+        let build = self.shared.application.take();
+        let application =
+            build.map_or_else(|| Err("this was tried before".to_owned()), |build| build());
+        let application = application
+            .map_err(|cause| io::Error::other(format!("cannot build the application: {cause}")))?;
+        let settings = self.shared.settings.borrow().clone();
+        let service = Service::new(application, settings, Location::caller());
+        Ok(Rc::clone(self.shared.service.get_or_init(|| Rc::new(service))))
+    }
+
     fn accept_from(&self, service: &Rc<Service>, listener: Listener, slot: Option<usize>) {
         let listener = Rc::new(listener);
         let accepting = accept::accept(self.clone(), Rc::clone(service), Rc::clone(&listener));
@@ -124,7 +173,7 @@ impl HTTPServer {
             listener,
             task,
             slot,
-            is_held_off: None,
+            newcomers: Newcomers::Welcome,
         });
         if let Some(waiting) = self.shared.awaits_adoption.take() {
             waiting.wake();

@@ -1,3 +1,5 @@
+//! Tests of a server as a whole.
+
 use std::rc::Rc;
 
 use super::serve::{Serving, serve};
@@ -15,7 +17,7 @@ fn the_task_of_a_connection_is_small() {
         std::panic::Location::caller(),
     ));
     let (_, stream) = squall_runtime::duplex(1);
-    let connection = Connection::new(&service.worker, Stream::memory(stream, None));
+    let connection = Connection::new(&service.server, Stream::memory(stream, None));
     let size = size_of_val(&serve(service, Serving(connection)));
     assert!(size <= 208, "{size} bytes");
 }

@@ -297,7 +297,7 @@ impl TestClient {
     pub fn begin_shutdown(&self) {
         let mut shutdown = self.shutdown.borrow_mut();
         if shutdown.is_none() {
-            let end = end_gracefully(self.server.clone(), Rc::clone(&self.service.worker));
+            let end = end_gracefully(self.server.clone(), Rc::clone(&self.service.server));
             *shutdown = Some(IOLoop::current().spawn(end));
         }
     }

@@ -21,7 +21,7 @@ impl Context {
         let response = &mut self.exchange.response;
         let Some(body) = response.body.small_slice() else { return self.send_shared_fast() };
         let etag = has_etag.then(|| ETag::of(body));
-        let date = self.connection.worker.date_line();
+        let date = self.connection.server.date_line();
         self.connection.with(|buffers| {
             buffers.body.answer_begins();
             buffers.output.append(|out| encode_fast(out, &response.headers, date, etag, body));
@@ -38,7 +38,7 @@ impl Context {
         let response = &mut self.exchange.response;
         let Some(body) = response.body.take_lent() else { return false };
         let etag = has_etag.then(|| ETag::of(&body));
-        let date = self.connection.worker.date_line();
+        let date = self.connection.server.date_line();
         self.connection.with(|buffers| {
             buffers.body.answer_begins();
             buffers.output.append(|out| encode_fast(out, &response.headers, date, etag, &body));

@@ -35,7 +35,7 @@ impl Opening {
             role: Role::Server,
             options: Rc::clone(&self.options),
             deflate: self.deflate.clone(),
-            page: Some(cx.connection().worker.recorder.page),
+            page: Some(cx.connection().server.recorder.page),
             early,
             wants_control,
         }

@@ -62,7 +62,7 @@ pub(super) fn serve_function<F: Future<Output = Result>>(
 fn forget(cx: Context) {
     let connection = cx.connection();
     drop(cx);
-    connection.let_go();
+    connection.forget_http();
 }
 
 /// Opens the conversation, and gives the handler what comes, up to the end.
@@ -202,7 +202,7 @@ impl Socket {
     ) -> (Self, Draining, Context) {
         let Handover { stream, early, cx } = handover;
         let start = opening.start(&cx, early, wants_control);
-        let page = cx.connection().worker.recorder.page;
+        let page = cx.connection().server.recorder.page;
         page.websocket_opened();
         let draining = stream.draining();
         let session = Session::new(Box::new(stream), start, opening.subprotocol);

@@ -1,4 +1,4 @@
-//! Files in what is to be sent.
+//! Files among the queued bytes.
 
 use std::io;
 use std::path::Path;
@@ -10,6 +10,7 @@ use super::{Large, Output, Piece};
 use crate::connection::stream::Stream;
 
 impl Output {
+    /// Appends a part of a file. An empty part is left out.
     pub(crate) fn push_file(&mut self, part: FilePart) {
         if part.left() > 0 {
             self.large_len += part.left();
@@ -23,7 +24,6 @@ impl Output {
     }
 
     /// Sends some of the file in front.
-    #[cold]
     pub(super) fn poll_sendfile(
         &mut self,
         stream: &Stream,
@@ -50,7 +50,7 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether a file is being read, so that it is not the client who is slow.
+    /// Whether the file in front is still being read. The client is not slow then.
     pub(crate) fn waits_for_file(&self) -> bool {
         let first = self.large.front();
         first.is_some_and(|large| {
@@ -59,8 +59,8 @@ impl Output {
     }
 }
 
-/// A file that became shorter while it was being sent, or whose disk fails: the client learns no
-/// more than that the connection is cut.
+/// Logs that a file became shorter while it was being sent, or that its disk failed. The client
+/// learns only that the connection is cut.
 fn log_failure(part: &FilePart, error: &io::Error) {
     let path = part.file().path().map(Path::display);
     let left = part.left();

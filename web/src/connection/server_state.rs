@@ -1,3 +1,5 @@
+//! What the connections of one server share in the process that serves them.
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
@@ -8,34 +10,33 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use squall_runtime::process::{Scoreboard, want_replacement};
 use squall_runtime::{IOLoop, log};
 
-use crate::connection::Connection;
-use crate::connection::buffers::Buffers;
-use crate::connection::collecting::SpareMemory;
-use crate::connection::draining::{Drain, DrainReason};
-use crate::connection::relay::Relay;
-use crate::connection::settings::Settings;
+use super::body::memory::BodyMemory;
+use super::draining::{Drain, DrainReason, Draining};
+use super::settings::Settings;
+use super::stream::Relay;
+use super::{Buffers, Connection, Flags};
 use crate::http1::date::{DateCache, DateLine};
 use crate::scoreboard::recorder::Recorder;
 use crate::types::pool::Pool;
 
-/// What the connections of a server share in the process that serves them.
-pub(crate) struct Worker {
+/// The state that all connections of one server share in this process.
+pub(crate) struct ServerState {
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,
     io_loop: IOLoop,
     buffers: Pool<Buffers>,
-    pub(super) spare: SpareMemory,
+    pub(super) body_memory: BodyMemory,
     date: Date,
     connections: RefCell<Connections>,
-    pub(super) drain: Drain,
-    /// How many more requests there may be before the process is to be replaced. It goes on
+    drain: Rc<Drain>,
+    /// How many more requests this process serves before it asks for a replacement. It keeps
     /// counting after that.
     requests_left: Cell<u64>,
-    /// What is left is cut.
+    /// The remaining connections have been cut.
     aborting: Cell<bool>,
 }
 
-impl Worker {
+impl ServerState {
     pub(crate) fn new(settings: Settings, recorder: Recorder) -> Self {
         let requests_left = Cell::new(share_of(settings.max_requests_per_worker));
         Self {
@@ -44,27 +45,28 @@ impl Worker {
             recorder,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
-            spare: SpareMemory::default(),
+            body_memory: BodyMemory::default(),
             date: Date { cache: DateCache::new(), stale_from: Cell::new(0) },
             connections: RefCell::default(),
-            drain: Drain::default(),
+            drain: Rc::default(),
             aborting: Cell::new(false),
         }
     }
 
-    /// Lists a connection, and returns its place in the list.
-    pub(super) fn remember(&self, connection: &Rc<Connection>) -> u32 {
+    /// Adds a connection to the list, and returns its index.
+    pub(super) fn add(&self, connection: &Rc<Connection>) -> u32 {
         self.recorder.accepted();
         self.connections.borrow_mut().insert(Rc::downgrade(connection))
     }
 
-    pub(super) fn forget(&self, connection: u32) {
+    /// Removes the connection with this index, if there is one.
+    pub(super) fn remove(&self, connection: u32) {
         let Some(waiting) = self.connections.borrow_mut().remove(connection) else { return };
         self.recorder.closed();
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Keeps what a proxy has said about a connection, until it is forgotten.
+    /// Keeps what a PROXY protocol header says, for as long as the connection lasts.
     pub(super) fn keep_relay(&self, connection: u32, relay: Relay) {
         self.connections.borrow_mut().relays.insert(connection, relay);
     }
@@ -73,8 +75,7 @@ impl Worker {
         self.connections.borrow().relays.get(&connection).copied()
     }
 
-    /// A request is over.
-    #[inline]
+    /// Counts a request that has ended.
     pub(crate) fn count_request(&self) {
         let left = self.requests_left.get().wrapping_sub(1);
         self.requests_left.set(left);
@@ -83,22 +84,20 @@ impl Worker {
         }
     }
 
-    /// The time of the loop: that of the turn it is in.
+    /// The time of the loop, which is the beginning of its current turn.
     pub(crate) fn now(&self) -> Instant {
         self.io_loop.time()
     }
 
-    /// The `Date` header.
-    #[inline]
+    /// The line of the `Date` header.
     pub(crate) fn date_line(&self) -> &Cell<DateLine> {
         self.date.line()
     }
 
     pub(crate) fn lease_buffers(&self) -> Box<Buffers> {
-        self.buffers.take(Buffers::new)
+        self.buffers.take(Buffers::default)
     }
 
-    #[inline(always)]
     pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
         buffers.reset();
         self.buffers.give(buffers);
@@ -110,17 +109,17 @@ impl Worker {
     }
 }
 
-/// So many requests, or fewer by up to an eighth, so that not all workers are replaced at the same
-/// time.
+/// The most requests of this worker: up to an eighth fewer than `most`, so that not all workers are
+/// replaced at the same time.
 fn share_of(most: Option<u64>) -> u64 {
     let Some(most) = most else { return u64::MAX };
     let worker = Scoreboard::own_page().map_or(0, |page| page.generation() % 8);
     most.saturating_sub(most / 64 * worker).max(1)
 }
 
-/// How many connections there may be.
-impl Worker {
-    /// Waits until there may be one more.
+/// The limit for connections.
+impl ServerState {
+    /// Waits until one more connection may be accepted.
     pub(crate) fn poll_room(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let count = self.connections.borrow().count;
         if self.settings.max_connections.is_none_or(|most| count < most) {
@@ -130,7 +129,8 @@ impl Worker {
         Poll::Pending
     }
 
-    /// Whoever is polled again meanwhile, by another event, waits once all the same.
+    /// Wakes the task when a connection ends. A task that is polled again before that is queued only
+    /// once.
     fn wait_for_fewer(&self, task: &mut TaskContext<'_>) {
         let waiting = &mut self.connections.borrow_mut().waiting;
         if !waiting.iter().any(|waker| waker.will_wake(task.waker())) {
@@ -139,19 +139,24 @@ impl Worker {
     }
 }
 
-/// The graceful end.
-impl Worker {
+/// The graceful shutdown.
+impl ServerState {
     pub(crate) fn is_draining(&self) -> bool {
-        self.drain.begun().is_some()
+        self.drain.reason().is_some()
     }
 
-    /// Why the graceful end has begun, if it has.
-    pub(crate) fn drains(&self) -> Option<DrainReason> {
-        self.drain.begun()
+    /// The reason for the graceful shutdown, if it has begun.
+    pub(crate) fn drain_reason(&self) -> Option<DrainReason> {
+        self.drain.reason()
     }
 
-    /// Makes each response the last of its connection, and lets idle ones go soon.
-    pub(crate) fn begin_drain(&self, reason: DrainReason) {
+    /// Returns a future that waits until the graceful shutdown begins.
+    pub(crate) fn draining(&self) -> Draining {
+        self.drain.wait()
+    }
+
+    /// Makes each response the last of its connection, and closes idle connections soon.
+    pub(crate) fn start_draining(&self, reason: DrainReason) {
         self.drain.begin(reason);
         self.each_connection(|connection| connection.hurry(self.settings.drain_idle));
     }
@@ -171,22 +176,22 @@ impl Worker {
         self.connections.borrow().count
     }
 
-    /// Whether what was left has been cut.
+    /// Whether the remaining connections have been cut.
     pub(crate) fn is_aborting(&self) -> bool {
         self.aborting.get()
     }
 
-    /// Cuts the connections that are left; those whose handler waits see to that themselves, and say
-    /// so if they can.
+    /// Cuts the remaining connections. A handler that waits is woken and ends its connection by
+    /// itself, with a response if possible.
     pub(crate) fn abort(&self) {
         self.aborting.set(true);
         self.each_connection(|connection| {
             if connection.wake_waiting_handler() || connection.cut_wait_for_body() {
                 return;
             }
-            if connection.is_handed_over() {
+            if connection.has(Flags::HANDED_OVER) {
                 let client = connection.client().address();
-                let text = format_args!("the upgraded connection of {client:?} is cut");
+                let text = format_args!("cutting the upgraded connection of {client:?}");
                 log::warn(log::GENERAL, text);
             }
             connection.stream.reset();
@@ -200,21 +205,21 @@ impl Worker {
     }
 }
 
-impl fmt::Debug for Worker {
+impl fmt::Debug for ServerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("ServerState").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-/// The connections that are open, each at the place that is its key.
+/// The open connections. The index of each is its key.
 #[derive(Default)]
 struct Connections {
     list: Vec<Weak<Connection>>,
     free: Vec<u32>,
     count: usize,
-    /// Beside the list, for most servers have none.
+    /// Beside the list, because most servers have none.
     relays: HashMap<u32, Relay>,
-    /// Who waits for there to be fewer.
+    /// The tasks that wait for a connection to end.
     waiting: Vec<Waker>,
 }
 
@@ -226,11 +231,12 @@ impl Connections {
             return key;
         }
         self.list.push(connection);
-        // A process has not so many descriptors.
+        // A process has fewer than 2³² descriptors.
         (self.list.len() - 1) as u32
     }
 
-    /// Removes one, and returns who waited for it. `None`: there is none.
+    /// Removes a connection, and returns the tasks that waited for one to end. `None` if there is no
+    /// such connection.
     fn remove(&mut self, key: u32) -> Option<Vec<Waker>> {
         let place = self.list.get_mut(key as usize)?;
         *place = Weak::new();
@@ -241,15 +247,14 @@ impl Connections {
     }
 }
 
-/// The date as text, asked of the system once a second.
+/// The date as text, read from the system clock once a second.
 struct Date {
     cache: DateCache,
-    /// The time of the loop at which the second ends, as [`IOLoop::nanos`] counts.
+    /// When the current second ends, in the loop's nanoseconds ([`IOLoop::nanos`]).
     stale_from: Cell<u64>,
 }
 
 impl Date {
-    #[inline]
     fn line(&self) -> &Cell<DateLine> {
         let now = IOLoop::nanos();
         if now >= self.stale_from.get() {
@@ -272,16 +277,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_again_for_room_waits_once() {
+    fn a_task_that_waits_for_room_is_queued_once() {
         let settings = Settings { max_connections: Some(0), ..Settings::default() };
-        let worker = Worker::new(settings, Recorder::new(0));
+        let server = ServerState::new(settings, Recorder::new(0));
         let asking = std::future::poll_fn(|task| {
             for _ in 0..3 {
-                assert!(worker.poll_room(task).is_pending());
+                assert!(server.poll_room(task).is_pending());
             }
             Poll::Ready(())
         });
         IOLoop::current().run_sync(asking).unwrap();
-        assert_eq!(worker.connections.borrow().waiting.len(), 1);
+        assert_eq!(server.connections.borrow().waiting.len(), 1);
     }
 }

@@ -1,13 +1,13 @@
-//! What is written leaves while a handler waits for it; and why it does not.
+//! Sending while a handler waits for it, and why that fails.
 
 use std::io;
 
-use super::{Connection, Flags};
+use crate::connection::{Connection, Flags};
 use crate::error::undelivered::Undelivered;
 
 impl Connection {
-    /// Sends what is queued, for a handler that waits for it. If it is the client's fault that it
-    /// cannot be, the error holds an [`Undelivered`].
+    /// Sends the queued bytes for a handler that waits. If the client does not take them, the error
+    /// holds an [`Undelivered`].
     pub(crate) async fn flush(&self) -> io::Result<()> {
         self.set(Flags::FLUSHING, true);
         let _stop = StopFlushing(self);
@@ -15,9 +15,8 @@ impl Connection {
         sent.map_err(|error| self.explain(error))
     }
 
-    #[cold]
     fn explain(&self, error: io::Error) -> io::Error {
-        let settings = &self.worker.settings;
+        let settings = &self.server.settings;
         let (timeout, rate) = (settings.write_timeout, settings.min_write_rate);
         let (kind, why) = match timeout.filter(|_| self.is_too_slow()) {
             Some(timeout) => (io::ErrorKind::TimedOut, Undelivered::TooSlow { timeout, rate }),
@@ -46,7 +45,7 @@ fn is_of_client(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// Leaves the sending to the connection, when no handler waits for it any more.
+/// Leaves sending to the task of the connection when the handler no longer waits for it.
 struct StopFlushing<'a>(&'a Connection);
 
 impl Drop for StopFlushing<'_> {

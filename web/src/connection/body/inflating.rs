@@ -1,30 +1,29 @@
-//! A body that is compressed, and given out as it was before.
+//! Decompressing a body.
 
-use super::input::Input;
-use super::request_body::{BodyFailure, RequestBody, Step};
+use super::{BodyFailure, RequestBody, Step};
+use crate::connection::receive::Input;
 use crate::http1::body::BodyStep;
 use crate::http1::inflate::{BodyInflater, ContentCoding, InflateStep};
 
-/// How much is inflated in one step.
+/// The most decompressed bytes of one step.
 const STEP: usize = 16 * 1024;
 
-/// How much is given out together.
+/// The most decompressed bytes that are passed on together.
 const PIECE: usize = 64 * 1024;
 
-/// After so many pieces others have their turn: a few hundred bytes that are
-/// compressed well are work for milliseconds.
+/// The task yields after this many pieces. A few hundred well compressed bytes take milliseconds.
 const PIECES_PER_TURN: u8 = 4;
 
-/// A coding that is being taken off a body.
+/// The state of decompression.
 #[derive(Debug)]
 pub(super) struct Inflating {
     inflater: BodyInflater,
-    /// Bytes at the front of the input whose framing has been taken off.
+    /// The number of bytes at the front of the input whose framing has been removed.
     framed: usize,
-    /// The last step has filled its output, so that there may be more.
+    /// The last step has filled its output, so there may be more.
     is_full: bool,
     given: u64,
-    /// Pieces since others had their turn.
+    /// The number of pieces since the task yielded.
     pieces: u8,
 }
 
@@ -36,22 +35,21 @@ impl Inflating {
 }
 
 impl RequestBody {
-    /// Has `coding` taken off the body. Its limit counts for what comes out as well.
+    /// Decompresses the body. Its limit holds for the decompressed bytes as well.
     pub(crate) fn inflate(&mut self, coding: ContentCoding) {
         if !self.is_done() {
             self.inflating = Some(Box::new(Inflating::new(coding)));
         }
     }
 
-    /// Goes on with what was received, for who only wants to be rid of it.
+    /// Stops decompressing. The rest of the body is only discarded.
     pub(super) fn stop_inflating(&mut self, input: &mut Input) {
         if let Some(inflating) = self.inflating.take() {
             input.consume(inflating.framed);
         }
     }
 
-    /// As [`read`](Self::read), and takes the coding off.
-    #[cold]
+    /// Like [`read`](Self::read), but decompresses.
     pub(super) fn read_inflated(
         &mut self,
         input: &mut Input,
@@ -96,7 +94,7 @@ impl RequestBody {
     ) -> Result<Progress, BodyFailure> {
         let Some(inflating) = &mut self.inflating else { return Ok(Progress::Ended) };
         if inflating.framed == 0 && !inflating.is_full {
-            return self.take_framing_off(input);
+            return self.remove_framing(input);
         }
         let framed = &input.unread()[..inflating.framed];
         let inflated = inflating.inflater.inflate(framed, output);
@@ -114,7 +112,7 @@ impl RequestBody {
         Ok(Progress::Filled(filled))
     }
 
-    fn take_framing_off(&mut self, input: &mut Input) -> Result<Progress, BodyFailure> {
+    fn remove_framing(&mut self, input: &mut Input) -> Result<Progress, BodyFailure> {
         let Some(inflating) = &mut self.inflating else { return Ok(Progress::Ended) };
         match self.decoder.decode(input.unread()).map_err(BodyFailure::Malformed)? {
             BodyStep::Data { skip, len } => {
@@ -139,11 +137,12 @@ impl RequestBody {
     }
 }
 
-/// What one step has done.
+/// The result of one step.
 enum Progress {
-    /// So many bytes came out, possibly none.
+    /// The number of decompressed bytes, possibly 0.
     Filled(usize),
-    /// More must be received first.
+    /// More bytes must be received first.
     Starved,
+    /// The body is complete.
     Ended,
 }
