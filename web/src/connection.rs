@@ -49,8 +49,8 @@ const STASH_LIMIT: usize = 1024;
 
 /// The state of a connection, shared by its task and the `Context` of its request.
 ///
-/// An idle connection consists of this struct and its task. It leases buffers from the first byte of
-/// a request to the last byte of its response.
+/// An idle connection consists of this struct and its task. It leases buffers from the first byte
+/// of a request to the last byte of its response.
 pub(crate) struct Connection {
     pub(crate) server: Rc<ServerState>,
     pub(crate) stream: Stream,
@@ -289,8 +289,8 @@ impl Buffers {
 enum Held {
     #[default]
     Nothing,
-    /// The beginning of a head, too small to hold buffers for. Boxed twice, so that the length takes
-    /// no room in a connection without it.
+    /// The beginning of a head, too small to hold buffers for. Boxed twice, so that the length
+    /// takes no room in a connection without it.
     Stash(Box<Box<[u8]>>),
     Buffers(Box<Buffers>),
 }

@@ -1,3 +1,17 @@
+//! The server: binds, forks, accepts, serves and shuts down.
+//!
+//! # Layout
+//!
+//! - `server`: [`HTTPServer`], what it serves and where it listens.
+//! - `settings`, `proxies`: its settings; the second one has those for servers behind proxies.
+//! - `start`: forks the workers, builds the application and begins to accept.
+//! - `accept`: accepts connections, and empties the accept queue at the end.
+//! - `serve`: the life of a connection and the steps of a request; `proxy_header`: the PROXY
+//!   protocol header before the first request.
+//! - `service`: an application as one process serves it.
+//! - `shutdown`: the graceful shutdown; `background`: tasks that it waits for.
+//! - `control`: the listeners of the control view.
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
@@ -30,27 +44,13 @@ pub use start::StartOptions;
 
 /// Serves an [`Application`] over HTTP/1.1, in one process or in several.
 ///
-/// A cheap handle: clones are the same server, and dropping one stops nothing.
-///
-/// ```no_run
-/// use squall::{Application, HTTPServer, IOLoop, get, route};
-///
-/// async fn hello() -> &'static str {
-///     "Hello, world"
-/// }
-///
-/// fn main() -> std::io::Result<()> {
-///     let app = Application::new([route("/", get(hello))]);
-///     HTTPServer::new(app).bind(8000)?.start(0)?; // one process for each core
-///     IOLoop::current().start()
-/// }
-/// ```
+/// An `HTTPServer` is a cheap handle. Clones are the same server, and dropping one stops nothing.
 ///
 /// # Settings
 ///
-/// Each has a method that takes and returns the server: they come first, for
-/// [`bind`](Self::bind) returns a reference, and after [`start`](Self::start) they panic. A time-out
-/// is a `Duration`, or `None` for none.
+/// Each setting has a method that takes and returns the server. Call them first:
+/// [`bind`](Self::bind) returns a reference, and after [`start`](Self::start) they panic. A
+/// time-out is a `Duration`, or `None` for no limit.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -66,22 +66,42 @@ pub use start::StartOptions;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// # The end
+/// # Graceful shutdown
 ///
-/// SIGTERM and SIGINT end a server gracefully, with workers or without: after the
-/// [`drain_delay`](Self::drain_delay), which is none by default, it accepts no more connections, finishes the requests it has, lets each kept connection send one more, and
-/// stops the loop, so that [`IOLoop::start`] returns. Tasks of
-/// [`spawn_background`](crate::spawn_background) are waited for as requests are; those of
-/// [`spawn_callback`](IOLoop::spawn_callback) are not. A handler whose response goes on for long
-/// hears of the end by [`Context::draining`](crate::Context::draining), what serves an upgraded
-/// connection by [`Upgraded::draining`](crate::Upgraded::draining), and what belongs to no request
-/// by [`on_drain`](Self::on_drain). What is left at the
-/// [`shutdown_timeout`](Self::shutdown_timeout) is cancelled, and named in the log.
+/// SIGTERM and SIGINT end a server gracefully, with workers or without. After the
+/// [`drain_delay`](Self::drain_delay) (none by default), the server
 ///
-/// SIGINT stays ignored if it was when the program began, as in a background job of a shell script.
-/// In a process without a supervisor, a handler that never returns keeps it from hearing of either:
-/// see [`start`](Self::start). What an operator has to know is in [one
-/// place](crate::process#running-it).
+/// 1. accepts no more connections,
+/// 2. finishes the requests in progress, and lets each kept connection send one more,
+/// 3. waits for the tasks of [`spawn_background`](crate::spawn_background), but not for those of
+///    [`spawn_callback`](IOLoop::spawn_callback),
+/// 4. cancels at the [`shutdown_timeout`](Self::shutdown_timeout) whatever is left, and logs it,
+/// 5. stops the loop, so that [`IOLoop::start`] returns.
+///
+/// A handler with a long response awaits [`Context::draining`](crate::Context::draining), an
+/// upgraded connection [`Upgraded::draining`](crate::Upgraded::draining). Work that belongs to no
+/// request uses [`on_drain`](Self::on_drain).
+///
+/// SIGINT stays ignored if it was ignored when the program began, as in a background job of a shell
+/// script. In a process without a supervisor, a handler that never returns keeps it from reacting
+/// to either signal: see [`start`](Self::start). [`process`](crate::process#running-it) describes
+/// what an operator has to know.
+///
+/// # Examples
+///
+/// ```no_run
+/// use squall::{Application, HTTPServer, IOLoop, get, route};
+///
+/// async fn hello() -> &'static str {
+///     "Hello, world"
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     let app = Application::new([route("/", get(hello))]);
+///     HTTPServer::new(app).bind(8000)?.start(0)?; // one process for each core
+///     IOLoop::current().start()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct HTTPServer {
     shared: Rc<Shared>,
@@ -92,23 +112,23 @@ struct Shared {
     settings: RefCell<Settings>,
     bound: RefCell<Vec<Sockets>>,
     started: Cell<bool>,
-    /// Where the control view is served.
+    /// The sockets of the control view that are not served yet.
     control: RefCell<Vec<Sockets>>,
     addresses: RefCell<Vec<SocketAddr>>,
-    /// Made in the process that serves.
+    /// Created in the process that serves.
     service: OnceCell<Rc<Service>>,
     accepting: RefCell<Vec<accept::Accepting>>,
-    /// What is done when the graceful end begins.
+    /// The functions to call when the graceful shutdown begins.
     on_drain: RefCell<Vec<shutdown::Hook>>,
-    /// Tasks that serve in place of other workers.
+    /// Tasks that accept for workers that cannot.
     adopting: RefCell<Vec<Task<()>>>,
-    /// Who waits for more to accept from, while the server ends.
+    /// The shutdown, while it waits for listeners to adopt.
     awaits_adoption: Cell<Option<Waker>>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // They are left if the loop was stopped without a graceful end.
+        // Hooks are left if the loop was stopped without a graceful shutdown.
         let is_served = |service: &Rc<Service>| service.is_served_to_the_end();
         if self.service.get().is_some_and(is_served) {
             for hook in self.on_drain.take() {
@@ -118,11 +138,11 @@ impl Drop for Shared {
     }
 }
 
-/// The error is what was printed of the builder's.
+/// Builds the application. The error is the text of the builder's error.
 type Build = Box<dyn FnOnce() -> Result<Application, String>>;
 
 impl HTTPServer {
-    /// A server for `app`, not listening yet.
+    /// Creates a server for `app`. It does not listen yet.
     ///
     /// With several workers, each has a copy of the application as it was at
     /// [`start`](Self::start).
@@ -130,10 +150,12 @@ impl HTTPServer {
         Self::with(|| app)
     }
 
-    /// A server whose application is built in each worker, once, when the worker begins.
+    /// Creates a server whose application is built once in each worker, when the worker begins.
     ///
-    /// For handlers that hold what may not be shared by processes: connections to databases,
-    /// pools, subscriptions, random generators.
+    /// Use it if handlers hold resources that processes cannot share: database connections, pools,
+    /// subscriptions, random number generators.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # use squall::{Application, HTTPServer, get, route};
@@ -148,22 +170,22 @@ impl HTTPServer {
         Self::built_by(Box::new(move || Ok(build())))
     }
 
-    /// Like [`with`](Self::with), but for an application that may fail to build, such as one whose
+    /// Like [`with`](Self::with), but building the application may fail, for example because its
     /// database cannot be opened.
     ///
-    /// A worker whose builder fails logs one line with the error, and ends. What follows depends on
-    /// when that is:
+    /// A worker whose builder fails logs one line with the error, and ends. The consequence depends
+    /// on the time:
     ///
-    /// | when | what follows |
+    /// | time of the failure | consequence |
     /// |---|---|
-    /// | at the start of the server | the server gives up: it stops the other workers, and exits with status 1 |
-    /// | after `SIGHUP` | the workers that are there go on, and none of the others is replaced |
-    /// | a worker takes the place of one that has died | it is tried again, with longer and longer times in between, up to a minute while other workers serve |
+    /// | the start of the server | the server stops the other workers and exits with status 1 |
+    /// | after `SIGHUP` | the running workers continue, and no more of them are replaced |
+    /// | the replacement of a worker that died | the supervisor tries again, with growing delays of up to a minute while other workers serve |
     ///
     /// In a process without workers, [`start`](Self::start) returns the error.
     ///
-    /// The error may be any that can be printed. With [`squall::Result`](crate::Result), `?` takes
-    /// all standard errors, and the line has what caused them.
+    /// The error may be any type that implements `Display`. With [`squall::Result`](crate::Result),
+    /// `?` accepts all standard errors, and the log line includes their causes.
     ///
     /// # Examples
     ///
@@ -185,7 +207,7 @@ impl HTTPServer {
     pub fn try_with<E: fmt::Display>(
         build: impl FnOnce() -> Result<Application, E> + 'static,
     ) -> Self {
-        // The alternate form: `anyhow` then prints the chain of causes.
+        // In the alternate form, `anyhow` prints the chain of causes.
         Self::built_by(Box::new(move || build().map_err(|error| format!("{error:#}"))))
     }
 
@@ -206,22 +228,28 @@ impl HTTPServer {
         Self { shared: Rc::new(shared) }
     }
 
-    /// Listens on `address`: a port of every interface, over IPv4 and IPv6 (`8000`); one
-    /// address (`"127.0.0.1:8000"`); a Unix socket (`"/run/squall.sock"`).
+    /// Binds `address`: a port of every interface, over IPv4 and IPv6 (`8000`); one address
+    /// (`"127.0.0.1:8000"`); or a Unix socket (`"/run/squall.sock"`).
     ///
-    /// Nothing is served before [`start`](Self::start), which takes over all that was bound.
-    /// Port 0 is one that is free: see [`local_addrs`](Self::local_addrs).
+    /// The server serves all bound addresses once it is [started](Self::start). Port 0 lets the
+    /// kernel choose a free port: see [`local_addrs`](Self::local_addrs).
     ///
     /// # Errors
     ///
-    /// If the address is taken (`AddrInUse`) or may not be used; the message names it.
+    /// If the address is in use (`AddrInUse`) or cannot be bound. The message names it.
     pub fn bind(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
         self.keep(bind_sockets(address)?);
         Ok(self)
     }
 
-    /// Listens on `address` as `options` say: the backlog, probes of silent connections, who may
-    /// connect to a Unix socket.
+    /// Like [`bind`](Self::bind), but with `options`: the backlog, keep-alive probes, the
+    /// permissions of a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// Like [`bind`](Self::bind).
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// use squall::{Application, BindOptions, HTTPServer};
@@ -230,10 +258,6 @@ impl HTTPServer {
     /// server.bind_with(&BindOptions::new().unix_mode(0o660), "/run/squall.sock")?.start(0)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
     pub fn bind_with(
         &self,
         options: &BindOptions,
@@ -243,34 +267,43 @@ impl HTTPServer {
         Ok(self)
     }
 
-    /// The addresses that are listened on over TCP.
+    /// Returns the TCP addresses that are bound.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{Application, HTTPServer};
     /// let server = HTTPServer::new(Application::new([]));
     /// server.bind("127.0.0.1:0")?;
-    /// assert_ne!(server.local_addrs()[0].port(), 0, "the system has chosen one");
+    /// assert_ne!(server.local_addrs()[0].port(), 0, "the kernel has chosen a port");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.shared.addresses.borrow().clone()
     }
 
-    /// Listens on `address` and serves it in this process: [`bind`](Self::bind) and
+    /// Binds `address` and serves it in this process: [`bind`](Self::bind), then
     /// [`start(1)`](Self::start).
     ///
     /// # Errors
     ///
-    /// As those two.
+    /// Like these two methods.
     #[track_caller]
     pub fn listen(&self, address: impl Into<BindAddress>) -> io::Result<()> {
         self.bind(address)?.start(1)
     }
 
-    /// Serves sockets that were bound with [`bind_sockets`], in this process.
+    /// Serves sockets in this process that were bound with [`bind_sockets`].
     ///
-    /// With [`fork_processes`](crate::process::fork_processes) in between, for what each
-    /// worker has to do itself:
+    /// Call [`fork_processes`](crate::process::fork_processes) in between if each worker has to
+    /// prepare something itself.
+    ///
+    /// # Errors
+    ///
+    /// If the sockets cannot be registered with the loop, or the application
+    /// [cannot be built](Self::try_with).
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # use squall::{Application, HTTPServer, IOLoop, bind_sockets, process};
@@ -282,32 +315,26 @@ impl HTTPServer {
     /// IOLoop::current().start()
     /// # ?; Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the sockets cannot be made ready for the loop.
     #[track_caller]
     pub fn add_sockets(&self, sockets: Sockets) -> io::Result<()> {
         self.shared.addresses.borrow_mut().extend(sockets.local_addrs());
         self.serve(sockets)
     }
 
-    /// Stops listening, from one of the next turns of the loop on. Connections that are there
-    /// are served on.
+    /// Stops listening within the next turns of the loop. Open connections are still served.
     ///
-    /// In a worker, its share of the connections goes to the other workers; that of a Unix
-    /// socket, which they share, does so anyway.
+    /// In a worker, new clients then connect to the other workers.
     #[track_caller]
     pub fn stop(&self) {
         let stopping = self.stop_accepting(true, accept::LAST_ACCEPTS);
-        // There may be no loop yet, and must not be one before a fork.
+        // There may be no loop yet, and there must be none before a fork.
         if self.shared.service.get().is_some() {
             IOLoop::current().spawn_callback(stopping);
         }
     }
 
-    /// Accepts no more connections. If nobody else serves the listeners, what has connected is
-    /// accepted before, in no more than `limit`.
+    /// Closes the listeners. If no other worker serves them (`is_last`), accepts the clients that
+    /// have connected first, within `limit`.
     fn stop_accepting(&self, is_last: bool, limit: Duration) -> impl Future<Output = ()> + use<> {
         self.shared.bound.take();
         self.shared.adopting.take();
@@ -328,8 +355,14 @@ impl HTTPServer {
 }
 
 impl Application {
-    /// Serves the application on `address` in this process: [`HTTPServer::new`] and
+    /// Serves the application on `address` in this process: [`HTTPServer::new`], then
     /// [`listen`](HTTPServer::listen).
+    ///
+    /// # Errors
+    ///
+    /// Like [`HTTPServer::listen`].
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # use squall::{Application, IOLoop, get, route};
@@ -337,10 +370,6 @@ impl Application {
     /// IOLoop::current().start()
     /// # ?; Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`HTTPServer::listen`].
     #[track_caller]
     pub fn listen(self, address: impl Into<BindAddress>) -> io::Result<HTTPServer> {
         let server = HTTPServer::new(self);

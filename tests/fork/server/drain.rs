@@ -55,7 +55,9 @@ pub fn a_hook_that_takes_too_long_is_named_by_its_line(case: &Case) {
     serving(&server, 1);
     server.signal(Signal::SIGTERM);
     let place = server.expect("WARN squall::general: the background task of ");
-    assert!(place.starts_with(file!()) && place.ends_with("is cancelled: it took too long"));
+    assert!(
+        place.starts_with(file!()) && place.ends_with("is cancelled: it exceeded shutdown_timeout")
+    );
     assert_eq!(server.ended().0.code(), Some(0));
 }
 

@@ -311,7 +311,7 @@ fn cuts(case: &Case, processes: usize) {
     assert_eq!((refused.status(), refused.header("connection")), (503, Some("close")));
     assert!(start.elapsed() >= SHORT);
     assert_ended(&mut held);
-    server.expect("WARN squall::general: 1 connection is cut: it took too long");
+    server.expect("WARN squall::general: shutdown_timeout reached: aborting 1 connection");
     server
         .expect("WARN squall::general: GET /hold aborted: the server shut down before it finished");
     server.expect("ERROR squall::access: 503 GET /hold ");
@@ -392,7 +392,9 @@ pub fn what_never_ends_is_named_by_its_line(case: &Case) {
     assert_eq!(connection.response().unwrap().status(), 200);
     server.signal(Signal::SIGTERM);
     let place = server.expect("WARN squall::general: the background task of ");
-    assert!(place.starts_with(file!()) && place.ends_with("is cancelled: it took too long"));
+    assert!(
+        place.starts_with(file!()) && place.ends_with("is cancelled: it exceeded shutdown_timeout")
+    );
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
@@ -436,7 +438,8 @@ pub fn a_second_order_cuts_what_one_process_serves(case: &Case) {
         assert!(start.elapsed() < SOON);
     }
     held.response().expect_err("nobody has released it");
-    server.expect("WARN squall::general: a second signal: the requests in flight are cut");
+    server
+        .expect("WARN squall::general: second signal received: aborting the requests in progress");
     let (status, others) = server.ended();
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
@@ -502,7 +505,7 @@ pub fn each_server_of_a_process_has_a_limit_of_its_own(case: &Case) {
     release.get("/").unwrap();
     server.signal(Signal::SIGTERM);
     assert_eq!(cut.response().unwrap().status(), 503);
-    server.expect("1 connection is cut: it took too long");
+    server.expect("shutdown_timeout reached: aborting 1 connection");
     server.expect("GET /hold aborted: the server shut down before it finished");
     server.expect("503 GET /hold ");
     release.send("POST", "/release", "", b"").unwrap();

@@ -189,8 +189,8 @@ impl RequestBody {
         self.failure.is_none() && self.decoder.is_done() && self.inflating.is_none()
     }
 
-    /// Whether the connection can be kept although the body was not read: the rest is short, and the
-    /// client does send it.
+    /// Whether the connection can be kept although the body was not read: the rest is short, and
+    /// the client does send it.
     pub(crate) fn can_be_drained(&self) -> bool {
         self.is_done()
             || !self.awaits_continue

@@ -17,8 +17,8 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// Sends the queued bytes, then ends the connection.
 ///
-/// A client that is still sending may continue for a while. Closing a socket with unread bytes resets
-/// the connection, and the client may lose the response (RFC 9112 §9.6).
+/// A client that is still sending may continue for a while. Closing a socket with unread bytes
+/// resets the connection, and the client may lose the response (RFC 9112 §9.6).
 pub(crate) async fn close(connection: &Connection) {
     let sent = std::future::poll_fn(|task| connection.poll_output(task)).await;
     if sent.is_err() {

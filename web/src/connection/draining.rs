@@ -46,7 +46,8 @@ impl Drain {
                 }
             }
         };
-        // Dropping a waker can drop its task and with it another `Draining`, which borrows the list.
+        // Dropping a waker can drop its task and with it another `Draining`, which borrows the
+        // list.
         drop(replaced);
     }
 

@@ -120,8 +120,8 @@ impl Input {
         self.replace(Rc::from(bytes), count);
     }
 
-    /// Replaces the buffer. The first `count` bytes of the new one are unread. The head stays in the
-    /// old one.
+    /// Replaces the buffer. The first `count` bytes of the new one are unread. The head stays in
+    /// the old one.
     fn replace(&mut self, buffer: Rc<[u8]>, count: usize) {
         let old = std::mem::replace(&mut self.buffer, buffer);
         if let HeadPlace::InBuffer(at) = self.head {

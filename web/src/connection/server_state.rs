@@ -129,8 +129,8 @@ impl ServerState {
         Poll::Pending
     }
 
-    /// Wakes the task when a connection ends. A task that is polled again before that is queued only
-    /// once.
+    /// Wakes the task when a connection ends. A task that is polled again before that is queued
+    /// only once.
     fn wait_for_fewer(&self, task: &mut TaskContext<'_>) {
         let waiting = &mut self.connections.borrow_mut().waiting;
         if !waiting.iter().any(|waker| waker.will_wake(task.waker())) {
@@ -235,8 +235,8 @@ impl Connections {
         (self.list.len() - 1) as u32
     }
 
-    /// Removes a connection, and returns the tasks that waited for one to end. `None` if there is no
-    /// such connection.
+    /// Removes a connection, and returns the tasks that waited for one to end. `None` if there is
+    /// no such connection.
     fn remove(&mut self, key: u32) -> Option<Vec<Waker>> {
         let place = self.list.get_mut(key as usize)?;
         *place = Weak::new();

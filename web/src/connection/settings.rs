@@ -1,3 +1,5 @@
+//! The settings of a server and their defaults.
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use websocket::WebSocketOptions;
 
 pub(crate) mod websocket;
 
-/// What of a server can be changed, with the defaults.
+/// The settings of a server. `HTTPServer` documents each of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) head: HeadLimits,
@@ -30,9 +32,9 @@ pub(crate) struct Settings {
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
     pub(crate) handle_signals: bool,
-    /// `None`: as the loop has it.
+    /// `None` leaves the setting of the loop unchanged.
     pub(crate) slow_callback: Option<Option<Duration>>,
-    /// `None`: nothing that a proxy may say is read.
+    /// `None` if no headers of proxies are read.
     pub(crate) trusted_downstream: Option<TrustedProxies>,
     pub(crate) real_ip_header: ClientHeader,
     pub(crate) protocol: Protocol,
@@ -40,8 +42,10 @@ pub(crate) struct Settings {
     pub(crate) websocket: Rc<WebSocketOptions>,
 }
 
-/// How long something may take, for the settings of an [`HTTPServer`](crate::HTTPServer): a
-/// `Duration`, or `None` for as long as it likes.
+/// A time limit for the settings of an [`HTTPServer`](crate::HTTPServer): a `Duration`, or `None`
+/// for no limit.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -56,7 +60,7 @@ pub(crate) struct Settings {
     note = "a number says no unit: `Duration::from_secs(5)`; `None` is no limit"
 )]
 pub trait IntoTimeout {
-    /// The time; `None` for no limit.
+    /// Returns the time, or `None` for no limit.
     fn into_timeout(self) -> Option<Duration>;
 }
 
@@ -72,8 +76,11 @@ impl IntoTimeout for Option<Duration> {
     }
 }
 
-/// The time that a setting is given, which zero is not: `None` is no limit, and nothing is done in
-/// no time.
+/// Checks the time limit of a setting.
+///
+/// # Panics
+///
+/// If it is zero.
 #[track_caller]
 pub(crate) fn time_limit(setting: &str, timeout: impl IntoTimeout) -> Option<Duration> {
     let timeout = timeout.into_timeout();
@@ -84,7 +91,11 @@ pub(crate) fn time_limit(setting: &str, timeout: impl IntoTimeout) -> Option<Dur
     timeout
 }
 
-/// The number that a setting is given, which zero is not: `None` is no limit.
+/// Checks the number of a setting.
+///
+/// # Panics
+///
+/// If it is zero.
 #[track_caller]
 pub(crate) fn count_limit<T: Default + PartialEq>(
     setting: &str,
@@ -95,10 +106,14 @@ pub(crate) fn count_limit<T: Default + PartialEq>(
     count
 }
 
-/// The most bytes of a head: positions in it have 32 bits.
+/// The largest limit for the bytes of a head. Offsets in a head have 32 bits.
 const MAX_HEAD_SIZE: usize = 1 << 30;
 
-/// How much of a head a setting allows.
+/// Checks the limit of a setting for heads.
+///
+/// # Panics
+///
+/// If it is out of range.
 #[track_caller]
 pub(crate) fn head_limit(setting: &str, limit: usize) -> usize {
     assert!(
@@ -109,7 +124,7 @@ pub(crate) fn head_limit(setting: &str, limit: usize) -> usize {
 }
 
 impl Settings {
-    /// How long the graceful end may take, from the order on.
+    /// The longest time from the signal to the end of the graceful shutdown.
     pub(crate) fn end_limit(&self) -> Duration {
         self.drain_delay.saturating_add(self.shutdown_timeout)
     }

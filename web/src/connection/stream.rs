@@ -123,8 +123,8 @@ impl Stream {
         }
     }
 
-    /// Resets the connection, so that the client cannot mistake this for a regular end. A Unix socket
-    /// has only a regular end.
+    /// Resets the connection, so that the client cannot mistake this for a regular end. A Unix
+    /// socket has only a regular end.
     pub(crate) fn reset(&self) {
         // It fails if the connection is broken already.
         let _ = match self {
@@ -137,8 +137,8 @@ impl Stream {
         };
     }
 
-    /// Returns the address of the other end. Asks the kernel each time: few requests need the address,
-    /// and an idle connection should not hold it.
+    /// Returns the address of the other end. Asks the kernel each time: few requests need the
+    /// address, and an idle connection should not hold it.
     ///
     /// A socket that serves both versions of IP reports an IPv4 client as an IPv6 address. This
     /// returns the IPv4 address.

@@ -1,8 +1,8 @@
 //! How long a connection waits for its client.
 //!
-//! Receiving and sending have a limit each, and only progress in that direction extends it. A client
-//! that neither sends nor takes anything cannot stay by making one wait restart the other. One timer
-//! serves for the earlier of the two limits.
+//! Receiving and sending have a limit each, and only progress in that direction extends it. A
+//! client that neither sends nor takes anything cannot stay by making one wait restart the other.
+//! One timer serves for the earlier of the two limits.
 
 use std::cell::Cell;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
@@ -16,8 +16,8 @@ use super::{Connection, Flags, Phase, close};
 #[derive(Debug, Default)]
 pub(super) struct Timeouts {
     deadline: Deadline,
-    /// When the timer fires, if [`poll_head_limit`](Connection::poll_head_limit) armed it. The limit
-    /// may be later by now.
+    /// When the timer fires, if [`poll_head_limit`](Connection::poll_head_limit) armed it. The
+    /// limit may be later by now.
     head_timer: Cell<Option<Moment>>,
     receive_until: Cell<Option<Moment>>,
     send_until: Cell<Option<Moment>>,
@@ -77,8 +77,8 @@ impl Connection {
 
     /// Like [`poll_receive_limit`](Self::poll_receive_limit), but for heads.
     ///
-    /// The timer is usually still armed for an earlier request's limit. That is early enough, so the
-    /// timer is left alone and armed again only if it fires.
+    /// The timer is usually still armed for an earlier request's limit. That is early enough, so
+    /// the timer is left alone and armed again only if it fires.
     #[inline(always)]
     pub(super) fn poll_head_limit(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let timeouts = &self.timeouts;
@@ -182,7 +182,8 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Wakes the task that waits for the body. It may be another task, and the timer knows only one.
+    /// Wakes the task that waits for the body. It may be another task, and the timer knows only
+    /// one.
     fn wake_reader(&self) {
         let waiter = self.held.borrow_mut().leased().and_then(|held| held.body.take_waiter());
         waiter.into_iter().for_each(Waker::wake);

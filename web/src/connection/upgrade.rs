@@ -16,8 +16,8 @@ use crate::types::local_future::LocalBoxFuture;
 /// The function that serves a connection after the switch of protocols.
 pub(crate) type Serve = Box<dyn FnOnce(Upgraded) -> LocalBoxFuture<'static, ()>>;
 
-/// A connection that no longer speaks HTTP: the raw stream, beginning with the bytes that the client
-/// sent behind its request.
+/// A connection that no longer speaks HTTP: the raw stream, beginning with the bytes that the
+/// client sent behind its request.
 ///
 /// [`Context::upgrade`](crate::Context::upgrade) passes it to its function. Dropping it closes the
 /// connection. `AsyncWriteExt::close` closes only the sending side.

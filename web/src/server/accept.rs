@@ -11,12 +11,12 @@ use squall_runtime::{Listener, Task, log, sleep, yield_now};
 use crate::connection::stream::Stream;
 use crate::server::{HTTPServer, Service};
 
-/// How long to wait when the process has run out of descriptors or memory. Trying again at once would
-/// only spin.
+/// How long to wait when the process has run out of descriptors or memory. Trying again at once
+/// would only spin.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a worker with too many connections leaves a client to other workers, wait by wait. Then it
-/// accepts the client itself.
+/// How long a worker with too many connections leaves a client to other workers, wait by wait. Then
+/// it accepts the client itself.
 const COURTESIES: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(2),
@@ -27,8 +27,8 @@ const COURTESIES: [Duration; 4] = [
 /// How long a handshake in progress may take at shutdown: a round trip to most places.
 pub(super) const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
-/// How long the accept queue is emptied at shutdown if new clients still arrive. Clients that reconnect
-/// at once would otherwise keep the queue from ever being empty.
+/// How long the accept queue is emptied at shutdown if new clients still arrive. Clients that
+/// reconnect at once would otherwise keep the queue from ever being empty.
 pub(super) const LAST_ACCEPTS: Duration = Duration::from_millis(500);
 
 /// How many connections are accepted at shutdown before the open ones have a turn, if new clients
@@ -67,7 +67,8 @@ pub(super) async fn accept(_handle: HTTPServer, service: Rc<Service>, listener: 
         let next = std::future::poll_fn(|task| {
             ready!(service.server.poll_room(task));
             match poll_next(&listener, task) {
-                // Another worker was faster. Decide anew whether to leave the next client to others.
+                // Another worker was faster. Decide anew whether to leave the next client to
+                // others.
                 Poll::Pending if is_shared => Poll::Ready(None),
                 next => next.map(Some),
             }
@@ -119,8 +120,8 @@ pub(super) async fn drain_accept_queues(
 /// [held off](Listener::hold_off), a client that connects between the last accept and the close is
 /// reset, because the kernel cannot do both at once.
 async fn drain_accept_queue(service: &Rc<Service>, listener: &Listener, end: Option<Instant>) {
-    // If no clients arrive, the queue is at most as long as the backlog. Otherwise, open connections
-    // have their turn in between.
+    // If no clients arrive, the queue is at most as long as the backlog. Otherwise, open
+    // connections have their turn in between.
     let at_once = end.map_or(usize::MAX, |_| AT_ONCE);
     while accept_waiting(service, listener, at_once) && end.is_some_and(|end| Instant::now() < end)
     {

@@ -1,3 +1,5 @@
+//! Background tasks that the graceful shutdown waits for.
+
 use std::cell::RefCell;
 use std::panic::Location;
 use std::task::{Poll, Waker};
@@ -11,19 +13,22 @@ thread_local! {
 }
 
 struct Background {
-    /// Where those that run were spawned.
+    /// The lines that spawned the running tasks.
     running: Vec<&'static Location<'static>>,
-    /// Who waits for the last one.
+    /// The shutdown, while it waits for the last task.
     waiting: Option<Waker>,
 }
 
-/// Runs `future` beside whatever else the loop does, as [`IOLoop::spawn_callback`] does; but the
-/// graceful end of the servers of this process waits for it, as it does for requests. What is
-/// left at the [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout) is cancelled where it
-/// waits, and named in the log by the line that called this.
+/// Runs `future` in a task of its own that the graceful shutdown waits for.
 ///
-/// For what a request has set off and nobody waits for: an e-mail, a line in a journal. What never
-/// ends by itself does not belong here.
+/// Like [`IOLoop::spawn_callback`], but the shutdown of this process waits for the task as it does
+/// for requests. At the [`shutdown_timeout`](crate::HTTPServer::shutdown_timeout) the task is
+/// cancelled at its `await`, and the log names the line that called `spawn_background`.
+///
+/// Use it for work that a request starts and does not wait for: an e-mail, a journal entry. Do not
+/// use it for a task that never ends by itself.
+///
+/// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
@@ -42,7 +47,7 @@ pub fn spawn_background(future: impl Future<Output = ()> + 'static) {
     spawn_from(Location::caller(), future);
 }
 
-/// The same, by a line that has asked for it.
+/// Like [`spawn_background`], but for a given line.
 pub(super) fn spawn_from(
     place: &'static Location<'static>,
     future: impl Future<Output = ()> + 'static,
@@ -55,29 +60,31 @@ pub(super) fn spawn_from(
     IOLoop::current().spawn_from(place, task).detach();
 }
 
-/// Waits until none runs.
+/// Waits until no background task runs.
 pub(super) fn finished() -> impl Future<Output = ()> {
     std::future::poll_fn(|task| {
         if BACKGROUND.with_borrow(|background| background.running.is_empty()) {
             return Poll::Ready(());
         }
         let waker = task.waker().clone();
-        // What goes with the one before may be a background task.
+        // Dropping the previous waker may drop a background task, which borrows the list.
         drop(BACKGROUND.with_borrow_mut(|background| background.waiting.replace(waker)));
         Poll::Pending
     })
 }
 
-/// Tells which are cut off.
+/// Logs the tasks that are cancelled.
 pub(super) fn name_unfinished() {
     let running = BACKGROUND.with_borrow(|background| background.running.clone());
     for place in running {
-        let text = format_args!("the background task of {place} is cancelled: it took too long");
+        let text = format_args!(
+            "the background task of {place} is cancelled: it exceeded shutdown_timeout"
+        );
         log::warn(log::GENERAL, text);
     }
 }
 
-/// It runs for as long as this lives, which the thread's end may be the end of.
+/// Lists a task while it lives. The end of the thread may drop it.
 struct Running(&'static Location<'static>);
 
 impl Running {

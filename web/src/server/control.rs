@@ -1,4 +1,4 @@
-//! Where a server serves its control view.
+//! The listeners of the control view.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,24 +9,30 @@ use squall_runtime::{BindAddress, BindOptions, IOLoop, Sockets};
 use super::accept;
 use super::{HTTPServer, Service};
 
-/// What is told there is for those who run the server.
+/// Only the user that runs the server may read the control view.
 const CONTROL_MODE: u32 = 0o600;
 
 impl HTTPServer {
-    /// Serves the [control view](crate::observe::control) on `address`, once the server serves: a Unix
-    /// socket, to which only the user of the process may connect (`"/run/app.sock"`), or a TCP
-    /// address that only this machine reaches (`"127.0.0.1:8001"`), which is then open to each of
-    /// its users. For others there is [`control_with`](Self::control_with).
+    /// Serves the [control view](crate::observe::control) on `address`, once the server serves.
     ///
-    /// The file is that of the user who binds it: after [`ForkOptions::user`], it is still root's.
+    /// The address is a Unix socket (`"/run/app.sock"`), to which only the user of the process may
+    /// connect, or a loopback TCP address (`"127.0.0.1:8001"`), which is open to all users of this
+    /// machine. For other addresses, use [`control_with`](Self::control_with).
     ///
-    /// [`ForkOptions::user`]: crate::process::ForkOptions::user
+    /// The file of a Unix socket belongs to the user who binds it. It still belongs to root after
+    /// [`ForkOptions::user`](crate::process::ForkOptions::user).
     ///
-    /// It is answered until the process ends, also while the server drains. A server with workers
-    /// must have it bound before they are forked, so that they share it: before
-    /// [`start`](Self::start), or before [`fork_processes`](crate::process::fork_processes) where
-    /// [`add_sockets`](Self::add_sockets) follows. In a process that serves already, it is served
-    /// from now on.
+    /// The control view answers until the process ends, also during the graceful shutdown. Workers
+    /// share its socket, so bind it before they are forked: before [`start`](Self::start), or
+    /// before [`fork_processes`](crate::process::fork_processes) if
+    /// [`add_sockets`](Self::add_sockets) follows. A process that serves already begins to serve it
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// Like [`bind`](Self::bind), and `InvalidInput` if other machines could reach the address.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # use squall::{Application, HTTPServer};
@@ -36,28 +42,30 @@ impl HTTPServer {
     /// server.bind(8000)?.start(0)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind); and of the kind `InvalidInput` if others than this machine could
-    /// reach the address.
     pub fn control(&self, address: impl Into<BindAddress>) -> io::Result<&Self> {
         let sockets = BindOptions::new().unix_mode(CONTROL_MODE).bind_sockets(address)?;
         match sockets.local_addrs().iter().find(|address| !is_of_this_machine(address)) {
             Some(open) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!(
-                    "the control view would be open to whoever reaches {open}: let it be a Unix \
-                     socket or a loopback address, or ask for it by `control_with`"
+                    "the control view would be open to other machines on {open}: use a Unix socket, \
+                     a loopback address, or `control_with`"
                 ),
             )),
             None => self.keep_control(sockets),
         }
     }
 
-    /// As [`control`](Self::control), on a socket as `options` say, and on whatever address: one
-    /// that others reach shows them which routes there are, and how often each is asked for. There
-    /// is no password.
+    /// Like [`control`](Self::control), but with `options` and on any address.
+    ///
+    /// There is no password. A client that can connect sees the routes and how often each is
+    /// requested.
+    ///
+    /// # Errors
+    ///
+    /// Like [`bind`](Self::bind).
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # use squall::{Application, BindOptions, HTTPServer};
@@ -66,10 +74,6 @@ impl HTTPServer {
     /// server.control_with(&BindOptions::new().unix_mode(0o660), "/run/app.sock")?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
     pub fn control_with(
         &self,
         options: &BindOptions,
@@ -86,7 +90,7 @@ impl HTTPServer {
         Ok(self)
     }
 
-    /// Serves the control view where it was bound and is not served yet.
+    /// Serves the control view on the bound sockets that are not served yet.
     pub(super) fn serve_control(&self) -> io::Result<()> {
         let control = self.shared.control.take();
         if control.is_empty() {

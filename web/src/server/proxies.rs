@@ -1,3 +1,5 @@
+//! The settings of a server behind proxies.
+
 use std::io;
 
 use crate::http::HeaderName;
@@ -6,7 +8,9 @@ use crate::proxy::claims::ClientHeader;
 use crate::proxy::trust::TrustedProxies;
 use crate::server::HTTPServer;
 
-/// Some proxies, for [`HTTPServer::trusted_downstream`]: a list of texts.
+/// A list of proxies as texts, for [`HTTPServer::trusted_downstream`].
+///
+/// # Examples
 ///
 /// ```
 /// # use squall::{Application, HTTPServer};
@@ -21,7 +25,7 @@ use crate::server::HTTPServer;
     note = "one is a list as well: `[\"127.0.0.1\"]`"
 )]
 pub trait ProxyList {
-    /// Each of them.
+    /// Returns the texts.
     fn into_texts(self) -> Vec<String>;
 }
 
@@ -32,39 +36,41 @@ impl<T: AsRef<str>, L: IntoIterator<Item = T>> ProxyList for L {
     }
 }
 
-/// The settings for a server behind proxies (nginx, HAProxy, a load balancer).
+/// # Settings for a server behind proxies
 ///
-/// By default no proxy is known, and nothing that one may say is read: who connects is the client.
+/// By default no proxy (nginx, HAProxy, a load balancer) is trusted, and the headers of proxies are
+/// not read. The other end of the connection is the client.
 ///
 /// # Panics
 ///
-/// Each, once the server has started, as the other settings.
+/// Like the other settings, each panics once the server has started.
 impl HTTPServer {
-    /// Which proxies stand in front of the server, and are believed: networks
-    /// (`"10.0.0.0/8"`, `"2001:db8::/32"`), addresses (`"127.0.0.1"`), and `"unix:"` for all that
-    /// come over a Unix socket. Default: none. It replaces what was set before.
+    /// Sets the trusted proxies in front of the server: networks (`"10.0.0.0/8"`,
+    /// `"2001:db8::/32"`), addresses (`"127.0.0.1"`), and `"unix:"` for all clients of a Unix
+    /// socket. Replaces an earlier list. Default: none.
     ///
-    /// Only if the other end of the connection is one of them, these headers are read:
+    /// The server reads these headers only if the other end of the connection is in the list:
     ///
-    /// | | says, in this order |
+    /// | value | headers, the first one counts |
     /// |---|---|
     /// | [`remote_ip`](crate::Context::remote_ip), [`remote_addr`](crate::Context::remote_addr) | `X-Real-Ip`, `X-Forwarded-For` |
     /// | [`protocol`](crate::Context::protocol) | `X-Scheme`, `X-Forwarded-Proto` |
     /// | [`host`](crate::Context::host) | `X-Forwarded-Host` |
     /// | all of them | `Forwarded` (RFC 7239), in a request without any of the others |
     ///
-    /// - Proxies append to a list. The client is the last in `X-Forwarded-For` or `Forwarded` that
-    ///   is not one of these networks, for what comes before it may be made up; the first, if all
-    ///   are. At most 64 entries are looked at.
-    /// - `X-Scheme` and the like count as the nearest proxy sent them: of a list, the last. What
-    ///   `Forwarded` says of protocol and host stands beside the client.
-    /// - What makes no sense in its place (a name, `unknown`, a hidden identifier, two `X-Real-Ip`,
-    ///   a bad host) is ignored, and what the connection shows stays: no other header takes its
-    ///   place.
+    /// - Proxies append to a list. The client is the last address in `X-Forwarded-For` or
+    ///   `Forwarded` that is not a trusted proxy, because a client can forge the entries before it.
+    ///   If all are trusted, it is the first. At most 64 entries are read.
+    /// - Of several values of `X-Scheme`, `X-Forwarded-Proto` or `X-Forwarded-Host`, the last one
+    ///   counts: the nearest proxy sent it. In `Forwarded`, protocol and host are taken from the
+    ///   client's entry.
+    /// - A malformed value (a name, `unknown`, a hidden identifier, two `X-Real-Ip`, a bad host) is
+    ///   ignored, and the values of the connection are used. No other header replaces it.
     ///
-    /// **Each proxy must set or remove the headers that count.** Most pass on what they do not know:
-    /// a client can send an `X-Real-Ip` through a proxy that only knows `X-Forwarded-For`. If yours
-    /// is one of those, say [which header](Self::real_ip_header) counts. For nginx:
+    /// **Each proxy must set or remove the headers that count.** Most proxies pass on headers that
+    /// they do not know: a client can send an `X-Real-Ip` through a proxy that only knows
+    /// `X-Forwarded-For`. If yours does, choose [the header](Self::real_ip_header) that counts. For
+    /// nginx:
     ///
     /// ```text
     /// proxy_set_header Host              $host;
@@ -74,7 +80,15 @@ impl HTTPServer {
     /// proxy_set_header X-Forwarded-Host  "";
     /// ```
     ///
-    /// It is Tornado's `xheaders` and `trusted_downstream` in one, and nginx's `set_real_ip_from`:
+    /// This setting is Tornado's `xheaders` and `trusted_downstream` in one, and nginx's
+    /// `set_real_ip_from`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if an entry is no network, no address and not
+    /// `unix:`, or has bits set behind its prefix (`10.0.0.1/8`). The message names it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -96,11 +110,6 @@ impl HTTPServer {
     /// assert_eq!(request.send().text(), "203.0.113.7 asked for https://squall.example");
     /// # std::io::Result::Ok(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if one of them is no network, no address and
-    /// not `unix:`, or has bits behind its prefix (`10.0.0.1/8`); the message names it.
     #[doc(alias = "xheaders")]
     #[doc(alias = "set_real_ip_from")]
     #[track_caller]
@@ -109,12 +118,18 @@ impl HTTPServer {
         Ok(self.set(|settings| settings.trusted_downstream = Some(trusted)))
     }
 
-    /// Which header of a [trusted proxy](Self::trusted_downstream) says who the client is; no
-    /// other is asked then, and those that clients make up go unread.
+    /// Sets the only header of a [trusted proxy](Self::trusted_downstream) that names the client.
+    /// Clients can forge the others. Default: the headers that `trusted_downstream` lists.
     ///
-    /// `Forwarded` is read as RFC 7239 says, and the `X-` headers not at all. Any other header is a
-    /// list of addresses as `X-Forwarded-For` is, often of one (`X-Real-Ip`, `CF-Connecting-IP`),
-    /// and `Forwarded` is not read at all. Default: as `trusted_downstream` says.
+    /// With `Forwarded` (RFC 7239), the `X-` headers are not read at all. Any other header is a
+    /// list of addresses like `X-Forwarded-For`, often of one (`X-Real-Ip`, `CF-Connecting-IP`),
+    /// and `Forwarded` is not read at all.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` is not a valid header name.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -134,21 +149,24 @@ impl HTTPServer {
     /// assert_eq!(request.send().text(), "Some(203.0.113.7:1234)");
     /// # std::io::Result::Ok(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` cannot be the name of a header.
     #[track_caller]
     pub fn real_ip_header(self, name: &str) -> io::Result<Self> {
         let header = HeaderName::from_bytes(name.as_bytes());
-        let header = header.map_err(|_| invalid(format!("{name:?} is no name of a header")))?;
+        let header = header.map_err(|_| invalid(format!("{name:?} is not a valid header name")))?;
         Ok(self.set(|settings| settings.real_ip_header = ClientHeader::named(header)))
     }
 
-    /// What clients speak, `"http"` or `"https"`, as [`Context::protocol`](crate::Context::protocol)
-    /// has it unless a [trusted proxy](Self::trusted_downstream) says otherwise. Default: `"http"`.
+    /// Sets the protocol of clients, `"http"` or `"https"`. Default: `"http"`.
     ///
-    /// For a server behind a proxy that speaks TLS for it, and does not say so.
+    /// [`Context::protocol`](crate::Context::protocol) returns it, unless a [trusted
+    /// proxy](Self::trusted_downstream) says otherwise. Use it behind a proxy that terminates TLS
+    /// and sends no header about it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is another protocol.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, HTTPServer, Result, get, route};
@@ -161,38 +179,38 @@ impl HTTPServer {
     /// assert_eq!(TestClient::of(&server).get("/").send().text(), "https");
     /// # std::io::Result::Ok(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is neither.
     #[track_caller]
     pub fn protocol(self, protocol: &str) -> io::Result<Self> {
         let named = Protocol::named(protocol.as_bytes());
-        let named =
-            named.ok_or_else(|| invalid(format!("{protocol:?} is neither http nor https")))?;
+        let named = named.ok_or_else(|| {
+            invalid(format!("the protocol {protocol:?} is neither http nor https"))
+        })?;
         Ok(self.set(|settings| settings.protocol = named))
     }
 
-    /// Whether each connection begins with a header of the PROXY protocol, version 1 or 2, as
-    /// HAProxy (`send-proxy`, `send-proxy-v2`), nginx (`proxy_protocol on` of a `stream`) and the
-    /// load balancers of cloud providers send it when they pass on bytes and not requests. The
-    /// client that it names counts as the other end of the connection, in
-    /// [`remote_addr`](crate::Context::remote_addr) as in all that is decided by it. Default:
+    /// Sets whether each connection begins with a PROXY protocol header, version 1 or 2. Default:
     /// `false`.
     ///
-    /// It is for all addresses of this server; what is to be reached without it, for health checks
-    /// for example, is bound by another `HTTPServer`.
+    /// HAProxy (`send-proxy`, `send-proxy-v2`), nginx (`proxy_protocol on` of a `stream`) and the
+    /// load balancers of cloud providers send it when they forward bytes instead of requests. The
+    /// client that it names counts as the other end of the connection, for
+    /// [`remote_addr`](crate::Context::remote_addr) and for everything that depends on it.
     ///
-    /// - A connection that does not begin with it is answered with 400 and closed: whether there is
-    ///   one is not guessed. It has the time that the head of a request has, and at most 4 KiB.
-    /// - With [`trusted_downstream`](Self::trusted_downstream), the other end must be one of those,
-    ///   and is answered with 403 otherwise. **Without it, anybody who can connect can pretend to be
-    ///   any client.** The headers of requests count only if the client is one of those as well,
-    ///   such as an nginx behind a balancer.
-    /// - Checks of the proxy itself (`LOCAL`) are from the proxy. If it does not know the client
-    ///   (`UNKNOWN`, `UNSPEC`), or that came over a Unix socket, there is no `remote_addr`.
-    /// - Of what else version 2 may hold, a checksum must be right, and whether the client speaks
-    ///   TLS becomes the [`protocol`](crate::Context::protocol).
+    /// The setting holds for all addresses of this server. Bind addresses without the header, for
+    /// example for health checks, with another `HTTPServer`.
+    ///
+    /// - A connection without the header gets a 400 and is closed. The server does not guess. The
+    ///   header has the same time limit as the head of a request, and at most 4 KiB.
+    /// - With [`trusted_downstream`](Self::trusted_downstream), the other end must be in that list,
+    ///   and gets a 403 otherwise. **Without that list, everyone who can connect can claim to be
+    ///   any client.** The headers of requests count only if the client of the PROXY header is in
+    ///   the list as well, such as an nginx behind a balancer.
+    /// - Checks of the proxy itself (`LOCAL`) come from the proxy. If the proxy does not know the
+    ///   client (`UNKNOWN`, `UNSPEC`), or the client uses a Unix socket, `remote_addr` is `None`.
+    /// - In version 2, a checksum must be correct, and TLS information sets the
+    ///   [`protocol`](crate::Context::protocol).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use squall::{testing::TestClient, Application, Context, HTTPServer, Result, get, route};

@@ -95,8 +95,8 @@ impl Drop for Serving {
     }
 }
 
-/// Waits for the next request: its head has been read, its body has not. `None` if the connection is
-/// done.
+/// Waits for the next request: its head has been read, its body has not. `None` if the connection
+/// is done.
 async fn next_request(service: &Service, connection: &Rc<Connection>) -> Option<Context> {
     let Backlog { mut received, queued } = connection.backlog();
     let mut must_send = queued > 0;
@@ -178,8 +178,8 @@ impl Service {
 
     /// Starts the handler, behind the middleware if there is any.
     fn answer(self: &Rc<Self>, cx: Context) -> RunningHandler {
-        // Creating the handler's future may clone the user's handler, and that may block. So this is
-        // recorded as running, like each poll of the future (`drive`).
+        // Creating the handler's future may clone the user's handler, and that may block. So this
+        // is recorded as running, like each poll of the future (`drive`).
         self.server.recorder.run(cx.in_flight());
         let started =
             if self.is_direct { self.application.start(cx) } else { Started::CallInstead(cx) };

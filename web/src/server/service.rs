@@ -85,8 +85,8 @@ impl Service {
 
     /// Notes that the process serves the application until it ends.
     ///
-    /// Panics of destructors are then logged. Thread-local variables are dropped after `main`, and a
-    /// panic that leaves one of them aborts the process.
+    /// Panics of destructors are then logged. Thread-local variables are dropped after `main`, and
+    /// a panic that leaves one of them aborts the process.
     pub(super) fn serve_to_the_end(&self) {
         self.is_last.set(true);
     }

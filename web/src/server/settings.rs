@@ -1,3 +1,5 @@
+//! The settings of a server.
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -5,20 +7,23 @@ use crate::connection::settings::websocket::WebSocketOptions;
 use crate::connection::settings::{IntoTimeout, Settings, count_limit, head_limit, time_limit};
 use crate::server::HTTPServer;
 
-/// The settings. A `None` for a time-out is no time-out. They are those of the server that all
-/// its handles share.
+/// # Settings
+///
+/// All handles of a server share its settings. `None` for a time-out is no limit.
 ///
 /// # Panics
 ///
-/// Each panics once the server has started: it would have no effect. And each panics if its value is
-/// out of range, and names itself:
-/// - a time-out of zero, except for the [`shutdown_timeout`](Self::shutdown_timeout);
+/// Each setting panics once the server has started, because it would have no effect. Each panics if
+/// its value is out of range; the message names the setting:
+///
+/// - a time-out of zero, except [`shutdown_timeout`](Self::shutdown_timeout),
+///   [`drain_delay`](Self::drain_delay) and [`drain_idle`](Self::drain_idle);
 /// - a [`max_header_size`](Self::max_header_size), [`max_header_count`](Self::max_header_count) or
 ///   [`max_target_size`](Self::max_target_size) of 0 or of more than 2³⁰;
-/// - a number of 0 for requests or connections.
+/// - 0 for a number of requests or connections.
 impl HTTPServer {
-    /// How large the head of a request may be, in bytes; more is answered with 431.
-    /// Default: 64 KiB.
+    /// Sets the largest head of a request, in bytes, from 1 to 2³⁰. A larger head is rejected with
+    /// 431. Default: 64 KiB.
     #[must_use]
     #[track_caller]
     pub fn max_header_size(self, bytes: usize) -> Self {
@@ -26,7 +31,8 @@ impl HTTPServer {
         self.set(|settings| settings.head.max_head_size = bytes)
     }
 
-    /// How many headers a request may have; more are answered with 431. Default: 100.
+    /// Sets the most headers of a request, from 1 to 2³⁰. A request with more is rejected with 431.
+    /// Default: 100.
     #[must_use]
     #[track_caller]
     pub fn max_header_count(self, count: usize) -> Self {
@@ -34,8 +40,8 @@ impl HTTPServer {
         self.set(|settings| settings.head.max_fields = count)
     }
 
-    /// How long the target of a request (its path and query) may be, in bytes; a longer one
-    /// is answered with 414. Default: 8 KiB.
+    /// Sets the longest target of a request (its path and query), in bytes, from 1 to 2³⁰. A longer
+    /// target is rejected with 414. Default: 8 KiB.
     #[must_use]
     #[track_caller]
     pub fn max_target_size(self, bytes: usize) -> Self {
@@ -43,29 +49,31 @@ impl HTTPServer {
         self.set(|settings| settings.head.max_target = bytes)
     }
 
-    /// How large the body of a request may be, in bytes; a larger one is answered with 413.
-    /// Default: 100 MiB. A [route](crate::Route::max_body_size) may have its own limit.
+    /// Sets the largest body of a request, in bytes. A larger body is rejected with 413. Default:
+    /// 100 MiB. A [route](crate::Route::max_body_size) may have its own limit.
     #[must_use]
     #[track_caller]
     pub fn max_body_size(self, bytes: u64) -> Self {
         self.set(|settings| settings.max_body_size = bytes)
     }
 
-    /// Whether bodies that come compressed (`Content-Encoding: gzip` or `deflate`) are given out
-    /// decompressed. Default: `false`, which leaves them and their headers as they are. A
-    /// [route](crate::Route::decompress_request) may have it otherwise.
+    /// Sets whether compressed request bodies (`Content-Encoding: gzip` or `deflate`) are
+    /// decompressed. Default: `false`, which leaves body and headers unchanged. A
+    /// [route](crate::Route::decompress_request) may have its own setting.
     ///
-    /// They are decompressed as they come, also for a route that
-    /// [streams](crate::Route::stream_request_body) them. [`max_body_size`](Self::max_body_size)
-    /// counts what comes and what comes out of it: a small body that would become a large one is
-    /// answered with 413 once it has come out to that size, and has taken no more memory.
+    /// A body is decompressed while it is received, also for a route that
+    /// [streams](crate::Route::stream_request_body) it. [`max_body_size`](Self::max_body_size)
+    /// limits the compressed and the decompressed size. A small body that would become too large is
+    /// rejected with 413 as soon as it reaches the limit, and takes no more memory than that.
     ///
-    /// What is not of the coding, is cut short or has something behind it is answered with 400;
-    /// several members of gzip are one body (RFC 1952). Another coding, or one on top of another,
-    /// is answered with 415, and `Accept-Encoding` says which are taken (RFC 9110 §15.5.16).
+    /// A body that is malformed, cut short or followed by other bytes is rejected with 400. Several
+    /// gzip members are one body (RFC 1952). Another coding, or more than one, is rejected with
+    /// 415, and `Accept-Encoding` lists the supported codings (RFC 9110 §15.5.16).
     ///
-    /// `Content-Encoding` is moved to `X-Consumed-Content-Encoding`; `Content-Length` stays what
-    /// the client has said, the size of what it has sent.
+    /// `Content-Encoding` is renamed to `X-Consumed-Content-Encoding`. `Content-Length` stays the
+    /// compressed size.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -95,7 +103,7 @@ impl HTTPServer {
         self.set(|settings| settings.decompress_request = decompress)
     }
 
-    /// How long a connection may wait for its next request, or its first; it is closed then.
+    /// Sets how long a connection may wait for its first or next request. It is closed then.
     /// Default: 75 seconds.
     #[must_use]
     #[track_caller]
@@ -104,8 +112,8 @@ impl HTTPServer {
         self.set(|settings| settings.idle_connection_timeout = timeout)
     }
 
-    /// How long a client may take for the head of a request, from its first byte; then it is
-    /// answered with 408. Default: 60 seconds.
+    /// Sets how long a client may take for the head of a request, from its first byte. A slower
+    /// request is rejected with 408. Default: 60 seconds.
     #[must_use]
     #[track_caller]
     pub fn header_timeout(self, timeout: impl IntoTimeout) -> Self {
@@ -113,8 +121,8 @@ impl HTTPServer {
         self.set(|settings| settings.header_timeout = timeout)
     }
 
-    /// How long a client may pause while it sends a body; then it is answered with 408.
-    /// Default: 60 seconds.
+    /// Sets how long a client may pause while it sends a body. After a longer pause, the request is
+    /// rejected with 408. Default: 60 seconds.
     #[must_use]
     #[track_caller]
     pub fn body_timeout(self, timeout: impl IntoTimeout) -> Self {
@@ -122,27 +130,32 @@ impl HTTPServer {
         self.set(|settings| settings.body_timeout = timeout)
     }
 
-    /// How fast a body must come on average, in bytes per second, not counting what the handler
-    /// takes; a client that is slower for longer than the
-    /// [`body_timeout`](Self::body_timeout) is answered with 408. Default: 240. 0 is no limit.
+    /// Sets the minimum average rate of a request body, in bytes per second. 0 is no limit.
+    /// Default: 240.
     ///
-    /// It ends clients that send a byte now and then, and never pause for long enough.
+    /// A client that falls behind by more than the [`body_timeout`](Self::body_timeout) gets a 408.
+    /// Only time during which the server waits for the body counts. This limit ends clients that
+    /// send one byte now and then and never pause for the whole time-out.
     #[must_use]
     #[track_caller]
     pub fn min_body_rate(self, bytes_per_second: u64) -> Self {
         self.set(|settings| settings.min_body_rate = bytes_per_second)
     }
 
-    /// How long a handler may take, from the moment its request is complete (or its head, if
-    /// the route streams the body); then it is dropped at its `await`, and the client answered
-    /// with 503. A response whose head has been flushed is cut. Default: no limit. A
-    /// [route](crate::Route::handler_timeout) may have its own.
+    /// Sets how long a handler may take. Default: no limit. A
+    /// [route](crate::Route::handler_timeout) may have its own limit.
     ///
-    /// What is dropped writes nothing any more: the client gets the standard page, without
-    /// [`write_error`](crate::RequestHandler::write_error). Middleware sees the 503 as an error of
-    /// [`next`](crate::Next::run), and has as long again for what it does about it. The limit holds
-    /// for the handler and its middleware together: middleware that waits for too long is dropped in
-    /// the same way. A handler that has more to say uses [`timeout`](crate::timeout) itself.
+    /// The time begins when the request is complete, or its head if the route streams the body. At
+    /// the limit, the handler is dropped at its `await`, and the client gets a 503. If the head of
+    /// the response has been flushed, the response is cut.
+    ///
+    /// The 503 is the standard page; [`write_error`](crate::RequestHandler::write_error) is not
+    /// called. Middleware sees the 503 as an error of [`next`](crate::Next::run), and then has the
+    /// same time again to handle it. The limit holds for the handler and its middleware together,
+    /// so middleware that waits for too long is dropped as well. A handler that wants to answer by
+    /// itself uses [`timeout`](crate::timeout).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use squall::testing::TestClient;
@@ -160,7 +173,7 @@ impl HTTPServer {
         self.set(|settings| settings.handler_timeout = timeout)
     }
 
-    /// How many requests a connection may make; the response to the last says
+    /// Sets the most requests of a connection, at least 1. The response to the last one has
     /// `Connection: close`. Default: no limit.
     #[must_use]
     #[track_caller]
@@ -169,12 +182,13 @@ impl HTTPServer {
         self.set(|settings| settings.max_requests = requests)
     }
 
-    /// How many requests a worker serves before it is replaced: it ends gracefully once the new
-    /// one is ready. For what leaks, until the leak is found. Each worker's number is lower by a
-    /// share of up to an eighth, so that not all are replaced at the same time. Default: no limit;
-    /// without a supervisor there is none either.
+    /// Sets how many requests a worker serves before it is replaced, at least 1. It ends gracefully
+    /// once the new worker is ready. Default: no limit. Without a supervisor, the setting has no
+    /// effect.
     ///
-    /// See [`ForkOptions::max_memory`](crate::process::ForkOptions::max_memory) as well.
+    /// Use it for a program that leaks memory, until the leak is found. Each worker's number is
+    /// lower by up to an eighth, so that not all workers are replaced at the same time. See also
+    /// [`ForkOptions::max_memory`](crate::process::ForkOptions::max_memory).
     #[must_use]
     #[track_caller]
     pub fn max_requests_per_worker(self, requests: impl Into<Option<u64>>) -> Self {
@@ -182,9 +196,9 @@ impl HTTPServer {
         self.set(|settings| settings.max_requests_per_worker = requests)
     }
 
-    /// How many connections each process serves at once; more wait in the system until one
-    /// ends. Default: no limit but that of the process on descriptors, at which accepting
-    /// pauses as well.
+    /// Sets the most connections that each process serves at the same time, at least 1. More
+    /// clients wait in the kernel's accept queue until a connection ends. Default: no limit except
+    /// the process's limit for descriptors, at which accepting pauses as well.
     #[must_use]
     #[track_caller]
     pub fn max_connections(self, connections: impl Into<Option<usize>>) -> Self {
@@ -192,8 +206,8 @@ impl HTTPServer {
         self.set(|settings| settings.max_connections = connections)
     }
 
-    /// How long a client may take nothing of a response that is waiting for it; then the
-    /// connection is cut. Default: 60 seconds.
+    /// Sets how long a client may read nothing of a response. Its connection is reset then.
+    /// Default: 60 seconds.
     #[must_use]
     #[track_caller]
     pub fn write_timeout(self, timeout: impl IntoTimeout) -> Self {
@@ -201,86 +215,97 @@ impl HTTPServer {
         self.set(|settings| settings.write_timeout = timeout)
     }
 
-    /// How fast a client must take what is sent, in bytes per second; one that is behind that by
-    /// more than the [`write_timeout`](Self::write_timeout) is cut, however fast it has been
-    /// before. Only time counts in which something waits for it. Default: 240. 0 is no limit.
+    /// Sets the minimum rate at which a client reads, in bytes per second. 0 is no limit. Default:
+    /// 240.
     ///
-    /// It ends clients that take a byte now and then, and never pause for long enough. Seen is
-    /// what the system takes to send: over TCP in steps of some kilobytes, see
-    /// [`BindOptions::notsent_lowat`](crate::BindOptions::notsent_lowat).
+    /// The connection of a client that falls behind by more than the
+    /// [`write_timeout`](Self::write_timeout) is reset, however fast the client was before. Only
+    /// time during which bytes wait for the client counts. This limit ends clients that read one
+    /// byte now and then and never pause for the whole time-out.
+    ///
+    /// The server sees how many bytes the kernel accepts. Over TCP these are steps of a few
+    /// kilobytes: see [`BindOptions::notsent_lowat`](crate::BindOptions::notsent_lowat).
     #[must_use]
     #[track_caller]
     pub fn min_write_rate(self, bytes_per_second: u64) -> Self {
         self.set(|settings| settings.min_write_rate = bytes_per_second)
     }
 
-    /// How long the requests in flight may take at a graceful end, once it has
-    /// [begun](Self::drain_delay); those that take longer are cancelled, which is logged. Their
-    /// clients are told by a 503, or by the end of the connection if some of the response has been
-    /// sent. Default: 30 seconds.
+    /// Sets how long the requests in progress may take at a graceful shutdown, counted from the end
+    /// of the [`drain_delay`](Self::drain_delay). Default: 30 seconds.
+    ///
+    /// Requests that take longer are cancelled, and the log names them. Their clients get a 503. If
+    /// some of the response has been sent, the connection is cut.
     #[must_use]
     #[track_caller]
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.shutdown_timeout = timeout)
     }
 
-    /// For how long a server that was told to end goes on as before, while [`/readyz`](crate::observe::health)
-    /// says that it is not ready: for load balancers that ask it now and then, and send new
-    /// connections until they have heard. Those of Kubernetes need it, or a `sleep` in a `preStop`
-    /// hook. It should be some seconds longer than they take to notice. Default: 0, to refuse new
-    /// connections at once.
+    /// Sets how long a server serves as before after the signal to end, while
+    /// [`/readyz`](crate::observe::health) reports that it is not ready. Default: 0, which refuses
+    /// new connections at once.
     ///
-    /// The [`shutdown_timeout`](Self::shutdown_timeout) begins after it, so that whoever ends the
-    /// process must wait for both (`terminationGracePeriodSeconds`, `TimeoutStopSec`). A second signal
-    /// does not wait. A worker that ends while others serve on, as in a reload, has no need of it.
+    /// Load balancers that poll `/readyz` send new connections until they notice. Those of
+    /// Kubernetes need this delay, or a `sleep` in a `preStop` hook. It should be some seconds
+    /// longer than they take to notice.
+    ///
+    /// The [`shutdown_timeout`](Self::shutdown_timeout) begins after the delay. The service manager
+    /// must allow for both (`terminationGracePeriodSeconds`, `TimeoutStopSec`). A second signal
+    /// skips the delay. A worker that ends while others continue, as in a reload, does not delay.
     #[must_use]
     #[track_caller]
     pub fn drain_delay(self, delay: Duration) -> Self {
         self.set(|settings| settings.drain_delay = delay)
     }
 
-    /// How long a kept connection has for a last request at a graceful end. It is answered with
-    /// `Connection: close`. To close at once would fail a request that is on its way. Default:
-    /// 1 second.
+    /// Sets how long a kept connection may send a last request at a graceful shutdown. The response
+    /// has `Connection: close`. Closing at once would fail a request that is on its way. Default: 1
+    /// second.
     #[must_use]
     #[track_caller]
     pub fn drain_idle(self, patience: Duration) -> Self {
         self.set(|settings| settings.drain_idle = patience)
     }
 
-    /// Whether a handler goes on when the client has ended its side of the connection.
+    /// Sets whether a handler continues after the client has closed its sending side. Default:
+    /// `false`.
     ///
-    /// A client that has closed the connection altogether looks the same until the response
-    /// is sent, so by default the handler is cancelled, if it waits at an `await` of its own: for
-    /// a timer, a database, a job in the pool. Default: `false`.
+    /// A client that has closed the whole connection looks the same until the response is sent. By
+    /// default the handler is therefore cancelled if it waits at an `await` of its own: for a
+    /// timer, a database, a job in the thread pool.
     ///
-    /// The end of the client's side never cancels a handler that does not wait, or that waits only
-    /// for the framework: for [`OpenFile::open`](crate::OpenFile::open),
+    /// A handler that does not wait is never cancelled for this reason. Neither is one that waits
+    /// only for the framework: for [`OpenFile::open`](crate::OpenFile::open),
     /// [`send_file`](crate::Context::send_file), [`flush`](crate::Context::flush) or the
-    /// [body](crate::Context::body). Such a request is answered whether its FIN comes early or late.
+    /// [body](crate::Context::body). Such a request is answered whether its FIN arrives early or
+    /// late.
     #[must_use]
     #[track_caller]
     pub fn half_close(self, half_close: bool) -> Self {
         self.set(|settings| settings.half_close = half_close)
     }
 
-    /// Whether SIGTERM and SIGINT end this server gracefully. Default: `true`.
+    /// Sets whether SIGTERM and SIGINT end this server gracefully. Default: `true`.
     ///
-    /// In a process without a supervisor, SIGHUP, SIGUSR2, SIGTTIN and SIGTTOU, which are orders to
-    /// one, are then [declined](crate::process::decline_reloads) rather than end or suspend it.
+    /// In a process without a supervisor, the server then also
+    /// [declines](crate::process::decline_reloads) SIGHUP, SIGUSR2, SIGTTIN and SIGTTOU. These
+    /// signals are meant for a supervisor, and would end or suspend the process.
     #[must_use]
     #[track_caller]
     pub fn handle_signals(self, handle: bool) -> Self {
         self.set(|settings| settings.handle_signals = handle)
     }
 
-    /// How long a handler, or any other task, may keep its worker without an `await` that waits;
-    /// one that takes longer is logged as a warning, with how long it took, where the task was
-    /// spawned, and the routes of what it served. All that the worker has waits meanwhile: what
-    /// takes long belongs into [`IOLoop::run_in_executor`](crate::IOLoop::run_in_executor).
-    /// Default: 100 ms. `None`: nothing is logged.
+    /// Sets how long a handler or another task may block its worker, without an `await` that waits.
+    /// `None` logs nothing. Default: 100 ms.
     ///
-    /// See [`IOLoop::slow_callback`](crate::IOLoop::slow_callback).
+    /// A longer block is logged as a warning, with its duration, the line that spawned the task,
+    /// and the routes that it served. All other connections of the worker wait meanwhile. Run long
+    /// work with [`IOLoop::run_in_executor`](crate::IOLoop::run_in_executor). See also
+    /// [`IOLoop::slow_callback`](crate::IOLoop::slow_callback).
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -299,6 +324,8 @@ impl HTTPServer {
     /// Sets the limits and time-outs of [WebSockets](mod@crate::websocket). A
     /// [route](crate::Route::websocket_options) may have its own.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use squall::{Application, HTTPServer};
@@ -315,7 +342,10 @@ impl HTTPServer {
 
     #[track_caller]
     pub(super) fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
-        assert!(self.shared.service.get().is_none(), "the server has started with its settings");
+        assert!(
+            self.shared.service.get().is_none(),
+            "settings must be changed before the server starts"
+        );
         change(&mut self.shared.settings.borrow_mut());
         self
     }

@@ -47,7 +47,7 @@ pub(super) fn watch_signals() -> io::Result<()> {
             // the processes that they start.
             let interrupt = (!is_ignored(SIGINT)).then_some(SIGINT);
             if interrupt.is_none() {
-                let text = "SIGINT was ignored when the program began (it is a background job): ^C does \
+                let text = "SIGINT was ignored when the program began (it is a background job): Ctrl-C does \
                             not stop this server, SIGTERM does";
                 log::warn(log::GENERAL, format_args!("{text}"));
             }
@@ -74,12 +74,15 @@ async fn watch(mut signals: Signals) {
     let servers = SERVERS.with_borrow(Clone::clone);
     let drain = IOLoop::current().spawn(drain_servers(servers, is_last, ordered));
     let at_once = async {
-        // A supervisor that is signalled twice kills its workers. A worker that receives two signals
-        // got one of them with its whole process group.
+        // A supervisor that is signalled twice kills its workers. A worker that receives two
+        // signals got one of them with its whole process group.
         while signals.next().await.is_some()
             && (task_id().is_some() || ordered.elapsed() < ONE_SIGNAL)
         {}
-        log::warn(log::GENERAL, format_args!("a second signal: the requests in flight are cut"));
+        log::warn(
+            log::GENERAL,
+            format_args!("second signal received: aborting the requests in progress"),
+        );
     };
     futures_lite::future::or(async { drop(drain.await) }, at_once).await;
     IOLoop::current().stop();
@@ -131,27 +134,25 @@ async fn drain_server((handle, server): (HTTPServer, Rc<ServerState>), is_last: 
     let is_drained = timeout(left, handle.serve_last(&server, limit / 4)).await.is_ok();
     handle.stop_accepting(false, Duration::ZERO).await;
     if !is_drained {
-        warn_of_cut(server.connection_count());
+        warn_of_abort(server.connection_count());
         server.abort();
         // Handlers are woken, and log what they were doing.
         let _ = timeout(LAST_TURNS, server.drained()).await;
     }
 }
 
-fn warn_of_cut(connections: usize) {
-    match connections {
-        0 => {}
-        1 => log::warn(log::GENERAL, format_args!("1 connection is cut: it took too long")),
-        _ => {
-            let text = format_args!("{connections} connections are cut: they took too long");
-            log::warn(log::GENERAL, text);
-        }
-    }
+fn warn_of_abort(connections: usize) {
+    let text = match connections {
+        0 => return,
+        1 => "1 connection".to_owned(),
+        _ => format!("{connections} connections"),
+    };
+    log::warn(log::GENERAL, format_args!("shutdown_timeout reached: aborting {text}"));
 }
 
 impl HTTPServer {
-    /// Serves the remaining connections, and the clients that are queued at a worker that died while
-    /// it was draining.
+    /// Serves the remaining connections, and the clients that are queued at a worker that died
+    /// while it was draining.
     async fn serve_last(&self, server: &ServerState, limit: Duration) {
         loop {
             let drained = async {
@@ -239,9 +240,10 @@ impl HTTPServer {
     ///
     /// The hook is called after the [`drain_delay`](Self::drain_delay), and runs while the last
     /// requests are finished. The shutdown waits for it. At the
-    /// [`shutdown_timeout`](Self::shutdown_timeout) it is cancelled, and the log names the line that
-    /// called `on_drain`. Several hooks run at the same time. A hook that is added in a worker, after
-    /// [`start`](Self::start), runs only in that worker. During a shutdown it runs at once.
+    /// [`shutdown_timeout`](Self::shutdown_timeout) it is cancelled, and the log names the line
+    /// that called `on_drain`. Several hooks run at the same time. A hook that is added in a
+    /// worker, after [`start`](Self::start), runs only in that worker. During a shutdown it runs at
+    /// once.
     ///
     /// # Examples
     ///

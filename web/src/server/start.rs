@@ -13,23 +13,28 @@ use super::{HTTPServer, Service, shutdown};
 use crate::scoreboard::PAGE_WORDS;
 use crate::scoreboard::reading::describe;
 
-/// How much longer than the requests in flight a worker may take to end.
+/// How much longer than the requests in progress a worker may take to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long a worker may take until it serves: to build the application, to connect to databases.
+/// How long a worker may take until it serves. It builds the application and connects to databases.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// In how many processes a server runs, and how they are supervised: for [`HTTPServer::start`].
+/// The number of processes of a server and their supervision, for [`HTTPServer::start`].
 ///
-/// A number is as many workers: 0 for one worker per core that this process may use, 1 for this
-/// process itself, without a fork. [`ForkOptions`] are workers under a supervisor in any case, be
-/// it only one; they also hold what is to be done when a worker begins or ends, time-outs for those
-/// that hang, titles, the pid file and whose rights to take. How many requests a worker serves is a
+/// - A number is the number of workers: 0 for one worker for each core that this process may use, 1
+///   for this process itself, without a fork.
+/// - [`ForkOptions`] always fork workers under a supervisor, even a single one. They also set hooks
+///   for the begin and end of a worker, time-outs for workers that hang, titles, the pid file and
+///   the user to run as.
+///
+/// The number of requests of a worker is a
 /// [setting of the server](HTTPServer::max_requests_per_worker).
 ///
-/// Where the options leave a time-out open, workers have 60 seconds to be ready, and 5 seconds
-/// more than the [`drain_delay`](HTTPServer::drain_delay) and the
-/// [`shutdown_timeout`](HTTPServer::shutdown_timeout) together to end.
+/// By default, a worker has 60 seconds to become ready. To end, it has 5 seconds more than the
+/// [`drain_delay`](HTTPServer::drain_delay) and the
+/// [`shutdown_timeout`](HTTPServer::shutdown_timeout) together.
+///
+/// # Examples
 ///
 /// ```no_run
 /// use squall::process::ForkOptions;
@@ -56,41 +61,42 @@ impl From<ForkOptions> for StartOptions {
 }
 
 impl HTTPServer {
-    /// Begins to serve what was bound, in as many processes as [`StartOptions`] say: `0` for one
-    /// worker per core that this process may use; `1` for this process itself, without a fork;
-    /// [`ForkOptions`] for everything else.
+    /// Starts to serve the bound addresses, in the processes that [`StartOptions`] describe: `0`
+    /// for one worker for each core that this process may use; `1` for this process itself, without
+    /// a fork; [`ForkOptions`] for everything else.
     ///
-    /// With workers, what follows `start` in the program runs in each of them, with
-    /// [`task_id`] telling which, and not in the process that called it: that one supervises. It
-    /// replaces a worker that dies or stands still, has others serve its listeners meanwhile,
-    /// heeds the signals that [`ForkOptions::fork_processes`] lists, and exits when all workers
+    /// With workers, the process that calls `start` becomes the supervisor, and the code after
+    /// `start` runs in each worker instead; [`task_id`] is the worker's number. The supervisor
+    /// replaces a worker that dies or hangs, lets other workers serve its listeners until then,
+    /// handles the signals that [`ForkOptions::fork_processes`] lists, and exits when all workers
     /// have ended.
     ///
-    /// Without workers, nobody watches: a handler that never returns keeps the process from hearing
-    /// of any signal, so that only `SIGKILL` ends it, or the watchdog of a service manager
-    /// (`WatchdogSec=`). [`ForkOptions::workers(1)`](ForkOptions::workers) is one worker under a
-    /// supervisor, which names the handler in the log and replaces the worker.
+    /// Without workers, there is no supervisor. A handler that never returns keeps the process from
+    /// reacting to signals, so only `SIGKILL` or the watchdog of a service manager (`WatchdogSec=`)
+    /// ends it. [`ForkOptions::workers(1)`](ForkOptions::workers) runs one worker under a
+    /// supervisor, which logs the handler and replaces the worker.
     ///
-    /// The workers serve once their [`IOLoop`] is started. Rights are given up by
-    /// [`ForkOptions::user`]: doing it in a worker takes from the system the order to end the
-    /// worker with its supervisor.
+    /// The workers serve once their [`IOLoop`] is started. Give up privileges with
+    /// [`ForkOptions::user`]. If a worker does so itself, the kernel no longer ends the worker
+    /// together with its supervisor.
     ///
     /// # Errors
     ///
-    /// If workers were asked for and this process cannot fork safely: it has other threads or
-    /// an [`IOLoop`], which the error names. If nothing is bound, or nothing since it was started.
-    /// If there are no workers and the application [cannot be built](Self::try_with).
+    /// - If workers were asked for and this process cannot fork safely, because it has other
+    ///   threads or an [`IOLoop`]. The error names them.
+    /// - If nothing is bound, or nothing new since the last start.
+    /// - If there are no workers and the application [cannot be built](Self::try_with).
     #[track_caller]
     pub fn start(&self, options: impl Into<StartOptions>) -> io::Result<()> {
         if self.shared.bound.borrow().is_empty() {
             let message = match self.shared.started.get() {
-                true => "the server was started already, and nothing was bound since",
-                false => "there is nothing to serve: `bind` an address before `start`",
+                true => "the server was started already, and nothing has been bound since",
+                false => "nothing is bound: call `bind` before `start`",
             };
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         if let StartOptions(Some(options)) = options.into() {
-            // The workers give up first: they can say what they cut.
+            // The workers give up before the supervisor kills them, and log what they cut.
             let patience = self.shared.settings.borrow().end_limit();
             let patience = patience.saturating_add(STOP_MARGIN);
             let options = options.default_timeouts(START_TIMEOUT, patience);
@@ -119,8 +125,8 @@ impl HTTPServer {
         Ok(())
     }
 
-    /// Returns the application of this process, and builds it if necessary. A worker that cannot build
-    /// it ends here.
+    /// Returns the application of this process, and builds it if necessary. A worker that cannot
+    /// build it ends here.
     #[track_caller]
     fn service(&self) -> io::Result<Rc<Service>> {
         let handle_signals = self.shared.settings.borrow().handle_signals;
@@ -181,7 +187,7 @@ impl HTTPServer {
     }
 }
 
-/// Serves the listeners of other workers for as long as those cannot.
+/// Accepts from the listeners of other workers while they cannot.
 async fn adopt(server: HTTPServer, service: Rc<Service>, mut adoptions: Adoptions) {
     loop {
         match adoptions.next().await {
@@ -197,7 +203,7 @@ async fn adopt(server: HTTPServer, service: Rc<Service>, mut adoptions: Adoption
                 drop(over);
             }
             Err(error) => {
-                let text = format_args!("cannot serve in place of another worker: {error}");
+                let text = format_args!("cannot accept for another worker: {error}");
                 log::error(log::GENERAL, text);
                 sleep(PAUSE).await;
             }

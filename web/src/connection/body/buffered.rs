@@ -1,7 +1,7 @@
 //! Reading a body to its end: collecting it before the handler runs, or discarding it afterwards.
 //!
-//! A body that arrived with its head stays in the [`Input`] and is lent to the handler. Another body
-//! of known length is received directly into the memory that the handler gets.
+//! A body that arrived with its head stays in the [`Input`] and is lent to the handler. Another
+//! body of known length is received directly into the memory that the handler gets.
 
 use std::future::poll_fn;
 use std::io;
@@ -107,7 +107,8 @@ impl Buffers {
         Ok(())
     }
 
-    /// Finishes the body if all of it was received. Otherwise makes room for more and returns `false`.
+    /// Finishes the body if all of it was received. Otherwise makes room for more and returns
+    /// `false`.
     fn finish_body_if_complete(&mut self, memory: &BodyMemory) -> bool {
         let Whole::Begun { bytes, length } = &mut self.body.whole else { return true };
         if bytes.len() < *length {
@@ -126,8 +127,8 @@ impl Buffers {
 
 /// The memory for a body of `length` bytes of which `received` were received.
 ///
-/// It has one byte more than the body: a short read then proves that the socket is empty, which saves
-/// another read.
+/// It has one byte more than the body: a short read then proves that the socket is empty, which
+/// saves another read.
 fn room(received: usize, length: usize) -> usize {
     let room = if received < LITTLE { LITTLE } else { ROOM.max(2 * received) };
     room.min(length) + 1

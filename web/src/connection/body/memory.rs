@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use bytes::{Buf, Bytes};
 
-/// The memory of a body that is larger than a few kilobytes: at first this, later twice the received
-/// bytes.
+/// The memory of a body that is larger than a few kilobytes: at first this, later twice the
+/// received bytes.
 pub(super) const ROOM: usize = 64 * 1024;
 
 /// Memory of earlier bodies, for the next ones.

@@ -1,3 +1,5 @@
+//! The settings of WebSockets.
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -85,8 +87,8 @@ impl WebSocketOptions {
         self
     }
 
-    /// Sets how much of what is sent may wait in memory for a slow peer, in bytes. While more waits,
-    /// `send` waits. From 1 byte to 1 GiB. Default: 256 KiB.
+    /// Sets how much of what is sent may wait in memory for a slow peer, in bytes. While more
+    /// waits, `send` waits. From 1 byte to 1 GiB. Default: 256 KiB.
     ///
     /// The last message may exceed the limit: a connection holds the limit and one message at most.
     #[must_use]
@@ -107,8 +109,8 @@ impl WebSocketOptions {
     /// Sets how long the peer may be silent after a ping; `None` for as long as it likes. Then the
     /// connection is closed with 1011. Default: 30 seconds.
     ///
-    /// Any byte from the peer is a sign of life, not only a pong. A peer that does not read for this
-    /// long is taken for dead, too.
+    /// Any byte from the peer is a sign of life, not only a pong. A peer that does not read for
+    /// this long is taken for dead, too.
     #[must_use]
     #[track_caller]
     pub fn ping_timeout(mut self, timeout: impl IntoTimeout) -> Self {
@@ -116,7 +118,8 @@ impl WebSocketOptions {
         self
     }
 
-    /// Sets how long the closing handshake may take. Then the connection is cut. Default: 5 seconds.
+    /// Sets how long the closing handshake may take. Then the connection is cut. Default: 5
+    /// seconds.
     #[must_use]
     #[track_caller]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
