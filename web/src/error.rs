@@ -19,9 +19,9 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Any error of a handler.
 ///
-/// `?` converts every standard error into this type. An [`HTTPError`] and a [`FileError`] keep their
-/// status. All other errors become a 500: their text and the line of the `?` go to the log, and the
-/// client sees neither.
+/// `?` converts every standard error into this type. An [`HTTPError`] and a [`FileError`] keep
+/// their status. All other errors become a 500: their text and the line of the `?` go to the log,
+/// and the client sees neither.
 ///
 /// # Examples
 ///
@@ -44,8 +44,9 @@ struct Raised {
 }
 
 impl Error {
-    /// Returns the status of the response. It is 499, which is never sent, if the client has disconnected
-    /// or reads its response too slowly: see [`Context::status`](crate::Context::status).
+    /// Returns the status of the response. It is 499, which is never sent, if the client has
+    /// disconnected or reads its response too slowly: see
+    /// [`Context::status`](crate::Context::status).
     pub fn status(&self) -> StatusCode {
         match self.http() {
             Some(error) => error.status(),
@@ -100,8 +101,8 @@ impl<E: StandardError> From<E> for Error {
 
 /// An error that a handler can pass on with `?`: any type that implements [`std::error::Error`].
 ///
-/// Implement that for an error of your own. This trait only improves the compiler's message for other
-/// types. [`Or500`] converts those.
+/// Implement that for an error of your own. This trait only improves the compiler's message for
+/// other types. [`Or500`] converts those.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a standard error",
     label = "no `std::error::Error`: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`"
@@ -139,8 +140,8 @@ impl fmt::Display for Error {
 
 /// An error with an HTTP status.
 ///
-/// The response is the page of [`write_error`](crate::RequestHandler::write_error), with the headers of
-/// the error.
+/// The response is the page of [`write_error`](crate::RequestHandler::write_error), with the
+/// headers of the error.
 ///
 /// # Examples
 ///
@@ -229,8 +230,8 @@ impl HTTPError {
     ///
     /// # Panics
     ///
-    /// Panics if `name` or `value` is invalid in a header. For a value with text from a client, create a
-    /// [`HeaderValue`] and handle its error.
+    /// Panics if `name` or `value` is invalid in a header. For a value with text from a client,
+    /// create a [`HeaderValue`] and handle its error.
     #[must_use]
     #[track_caller]
     pub fn with_header<N, V>(mut self, name: N, value: V) -> Self

@@ -1,16 +1,16 @@
 //! HTTP/1.x as bytes: parses requests and writes responses.
 //!
-//! Everything here is pure: functions take slices and return values or bytes. Nothing is received, sent,
-//! timed or logged. An invalid request becomes a [`HeadError`](error::HeadError) or a
+//! Everything here is pure: functions take slices and return values or bytes. Nothing is received,
+//! sent, timed or logged. An invalid request becomes a [`HeadError`](error::HeadError) or a
 //! [`BodyError`](error::BodyError), and only these two decide its status.
 //!
-//! Bytes that two parsers could understand in two ways are refused, because one of the two parsers may
-//! be a proxy in front of this server.
+//! Bytes that two parsers could understand in two ways are refused, because one of the two parsers
+//! may be a proxy in front of this server.
 //!
 //! # Layout
-//! - [`head`]: parses request heads. [`head::partial`](head::PartialHead) checks heads that arrive in
-//!   pieces, `head::target` finds path, query and authority, and `head::meaning` decides what the
-//!   fields mean for the connection;
+//! - [`head`]: parses request heads. [`head::partial`](head::PartialHead) checks heads that arrive
+//!   in pieces, `head::target` finds path, query and authority, and `head::meaning` decides what
+//!   the fields mean for the connection;
 //! - [`framing`]: the length of a request's body, from `Content-Length` and `Transfer-Encoding`;
 //! - [`host`]: the syntax of `Host`;
 //! - [`field`]: field values: white space, lists, tokens;

@@ -1,10 +1,11 @@
-//! Information about the client from the proxies in front of the server, and which proxies to trust.
+//! Information about the client from the proxies in front of the server, and which proxies to
+//! trust.
 //!
 //! Everything here is pure: functions take addresses and bytes, and return values.
 //!
-//! Only trusted proxies are believed. A proxy appends to the headers that it receives, so lists are read
-//! from their end. The client may have written everything before the first address that is not a trusted
-//! proxy.
+//! Only trusted proxies are believed. A proxy appends to the headers that it receives, so lists are
+//! read from their end. The client may have written everything before the first address that is not
+//! a trusted proxy.
 //!
 //! # Layout
 //! - `network`: a range of addresses, such as `10.0.0.0/8`;

@@ -4,14 +4,14 @@
 //!
 //! # Which row matches
 //! The first row of the table that matches the path wins, whatever its kind: a literal row does not
-//! overtake an earlier row with arguments. [`Index`] finds the row without trying one after the other,
-//! and agrees with a linear scan.
+//! overtake an earlier row with arguments. [`Index`] finds the row without trying one after the
+//! other, and agrees with a linear scan.
 //!
 //! # The path
-//! The path of the request target is matched without its query, as bytes, and still percent-encoded.
-//! So `%2F` does not separate segments, `//` has an empty segment, and the path need not be UTF-8. Two
-//! spellings of an escape that RFC 3986 calls equivalent are equal here: `/%68ello` matches the row
-//! `/hello`, and `%c3` equals `%C3` ([`escape`]).
+//! The path of the request target is matched without its query, as bytes, and still
+//! percent-encoded. So `%2F` does not separate segments, `//` has an empty segment, and the path
+//! need not be UTF-8. Two spellings of an escape that RFC 3986 calls equivalent are equal here:
+//! `/%68ello` matches the row `/hello`, and `%c3` equals `%C3` ([`escape`]).
 //!
 //! # Layout
 //! - [`pattern`]: a row's pattern in either form, and [`PatternError`];

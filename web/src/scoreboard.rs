@@ -9,7 +9,7 @@
 //! - [`recorder`]: counts for the connections of a server;
 //! - [`page_of_thread`]: which page a thread writes;
 //! - [`series`], [`registry`]: the user's metrics, in a page and in a thread;
-//! - [`reading`], [`summary`]: one page as it is read, and all pages added up;
+//! - [`reading`], [`summary`]: one page after it was read, and all pages added up;
 //! - [`histogram`], [`texts`]: durations and texts in words.
 
 use std::sync::atomic::AtomicU64;
@@ -57,8 +57,9 @@ impl Page {
         words.first_chunk().map(Self)
     }
 
-    /// Takes over the page for the process of this generation. Keeps the counts of earlier processes,
-    /// counts their requests in flight as lost, and resets everything that describes a state.
+    /// Takes over the page for the process of this generation. Keeps the counts of earlier
+    /// processes, counts their requests in flight as lost, and resets everything that describes a
+    /// state.
     pub(crate) fn enter(self, generation: u64) {
         let lost = Lost::from_word(self.word(Word::Lost).load(Relaxed));
         let lost = lost.add(generation, self.requests_in_flight());
@@ -171,7 +172,7 @@ impl Page {
         word.store(InFlight::paused(word.load(Relaxed)), Relaxed);
     }
 
-    /// Counts a request in flight as ended, after so many nanoseconds.
+    /// Ends a request in flight, which took `nanos` nanoseconds.
     #[inline]
     pub(crate) fn end(self, series: u16, ending: Ending, nanos: u64) {
         add(self.word(Word::InFlight), u64::MAX);

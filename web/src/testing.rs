@@ -1,5 +1,5 @@
-//! Tests an application without sockets. Requests pass through the whole server, from the bytes of the
-//! head to the bytes of the response, over a stream in memory.
+//! Tests an application without sockets. Requests pass through the whole server, from the bytes of
+//! the head to the bytes of the response, over a stream in memory.
 
 mod client;
 #[cfg(fuzzing)]

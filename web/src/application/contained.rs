@@ -17,8 +17,8 @@ use crate::types::local_future::LocalBoxFuture;
 /// Runs a handler, or a middleware and everything inside it.
 ///
 /// A panic becomes an error, which the middleware around it sees. If the time limit expires, the
-/// client disconnects, or the server aborts its requests, the innermost part that waits is dropped, and
-/// this returns the reason.
+/// client disconnects, or the server aborts its requests, the innermost part that waits is dropped,
+/// and this returns the reason.
 pub(super) async fn contained<'a>(
     limit: &TimeLimit,
     connection: Rc<Connection>,
@@ -70,8 +70,8 @@ fn due(
 
 /// The time limit of a handler and its middleware.
 ///
-/// When the limit expires, the innermost part that waits is dropped. The middleware around that part
-/// then has the same time again to handle the error.
+/// When the limit expires, the innermost part that waits is dropped. The middleware around that
+/// part then has the same time again to handle the error.
 pub(super) struct TimeLimit {
     limit: Option<Duration>,
     until: Cell<Option<Moment>>,
@@ -85,8 +85,8 @@ impl TimeLimit {
         Self { limit, until, deadline: Deadline::new() }
     }
 
-    /// Becomes ready when the limit expires. Takes nothing from the task's budget, because a handler that
-    /// never waits would have spent it.
+    /// Becomes ready when the limit expires. Takes nothing from the task's budget, because a
+    /// handler that never waits would have spent it.
     fn poll_reached(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let (Some(limit), Some(until)) = (self.limit, self.until.get()) else {
             return Poll::Pending;
@@ -97,7 +97,8 @@ impl TimeLimit {
     }
 }
 
-/// Returns the moment after `delay`. The time of the turn may be outdated if a task blocked the loop.
+/// Returns the moment after `delay`. The time of the turn may be outdated if a task blocked the
+/// loop.
 fn from_now(delay: Duration) -> Moment {
     let old = IOLoop::present_nanos().saturating_sub(IOLoop::nanos());
     Moment::after(delay.saturating_add(Duration::from_nanos(old)))

@@ -10,7 +10,8 @@ use crate::types::local_future::LocalBoxFuture;
 
 /// Middleware without its type: an `async` function of a context and a [`Next`].
 ///
-/// [`Application::around`](crate::Application::around) creates it; you seldom need the trait itself.
+/// [`Application::around`](crate::Application::around) creates it; you seldom need the trait
+/// itself.
 pub trait Around {
     /// Handles the request, by itself or with `next`.
     fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result>;
@@ -66,12 +67,12 @@ impl<'a> Next<'a> {
     /// - The error of a function or of an inner middleware. A
     ///   [`RequestHandler`](crate::RequestHandler) responds to its own errors, and only the
     ///   [status](Context::status) shows them.
-    /// - 500 for a panic in a handler or an inner middleware, and for a response that cannot be sent,
-    ///   such as a body with status 204.
-    /// - 503 if the [`handler_timeout`](crate::HTTPServer::handler_timeout) expired or the server aborts
-    ///   its requests. The handler was dropped where it waited.
-    /// - 499 if the client disconnected before the response: see [`Context::status`]. The middleware
-    ///   around the dropped part continues, but only until it waits itself.
+    /// - 500 for a panic in a handler or an inner middleware, and for a response that cannot be
+    ///   sent, such as a body with status 204.
+    /// - 503 if the [`handler_timeout`](crate::HTTPServer::handler_timeout) expired or the server
+    ///   aborts its requests. The handler was dropped where it waited.
+    /// - 499 if the client disconnected before the response: see [`Context::status`]. The
+    ///   middleware around the dropped part continues, but only until it waits itself.
     /// - A request that the framework refuses: 404 if no route matches, and 405, 413 and 417 if the
     ///   endpoint is functions or an [`Endpoint`] of the user.
     pub async fn run(self, cx: &mut Context) -> Result {

@@ -39,8 +39,8 @@ pub struct Route {
 /// Serves paths that match `pattern` with `endpoint`.
 ///
 /// `{name}` matches one segment, which must not be empty, and becomes the path argument `name`.
-/// `{*name}` at the end matches the rest of the path. All other text matches itself. The first row of
-/// the table that matches wins. Rows of functions with the same pattern are
+/// `{*name}` at the end matches the rest of the path. All other text matches itself. The first row
+/// of the table that matches wins. Rows of functions with the same pattern are
 /// [merged](crate::Application::new).
 ///
 /// [`Application::new`](crate::Application::new) reports a malformed pattern.
@@ -90,8 +90,8 @@ pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
 
 /// Serves WebSockets on paths that match `pattern`.
 ///
-/// `handler` is a [`WebSocketHandler`](crate::websocket::WebSocketHandler), which is cloned for each
-/// connection, or an async function that takes the [`WebSocket`](crate::websocket::WebSocket).
+/// `handler` is a [`WebSocketHandler`](crate::websocket::WebSocketHandler), which is cloned for
+/// each connection, or an async function that takes the [`WebSocket`](crate::websocket::WebSocket).
 ///
 /// A request that is not a WebSocket handshake gets a 400, 403, 405 or 426: see
 /// [the module](mod@crate::websocket).
@@ -132,18 +132,19 @@ impl Route {
         Self { pattern: pattern.map(Rc::new), text, endpoint, name: None, options, location }
     }
 
-    /// Sets the name of the route, for [`Application::reverse_url`](crate::Application::reverse_url).
+    /// Sets the name of the route, for
+    /// [`Application::reverse_url`](crate::Application::reverse_url).
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Calls the handler as soon as the head of a request has arrived. The handler reads the body piece by
-    /// piece with [`Context::body`](crate::Context::body).
+    /// Calls the handler as soon as the head of a request has arrived. The handler reads the body
+    /// piece by piece with [`Context::body`](crate::Context::body).
     ///
-    /// By default, the server collects the whole body first. A handler that streams can refuse a body in
-    /// `prepare` before it is received. A client that sent `Expect: 100-continue` gets the
+    /// By default, the server collects the whole body first. A handler that streams can refuse a
+    /// body in `prepare` before it is received. A client that sent `Expect: 100-continue` gets the
     /// `100 Continue` at the first read.
     #[must_use]
     pub fn stream_request_body(mut self) -> Self {
@@ -155,8 +156,8 @@ impl Route {
     /// [server's limit](crate::HTTPServer::max_body_size).
     ///
     /// The body is refused before the handler is called, or at a read if the handler
-    /// [streams](Self::stream_request_body). A handler may [allow more](crate::Context::set_max_body_size)
-    /// until then.
+    /// [streams](Self::stream_request_body). A handler may [allow
+    /// more](crate::Context::set_max_body_size) until then.
     #[must_use]
     pub fn max_body_size(mut self, bytes: u64) -> Self {
         self.options.max_body_size = Some(bytes);
@@ -184,16 +185,16 @@ impl Route {
         self
     }
 
-    /// Sets the limits and time-outs of the [WebSockets](mod@crate::websocket) of this route. They replace
-    /// all of the [server's](crate::HTTPServer::websocket_options).
+    /// Sets the limits and time-outs of the [WebSockets](mod@crate::websocket) of this route. They
+    /// replace all of the [server's](crate::HTTPServer::websocket_options).
     #[must_use]
     pub fn websocket_options(mut self, options: WebSocketOptions) -> Self {
         self.options.websocket = Some(Rc::new(options));
         self
     }
 
-    /// Sets whether a handler continues after the client has shut down its side of the connection, in
-    /// place of the [server's setting](crate::HTTPServer::half_close).
+    /// Sets whether a handler continues after the client has shut down its side of the connection,
+    /// in place of the [server's setting](crate::HTTPServer::half_close).
     #[must_use]
     pub fn half_close(mut self, half_close: bool) -> Self {
         self.options.half_close = Some(half_close);

@@ -1,5 +1,5 @@
-//! [`Table`]: builds a valid route table from the rows of the user. Merges rows of functions for the same
-//! paths, and refuses rows that no request can reach.
+//! [`Table`]: builds a valid route table from the rows of the user. Merges rows of functions for
+//! the same paths, and refuses rows that no request can reach.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -179,8 +179,8 @@ pub(super) fn reverse(
     pattern.reverse(arguments).map_err(ReverseUrlError::Pattern)
 }
 
-/// Returns the value of an `Allow` header: the methods of the endpoint, and `OPTIONS`, which is always
-/// allowed.
+/// Returns the value of an `Allow` header: the methods of the endpoint, and `OPTIONS`, which is
+/// always allowed.
 pub(super) fn allow(methods: &[Method]) -> HeaderValue {
     let mut text = String::new();
     for method in methods.iter().filter(|method| **method != Method::OPTIONS) {

@@ -8,7 +8,7 @@ use super::open::OpenFile;
 /// A file to send with [`Context::send_file`](crate::Context::send_file): a path, a
 /// [`File`](std::fs::File) or an [`OpenFile`].
 ///
-/// Created with `From`; you seldom need the type itself. There is no conversion from the parts of a
+/// Created with `From`; you seldom need the type itself. There is no conversion from a part of a
 /// request ([`Text`](crate::Text)).
 ///
 /// # Examples

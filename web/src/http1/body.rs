@@ -16,8 +16,8 @@ const MAX_TRAILER_BYTES: u16 = 8 * 1024;
 /// The maximum number of trailers.
 const MAX_TRAILERS: u8 = 64;
 
-/// The bytes of framing that are free for each chunk, in addition to twice its data. A chunk of one byte
-/// has six bytes of framing.
+/// The bytes of framing that are free for each chunk, in addition to twice its data. A chunk of one
+/// byte has six bytes of framing.
 const FREE_FRAMING: u64 = 16;
 
 /// The maximum bytes of framing of a whole body beyond the free ones.
@@ -37,7 +37,7 @@ pub(crate) enum BodyDecoder {
 pub(crate) enum BodyStep {
     /// Skip `skip` bytes of framing. The next `len` bytes are data; there is at least one.
     Data { skip: usize, len: usize },
-    /// Skip so many bytes, possibly none, and call again with more input.
+    /// Skip this number of bytes, possibly 0, and call again with more input.
     Skip(usize),
     /// Skip `skip` bytes. The body ends there, and the next request follows.
     Done { skip: usize },
@@ -58,8 +58,8 @@ impl BodyDecoder {
     ///
     /// # Errors
     ///
-    /// Returns an error if the framing is malformed or exceeds a limit. Do not use the decoder after
-    /// that.
+    /// Returns an error if the framing is malformed or exceeds a limit. Do not use the decoder
+    /// after that.
     pub(crate) fn decode(&mut self, input: &[u8]) -> Result<BodyStep, BodyError> {
         match self {
             Self::Length(0) => Ok(BodyStep::Done { skip: 0 }),
@@ -79,8 +79,9 @@ impl BodyDecoder {
         }
     }
 
-    /// Returns how many bytes of data are announced and not yet decoded: of the whole body, or of the
-    /// current chunk. So a body whose announced length exceeds the limit can be refused at once.
+    /// Returns how many bytes of data are announced and not yet decoded: of the whole body, or of
+    /// the current chunk. So a body whose announced length exceeds the limit can be refused at
+    /// once.
     pub(crate) fn announced(&self) -> u64 {
         match self {
             Self::Length(remaining) => *remaining,
@@ -208,8 +209,8 @@ impl ChunkState {
         Ok(if self.remaining == 0 { ChunkStep::TrailerStart } else { ChunkStep::Data })
     }
 
-    /// Consumes a byte after the last chunk: of a trailer, which is checked and dropped, or of the blank
-    /// line.
+    /// Consumes a byte after the last chunk: of a trailer, which is checked and dropped, or of the
+    /// blank line.
     fn trailer(&mut self, byte: u8) -> Result<ChunkStep, BodyError> {
         self.line += 1;
         if self.line > MAX_TRAILER_BYTES {

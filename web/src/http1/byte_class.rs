@@ -9,14 +9,14 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-/// Whether a field value may have `byte`: any byte except control bytes other than the tab. Bytes from
-/// 0x80 on may be in any encoding.
+/// Whether a field value may have `byte`: any byte except control bytes other than the tab. Bytes
+/// from 0x80 on may be in any encoding.
 pub(crate) fn is_field_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
 
-/// Whether a registered name may have `byte` unescaped (RFC 3986 §3.2.2). A comma is refused, although
-/// the grammar allows it, because a list of hosts is not a host.
+/// Whether a registered name may have `byte` unescaped (RFC 3986 §3.2.2). A comma is refused,
+/// although the grammar allows it, because a list of hosts is not a host.
 pub(crate) fn is_reg_name_byte(byte: u8) -> bool {
     REG_NAME[usize::from(byte)]
 }

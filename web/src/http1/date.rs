@@ -32,7 +32,8 @@ impl DateCache {
 
     /// Sets the date to `now`, as an IMF-fixdate (RFC 9110 §5.6.7).
     ///
-    /// The format has the years 1970 to 9999. A clock outside this range gives the nearest date in it.
+    /// The format has the years 1970 to 9999. A clock outside this range gives the nearest date in
+    /// it.
     pub(crate) fn set(&self, now: SystemTime) {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second.replace(second) != second {

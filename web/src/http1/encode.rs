@@ -102,7 +102,8 @@ pub(crate) enum ConnectionHeader {
 }
 
 impl ConnectionHeader {
-    /// Returns the header for a request of `version`, whose connection is `kept` open or not.
+    /// Returns the header for a request of `version`. `kept` says whether the connection stays
+    /// open.
     pub(crate) fn of(version: Version, kept: bool) -> Self {
         match (version, kept) {
             (Version::Http10, true) => Self::KeepAlive,
@@ -198,8 +199,8 @@ pub(crate) fn encode_informational(
     out.extend(b"\r\n");
 }
 
-/// Appends the size line of a chunk of `len` bytes. `len` must not be 0, because an empty chunk ends
-/// the body.
+/// Appends the size line of a chunk of `len` bytes. `len` must not be 0, because an empty chunk
+/// ends the body.
 pub(crate) fn chunk_start(out: &mut SendBuffer, len: u64) {
     debug_assert_ne!(len, 0, "an empty chunk ends the body");
     let digits = (u64::BITS - len.leading_zeros()).div_ceil(4).max(1);

@@ -10,9 +10,9 @@ use super::field::trim;
 
 /// A strong entity tag made from the bytes of a body.
 ///
-/// The hash is fast and not cryptographic. An author who chooses two bodies can give both the same tag,
-/// which harms only the caches of clients that request both. Two versions of a resource have the same
-/// tag by chance with a probability of 2⁻⁶⁴.
+/// The hash is fast and not cryptographic. An author who chooses two bodies can give both the same
+/// tag, which harms only the caches of clients that request both. Two versions of a resource have
+/// the same tag by chance with a probability of 2⁻⁶⁴.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ETag(u64);
 
@@ -66,11 +66,12 @@ static HEX: [[u8; 2]; 256] = {
     pairs
 };
 
-/// Whether the `If-None-Match` `fields` of a request match a response with the tag `etag`, including its
-/// quotes (RFC 9110 §13.1.2). The response to GET and HEAD is then a 304.
+/// Whether the `If-None-Match` `fields` of a request match a response with the tag `etag`,
+/// including its quotes (RFC 9110 §13.1.2). The response to GET and HEAD is then a 304.
 ///
-/// `*` matches any response, even one without a tag. The comparison is weak: it ignores `W/`. Text that
-/// is not a tag is skipped up to the next comma. The time is linear in the length of the fields.
+/// `*` matches any response, even one without a tag. The comparison is weak: it ignores `W/`. Text
+/// that is not a tag is skipped up to the next comma. The time is linear in the length of the
+/// fields.
 pub(crate) fn if_none_match<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     etag: Option<&[u8]>,

@@ -30,7 +30,8 @@ pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Returns the elements of a comma-separated list without surrounding spaces, including empty elements.
+/// Returns the elements of a comma-separated list without surrounding spaces, including empty
+/// elements.
 ///
 /// The elements must not contain commas.
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -14,7 +14,7 @@ pub(crate) enum Framing {
     /// No body: the next request follows the head.
     #[default]
     None,
-    /// A body of so many bytes.
+    /// A body with this length in bytes.
     Length(u64),
     /// A chunked body.
     Chunked,
@@ -44,13 +44,13 @@ enum TransferCoding {
 impl FramingFields {
     /// Adds the value of a `Content-Length` field.
     ///
-    /// A list of equal numbers, or several fields with equal numbers, count as one. RFC 9110 §8.6 allows
-    /// this, and proxies merge lines in this way.
+    /// A list of equal numbers, or several fields with equal numbers, count as one. RFC 9110 §8.6
+    /// allows this, and proxies merge lines in this way.
     ///
     /// # Errors
     ///
-    /// Returns [`HeadError::ContentLength`] for anything but digits, for a number above 64 bits, and for
-    /// a number that differs from an earlier one.
+    /// Returns [`HeadError::ContentLength`] for anything but digits, for a number above 64 bits,
+    /// and for a number that differs from an earlier one.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
         for element in elements(value) {
             let length = decimal(element).ok_or(HeadError::ContentLength)?;
@@ -93,8 +93,8 @@ impl FramingFields {
     ///
     /// # Errors
     ///
-    /// Returns an error for `Transfer-Encoding` together with `Content-Length`, under HTTP/1.0, or with a
-    /// coding other than `chunked`.
+    /// Returns an error for `Transfer-Encoding` together with `Content-Length`, under HTTP/1.0, or
+    /// with a coding other than `chunked`.
     #[inline]
     pub(crate) fn decide(self, version: Version) -> Result<Framing, HeadError> {
         match (self.coding, self.length) {

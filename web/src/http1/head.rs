@@ -21,8 +21,8 @@ mod meaning;
 mod partial;
 mod target;
 
-/// The parser has room for so many fields on the stack, and takes more from the heap. It is the
-/// default limit; browsers send about 20.
+/// The number of fields that fit on the stack. The parser allocates for more. It is the default
+/// limit; browsers send about 20.
 const FIELDS_ON_STACK: usize = 100;
 
 /// The length of the shortest possible field line: a letter, a colon, CR LF.
@@ -49,8 +49,8 @@ pub(crate) struct Head {
     /// Whether the client wants the connection to stay open after the response.
     pub(crate) keep_alive: bool,
     pub(crate) expect: Expect,
-    /// Whether the client offers to switch to another protocol: `Connection: upgrade` and an `Upgrade`
-    /// field, not under HTTP/1.0.
+    /// Whether the client offers to switch to another protocol: `Connection: upgrade` and an
+    /// `Upgrade` field, not under HTTP/1.0.
     pub(crate) upgrade: bool,
     /// Whether there is an `If-None-Match` field.
     pub(crate) if_none_match: bool,
@@ -71,7 +71,8 @@ pub(crate) enum Version {
 pub(crate) struct Field {
     /// A token, in the case in which it was received.
     pub(crate) name: Range,
-    /// Without surrounding spaces and tabs. Has no control bytes but tabs, and any bytes from 0x80 on.
+    /// Without surrounding spaces and tabs. Has no control bytes but tabs, and any bytes from 0x80
+    /// on.
     pub(crate) value: Range,
 }
 
@@ -99,8 +100,9 @@ pub(crate) struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// Returns the front of `bytes`, up to the limit. The parser sees no bytes beyond the limit, so a head
-    /// that is too large gets the same error however its bytes arrive. A position has 32 bits.
+    /// Returns the front of `bytes`, up to the limit. The parser sees no bytes beyond the limit, so
+    /// a head that is too large gets the same error however its bytes arrive. A position has 32
+    /// bits.
     fn visible<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[..bytes.len().min(self.max_head_size).min(u32::MAX as usize)]
     }
@@ -121,17 +123,17 @@ impl Head {
     /// Reads the head at the front of `bytes`, which are all bytes received since the last request.
     /// Returns its range in them, or `None` if it is incomplete.
     ///
-    /// The ranges in the head are relative to its beginning. `partial` keeps the state of an incomplete
-    /// head from call to call. Until the head is complete, `bytes` may only grow.
+    /// The ranges in the head are relative to its beginning. `partial` keeps the state of an
+    /// incomplete head from call to call. Until the head is complete, `bytes` may only grow.
     ///
-    /// Nearly every head arrives whole and is parsed at once. Otherwise it is parsed again only when its
-    /// request line is complete, and when all of it is. In between, each new byte is checked once. So a
-    /// client cannot make the server parse a long head for each of its bytes.
+    /// Nearly every head arrives whole and is parsed at once. Otherwise it is parsed again only
+    /// when its request line is complete, and when all of it is. In between, each new byte is
+    /// checked once. So a client cannot make the server parse a long head for each of its bytes.
     ///
     /// # Errors
     ///
-    /// Returns an error if the head is malformed, ambiguous, over a limit, or of an unknown version. The
-    /// content of `self` is then meaningless.
+    /// Returns an error if the head is malformed, ambiguous, over a limit, or of an unknown
+    /// version. The content of `self` is then meaningless.
     pub(crate) fn read(
         &mut self,
         partial: &mut PartialHead,
@@ -185,8 +187,8 @@ impl Head {
     }
 
     /// Parses heads that `httparse` refuses and this server accepts: of HTTP/1.2 to 1.9, with a
-    /// target that is not UTF-8, or with more fields than fit on the stack. Finds the error in all other
-    /// request lines.
+    /// target that is not UTF-8, or with more fields than fit on the stack. Finds the error in all
+    /// other request lines.
     fn parse_in_two_steps(
         &mut self,
         bytes: &[u8],
@@ -204,8 +206,8 @@ impl Head {
         Ok(Some(length))
     }
 
-    /// Whether the end of the request is certain. Under HTTP/1.0 a client may forget the length of a body,
-    /// and the server would read the body as the next request.
+    /// Whether the end of the request is certain. Under HTTP/1.0 a client may forget the length of
+    /// a body, and the server would read the body as the next request.
     pub(crate) fn has_end(&self) -> bool {
         self.version == Version::Http11
             || self.framing != Framing::None
@@ -231,14 +233,15 @@ struct RequestLine<'b> {
 }
 
 impl<'b> RequestLine<'b> {
-    /// Parses the request line at the front of `bytes`. Returns `None` if it is incomplete and correct so
-    /// far.
+    /// Parses the request line at the front of `bytes`. Returns `None` if it is incomplete and
+    /// correct so far.
     fn parse(bytes: &'b [u8]) -> Result<Option<Self>, HeadError> {
         let is_end = |byte: u8| !is_token_byte(byte);
         let Some([method, rest]) = split_at_space(bytes, is_end)? else { return Ok(None) };
         let is_end = |byte: u8| byte == b' ' || byte.is_ascii_control();
         let Some([target, rest]) = split_at_space(rest, is_end)? else { return Ok(None) };
-        // Half a version is not an error, because the result must not depend on how the bytes arrive.
+        // Half a version is not an error, because the result must not depend on how the bytes
+        // arrive.
         let Some(end) = memchr(b'\n', rest) else { return Ok(None) };
         let version = match &rest[..=end] {
             b"HTTP/1.0\r\n" => Version::Http10,

@@ -6,11 +6,12 @@ use memchr::memchr;
 
 use super::byte_class::is_reg_name_byte;
 
-/// Whether `value` is a host and an optional port: `uri-host [ ":" port ]`. The host must not be empty.
+/// Whether `value` is a host and an optional port: `uri-host [ ":" port ]`. The host must not be
+/// empty.
 ///
 /// This is stricter than the grammar where the grammar has no use here: a name has no comma, an IP
-/// literal has no future version, and a port is at most 65,535. User information (`user@host`) is not
-/// part of a host, and is refused.
+/// literal has no future version, and a port is at most 65,535. User information (`user@host`) is
+/// not part of a host, and is refused.
 pub(crate) fn is_authority(value: &[u8]) -> bool {
     after_host(value).is_some_and(is_port_part)
 }
@@ -22,7 +23,8 @@ pub(crate) fn is_authority_with_port(value: &[u8]) -> bool {
     port.is_some_and(|port| !port.is_empty() && is_port(port)) && is_authority(value)
 }
 
-/// Returns the bytes after the host at the front of `value`: a name, or an IPv6 address in brackets.
+/// Returns the bytes after the host at the front of `value`: a name, or an IPv6 address in
+/// brackets.
 fn after_host(value: &[u8]) -> Option<&[u8]> {
     if let [b'[', literal @ ..] = value {
         let end = memchr(b']', literal)?;

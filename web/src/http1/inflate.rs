@@ -85,8 +85,9 @@ impl BodyInflater {
         Self { coding, state: state(coding), stream: StreamState::Start }
     }
 
-    /// Decompresses the front of `input`, which begins after everything consumed so far, into `output`,
-    /// which must not be empty. If it fills `output`, more output may be available without more input.
+    /// Decompresses the front of `input`, which begins after everything consumed so far, into
+    /// `output`, which must not be empty. If it fills `output`, more output may be available
+    /// without more input.
     ///
     /// # Errors
     ///

@@ -55,7 +55,8 @@ impl SendBuffer {
         self.put_together(bytes.len(), |room| room.extend(bytes));
     }
 
-    /// Like [`extend`](Self::extend), but faster for short pieces, because it does not call the C library.
+    /// Like [`extend`](Self::extend), but faster for short pieces, because it does not call the C
+    /// library.
     pub(crate) fn extend_short(&mut self, bytes: &[u8]) {
         match self.room.get_mut(self.len..).and_then(|room| room.get_mut(..bytes.len())) {
             Some(place) if bytes.len() <= 16 => copy_short(place, bytes),
@@ -131,9 +132,9 @@ fn copy_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// The remaining room of [`SendBuffer::put_together`]. A piece that does not fit is a mistake of the
-/// caller and is not written. Then the room stays as it is, because it may hold bytes of an earlier
-/// response.
+/// The remaining room of [`SendBuffer::put_together`]. A piece that does not fit is a mistake of
+/// the caller and is not written. Then the room stays as it is, because it may hold bytes of an
+/// earlier response.
 pub(crate) struct Room<'a>(&'a mut [u8]);
 
 impl Room<'_> {

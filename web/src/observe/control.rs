@@ -1,8 +1,8 @@
 //! The status of a server for its operators: as JSON on a socket of its own, and as a page.
 //!
-//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket, or on an address that
-//! only this machine reaches, in addition to the server's addresses. Any worker responds there, for
-//! all of them:
+//! [`HTTPServer::control`](crate::HTTPServer::control) listens on a Unix socket, or on an address
+//! that only this machine reaches, in addition to the server's addresses. Any worker responds
+//! there, for all of them:
 //!
 //! | path | response |
 //! |---|---|
@@ -30,11 +30,11 @@
 //!   - `generation`: the number of this process, counting all that the server has started;
 //!   - `restarts`: how many processes of this worker have ended unexpectedly;
 //!   - `busy_seconds`: the duration of the current turn of its loop;
-//!   - `serving`: the request whose handler is running, with `method`, `route` and the `seconds` since
-//!     its head was complete.
+//!   - `serving`: the request whose handler is running, with `method`, `route` and the `seconds`
+//!     since its head was complete.
 //! - `requests`: `count`; `by_status`, as pairs; and their `duration`, with `sum`, `mean`, `p50`,
-//!   `p90`, `p99`, `max`, and the `buckets` that are not empty, as pairs of the upper bound (`null` if
-//!   there is none) and the count.
+//!   `p90`, `p99`, `max`, and the `buckets` that are not empty, as pairs of the upper bound (`null`
+//!   if there is none) and the count.
 //! - `routes`: an object for each method and route, with the same fields.
 //! - `in_flight`, `connections`, `accepted`, `refused`, `received_bytes`, `sent_bytes`, and `lost`,
 //!   the requests whose worker ended before they had a response.
@@ -59,8 +59,8 @@ use crate::{health, metrics};
 
 use rates::Rates;
 
-/// Returns a handler that responds to `GET` with a small HTML page. It shows the workers, the rates,
-/// the durations of requests, and the routes that take the most time.
+/// Returns a handler that responds to `GET` with a small HTML page. It shows the workers, the
+/// rates, the durations of requests, and the routes that take the most time.
 ///
 /// The page refreshes itself every two seconds. The rates cover the time since the same worker last
 /// showed the page, to any viewer, at least a second and a half ago. The page shows this time.

@@ -32,8 +32,8 @@ pub fn livez() -> Functions {
     get(async |cx: &mut Context| respond(cx, StatusCode::OK, "live"))
 }
 
-/// Returns a handler that responds to `GET` and `HEAD` with 200, or with 503 while clients should go
-/// elsewhere:
+/// Returns a handler that responds to `GET` and `HEAD` with 200, or with 503 while clients should
+/// go elsewhere:
 ///
 /// - This worker or the whole server is shutting down. Clients on kept-alive connections can still
 ///   see this before their connection is closed.
@@ -44,7 +44,8 @@ pub fn livez() -> Functions {
 /// A load balancer that checks only now and then sees the shutdown in time if the server
 /// [waits](crate::HTTPServer::drain_delay) for it.
 ///
-/// The body is one line of text with the reason. The access log shows a 503 at the level of a success.
+/// The body is one line of text with the reason. The access log shows a 503 at the level of a
+/// success.
 ///
 /// The [module](self) has an example.
 pub fn readyz() -> Functions {

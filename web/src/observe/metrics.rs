@@ -24,18 +24,18 @@
 //!
 //! Each worker counts in its own part of shared memory, without locks. The memory outlives the
 //! worker: the sum includes the counts of a worker that was killed, and its replacement continues
-//! them. Any worker can add up all counts. They begin with 0 when the server starts, and also with a
-//! [new version](crate::process#a-new-version-of-the-program) of the program.
+//! them. Any worker can add up all counts. They begin with 0 when the server starts, and also with
+//! a [new version](crate::process#a-new-version-of-the-program) of the program.
 //!
-//! A request is in flight until its response is about to be handed to the kernel. Then it is counted
-//! with its duration, before the client can have the response. If its worker is killed first, the
-//! request is counted as lost. So each request whose head a worker has read is in exactly one of
-//! `http_requests_total`, `http_requests_in_flight` and `http_lost_requests_total`. Requests that a
-//! killed worker had not read are in none of them.
+//! A request is in flight until its response is about to be handed to the kernel. Then it is
+//! counted with its duration, before the client can have the response. If its worker is killed
+//! first, the request is counted as lost. So each request whose head a worker has read is in
+//! exactly one of `http_requests_total`, `http_requests_in_flight` and `http_lost_requests_total`.
+//! Requests that a killed worker had not read are in none of them.
 //!
 //! [`HTTPServer::start`](crate::HTTPServer::start) makes the workers share this memory. If you fork
-//! with [`ForkOptions`](crate::process::ForkOptions) yourself, reserve the memory with
-//! `page_words(`[`PAGE_WORDS`]`)`. Otherwise each worker reports only its own counts.
+//! with [`ForkOptions`](crate::process::ForkOptions) yourself, each worker reports only its own
+//! counts.
 //!
 //! # The metrics
 //!
@@ -60,18 +60,18 @@
 //! | `squall_worker_uptime_seconds` | `worker` | |
 //!
 //! - `method` is a method of RFC 9110 or RFC 5789, or `_OTHER`.
-//! - `route` is the pattern in the route table. It is empty if no route matched. The first 511 pairs
-//!   of method and pattern have counts of their own; all others are counted together as
+//! - `route` is the pattern in the route table. It is empty if no route matched. The first 511
+//!   pairs of method and pattern have counts of their own; all others are counted together as
 //!   `(other routes)`.
 //! - `status` is `1xx` to `5xx`; `499` if the client disconnected before the response (see
-//!   [`Context::status`](crate::Context::status)), which is not part of `4xx`; or `incomplete` if the
-//!   server cut the response short.
+//!   [`Context::status`](crate::Context::status)), which is not part of `4xx`; or `incomplete` if
+//!   the server cut the response short.
 //!
-//! **The duration of a request** begins with the turn of the loop in which its head was complete. It
-//! ends when the response is complete and about to be handed to the kernel. So it includes the body,
-//! the handler, and the time that other tasks of the worker took. It does not include the time to
-//! send the last bytes. When a client has its response, the request has been counted. The bounds of
-//! the buckets are powers of two.
+//! **The duration of a request** begins with the turn of the loop in which its head was complete.
+//! It ends when the response is complete and about to be handed to the kernel. So it includes the
+//! body, the handler, and the time that other tasks of the worker took. It does not include the
+//! time to send the last bytes. When a client has its response, the request has been counted. The
+//! bounds of the buckets are powers of two.
 
 mod custom;
 mod exposition;
@@ -85,18 +85,8 @@ use crate::http::{HeaderValue, header};
 use crate::scoreboard;
 use crate::scoreboard::summary::Summary;
 
-/// The number of words of shared memory that each worker needs, for
-/// [`ForkOptions::page_words`](crate::process::ForkOptions::page_words).
-///
-/// # Examples
-///
-/// ```no_run
-/// use squall::metrics::PAGE_WORDS;
-/// use squall::process::ForkOptions;
-///
-/// let task_id = ForkOptions::new().page_words(PAGE_WORDS).fork_processes()?;
-/// # std::io::Result::Ok(())
-/// ```
+/// The number of words of shared memory that each worker needs, for `ForkOptions::page_words`.
+#[doc(hidden)]
 pub const PAGE_WORDS: usize = scoreboard::PAGE_WORDS;
 
 /// The `Content-Type` of [`render`].
@@ -104,10 +94,9 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 
 /// Returns all metrics in the text format of Prometheus, version 0.0.4.
 ///
-/// Every worker and the supervisor return the same. Call it in the supervisor with
-/// [`ForkOptions::describe`](crate::process::ForkOptions::describe), or in a process of its own with
-/// [`ForkOptions::on_worker_exit`](crate::process::ForkOptions::on_worker_exit). After the last worker
-/// has ended, only these can still read the last counts.
+/// Every worker and the supervisor return the same. To keep the counts of the last worker, call it
+/// in [`ForkOptions::on_worker_exit`](crate::process::ForkOptions::on_worker_exit), whose hook runs
+/// in a process of its own.
 ///
 /// # Examples
 ///

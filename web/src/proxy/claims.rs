@@ -69,8 +69,8 @@ pub(super) fn values<'a>(
     fields.rev().filter(matches).map(|(_, value)| value)
 }
 
-/// Returns the last address of a list that is not a `trusted` proxy, or the first address if all are.
-/// Returns `None` if the entry is not an address.
+/// Returns the last address of a list that is not a `trusted` proxy, or the first address if all
+/// are. Returns `None` if the entry is not an address.
 ///
 /// Ignores the entries before it, because the client may have written them.
 pub(super) fn last_untrusted<'a>(

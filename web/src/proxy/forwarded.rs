@@ -1,5 +1,5 @@
-//! `Forwarded` (RFC 7239): a list with an element for each proxy. The element contains the address from
-//! which the proxy received the request, and the requested protocol and host.
+//! `Forwarded` (RFC 7239): a list with an element for each proxy. The element contains the address
+//! from which the proxy received the request, and the requested protocol and host.
 
 use crate::http1::field::trim_start;
 use crate::http1::host::is_authority;
@@ -7,8 +7,8 @@ use crate::proxy::claims::{Claims, Field, MAX_PROXIES, values};
 use crate::proxy::trust::TrustedProxies;
 use crate::proxy::{Protocol, node};
 
-/// Reads the element about the client: the last one whose `for` is not a `trusted` proxy, or the first
-/// one if all are. Ignores the header if a line is malformed.
+/// Reads the element about the client: the last one whose `for` is not a `trusted` proxy, or the
+/// first one if all are. Ignores the header if a line is malformed.
 pub(super) fn read<'a>(
     fields: impl DoubleEndedIterator<Item = Field<'a>>,
     trusted: &TrustedProxies,
@@ -31,8 +31,8 @@ pub(super) fn read<'a>(
     }
 }
 
-/// Chooses the element of one line. Parses the line from its beginning, because quoted strings cannot be
-/// parsed backwards.
+/// Chooses the element of one line. Parses the line from its beginning, because quoted strings
+/// cannot be parsed backwards.
 fn choose<'a>(line: &'a [u8], trusted: &TrustedProxies) -> Result<Option<Element<'a>>, Malformed> {
     let mut chosen = None;
     let mut rest = line;
@@ -67,7 +67,8 @@ impl<'a> Element<'a> {
         address.is_some_and(|address| trusted.contains(address.ip()))
     }
 
-    /// Removes an element and the comma after it from `rest`. Returns `None` if the element is empty.
+    /// Removes an element and the comma after it from `rest`. Returns `None` if the element is
+    /// empty.
     fn take(rest: &mut &'a [u8]) -> Result<Option<Self>, Malformed> {
         let mut element = None;
         loop {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 /// A range of IP addresses that begin with the same bits.
 ///
-/// An IPv4 address in the form of an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address here. No other IPv6
-/// range contains IPv4 addresses, not even `::/0`.
+/// An IPv4 address in the form of an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address here. No other
+/// IPv6 range contains IPv4 addresses, not even `::/0`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Network {
     /// All bits after the prefix are 0.

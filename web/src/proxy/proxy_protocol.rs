@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2. A proxy that only forwards bytes first sends a header with the
-//! address of the client.
+//! The PROXY protocol, versions 1 and 2. A proxy that only forwards bytes first sends a header with
+//! the address of the client.
 //!
 //! The specification is HAProxy's `proxy-protocol.txt` of 2020. Ambiguous headers are refused.
 
@@ -30,7 +30,8 @@ pub(crate) struct ProxyHeader {
     pub(crate) length: usize,
 }
 
-/// Parses the header at the front of `bytes`. Returns `None` if it is incomplete and correct so far.
+/// Parses the header at the front of `bytes`. Returns `None` if it is incomplete and correct so
+/// far.
 ///
 /// Repeated calls are cheap: version 1 is short, and version 2 contains its length.
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-/// How many arguments are held without an allocation. A row seldom has more than two. Each connection
-/// holds such a value, and twice as many would take 32 bytes more.
+/// How many arguments are held without an allocation. A row seldom has more than two. Each
+/// connection holds such a value, and twice as many would take 32 bytes more.
 const INLINE: usize = 4;
 
 /// The places of the arguments in a path.
 ///
-/// The value is reused from request to request: [`Index::find`](super::Index::find) clears and fills
-/// it. It allocates only once a row has more than four arguments.
+/// The value is reused from request to request: [`Index::find`](super::Index::find) clears and
+/// fills it. It allocates only once a row has more than four arguments.
 #[derive(Debug)]
 pub(crate) struct Arguments(Spans);
 
@@ -38,8 +38,8 @@ impl Arguments {
         Self(Spans::Inline { length: 0, spans: [Span::ABSENT; INLINE] })
     }
 
-    /// Returns the range of argument `index` in the path, in bytes. Returns `None` if there is no such
-    /// argument, or if it is an optional group that did not match.
+    /// Returns the range of argument `index` in the path, in bytes. Returns `None` if there is no
+    /// such argument, or if it is an optional group that did not match.
     pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
         let span = self.spans().get(index)?;
         (span.start != u32::MAX).then_some(span.start as usize..span.end as usize)

@@ -25,8 +25,8 @@ impl Pattern {
         }
     }
 
-    /// Whether this matches every path that `later` matches. For a regular expression, this is known
-    /// only if the other pattern has one path, or matches all paths.
+    /// Whether this matches every path that `later` matches. For a regular expression, this is
+    /// known only if the other pattern has one path, or matches all paths.
     pub(crate) fn covers(&self, later: &Self) -> bool {
         match (self, later) {
             (Self::Segments(one), Self::Segments(later)) => covers(one.segments(), later),

@@ -19,8 +19,8 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// All but the unreserved characters of RFC 3986. Text that is escaped with this set is one segment, or
-/// a part of one.
+/// All but the unreserved characters of RFC 3986. Text that is escaped with this set is one
+/// segment, or a part of one.
 pub(super) const RESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -46,8 +46,8 @@ pub(super) const NOT_IN_SEGMENTS: &AsciiSet = &RESERVED
 /// [`NOT_IN_SEGMENTS`] without `/`.
 pub(super) const NOT_IN_SEGMENTS_BUT_SLASH: &AsciiSet = &NOT_IN_SEGMENTS.remove(b'/');
 
-/// A path argument whose decoded bytes are not UTF-8. This is a mistake of the client, and the response
-/// is a 400.
+/// A path argument whose decoded bytes are not UTF-8. This is a mistake of the client, and the
+/// response is a 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
@@ -75,8 +75,8 @@ pub(crate) fn decode_argument(raw: &[u8]) -> Result<Cow<'_, str>, InvalidUtf8> {
     }
 }
 
-/// Returns the [normal](normalise) spelling of literal text in a pattern. Escapes characters that a path
-/// cannot hold. Returns `None` if a `%` does not begin an escape.
+/// Returns the [normal](normalise) spelling of literal text in a pattern. Escapes characters that a
+/// path cannot hold. Returns `None` if a `%` does not begin an escape.
 pub(super) fn normal_literal(text: &str) -> Option<String> {
     let encoded = utf8_percent_encode(text, NOT_IN_PATHS).to_string();
     match Spelling::of(encoded.as_bytes()) {
@@ -102,10 +102,10 @@ impl Normalised {
 
 /// Returns the normal spelling of `path`, unless it is normally spelled.
 ///
-/// RFC 3986 §6.2.2 calls two spellings equivalent: unreserved characters may be escaped (`%68` is `h`),
-/// and the digits of an escape may be in either case. The normal spelling has no escapes of the first
-/// kind, and upper-case digits. A path with a `%` that does not begin an escape is left alone, because
-/// decoding the rest could turn that `%` into an escape.
+/// RFC 3986 §6.2.2 calls two spellings equivalent: unreserved characters may be escaped (`%68` is
+/// `h`), and the digits of an escape may be in either case. The normal spelling has no escapes of
+/// the first kind, and upper-case digits. A path with a `%` that does not begin an escape is left
+/// alone, because decoding the rest could turn that `%` into an escape.
 pub(super) fn normalise(path: &[u8]) -> Option<Normalised> {
     // Most paths have no escapes.
     let first = memchr(b'%', path)?;

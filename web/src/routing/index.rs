@@ -17,19 +17,19 @@ use fast::FastNode;
 /// Finds the row of the route table for a path.
 ///
 /// # How
-/// 1. A row without arguments matches one path. Such paths are in a hash table, unless an earlier row
-///    of another kind also matches them.
+/// 1. A row without arguments matches one path. Such paths are in a hash table, unless an earlier
+///    row of another kind also matches them.
 /// 2. Rows with `{…}` are in a trie over segments. Where several edges match, all are followed, and
 ///    the lowest row wins. As long as only one matches, the [fast path](fast) follows it.
 /// 3. The regexes of rows before the one found are tried in order.
 ///
 /// # Cost
 /// The path is hashed once, and searched for slashes once. Each node of the trie is visited at most
-/// once, and only if the segments before it match and a row below it could still win. In most tables
-/// this visits as many nodes as the pattern has segments, however many rows there are; in the worst
-/// table it visits all. Segments beyond those of the longest pattern cost nothing. Nothing is
-/// allocated, unless the path is not normally spelled. Each regex adds a comparison of its literal
-/// prefix, and a search if that is equal.
+/// once, and only if the segments before it match and a row below it could still win. In most
+/// tables this visits as many nodes as the pattern has segments, however many rows there are; in
+/// the worst table it visits all. Segments beyond those of the longest pattern cost nothing.
+/// Nothing is allocated, unless the path is not normally spelled. Each regex adds a comparison of
+/// its literal prefix, and a search if that is equal.
 #[derive(Debug)]
 pub(crate) struct Index {
     /// The edges of the trie, and some others.
@@ -106,11 +106,11 @@ struct ArgumentPlace {
 }
 
 impl Index {
-    /// Returns the row for the path that is the first `length` bytes of `text`. Puts the ranges of its
-    /// arguments into `arguments`.
+    /// Returns the row for the path that is the first `length` bytes of `text`. Puts the ranges of
+    /// its arguments into `arguments`.
     ///
-    /// The bytes after the path do not matter. But the lookup is cheaper if there are at least eight,
-    /// because the end of the path can then be read as a word.
+    /// The bytes after the path do not matter. But the lookup is cheaper if there are at least
+    /// eight, because the end of the path can then be read as a word.
     #[inline]
     pub(crate) fn find(
         &self,
@@ -195,8 +195,8 @@ struct Rest<'a> {
 
 /// The trie.
 impl Index {
-    /// Returns the lowest row before `best` that is below node `id` and matches the rest of the path.
-    /// Returns `best` if there is none. Calls `visited` for each node.
+    /// Returns the lowest row before `best` that is below node `id` and matches the rest of the
+    /// path. Returns `best` if there is none. Calls `visited` for each node.
     fn walk(
         &self,
         mut id: u32,
@@ -235,8 +235,8 @@ impl Index {
         }
     }
 
-    /// Like [`walk`](Self::walk), but follows all edges of node `id` that match `segment`. One of them
-    /// leads to `literal`.
+    /// Like [`walk`](Self::walk), but follows all edges of node `id` that match `segment`. One of
+    /// them leads to `literal`.
     ///
     /// The recursion is at most as deep as the longest pattern has segments.
     fn fork(

@@ -18,18 +18,18 @@ pub(crate) enum Pattern {
 impl Pattern {
     /// Parses a pattern of segments, such as `/story/{id}`.
     ///
-    /// - Literal text matches itself. Characters that a path cannot hold may be written as they are or
-    ///   escaped: `/café` and `/caf%C3%A9` are the same pattern.
-    /// - `{name}` matches one segment, which must not be empty. Literal text may precede and follow it
-    ///   in the segment: `/@{user}`, `/{file}.json`. A segment has at most one argument. More, as in
-    ///   `/{from}-{to}`, need a regex.
-    /// - `{*name}` matches the rest of the path: any number of segments, or nothing at all. It is the
-    ///   whole last segment, so the slash before it is required: `/static/{*path}` matches `/static/`
-    ///   with an empty `path`, and does not match `/static`.
+    /// - Literal text matches itself. Characters that a path cannot hold may be written as they are
+    ///   or escaped: `/café` and `/caf%C3%A9` are the same pattern.
+    /// - `{name}` matches one segment, which must not be empty. Literal text may precede and follow
+    ///   it in the segment: `/@{user}`, `/{file}.json`. A segment has at most one argument. More,
+    ///   as in `/{from}-{to}`, need a regex.
+    /// - `{*name}` matches the rest of the path: any number of segments, or nothing at all. It is
+    ///   the whole last segment, so the slash before it is required: `/static/{*path}` matches
+    ///   `/static/` with an empty `path`, and does not match `/static`.
     /// - `{{` and `}}` match a brace.
     ///
-    /// The pattern is case-sensitive, and each slash matters: `/a`, `/a/` and `//a` are three patterns.
-    /// A name consists of letters, digits and `_`, and does not begin with a digit.
+    /// The pattern is case-sensitive, and each slash matters: `/a`, `/a/` and `//a` are three
+    /// patterns. A name consists of letters, digits and `_`, and does not begin with a digit.
     ///
     /// # Errors
     ///
@@ -40,14 +40,14 @@ impl Pattern {
 
     /// Parses a regular expression, which must match a path from its beginning to its end.
     ///
-    /// Its groups are the arguments. Either all of them have a name (`(?<year>[0-9]{4})`) or none. It
-    /// matches bytes: `\d` and `\w` are ASCII, and `.` is any byte but a line feed. It matches the path
-    /// in its [normal spelling](super::escape::normalise).
+    /// Its groups are the arguments. Either all of them have a name (`(?<year>[0-9]{4})`) or none.
+    /// It matches bytes: `\d` and `\w` are ASCII, and `.` is any byte but a line feed. It matches
+    /// the path in its [normal spelling](super::escape::normalise).
     ///
     /// # Errors
     ///
-    /// Returns an error if `text` is not a regular expression of the `regex` crate, is too large for
-    /// it, or has groups both with and without a name.
+    /// Returns an error if `text` is not a regular expression of the `regex` crate, is too large
+    /// for it, or has groups both with and without a name.
     pub(crate) fn regex(text: &str) -> Result<Self, PatternError> {
         RegexPattern::parse(text).map(Self::Regex).map_err(PatternError)
     }
@@ -68,7 +68,8 @@ impl Pattern {
         }
     }
 
-    /// Returns the names of the arguments in order. Returns no names for a regex whose groups have none.
+    /// Returns the names of the arguments in order. Returns no names for a regex whose groups have
+    /// none.
     pub(crate) fn argument_names(&self) -> &[String] {
         match self {
             Self::Segments(segments) => segments.argument_names(),
@@ -78,14 +79,15 @@ impl Pattern {
 
     /// Returns the path that this pattern matches with `arguments`, percent-encoded.
     ///
-    /// A `/` is kept in the argument of a `{*name}`, and in the groups of a regex that accepts it, as in
-    /// Tornado. Otherwise it becomes `%2F`. A regex can be reversed if all text outside its groups is
-    /// literal. A `.` there becomes a dot, and an optional character or group (`/?`) is included.
+    /// A `/` is kept in the argument of a `{*name}`, and in the groups of a regex that accepts it,
+    /// as in Tornado. Otherwise it becomes `%2F`. A regex can be reversed if all text outside its
+    /// groups is literal. A `.` there becomes a dot, and an optional character or group (`/?`) is
+    /// included.
     ///
     /// # Errors
     ///
-    /// Returns an error if the number of arguments is wrong, if the pattern would not match the path
-    /// with these arguments, or if the regex has another form.
+    /// Returns an error if the number of arguments is wrong, if the pattern would not match the
+    /// path with these arguments, or if the regex has another form.
     pub(crate) fn reverse(&self, arguments: &[&str]) -> Result<String, ReverseError> {
         match self {
             Self::Segments(segments) => segments.reverse(arguments),
@@ -96,8 +98,8 @@ impl Pattern {
 
 /// The reason why the pattern of a route is malformed.
 ///
-/// The message does not contain the pattern, so it can follow its name: ``route 3 "/story/{id": `{` is
-/// never closed``.
+/// The message does not contain the pattern, so it can follow its name: ``route 3 "/story/{id": `{`
+/// is never closed``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError(Problem);
 

@@ -28,8 +28,8 @@ impl RegexPattern {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         // First without the parentheses below: `a)|(b` is malformed, but valid between them.
         compile(text)?;
-        // A regex with `(?x)` may end with a comment, which would include the closing parenthesis. So
-        // end the comment with a line feed, which is white space there.
+        // A regex with `(?x)` may end with a comment, which would include the closing parenthesis.
+        // So end the comment with a line feed, which is white space there.
         let regex = compile(&format!(r"\A(?:{text})\z"))
             .or_else(|_| compile(&format!("\\A(?:{text}\n)\\z")))?;
         let groups = regex.captures_len() - 1;
@@ -93,8 +93,8 @@ impl RegexPattern {
 /// Matches paths by a regular expression.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    /// Every path that matches begins with this. A comparison takes about 30 instructions; running a
-    /// regex that fails after a few bytes takes 550.
+    /// Every path that matches begins with this. A comparison takes about 30 instructions; running
+    /// a regex that fails after a few bytes takes 550.
     prefix: Box<[u8]>,
     regex: Regex,
     /// Reused, so that matching does not allocate.
@@ -117,8 +117,8 @@ impl Matcher {
     }
 }
 
-/// Compiles `text` to match bytes. Paths are percent-encoded, so Unicode is off: `.` is any byte but a
-/// line feed, and the classes are small.
+/// Compiles `text` to match bytes. Paths are percent-encoded, so Unicode is off: `.` is any byte
+/// but a line feed, and the classes are small.
 fn compile(text: &str) -> Result<Regex, Problem> {
     let built = RegexBuilder::new(text).unicode(false).build();
     built.map_err(|error| Problem::Regex(error.to_string()))

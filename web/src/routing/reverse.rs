@@ -58,13 +58,13 @@ pub(super) struct Outline {
     first: String,
     /// After each group.
     after: Vec<String>,
-    /// Every path that matches begins with so many bytes of `first`.
+    /// The length of the beginning of `first` with which every matching path begins.
     prefix: usize,
 }
 
 impl Outline {
-    /// Parses the outline of `regex`, which is valid and has so many `groups`. Returns `None` if some
-    /// text outside the groups is not literal, or may not be.
+    /// Parses the outline of `regex`, which is valid and has this number of `groups`. Returns
+    /// `None` if some text outside the groups is not literal, or may not be.
     pub(super) fn of(regex: &str, groups: usize) -> Option<Self> {
         let mut reader = Reader {
             rest: regex.strip_prefix('^').unwrap_or(regex),
@@ -162,8 +162,8 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the text after a group. `text` begins after its `(`. Returns `None` if the group is not an
-/// argument.
+/// Returns the text after a group. `text` begins after its `(`. Returns `None` if the group is not
+/// an argument.
 fn after_group(text: &str) -> Option<&str> {
     if text.starts_with('?') && !text.starts_with("?P<") && !text.starts_with("?<") {
         return None;
@@ -182,8 +182,8 @@ fn after_group(text: &str) -> Option<&str> {
     Some(characters.as_str())
 }
 
-/// Returns the text after a character class. `text` begins after its `[`. Returns `None` if the class
-/// contains another one.
+/// Returns the text after a character class. `text` begins after its `[`. Returns `None` if the
+/// class contains another one.
 fn after_class(text: &str) -> Option<&str> {
     let text = text.strip_prefix('^').unwrap_or(text);
     // A `]` at the beginning does not end the class.

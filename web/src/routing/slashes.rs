@@ -13,8 +13,8 @@ pub(super) struct Slashes {
 /// The slashes of a path.
 #[derive(Clone, Copy)]
 pub(super) struct Split<'a> {
-    /// The positions of the slashes, followed by the length of the path. If there are more slashes than
-    /// the limit, the last segment holds the rest.
+    /// The positions of the slashes, followed by the length of the path. If there are more slashes
+    /// than the limit, the last segment holds the rest.
     pub(super) bounds: &'a [Cell<u32>],
     pub(super) has_percent: bool,
 }
@@ -27,7 +27,8 @@ impl Slashes {
 
     /// Finds the slashes of `path`, which must be shorter than 4 GiB.
     ///
-    /// It checks eight bytes at a time. Paths are too short for a search with larger words to pay off.
+    /// It checks eight bytes at a time. Paths are too short for a search with larger words to pay
+    /// off.
     #[inline]
     pub(super) fn split(&self, path: &[u8]) -> Split<'_> {
         let room = &self.positions[..self.positions.len() - 1];
@@ -80,8 +81,8 @@ fn find_each(word: u64, byte: u8) -> u64 {
     !(((difference & all(0x7f)) + all(0x7f)) | difference | all(0x7f))
 }
 
-/// Returns zero if no byte of `word` equals `byte`. Otherwise the lowest bit that is set is the highest
-/// bit of the first such byte.
+/// Returns zero if no byte of `word` equals `byte`. Otherwise the lowest bit that is set is the
+/// highest bit of the first such byte.
 pub(super) fn find_any(word: u64, byte: u8) -> u64 {
     // The subtraction borrows only at a zero byte, and at bytes after one.
     let difference = word ^ all(byte);

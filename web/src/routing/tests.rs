@@ -1,5 +1,5 @@
-//! Compares the index with a linear scan by a naive matcher. The matcher splits the path into characters
-//! and escapes, and tries every combination.
+//! Compares the index with a linear scan by a naive matcher. The matcher splits the path into
+//! characters and escapes, and tries every combination.
 
 use std::ops::Range;
 

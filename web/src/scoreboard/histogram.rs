@@ -61,8 +61,8 @@ impl Counts {
         self.buckets.iter().sum()
     }
 
-    /// Returns the duration that the share `quantile` (such as 0.99) did not exceed: the upper bound
-    /// of its bucket, or the maximum if that is less. Returns `None` for an empty histogram.
+    /// Returns the duration that the share `quantile` (such as 0.99) did not exceed: the upper
+    /// bound of its bucket, or the maximum if that is less. Returns `None` for an empty histogram.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<Duration> {
         let count = self.count();
         if count == 0 {

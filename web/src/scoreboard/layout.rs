@@ -67,8 +67,8 @@ pub(super) const ROUTE_WORDS: usize = 128;
 /// complete response, the last for clients that disconnected.
 pub(super) const STATUS_WORDS: usize = 11;
 
-/// The classes of status that readers see. They count 6xx to 9xx as server errors. The first and the
-/// last class are those of [`STATUS_WORDS`].
+/// The classes of status that readers see. They count 6xx to 9xx as server errors. The first and
+/// the last class are those of [`STATUS_WORDS`].
 pub(crate) const CLASSES: usize = 7;
 
 /// A histogram: the buckets, the sum, the maximum.

@@ -52,8 +52,8 @@ pub(crate) struct WebSockets {
     pub(crate) bytes_sent: u64,
 }
 
-/// A method and a pattern. The method is "" where routes are counted together, and the pattern is ""
-/// where no route matched.
+/// A method and a pattern. The method is "" where routes are counted together, and the pattern is
+/// "" where no route matched.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct RouteName {
     pub(crate) route: String,

@@ -92,15 +92,15 @@ impl EndedRequests {
 pub(crate) struct Recorder {
     pub(crate) page: Page,
     slot: Option<SlotPage>,
-    /// The series of each method without a route, then of each method of each route. `UNKNOWN` until
-    /// the first such request.
+    /// The series of each method without a route, then of each method of each route. `UNKNOWN`
+    /// until the first such request.
     series: Box<[Cell<u16>]>,
     /// Converts a time of the loop to a time of the scoreboard when added.
     offset: u64,
 }
 
 impl Recorder {
-    /// Counts for a server with so many routes.
+    /// Counts for a server whose route table has `routes` rows.
     pub(crate) fn new(routes: usize) -> Self {
         Self::with(page_of_thread::page_of_thread(), routes)
     }

@@ -91,7 +91,8 @@ impl Values {
 }
 
 impl Page {
-    /// Returns the words of a series. Adds the series if it is new. Returns `None` if there is no room.
+    /// Returns the words of a series. Adds the series if it is new. Returns `None` if there is no
+    /// room.
     pub(crate) fn series(self, description: &Description) -> Option<Values> {
         let Description { kind, name, .. } = description;
         let found =

@@ -15,8 +15,8 @@ use super::series::family;
 /// that have ended.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
-    /// In the order of their numbers. During a replacement, the old and the new worker have the same
-    /// number.
+    /// In the order of their numbers. During a replacement, the old and the new worker have the
+    /// same number.
     pub(crate) workers: Vec<WorkerState>,
     pub(crate) totals: Totals,
     pub(crate) routes: BTreeMap<RouteName, Requests>,
@@ -124,8 +124,8 @@ impl Summary {
 }
 
 impl Reading {
-    /// Ends everything that describes a state, because the process has ended. Its requests in flight
-    /// are lost.
+    /// Ends everything that describes a state, because the process has ended. Its requests in
+    /// flight are lost.
     fn end_process(&mut self) {
         self.serving = None;
         self.totals.lost += std::mem::take(&mut self.totals.in_flight);

@@ -26,7 +26,8 @@ impl TextLocation {
     }
 }
 
-/// Appends `text` to `area`, whose first `used` bytes are taken. Returns `None` if there is no room.
+/// Appends `text` to `area`, whose first `used` bytes are taken. Returns `None` if there is no
+/// room.
 pub(super) fn push(area: &[AtomicU64], used: &AtomicU64, text: &str) -> Option<TextLocation> {
     let offset = used.load(Relaxed) as usize;
     let words = area.get(offset / BYTES..)?;

@@ -20,18 +20,19 @@ const CAPACITY: usize = 64 * 1024;
 
 /// Sends requests to an [`Application`] in this process, without sockets.
 ///
-/// Time is [virtual](IOLoop::use_virtual_time), so the response of a handler that sleeps for an hour
-/// arrives at once. A test whose handlers use real sockets needs [`real_time`](Self::real_time).
+/// Time is [virtual](IOLoop::use_virtual_time), so the response of a handler that sleeps for an
+/// hour arrives at once. A test whose handlers use real sockets needs
+/// [`real_time`](Self::real_time).
 ///
-/// Each request has a connection of its own. [`connect`](Self::connect) opens a connection for several
-/// requests. The loop of the thread runs only while the client waits for a response.
+/// Each request has a connection of its own. [`connect`](Self::connect) opens a connection for
+/// several requests. The loop of the thread runs only while the client waits for a response.
 ///
 /// # Panics
 ///
-/// Its methods panic where a test should fail: if the loop cannot run, or if no response arrives. With
-/// virtual time, a handler that never responds is such a failure. The panic lists the tasks that wait and
-/// the lines that [spawned](IOLoop::use_virtual_time) them. The task of a connection was spawned at the
-/// line of the test that opened it.
+/// Its methods panic where a test should fail: if the loop cannot run, or if no response arrives.
+/// With virtual time, a handler that never responds is such a failure. The panic lists the tasks
+/// that wait and the lines that [spawned](IOLoop::use_virtual_time) them. The task of a connection
+/// was spawned at the line of the test that opened it.
 ///
 /// # Examples
 ///
@@ -104,8 +105,8 @@ impl TestClient {
         }
     }
 
-    /// Switches this thread to real time, for handlers that wait for sockets or other threads. The test
-    /// then waits for ever for a handler that never responds.
+    /// Switches this thread to real time, for handlers that wait for sockets or other threads. The
+    /// test then waits for ever for a handler that never responds.
     ///
     /// # Panics
     ///
@@ -136,8 +137,8 @@ impl TestClient {
         self
     }
 
-    /// Sets the maximum number of bytes of a response that the client receives. The default is 8 MiB. A
-    /// longer response, such as an endless stream, is cut there, and
+    /// Sets the maximum number of bytes of a response that the client receives. The default is 8
+    /// MiB. A longer response, such as an endless stream, is cut there, and
     /// [`is_complete`](crate::testing::TestResponse::is_complete) returns `false`.
     ///
     /// # Examples
@@ -235,8 +236,8 @@ impl TestClient {
         TestWebSocketRequest::new(self, target)
     }
 
-    /// Sends `bytes` on a new connection, shuts down that direction, and returns everything that the
-    /// server sends until it closes the connection.
+    /// Sends `bytes` on a new connection, shuts down that direction, and returns everything that
+    /// the server sends until it closes the connection.
     ///
     /// Replaces invalid UTF-8.
     ///
@@ -267,12 +268,13 @@ impl TestClient {
     }
 
     /// Begins the graceful shutdown of the server, like SIGTERM. The server waits for its
-    /// [`drain_delay`](HTTPServer::drain_delay), calls the hooks of [`on_drain`](HTTPServer::on_drain),
-    /// completes [`Context::draining`](crate::Context::draining), and finishes the requests in progress.
-    /// The loop continues.
+    /// [`drain_delay`](HTTPServer::drain_delay), calls the hooks of
+    /// [`on_drain`](HTTPServer::on_drain), completes
+    /// [`Context::draining`](crate::Context::draining), and finishes the requests in progress. The
+    /// loop continues.
     ///
-    /// The shutdown proceeds only while the loop runs: in [`finish_shutdown`](Self::finish_shutdown), or
-    /// while the client waits for a response.
+    /// The shutdown proceeds only while the loop runs: in
+    /// [`finish_shutdown`](Self::finish_shutdown), or while the client waits for a response.
     ///
     /// # Examples
     ///
@@ -374,8 +376,8 @@ impl TestConnection {
         let _ = run(self.stream.close());
     }
 
-    /// Receives until `end` has arrived, and returns everything. Returns less if the server closes the
-    /// connection first, or at [`max_response_size`](TestClient::max_response_size).
+    /// Receives until `end` has arrived, and returns everything. Returns less if the server closes
+    /// the connection first, or at [`max_response_size`](TestClient::max_response_size).
     #[track_caller]
     pub fn receive_until(&mut self, end: &str) -> String {
         let mut received = Vec::new();
@@ -404,8 +406,8 @@ impl TestConnection {
         self.receive().unwrap_or_else(|error| panic!("{error}")).0
     }
 
-    /// Receives until the server closes the connection. Returns whether it has; it has not if there was
-    /// too much to receive. Fails if the loop does.
+    /// Receives until the server closes the connection. Returns whether it has; it has not if there
+    /// was too much to receive. Fails if the loop does.
     #[track_caller]
     pub(super) fn receive(&mut self) -> io::Result<(Vec<u8>, bool)> {
         let read = async {

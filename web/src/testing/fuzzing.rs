@@ -205,10 +205,12 @@ pub fn proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, String> {
     }))
 }
 
-/// The information about a client in the headers of its request: its address, the protocol, the host.
+/// The information about a client in the headers of its request: its address, the protocol, the
+/// host.
 pub type ProxyClaims = (Option<SocketAddr>, Option<&'static str>, Option<Vec<u8>>);
 
-/// Reads `fields` from one of the `trusted` proxies. `header` is the header with the client's address.
+/// Reads `fields` from one of the `trusted` proxies. `header` is the header with the client's
+/// address.
 ///
 /// # Panics
 ///
@@ -226,8 +228,8 @@ pub fn proxy_claims(
     (claims.address, protocol, claims.host.map(<[u8]>::to_vec))
 }
 
-/// Opens a connection to `server` in memory. Each direction buffers `capacity` bytes. From then on, time
-/// is virtual.
+/// Opens a connection to `server` in memory. Each direction buffers `capacity` bytes. From then on,
+/// time is virtual.
 ///
 /// # Panics
 ///

@@ -1,6 +1,6 @@
-//! Access to the inside of this crate for the microbenchmarks in `benches/micro`, the fuzz targets and
-//! the comparison with other implementations. It exists only with the feature `internals` and is not
-//! part of the public interface.
+//! Access to the inside of this crate for the microbenchmarks in `benches/micro`, the fuzz targets
+//! and the comparison with other implementations. It exists only with the feature `internals` and
+//! is not part of the public interface.
 
 use std::cell::Cell;
 

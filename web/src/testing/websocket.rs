@@ -170,8 +170,8 @@ impl<'a> TestWebSocketRequest<'a> {
     }
 }
 
-/// A WebSocket of a [`TestClient`]. The loop of the thread runs only while one of its methods waits. It
-/// then also responds to pings.
+/// A WebSocket of a [`TestClient`]. The loop of the thread runs only while one of its methods
+/// waits. It then also responds to pings.
 ///
 /// # Examples
 ///
@@ -278,21 +278,22 @@ impl TestWebSocket {
         }
     }
 
-    /// Waits for the server to close the connection, and returns its close frame. Drops all messages.
-    /// Returns `None` for no close frame, or one without a code.
+    /// Waits for the server to close the connection, and returns its close frame. Drops all
+    /// messages. Returns `None` for no close frame, or one without a code.
     #[track_caller]
     pub fn closed(&mut self) -> Option<CloseFrame> {
         while let Ok(Some(_)) = run(self.ws.recv()) {}
         self.ws.close_frame()
     }
 
-    /// Stops reading and responding, like a client whose network has failed. The connection stays open.
+    /// Stops reading and responding, like a client whose network has failed. The connection stays
+    /// open.
     pub fn vanish(&mut self) {
         self.driver = None;
     }
 
-    /// Returns the bytes that the server has sent since the client [vanished](Self::vanish), without
-    /// waiting for more.
+    /// Returns the bytes that the server has sent since the client [vanished](Self::vanish),
+    /// without waiting for more.
     #[track_caller]
     pub fn received_raw(&mut self) -> Vec<u8> {
         let mut received = Vec::new();

@@ -9,8 +9,8 @@ use crate::types::text::Text;
 
 /// A piece of a body, for [`Context::write`](crate::Context::write).
 ///
-/// `Bytes`, `Vec<u8>`, `String` and [`Content`] move into the response; `&str`, `&[u8]` and [`Text`]
-/// are copied. Created with `From`; you seldom need the type itself.
+/// `Bytes`, `Vec<u8>`, `String` and [`Content`] move into the response; `&str`, `&[u8]` and
+/// [`Text`] are copied. Created with `From`; you seldom need the type itself.
 ///
 /// # Examples
 ///
@@ -34,8 +34,8 @@ pub(crate) enum ChunkKind<'a> {
 
 /// A value that can be written to a response: anything that converts to a [`Chunk`].
 ///
-/// To write a type of your own, implement `From` for [`Chunk`]. This trait only improves the compiler's
-/// message for a value that is neither text nor bytes.
+/// To write a type of your own, implement `From` for [`Chunk`]. This trait only improves the
+/// compiler's message for a value that is neither text nor bytes.
 ///
 /// # Examples
 ///

@@ -14,9 +14,9 @@ use bytes::Bytes;
 ///
 /// `cx.body().await` returns it. It reads like a `[u8]`.
 ///
-/// A small body that arrived together with its head shares the memory in which both were received. So
-/// it is not `Send`, and keeping it keeps all of that memory, 8 KiB or more. Convert it to [`Bytes`] or
-/// a `Vec<u8>` to keep it for long, or to move it into another thread.
+/// A small body that arrived together with its head shares the memory in which both were received.
+/// So it is not `Send`, and keeping it keeps all of that memory, 8 KiB or more. Convert it to
+/// [`Bytes`] or a `Vec<u8>` to keep it for long, or to move it into another thread.
 ///
 /// # Examples
 ///

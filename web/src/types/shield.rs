@@ -1,9 +1,9 @@
 //! Waits that do not end when the client shuts down its side of the connection.
 //!
-//! A client that has sent its whole request may send its FIN at any time: together with the request, or
-//! while the handler waits. A handler that only waits for the framework must still respond. So futures
-//! of the framework that know no connection, such as the opening of a file, note here which handler
-//! waits for them.
+//! A client that has sent its whole request may send its FIN at any time: together with the
+//! request, or while the handler waits. A handler that only waits for the framework must still
+//! respond. So futures of the framework that know no connection, such as the opening of a file,
+//! note here which handler waits for them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

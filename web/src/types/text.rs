@@ -12,9 +12,9 @@ use bytes::Bytes;
 
 /// A piece of a request as text: owned, and cheap to clone.
 ///
-/// The methods of a [`Context`](crate::Context) return the path, arguments and headers as `Text`. It
-/// reads like a `str`. It borrows nothing, so a handler can keep it, move it into a background task, or
-/// write it to the response.
+/// The methods of a [`Context`](crate::Context) return the path, arguments and headers as `Text`.
+/// It reads like a `str`. It borrows nothing, so a handler can keep it, move it into a background
+/// task, or write it to the response.
 ///
 /// Most texts share the buffer in which the request was received, and keep it alive: 8 KiB, or more
 /// for a larger head. Convert a text to a `String` to keep it for long.
@@ -46,7 +46,8 @@ enum Repr {
     },
 }
 
-/// A `String` of at least this many bytes is moved. A shorter one is copied: both take one allocation.
+/// A `String` of at least this many bytes is moved. A shorter one is copied: both take one
+/// allocation.
 const LONG: usize = 1024;
 
 impl Text {
@@ -55,8 +56,8 @@ impl Text {
         Self(Repr::Owned(text.into()))
     }
 
-    /// Shares `bytes[start..end]`. Decodes invalid UTF-8 as ISO-8859-1, the encoding of headers and paths
-    /// before UTF-8.
+    /// Shares `bytes[start..end]`. Decodes invalid UTF-8 as ISO-8859-1, the encoding of headers and
+    /// paths before UTF-8.
     pub(crate) fn shared(bytes: Rc<[u8]>, start: usize, end: usize) -> Self {
         let range = bytes.get(start..end).unwrap_or_default();
         if str::from_utf8(range).is_err() {
@@ -74,8 +75,8 @@ impl Text {
             Repr::Owned(text) => text,
             Repr::Long(text) => text,
             Repr::Shared { bytes, start, end } => {
-                // Cannot fail, because the range was checked before. Checking the few bytes of a path
-                // again is better than `unsafe`.
+                // Cannot fail, because the range was checked before. Checking the few bytes of a
+                // path again is better than `unsafe`.
                 let range = bytes.get(*start as usize..*end as usize).unwrap_or_default();
                 str::from_utf8(range).unwrap_or_default()
             }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Decodes the body at the front of `input`, which arrives in pieces that end at `cuts`. Returns the body
-/// and the number of consumed bytes, or `None` if the body is incomplete.
+/// Decodes the body at the front of `input`, which arrives in pieces that end at `cuts`. Returns
+/// the body and the number of consumed bytes, or `None` if the body is incomplete.
 fn decode(
     framing: Framing,
     input: &[u8],

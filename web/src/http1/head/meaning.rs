@@ -51,12 +51,13 @@ impl Head {
         }
     }
 
-    /// Interprets the fields. `head` has all bytes of a head whose request line has been interpreted.
+    /// Interprets the fields. `head` has all bytes of a head whose request line has been
+    /// interpreted.
     ///
     /// # Errors
     ///
-    /// Returns an error if a line ends in LF alone, which `httparse` accepts, or if the meaning of a field
-    /// is invalid.
+    /// Returns an error if a line ends in LF alone, which `httparse` accepts, or if the meaning of
+    /// a field is invalid.
     pub(super) fn interpret_fields(
         &mut self,
         head: &[u8],
@@ -148,8 +149,8 @@ impl Meaning {
 
 /// Whether the token `name` equals `lower`, which consists of letters and hyphens, in any case.
 ///
-/// Setting bit 5 turns capitals into small letters. It turns no other byte of a token into a letter or a
-/// hyphen. The compiler can then compare words, which it does not for `eq_ignore_ascii_case`.
+/// Setting bit 5 turns capitals into small letters. It turns no other byte of a token into a letter
+/// or a hyphen. The compiler can then compare words, which it does not for `eq_ignore_ascii_case`.
 fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     <&[u8; N]>::try_from(name).is_ok_and(|name| name.map(|byte| byte | 0x20) == *lower)
 }

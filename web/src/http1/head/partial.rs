@@ -7,7 +7,8 @@ use super::HeadError;
 /// §2.2); no client has a reason to send more than a few.
 const MAX_BLANK_LINES: usize = 4;
 
-/// How far an incomplete head has been checked. Each byte is checked once, however the bytes arrive.
+/// How far an incomplete head has been checked. Each byte is checked once, however the bytes
+/// arrive.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PartialHead {
     /// All bytes before this position have been checked.
@@ -22,14 +23,15 @@ impl PartialHead {
         self.checked == 0
     }
 
-    /// Checks the bytes that have arrived since the last call. Until the head is complete, `bytes` may only
-    /// grow. Returns whether to parse `bytes`: the request line has just become complete, or the head
-    /// has.
+    /// Checks the bytes that have arrived since the last call. Until the head is complete, `bytes`
+    /// may only grow. Returns whether to parse `bytes`: the request line has just become complete,
+    /// or the head has.
     ///
     /// # Errors
     ///
-    /// Returns an error if no continuation can be accepted: for a line that does not end in CR LF, a
-    /// control byte, too many blank lines at the beginning, or a first byte that cannot begin a method.
+    /// Returns an error if no continuation can be accepted: for a line that does not end in CR LF,
+    /// a control byte, too many blank lines at the beginning, or a first byte that cannot begin a
+    /// method.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<bool, HeadError> {
         let start = skip_blank_lines(bytes)?;
         let mut line = start.max(self.line as usize);
@@ -53,8 +55,8 @@ impl PartialHead {
         Ok(is_complete || was_in_request_line && line > start)
     }
 
-    /// Returns the reason to refuse a head that is incomplete although `bytes` have reached the limit: its
-    /// target or all of it is too long.
+    /// Returns the reason to refuse a head that is incomplete although `bytes` have reached the
+    /// limit: its target or all of it is too long.
     pub(super) fn too_large(&self, bytes: &[u8]) -> HeadError {
         let start = skip_blank_lines(bytes).unwrap_or(0);
         if self.line as usize > start {

@@ -11,15 +11,15 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// - [`HeadError::Target`] if the target has a fragment, none of the four forms, or a form that is
-    ///   invalid for the method;
+    /// - [`HeadError::Target`] if the target has a fragment, none of the four forms, or a form that
+    ///   is invalid for the method;
     /// - [`HeadError::Host`] if the authority in it is not a host and a port.
     pub(super) fn interpret_target(&mut self, bytes: &[u8]) -> Result<(), HeadError> {
         let target = self.target.of(bytes);
         let ends_path = |byte: &u8| matches!(byte, b'?' | b'#');
         let path_end = target.iter().position(ends_path).unwrap_or(target.len());
-        // A client does not send fragments. A target with one could be understood in two ways: with the
-        // fragment or without it.
+        // A client does not send fragments. A target with one could be understood in two ways: with
+        // the fragment or without it.
         self.query = match &target[path_end..] {
             [] => None,
             [b'?', query @ ..] if memchr(b'#', query).is_none() => {

@@ -33,8 +33,8 @@ pub(super) struct Since<'a> {
 }
 
 impl Rates {
-    /// Calls `show` with the latest moment that is long enough ago, if there is one. Keeps the counts of
-    /// this moment for later calls.
+    /// Calls `show` with the latest moment that is long enough ago, if there is one. Keeps the
+    /// counts of this moment for later calls.
     pub(super) fn since<R>(
         &self,
         now: Instant,

@@ -32,12 +32,13 @@ pub struct Counter(Rc<Entry>);
 
 /// A number that rises and falls.
 ///
-/// A gauge is a cheap handle: clone it into handlers. The values of all workers are added up, so use
-/// it for something that each worker has a part of, such as the length of the worker's own queue.
+/// A gauge is a cheap handle: clone it into handlers. The values of all workers are added up, so
+/// use it for something that each worker has a part of, such as the length of the worker's own
+/// queue.
 ///
 /// The value of a worker ends with its process, and a replacement begins with 0. So subtract in a
-/// worker only what the same worker has added. A queue that all workers share outlives them: let one
-/// worker set its length, or count what goes in and out with two [`Counter`]s.
+/// worker only what the same worker has added. A queue that all workers share outlives them: let
+/// one worker set its length, or count what goes in and out with two [`Counter`]s.
 ///
 /// A worker that sets `f64::NAN` is left out of the sum.
 ///

@@ -13,8 +13,8 @@ use crate::scoreboard::summary::{Summary, WorkerState};
 /// The value of the `status` label for each class of status.
 pub(crate) const STATUSES: [&str; 7] = ["incomplete", "1xx", "2xx", "3xx", "4xx", "5xx", "499"];
 
-/// The exponents of the bucket bounds that are written: powers of two of microseconds, from 64 µs to
-/// 67 s.
+/// The exponents of the bucket bounds that are written: powers of two of microseconds, from 64 µs
+/// to 67 s.
 const BOUNDS: std::ops::RangeInclusive<u32> = 6..=26;
 
 /// The names of the built-in metrics. The user cannot use them.

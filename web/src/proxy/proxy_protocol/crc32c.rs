@@ -3,8 +3,8 @@
 /// The reversed Castagnoli polynomial.
 const POLYNOMIAL: u32 = 0x82F6_3B78;
 
-/// Returns the CRC-32C of the joined `parts`. It works bit by bit, which is fast enough for once per
-/// connection.
+/// Returns the CRC-32C of the joined `parts`. It works bit by bit, which is fast enough for once
+/// per connection.
 pub(super) fn crc32c(parts: [&[u8]; 3]) -> u32 {
     let mut remainder = u32::MAX;
     for byte in parts.into_iter().flatten() {

@@ -50,8 +50,8 @@ impl Index {
         index
     }
 
-    /// Adds a row with arguments, which comes after all rows added before. Returns the places of the
-    /// arguments.
+    /// Adds a row with arguments, which comes after all rows added before. Returns the places of
+    /// the arguments.
     fn insert(&mut self, row: u32, pattern: &Segments) -> Vec<ArgumentPlace> {
         let mut places = Vec::new();
         let mut id = ROOT;

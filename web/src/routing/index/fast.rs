@@ -1,7 +1,7 @@
 //! Fast path of [`Index::search`]: same result; skip on a first reading.
 //!
-//! Most paths with arguments have at most one edge to follow at each node of the trie. Then the trie
-//! is followed while the path is searched for slashes, eight bytes at a time.
+//! Most paths with arguments have at most one edge to follow at each node of the trie. Then the
+//! trie is followed while the path is searched for slashes, eight bytes at a time.
 
 use memchr::memchr;
 
@@ -19,8 +19,8 @@ pub(super) struct FastNode {
     mask: u64,
     /// The length of the text, or [`NO_LENGTH`] if there is none.
     length: u32,
-    /// The node after that edge. [`LOOK_UP`] if there are other edges, or if the text is too long for
-    /// a word.
+    /// The node after that edge. [`LOOK_UP`] if there are other edges, or if the text is too long
+    /// for a word.
     literal: u32,
     /// The node after an argument that is the whole segment.
     argument: u32,
@@ -121,9 +121,9 @@ impl Index {
         (node.end != NONE && is_first).then_some(node.end)
     }
 
-    /// Returns the node after the segment at the start of `rest`, and the size of the segment. Returns
-    /// `None` if more than one edge could be followed. `word` has the first bytes of `rest`, and `size`
-    /// is the size of the segment if that is short.
+    /// Returns the node after the segment at the start of `rest`, and the size of the segment.
+    /// Returns `None` if more than one edge could be followed. `word` has the first bytes of
+    /// `rest`, and `size` is the size of the segment if that is short.
     fn look_up_fast(
         &self,
         id: u32,

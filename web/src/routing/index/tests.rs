@@ -7,8 +7,8 @@ fn table(rows: &[&str]) -> Index {
 }
 
 impl Index {
-    /// Like [`find`](Self::find). Also checks that the bytes after the path do not matter, and that the
-    /// fast path agrees with the search.
+    /// Like [`find`](Self::find). Also checks that the bytes after the path do not matter, and that
+    /// the fast path agrees with the search.
     pub(in crate::routing) fn find_path(
         &self,
         path: &[u8],
@@ -25,8 +25,8 @@ impl Index {
         alone
     }
 
-    /// Checks that the fast path finds nothing, or the same as the search. Returns whether it finds a
-    /// row for `path`, with which `text` begins.
+    /// Checks that the fast path finds nothing, or the same as the search. Returns whether it finds
+    /// a row for `path`, with which `text` begins.
     fn check_fast_path(&self, text: &[u8], path: &[u8]) -> bool {
         let (mut fast, mut slow) = (Arguments::new(), Arguments::new());
         let Some(row) = self.find_fast(text, path.len(), &mut fast) else { return false };
@@ -293,7 +293,7 @@ fn visits(index: &Index, path: &str) -> usize {
     visits
 }
 
-/// A table of so many rows of all kinds but regexes, as an application might have it.
+/// A table of `count` rows of all kinds but regexes, like that of a real application.
 fn many_rows(count: usize) -> Index {
     let row = |at: usize| match at % 6 {
         0 => format!("/section{at}"),

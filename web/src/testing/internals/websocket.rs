@@ -41,7 +41,7 @@ pub struct WebSocketDeflate {
     pub level: u8,
 }
 
-/// Something that a peer sent.
+/// An event from a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum WebSocketEvent {
     /// A text message.
@@ -60,7 +60,7 @@ pub enum WebSocketEvent {
 #[derive(Debug)]
 pub struct WebSocketReader(Decoder);
 
-/// Makes the frames for a peer.
+/// Writes the frames for a peer.
 #[derive(Debug)]
 pub struct WebSocketWriter(Encoder);
 
@@ -82,14 +82,14 @@ impl WebSocketSide {
         Some(Deflate { pool: POOL.with(Rc::clone), params, options })
     }
 
-    /// A reader for this side.
+    /// Creates a reader for this side.
     pub fn reader(&self) -> WebSocketReader {
         let limits =
             Limits { max_frame_size: self.max_frame_size, max_message_size: self.max_message_size };
         WebSocketReader(Decoder::new(self.role(), limits, self.deflate().as_ref()))
     }
 
-    /// A writer for this side.
+    /// Creates a writer for this side.
     pub fn writer(&self) -> WebSocketWriter {
         WebSocketWriter(Encoder::new(self.role(), self.deflate().as_ref()))
     }
@@ -100,11 +100,11 @@ impl WebSocketReader {
     ///
     /// # Errors
     ///
-    /// The code to close the connection with, and the reason.
+    /// Returns the code and the reason to close the connection with.
     ///
     /// # Panics
     ///
-    /// If bytes are left over.
+    /// Panics if bytes remain.
     pub fn read(
         &mut self,
         mut bytes: &mut [u8],
@@ -120,11 +120,11 @@ impl WebSocketReader {
         Ok(())
     }
 
-    /// Receives `bytes`: directly into the memory of a message while that is offered.
+    /// Receives `bytes`, directly into the memory of a message where possible.
     ///
     /// # Errors
     ///
-    /// The code to close the connection with, and the reason.
+    /// Returns the code and the reason to close the connection with.
     pub fn read_directly(
         &mut self,
         mut bytes: &mut [u8],
@@ -149,18 +149,18 @@ impl WebSocketReader {
         self.0.is_between_messages()
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns how many bytes of memory the reader holds.
     pub fn memory(&self) -> usize {
         self.0.memory()
     }
 }
 
 impl WebSocketWriter {
-    /// The frame of an event.
+    /// Returns the frame of an event.
     ///
     /// # Panics
     ///
-    /// If there is no such frame: a payload is too long, or a code may not be sent.
+    /// Panics if the payload is too long, or if the code may not be sent.
     pub fn write(&mut self, event: &WebSocketEvent) -> Vec<u8> {
         match event {
             WebSocketEvent::Text(text) => self.0.message(MessageKind::Text, text.as_bytes()),
@@ -178,18 +178,18 @@ impl WebSocketWriter {
         .to_vec()
     }
 
-    /// Returns the memory of the messages before.
+    /// Frees the memory of earlier messages.
     pub fn shrink(&mut self) {
         self.0.shrink();
     }
 }
 
-/// The answer of a server to the values of `Sec-WebSocket-Extensions`, and whether a client that made
-/// the default offer accepts it.
+/// Returns the response of a server to the values of `Sec-WebSocket-Extensions`, and whether a
+/// client with the default offer accepts it.
 ///
 /// # Errors
 ///
-/// If a value is malformed.
+/// Returns an error if a value is malformed.
 pub fn websocket_extensions(values: &[&[u8]]) -> Result<Option<(String, bool)>, String> {
     let wanted = DeflateParams::default();
     let accepted = permessage_deflate::accept(values.iter().copied(), &wanted);

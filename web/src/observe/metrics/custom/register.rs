@@ -34,7 +34,8 @@ pub enum MetricError {
     OtherKind(String),
     /// A metric of the same name has another help text.
     OtherHelp(String),
-    /// The memory for metrics is full: there are 512 series, or their names or values take too much.
+    /// The memory for metrics is full: there are 512 series, or their names or values take too
+    /// much.
     NoRoom(String),
 }
 
@@ -145,7 +146,8 @@ fn check_labels(kind: MetricKind, labels: &[(&str, &str)]) -> Result<(), MetricE
     Ok(())
 }
 
-/// Whether `text` begins with a byte that `is_start` accepts, and goes on with such bytes and digits.
+/// Whether `text` begins with a byte that `is_start` accepts, and goes on with such bytes and
+/// digits.
 fn is_name(text: &str, is_start: impl Fn(u8) -> bool) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(&is_start) && bytes.all(|byte| is_start(byte) || byte.is_ascii_digit())
