@@ -180,7 +180,9 @@ use std::ffi::c_int;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::log;
 use crate::net::Slots;
+use crate::signal::SIGINT;
 
 pub use cpu::cpu_count;
 pub use handover::bind::bind_sockets;
@@ -251,6 +253,19 @@ pub fn task_id() -> Option<usize> {
 #[must_use]
 pub fn is_ignored(signal: c_int) -> bool {
     fork::disposition(signal) == Some(fork::Disposition::Ignored)
+}
+
+/// Logs a warning if this process ignores `SIGINT`, because a `^C` without effect looks like a
+/// fault.
+///
+/// For the `squall` crate. Hidden, because it may change with any version.
+#[doc(hidden)]
+pub fn warn_if_interrupt_is_ignored() {
+    if is_ignored(SIGINT) {
+        let text = "SIGINT was ignored when the program began (it is a background job): ^C does not stop \
+                    this server, SIGTERM does";
+        log::warn(log::GENERAL, format_args!("{text}"));
+    }
 }
 
 static TASK_ID: AtomicUsize = AtomicUsize::new(NO_WORKER);

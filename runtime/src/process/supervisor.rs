@@ -55,8 +55,9 @@ use crate::process::shared::scoreboard::{Scoreboard, State};
 use crate::process::shared::wire::Wire;
 use crate::process::supervisor::death::Death;
 use crate::process::supervisor::restarts::Restarts;
-use crate::process::supervisor::signals::{Awaited, Signals, warn_if_interrupt_is_ignored};
+use crate::process::supervisor::signals::{Awaited, Signals};
 use crate::process::supervisor::stuck::OwnMemory;
+use crate::process::warn_if_interrupt_is_ignored;
 use crate::process::worker::lifeline::Lifeline;
 
 use excuse::Nap;

@@ -9,7 +9,9 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use squall_runtime::process::{begin_drain, decline_reloads, is_ignored, is_stopping, task_id};
+use squall_runtime::process::{
+    begin_drain, decline_reloads, is_ignored, is_stopping, task_id, warn_if_interrupt_is_ignored,
+};
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, Listener, log, sleep, timeout};
 
@@ -46,11 +48,7 @@ pub(super) fn watch_signals() -> io::Result<()> {
             // Like a supervisor: Ctrl-C is not meant for the background jobs of a script, nor for
             // the processes that they start.
             let interrupt = (!is_ignored(SIGINT)).then_some(SIGINT);
-            if interrupt.is_none() {
-                let text = "SIGINT was ignored when the program began (it is a background job): Ctrl-C does \
-                            not stop this server, SIGTERM does";
-                log::warn(log::GENERAL, format_args!("{text}"));
-            }
+            warn_if_interrupt_is_ignored();
             Signals::new([SIGTERM].into_iter().chain(interrupt))?
         }
     };

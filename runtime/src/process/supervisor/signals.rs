@@ -7,8 +7,6 @@ use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-use crate::log;
-
 use crate::process::is_ignored;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -99,15 +97,6 @@ impl Drop for Signals {
     fn drop(&mut self) {
         // It fails only for an invalid argument.
         let _ = self.unblocked.thread_set_mask();
-    }
-}
-
-/// Logs that `^C` has no effect, because this would otherwise look like a fault.
-pub(crate) fn warn_if_interrupt_is_ignored() {
-    if !is_ours(Signal::SIGINT) {
-        let text = "SIGINT was ignored when the program began (it is a background job): ^C does not stop \
-                    this server, SIGTERM does";
-        log::warn(log::GENERAL, format_args!("{text}"));
     }
 }
 
