@@ -130,6 +130,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::stop::one_process_answers_what_waits_to_be_accepted,
     server::stop::one_process_cuts_what_takes_too_long,
     server::stop::middleware_sees_the_response_to_what_is_cut,
+    server::stop::a_request_whose_body_is_cut_has_one_line_about_it,
     server::stop::one_process_finishes_at_ctrl_c,
     server::stop::one_process_finishes_at_sigint,
     server::stop::one_process_finishes_at_sigterm,

@@ -1,5 +1,6 @@
 //! The graceful end: all that was accepted is answered, and nobody is left.
 
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg, raise};
 use nix::unistd::{Pid, getpgrp};
-use squall::{Application, Context, HTTPServer, get, post, route, sleep, spawn_background};
+use squall::{Application, Context, HTTPServer, Result, get, post, route, sleep, spawn_background};
 use squall_runtime::signal::{SIGINT, Signals};
 use squall_runtime::yield_now;
 
@@ -340,6 +341,53 @@ pub fn middleware_sees_the_response_to_what_is_cut(case: &Case) {
     server
         .expect("WARN squall::general: GET /hold aborted: the server shut down before it finished");
     assert_eq!(server.ended().0.code(), Some(0));
+}
+
+pub fn a_request_whose_body_is_cut_has_one_line_about_it(case: &Case) {
+    const BODIES: [&str; 2] = ["/collected", "/streamed"];
+    let server = case.server(|| {
+        async fn length(cx: &mut Context) -> Result<String> {
+            Ok(cx.body().await?.len().to_string())
+        }
+        let app = Application::new([
+            route(BODIES[0], post(length)),
+            route(BODIES[1], post(length)).stream_request_body(),
+        ]);
+        let app = app.around(async |cx, next| next.run(cx).await);
+        serve(&HTTPServer::new(app).shutdown_timeout(SHORT), 1)
+    });
+    let port = server.port();
+    let bodies = BODIES.map(|path| {
+        let mut body = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), SOON).unwrap();
+        body.set_read_timeout(Some(SOON)).unwrap();
+        let expect = "Expect: 100-continue\r\nContent-Length: 9";
+        write!(body, "POST {path} HTTP/1.1\r\nHost: a\r\n{expect}\r\n\r\n").unwrap();
+        // The server begins to read the body.
+        let mut interim = [0; 25];
+        body.read_exact(&mut interim).unwrap();
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        body.write_all(b"beg").unwrap();
+        body
+    });
+    server.signal(Signal::SIGTERM);
+    for mut body in bodies {
+        let mut response = String::new();
+        body.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    }
+    let lines = RefCell::new(Vec::new());
+    let _ = server.expect_line(|line| {
+        lines.borrow_mut().push(line.to_owned());
+        false
+    });
+    let lines = lines.into_inner();
+    for path in BODIES {
+        let has = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+        assert_eq!(has(&format!("POST {path} aborted: the server shut down")), 1, "{lines:?}");
+        assert_eq!(has(&format!("503 POST {path} ")), 1, "{lines:?}");
+        assert_eq!(has(path), 2, "{lines:?}");
+    }
+    assert!(server.ended().0.success());
 }
 
 pub fn workers_without_connections_cut_none(case: &Case) {

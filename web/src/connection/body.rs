@@ -73,8 +73,8 @@ impl BodyFailure {
             Self::TimedOut => {
                 HTTPError::REQUEST_TIMEOUT.with_log_message("the body arrived too slowly")
             }
-            Self::ServerEnds => HTTPError::SERVICE_UNAVAILABLE
-                .with_log_message("the server shut down before the body was complete"),
+            // No message for the log: it has a line about each request that the shutdown cuts.
+            Self::ServerEnds => HTTPError::SERVICE_UNAVAILABLE,
             Self::Over => HTTPError::INTERNAL_SERVER_ERROR
                 .with_log_message("the body was read after the response was complete"),
             Self::Gone => HTTPError::new(StatusCode::BAD_REQUEST)
