@@ -132,8 +132,8 @@ impl Reconnect {
     }
 }
 
-/// A number from 0 to 1.
+/// A number from 0 to 1, without 1: all of `Duration::MAX` has more seconds than a product can have.
 fn random_fraction() -> f64 {
     let random = RandomState::new().hash_one(0) >> 32;
-    random as f64 / f64::from(u32::MAX)
+    random as f64 / 2_f64.powi(32)
 }
