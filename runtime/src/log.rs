@@ -6,6 +6,13 @@
 //! Without a subscriber, logging never waits and never fails: a line is dropped if standard error
 //! has no room. A subscriber must take care of this itself. Its writer runs on the thread of the
 //! loop and in the supervisor, so it must not wait: use [`stderr`](stderr()).
+//!
+//! The standard library writes some messages itself, without regard to the room, right before it
+//! aborts the process: after a stack overflow, after an allocation that failed, and after a panic in
+//! a panic hook. If standard error is full, the thread waits there and the process does not end yet.
+//! The supervisor kills a worker whose loop waits like this after the
+//! [`stall_timeout`](crate::process::ForkOptions::stall_timeout). A process without a supervisor
+//! waits until standard error is read.
 
 use std::fmt;
 

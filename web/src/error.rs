@@ -61,6 +61,9 @@ impl Error {
     }
 
     /// Returns where the cause became this error: the line of the `?`.
+    ///
+    /// For an error that the framework raises, such as a 405, the 503 of a time limit, or a panic,
+    /// this is a line of the framework. The log then names the line of the panic, or of the route.
     pub fn location(&self) -> &'static Location<'static> {
         self.0.location
     }

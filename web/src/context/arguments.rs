@@ -230,6 +230,9 @@ impl Context {
 
     /// Deserializes the query into a `T`.
     ///
+    /// Bytes that are not UTF-8 become U+FFFD, the replacement character. To refuse them, use
+    /// [`argument`](Self::argument).
+    ///
     /// # Errors
     ///
     /// 400 if the query does not fit the type, and if it has more than 1,000 fields.

@@ -178,6 +178,9 @@ impl Body {
     /// Reads the whole body and deserializes it from a form (`application/x-www-form-urlencoded`)
     /// into a `T`. The `Content-Type` is not checked.
     ///
+    /// Bytes that are not UTF-8 become U+FFFD, the replacement character. To refuse them, use
+    /// [`Context::argument`](crate::Context::argument).
+    ///
     /// # Errors
     ///
     /// 400 if it does not fit the type or has more than 1,000 fields, and the errors of reading
