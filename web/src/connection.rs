@@ -169,7 +169,7 @@ impl Connection {
 
     fn leave_server(&self) {
         if let Held::Buffers(buffers) = self.held.take() {
-            self.server.release_buffers(buffers);
+            buffers.give_back(&self.server);
         }
         self.server.remove(self.key.replace(u32::MAX));
     }
@@ -272,8 +272,8 @@ impl Buffers {
         self.body.clear();
     }
 
-    /// Forgets everything, for the next connection.
-    fn reset(&mut self) {
+    /// Forgets everything, and returns to the server's pool for another connection.
+    fn give_back(mut self: Box<Self>, server: &ServerState) {
         self.body.clear();
         self.input.reset();
         // A client that disconnected may not have taken all of it.
@@ -281,6 +281,7 @@ impl Buffers {
             self.output.clear();
         }
         self.sending = Pace::default();
+        server.buffers.give(self);
     }
 }
 
@@ -299,7 +300,7 @@ impl Held {
     /// Returns the buffers, taken from the server's pool if none are held.
     fn lease(&mut self, server: &ServerState) -> &mut Buffers {
         if !matches!(self, Self::Buffers(_)) {
-            let mut buffers = server.lease_buffers();
+            let mut buffers = server.buffers.take(Buffers::default);
             if let Self::Stash(bytes) = self {
                 buffers.input.put_back(bytes);
             }
@@ -331,7 +332,7 @@ impl Held {
             _ => return,
         };
         if let Self::Buffers(buffers) = std::mem::replace(self, rest) {
-            server.release_buffers(buffers);
+            buffers.give_back(server);
         }
     }
 }

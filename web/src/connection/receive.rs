@@ -283,14 +283,14 @@ impl Connection {
         head: &mut Head,
         look: impl FnOnce(&Head, &[u8]),
     ) -> Result<bool, HeadError> {
-        self.with(|buffers| {
-            if !buffers.input.read_head(head, &self.server.settings.head, look)? {
-                return Ok(false);
-            }
-            buffers.body.begin(head);
-            self.enter(Phase::Handler);
-            Ok(true)
-        })
+        let mut held = self.held.borrow_mut();
+        let buffers = held.lease(&self.server);
+        if !buffers.input.read_head(head, &self.server.settings.head, look)? {
+            return Ok(false);
+        }
+        buffers.body.begin(head);
+        self.enter(Phase::Handler);
+        Ok(true)
     }
 
     /// Whether the client sent more than the blank lines that may precede a head.

@@ -24,7 +24,7 @@ pub(crate) struct ServerState {
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,
     io_loop: IOLoop,
-    buffers: Pool<Buffers>,
+    pub(super) buffers: Pool<Buffers>,
     pub(super) body_memory: BodyMemory,
     date: Date,
     connections: RefCell<Connections>,
@@ -92,15 +92,6 @@ impl ServerState {
     /// The line of the `Date` header.
     pub(crate) fn date_line(&self) -> &Cell<DateLine> {
         self.date.line()
-    }
-
-    pub(crate) fn lease_buffers(&self) -> Box<Buffers> {
-        self.buffers.take(Buffers::default)
-    }
-
-    pub(crate) fn release_buffers(&self, mut buffers: Box<Buffers>) {
-        buffers.reset();
-        self.buffers.give(buffers);
     }
 
     /// Whether more connections hold buffers than the pool keeps.

@@ -11,6 +11,7 @@ use crate::connection::receive::{Backlog, HeadProgress};
 use crate::connection::stream::Stream;
 use crate::connection::{Connection, close, upgrade};
 use crate::context::Context;
+use crate::context::exchange::Exchange;
 use crate::context::finish::Conclusion;
 use crate::context::upgrade::{Handover, ServeWebSocket, Upgrade};
 use crate::error::panic::guard;
@@ -158,6 +159,16 @@ impl Service {
     pub(crate) fn connection(self: &Rc<Self>, stream: Stream) -> impl Future<Output = ()> + use<> {
         let connection = Connection::new(&self.server, stream);
         serve(Rc::clone(self), Serving(connection))
+    }
+
+    /// Returns a context, with memory from the pool, for a request whose head has not been read.
+    pub(super) fn lease(&self, connection: &Rc<Connection>) -> Context {
+        Context::new(connection, self.exchanges.take(|| Exchange::new(Rc::clone(&self.policies))))
+    }
+
+    /// Returns the memory of a context to the pool.
+    pub(super) fn release(&self, cx: Context) {
+        self.exchanges.give(cx.into_exchange());
     }
 }
 

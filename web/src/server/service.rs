@@ -27,8 +27,8 @@ use crate::types::pool::Pool;
 pub(crate) struct Service {
     pub(crate) application: Application,
     pub(crate) server: Rc<ServerState>,
-    exchanges: Pool<Exchange>,
-    policies: Rc<Policies>,
+    pub(super) exchanges: Pool<Exchange>,
+    pub(super) policies: Rc<Policies>,
     /// No endpoint has middleware or a time limit.
     pub(super) is_direct: bool,
     /// The line that started the server, for the log.
@@ -93,15 +93,6 @@ impl Service {
 
     pub(super) fn is_served_to_the_end(&self) -> bool {
         self.is_last.get()
-    }
-
-    /// Returns a context, with memory from the pool, for a request whose head has not been read.
-    pub(super) fn lease(&self, connection: &Rc<Connection>) -> Context {
-        Context::new(connection, self.exchanges.take(|| Exchange::new(Rc::clone(&self.policies))))
-    }
-
-    pub(super) fn release(&self, cx: Context) {
-        self.exchanges.give(cx.into_exchange());
     }
 }
 
