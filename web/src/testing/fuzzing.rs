@@ -10,7 +10,7 @@ use crate::connection::stream::Stream;
 use crate::http::HeaderName;
 use crate::http1::body::{BodyDecoder, BodyStep};
 use crate::http1::head::{Expect, Framing, Head, HeadLimits, PartialHead, Version};
-use crate::http1::inflate::{BodyInflater, ContentCoding};
+use crate::http1::inflate::{self, ContentCoding};
 use crate::proxy::claims::{self, ClientHeader};
 use crate::proxy::proxy_protocol::{self, ConnectionSource};
 use crate::proxy::trust::TrustedProxies;
@@ -149,12 +149,16 @@ impl BodyReader {
 
 /// Decompresses a body with gzip or deflate.
 #[derive(Debug)]
-pub struct BodyInflater(BodyInflater);
+pub struct BodyInflater(inflate::BodyInflater);
 
 impl BodyInflater {
     /// Creates an inflater for gzip, or otherwise for deflate.
     pub fn new(gzip: bool) -> Self {
-        Self(BodyInflater::new(if gzip { ContentCoding::Gzip } else { ContentCoding::Deflate }))
+        Self(inflate::BodyInflater::new(if gzip {
+            ContentCoding::Gzip
+        } else {
+            ContentCoding::Deflate
+        }))
     }
 
     /// Decompresses the front of `input` into `output`. Returns the consumed and the filled bytes.

@@ -71,7 +71,7 @@ const READ_SIZE: usize = 4 * 1024;
 /// }
 ///
 /// IOLoop::current().run_sync(greet())??;
-/// # squall::Result::Ok(())
+/// # squall::Result::<()>::Ok(())
 /// ```
 pub async fn websocket_connect(
     url: &str,

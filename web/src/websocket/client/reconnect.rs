@@ -33,7 +33,7 @@ use crate::websocket::WebSocket;
 /// }
 ///
 /// IOLoop::current().run_sync(follow_prices())??;
-/// # squall::Result::Ok(())
+/// # squall::Result::<()>::Ok(())
 /// ```
 #[derive(Debug)]
 pub struct Reconnect {
