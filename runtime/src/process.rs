@@ -161,8 +161,7 @@
 //! | `shared` | the scoreboard, and the socket on which a process asks another to look at it |
 //! | `handover` | how a server takes over the sockets of another one, or of systemd |
 //! | `host` | the server as the system sees it: title, pid file, privileges, notifications |
-//! | `single` | the same for a server of one process |
-//! | `unsupervised` | the signals that only a supervisor can obey |
+//! | `unsupervised` | a server of one process, which declines the signals to a supervisor |
 
 mod cpu;
 mod fork;
@@ -171,7 +170,6 @@ mod handover;
 mod host;
 mod options;
 mod shared;
-mod single;
 mod supervisor;
 mod unsupervised;
 mod worker;
@@ -189,7 +187,7 @@ pub use handover::bind::bind_sockets;
 pub use options::{ForkOptions, WorkerExit};
 pub use shared::scoreboard::{Scoreboard, SlotPage, State};
 pub use unsupervised::decline_reloads;
-pub use worker::attendant::{begin_drain, give_up_start, is_stopping, want_replacement};
+pub use worker::attendant::{announce_drain, give_up_start, is_stopping, want_replacement};
 pub use worker::balance::is_crowded;
 
 use shared::wire::Wire;

@@ -322,7 +322,7 @@ pub fn one_process_tells_the_manager_as_well(case: &Case) {
             IOLoop::current().run_sync(async {
                 let mut signals = Signals::new([SIGTERM])?;
                 futures_lite::StreamExt::next(&mut signals).await;
-                assert!(squall_runtime::process::begin_drain());
+                assert!(squall_runtime::process::announce_drain());
                 Ok(())
             })?
         });

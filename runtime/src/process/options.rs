@@ -14,10 +14,10 @@ use crate::process::handover::image::Image;
 use crate::process::handover::inherited;
 use crate::process::host::presence::{self, Presence};
 use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
-use crate::process::single;
 use crate::process::stamp;
-use crate::process::supervisor::Supervisor;
 use crate::process::supervisor::stuck::OwnMemory;
+use crate::process::supervisor::{Setup, Supervisor};
+use crate::process::unsupervised;
 
 pub use hooks::WorkerExit;
 
@@ -260,9 +260,18 @@ impl ForkOptions {
         let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
         scoreboard.install(None);
         let memory = OwnMemory::open();
-        let presence = (Presence::new(&self.presence, succession.as_mut())?, memory);
-        let heritage = (image, succession);
-        Supervisor::new(self.clone(), slots, scoreboard, presence, heritage, count)?.run()
+        let presence = Presence::new(&self.presence, succession.as_mut())?;
+        let setup = Setup {
+            options: self.clone(),
+            sockets: slots,
+            scoreboard,
+            presence,
+            memory,
+            image,
+            succession,
+            workers: count,
+        };
+        Supervisor::new(setup)?.run()
     }
 
     /// Makes this process serve by itself, without a fork. It gets a [`Scoreboard`] with one slot
@@ -291,7 +300,7 @@ impl ForkOptions {
             scoreboard.install(Some(page.index()));
             stamp(page);
             page.set_state(State::Ready);
-            single::enter(&self.presence)?;
+            unsupervised::enter(&self.presence)?;
         }
         Ok(())
     }

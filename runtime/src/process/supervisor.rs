@@ -6,19 +6,19 @@
 //! | file | content |
 //! |---|---|
 //! | `slot` | the state of each worker |
-//! | `ended` | what to do when a worker has ended; `hook` calls the program's function then |
+//! | `ended` | waits for ended children, and decides whether to replace a worker |
 //! | `replace` | starts new workers in place of old ones, more of them or fewer |
 //! | `adopt` | gives the listeners of a worker that cannot accept to another one |
 //! | `watch` | finds workers that take too long; `stall` measures their turns; `excuse` subtracts the time in which they could not run |
 //! | `stop` | stops the server |
 //! | `upgrade` | hands over to a new program; `succeed` takes over from an old one |
-//! | `signals`, `restarts`, `death`, `stuck` | waiting for signals; delays between restarts; how a process ended; where a process hangs |
+//! | `signals` | waits for the signals to the supervisor |
+//! | `restarts` | the delays between replacements, and their limit |
+//! | `stuck` | reports where a process hangs |
 
 mod adopt;
-pub(crate) mod death;
 mod ended;
 mod excuse;
-mod hook;
 mod replace;
 pub(crate) mod restarts;
 pub(crate) mod signals;
@@ -35,9 +35,6 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-use rustix::io::Errno;
-use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use crate::log;
 use crate::net::Slots;
@@ -53,7 +50,6 @@ use crate::process::handover::plan::Role;
 use crate::process::host::presence::Presence;
 use crate::process::shared::scoreboard::{Scoreboard, State};
 use crate::process::shared::wire::Wire;
-use crate::process::supervisor::death::Death;
 use crate::process::supervisor::restarts::Restarts;
 use crate::process::supervisor::signals::{Awaited, Signals};
 use crate::process::supervisor::stuck::OwnMemory;
@@ -63,8 +59,10 @@ use crate::process::worker::lifeline::Lifeline;
 use excuse::Nap;
 use slot::{Goal, Phase, Process, Slot};
 use stall::Stall;
-use stop::Stage;
-use upgrade::Upgrade;
+use stop::{Shutdown, Stage};
+use succeed::Takeover;
+use upgrade::{Handover, Upgrade};
+use watch::Checks;
 
 /// When the system refuses a process for now, how long to wait before asking again.
 const FORK_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -75,108 +73,75 @@ pub(super) struct Supervisor {
     sockets: Slots,
     scoreboard: Scoreboard,
     presence: Presence,
-    memory: OwnMemory,
     /// How many processes were started so far.
     generation: u64,
     signals: Signals,
     lifeline: Lifeline,
     /// By number.
     slots: Vec<Slot>,
-    /// What to run for an upgrade.
-    image: Image,
-    upgrade: Option<Upgrade>,
-    /// One was asked for before this server had started itself.
-    wants_upgrade: bool,
-    succession: Option<Succession>,
-    /// Children from before this program was executed in this process.
-    others: Vec<Pid>,
-    /// When they were asked to end.
-    others_dismissed: Option<Instant>,
-    /// All workers were ready once.
-    is_announced: bool,
+    handover: Handover,
+    takeover: Takeover,
     /// Workers of this program serve what they are given.
     has_adopters: bool,
-    /// During shutdown, a worker has accepted all waiting clients before it ended.
-    has_drained: bool,
-    /// How many workers were started for the queues of workers that died during shutdown.
-    last_tries: u32,
-    /// Another process has the listeners, too, and goes on.
-    has_handed_over: bool,
-    /// That process, and when it took over.
-    successor: Option<(Pid, Instant)>,
     /// Workers that were started before this many are to be replaced.
     reload_before: u64,
-    /// All deaths that were not asked for.
+    /// Limits the replacements of all workers that died.
     restarts: Restarts,
-    /// Those of workers that had not become ready.
+    /// Limits the replacements of workers that died before they were ready.
     failed_starts: Restarts,
-    /// When to check next whether a worker hangs.
-    next_look: Option<Instant>,
-    next_measure: Option<Instant>,
     random: Random,
-    /// Processes that run [`ForkOptions::on_worker_exit`], and when they must have ended.
-    hooks: Vec<(Pid, Instant)>,
-    stage: Stage,
-    /// What to exit with when all workers have ended.
-    status: i32,
+    checks: Checks,
+    shutdown: Shutdown,
+}
+
+/// The parts of a server that a supervisor needs to start.
+pub(super) struct Setup {
+    pub(super) options: ForkOptions,
+    pub(super) sockets: Slots,
+    pub(super) scoreboard: Scoreboard,
+    pub(super) presence: Presence,
+    pub(super) memory: OwnMemory,
+    pub(super) image: Image,
+    /// The server that this one replaces.
+    pub(super) succession: Option<Succession>,
+    /// How many workers to start, in the first slots of the scoreboard.
+    pub(super) workers: usize,
 }
 
 impl Supervisor {
-    /// The first `workers` slots of the scoreboard are to be served.
-    pub(super) fn new(
-        options: ForkOptions,
-        sockets: Slots,
-        scoreboard: Scoreboard,
-        (presence, memory): (Presence, OwnMemory),
-        (image, succession): (Image, Option<Succession>),
-        workers: usize,
-    ) -> io::Result<Self> {
+    pub(super) fn new(setup: Setup) -> io::Result<Self> {
+        let Setup { options, sockets, scoreboard, succession, workers, .. } = setup;
         let goal = |id| if id < workers { Goal::Served } else { Goal::Retired };
-        let in_place =
-            matches!(&succession, Some(taken) if matches!(taken.role, Role::InPlace { .. }));
         let slot = |id| {
             let mut slot = Slot::new(&scoreboard, id, goal(id));
-            // Those of a predecessor.
+            // The listeners of a predecessor.
             slot.has_listened |= sockets.listens(id) && succession.is_some();
             slot
         };
         let slots = (0..scoreboard.slots()).map(slot).collect();
+        let role = succession.as_ref().map(|taken| &taken.role);
+        let has_adopters = matches!(role, Some(Role::InPlace { .. }));
         let (most, window) = options.failed_starts(workers);
+        // The signals are blocked first: with its default action, a signal would end this process.
+        let signals = Signals::block()?;
+        ignore_nothing_awaited();
         Ok(Self {
             sockets,
             scoreboard,
-            presence,
-            memory,
+            presence: setup.presence,
             generation: 0,
-            signals: {
-                // Blocked first: with its default action, a signal would end this process.
-                let signals = Signals::block()?;
-                ignore_nothing_awaited();
-                signals
-            },
+            signals,
             lifeline: Lifeline::new()?,
             slots,
-            image,
-            upgrade: None,
-            wants_upgrade: false,
-            succession,
-            others: Vec::new(),
-            others_dismissed: None,
-            is_announced: false,
-            has_adopters: in_place,
-            has_drained: false,
-            last_tries: 0,
-            has_handed_over: false,
-            successor: None,
+            handover: Handover::new(setup.image),
+            takeover: Takeover::new(succession),
+            has_adopters,
             reload_before: 0,
             restarts: Restarts::new(options.max_restarts, options.restart_window),
             failed_starts: Restarts::new(most, window),
-            next_look: None,
-            next_measure: None,
             random: Random::from_system(),
-            hooks: Vec::new(),
-            stage: Stage::Serving,
-            status: 0,
+            checks: Checks::new(setup.memory),
+            shutdown: Shutdown::default(),
             options,
         })
     }
@@ -239,9 +204,9 @@ impl Supervisor {
     /// Nothing is left to be waited for.
     fn is_over(&self) -> bool {
         self.slots.iter().all(Slot::is_over)
-            && self.hooks.is_empty()
-            && self.upgrade.is_none()
-            && self.others.is_empty()
+            && self.checks.hooks.is_empty()
+            && self.handover.upgrade.is_none()
+            && self.takeover.others.is_empty()
     }
 
     fn await_event(&mut self) -> io::Result<Awaited> {
@@ -256,8 +221,8 @@ impl Supervisor {
     fn sleep(&self, until: Option<Instant>) -> io::Result<Awaited> {
         let processes = self.slots.iter().flat_map(|slot| &slot.processes);
         let wires = processes.filter_map(|process| process.wire.as_ref()).map(AsFd::as_fd);
-        let report = self.upgrade.as_ref().and_then(Upgrade::report);
-        let claim = self.claim().filter(|_| self.is_announced).map(AsFd::as_fd);
+        let report = self.handover.upgrade.as_ref().and_then(Upgrade::report);
+        let claim = self.claim().filter(|_| self.takeover.is_announced).map(AsFd::as_fd);
         let wires: Vec<_> = wires.chain(report).chain(claim).collect();
         self.signals.wait(until, &wires)
     }
@@ -316,7 +281,7 @@ impl Supervisor {
     /// In the child: leaves everything behind that is the supervisor's.
     fn become_worker(self, worker: Worker) -> io::Result<usize> {
         let Self { options, sockets, scoreboard, presence, signals, lifeline, slots, .. } = self;
-        drop((signals, lifeline, slots, self.memory));
+        drop((signals, lifeline, slots, self.checks));
         presence.enter_worker(worker.id);
         enter_worker(worker, scoreboard, sockets, &options)
     }
@@ -336,47 +301,6 @@ impl Supervisor {
         let life = self.presence.next_sign_of_life();
         let limits = starts.chain(self.stop_deadline()).chain(self.watch_deadline());
         limits.chain(upgrade).chain(life).min()
-    }
-
-    /// Reaps every child that has ended or was suspended. One `SIGCHLD` may mean several.
-    fn reap(&mut self) {
-        loop {
-            match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
-                Ok(Some((pid, status))) => {
-                    self.changed(Pid::from_raw(pid.as_raw_nonzero().get()), status);
-                }
-                Err(Errno::INTR) => {}
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-
-    fn changed(&mut self, pid: Pid, status: WaitStatus) {
-        let is_over = !status.stopped() && !status.continued();
-        if is_over {
-            self.hooks.retain(|hook| hook.0 != pid);
-            self.others.retain(|other| *other != pid);
-            self.successor.take_if(|successor| successor.0 == pid);
-            if self.successor_ended(pid, Death(status)) {
-                return;
-            }
-        }
-        if status.stopped() {
-            self.resume_others(pid);
-        }
-        // Others are children the program had before, or, where this is the first process of a
-        // container, orphans.
-        let Some((id, index)) = self.find(|process| process.pid == pid) else { return };
-        let process = &mut self.slots[id].processes[index];
-        if status.stopped() {
-            return process.was_suspended();
-        }
-        if status.continued() {
-            return process.was_continued();
-        }
-        let mut process = self.slots[id].processes.remove(index);
-        process.note_what_was_not_heard();
-        self.ended(id, &process, Death(status));
     }
 
     /// The slot of a process and its place there.
@@ -424,13 +348,13 @@ impl Supervisor {
         // What it replaces.
         slot.processes[..index].iter_mut().for_each(Process::order_to_leave);
         // During shutdown, one worker for the waiting clients.
-        if !matches!(self.stage, Stage::Serving) {
+        if !matches!(self.shutdown.stage, Stage::Serving) {
             slot.processes[index].order_to_leave();
         }
     }
 }
 
-#[expect(clippy::exit, reason = "what the program does after the fork is the workers' work")]
+#[expect(clippy::exit, reason = "the code of the program after the fork is for the workers")]
 fn exit(status: i32) -> ! {
     std::process::exit(status)
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
 use squall_runtime::process::{
-    begin_drain, decline_reloads, is_ignored, is_stopping, task_id, warn_if_interrupt_is_ignored,
+    announce_drain, decline_reloads, is_ignored, is_stopping, task_id, warn_if_interrupt_is_ignored,
 };
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, Listener, log, sleep, timeout};
@@ -68,7 +68,7 @@ async fn watch(mut signals: Signals) {
     }
     let ordered = Instant::now();
     // If it is not the last, other workers take over its listeners.
-    let is_last = begin_drain();
+    let is_last = announce_drain();
     let servers = SERVERS.with_borrow(Clone::clone);
     let drain = IOLoop::current().spawn(drain_servers(servers, is_last, ordered));
     let at_once = async {

@@ -12,7 +12,6 @@ use crate::log;
 
 use crate::process::handover::inherited::Succession;
 use crate::process::handover::plan::Role;
-use crate::process::host::affinity;
 use crate::process::host::notify::Notifier;
 use crate::process::host::pid_file::PidFile;
 use crate::process::host::privileges::Privileges;
@@ -151,7 +150,7 @@ impl Presence {
             title.set(&format!("worker {id}"));
         }
         if self.pins
-            && let Err(error) = affinity::pin(id)
+            && let Err(error) = pin_to_cpu(id)
         {
             let text = format_args!("worker {id} runs on any processor: {error}");
             log::warn(log::GENERAL, text);
@@ -250,4 +249,24 @@ impl Presence {
     pub(crate) fn leave(&mut self) {
         self.pid_file = None;
     }
+}
+
+/// Binds this process to one of the processors that it may use. If `number` is larger than their
+/// count, counting starts again from the first.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn pin_to_cpu(number: usize) -> io::Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let usable = sched_getaffinity(None)?;
+    let processors: Vec<usize> =
+        (0..CpuSet::MAX_CPU).filter(|&processor| usable.is_set(processor)).collect();
+    let Some(place) = number.checked_rem(processors.len()) else { return Ok(()) };
+    let mut one = CpuSet::new();
+    one.set(processors[place]);
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn pin_to_cpu(_number: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -16,7 +16,7 @@ impl Supervisor {
     /// once the slot has a worker again. During shutdown, each worker serves its slots to the end;
     /// if one dies meanwhile, another worker gets its slots.
     pub(super) fn assign(&mut self) {
-        match self.stage {
+        match self.shutdown.stage {
             Stage::Serving => {}
             Stage::Stopping { .. } if self.owns_listeners() => self.start_last(),
             Stage::Stopping { .. } | Stage::Killing => return,
@@ -53,7 +53,7 @@ impl Supervisor {
 
     /// Returns the page of the worker that should serve this slot in place of its own.
     fn adopter_of(&self, id: usize) -> Option<usize> {
-        let is_able = |process: &&Process| match self.stage {
+        let is_able = |process: &&Process| match self.shutdown.stage {
             Stage::Serving => process.is_healthy() && process.page.adopts(),
             _ => process.can_serve_last() && process.page.adopts(),
         };
@@ -72,18 +72,19 @@ impl Supervisor {
     fn start_last(&mut self) {
         let is_there =
             |slot: &Slot| slot.is_starting() || slot.processes.iter().any(Process::can_serve_last);
-        if !self.has_adopters || self.status != 0 || self.slots.iter().any(is_there) {
+        if !self.has_adopters || self.shutdown.status != 0 || self.slots.iter().any(is_there) {
             return;
         }
         for id in 0..self.slots.len() {
-            if !self.sockets.holds_clients(id, !self.has_drained) {
+            if !self.sockets.holds_clients(id, !self.shutdown.has_drained) {
                 self.sockets.retire(id);
-            } else if self.last_tries == LAST_TRIES {
-                self.last_tries += 1;
+            } else if self.shutdown.last_tries == LAST_TRIES {
+                self.shutdown.last_tries += 1;
                 let text = "those who wait to be accepted are lost: the last workers have died";
                 return log::error(log::GENERAL, format_args!("{text}"));
-            } else if self.last_tries < LAST_TRIES && self.slots[id].free_page().is_some() {
-                self.last_tries += 1;
+            } else if self.shutdown.last_tries < LAST_TRIES && self.slots[id].free_page().is_some()
+            {
+                self.shutdown.last_tries += 1;
                 let text = format_args!("starting worker {id} for those who wait in its queue");
                 log::info(log::GENERAL, text);
                 self.slots[id].due = Some(Instant::now());

@@ -1,31 +1,87 @@
-//! Decides what to do when a worker has ended.
+//! Waits for children that have ended, and decides what to do when a worker has.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::libc::WCOREDUMP;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use crate::log;
 
-use super::Supervisor;
 use super::slot::{Goal, Phase, Process, Slot};
 use super::stop::Stage;
-use crate::process::supervisor::death::Death;
+use super::{Supervisor, exit};
+use crate::process::fork::{Forked, fork_worker};
+use crate::process::guard::signal_name;
+use crate::process::options::WorkerExit;
 use crate::process::supervisor::restarts::{LONGEST_DELAY, LONGEST_PATIENCE, delay};
 
 /// How many replacements may fail before the workers that are there are kept as they are.
 const RELOAD_TRIES: u32 = 3;
 
+/// How long a function of [`ForkOptions::on_worker_exit`] may take.
+///
+/// [`ForkOptions::on_worker_exit`]: crate::process::ForkOptions::on_worker_exit
+const EXIT_HOOK_LIMIT: Duration = Duration::from_secs(10);
+
 impl Supervisor {
-    pub(super) fn ended(&mut self, id: usize, process: &Process, death: Death) {
+    /// Reaps every child that has ended or was suspended. One `SIGCHLD` may mean several.
+    pub(super) fn reap(&mut self) {
+        loop {
+            match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+                Ok(Some((pid, status))) => {
+                    self.child_changed(Pid::from_raw(pid.as_raw_nonzero().get()), status);
+                }
+                Err(Errno::INTR) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Handles the new state of a child: it has ended, was suspended, or was continued.
+    fn child_changed(&mut self, pid: Pid, status: WaitStatus) {
+        let is_over = !status.stopped() && !status.continued();
+        if is_over {
+            self.checks.hooks.retain(|hook| hook.0 != pid);
+            self.takeover.others.retain(|other| *other != pid);
+            self.handover.successor.take_if(|successor| successor.0 == pid);
+            if self.successor_ended(pid, Death(status)) {
+                return;
+            }
+        }
+        if status.stopped() {
+            self.resume_others(pid);
+        }
+        // A process that is not found is a child of the program from before the fork or, in the
+        // first process of a container, an orphan.
+        let Some((id, index)) = self.find(|process| process.pid == pid) else { return };
+        let process = &mut self.slots[id].processes[index];
+        if status.stopped() {
+            return process.was_suspended();
+        }
+        if status.continued() {
+            return process.was_continued();
+        }
+        let mut process = self.slots[id].processes.remove(index);
+        process.note_what_was_not_heard();
+        self.worker_ended(id, &process, Death(status));
+    }
+
+    /// Handles the end of a worker: replaces the worker, gives up, or only logs it.
+    fn worker_ended(&mut self, id: usize, process: &Process, death: Death) {
         let is_expected = match process.is_ordered {
             true => death.is_normal() || death.is_by(Signal::SIGTERM),
             // One that was ended because it hangs has not ended by itself, whatever it says.
             false => death.is_normal() && !process.was_aborted(),
         };
         // No client waits any more if this worker accepted from all queues.
-        self.has_drained |= !self.is_serving() && death.is_normal() && process.page.accepts_last();
-        process.page.end(is_expected || matches!(self.stage, Stage::Killing));
+        self.shutdown.has_drained |=
+            !self.is_serving() && death.is_normal() && process.page.accepts_last();
+        process.page.end(is_expected || matches!(self.shutdown.stage, Stage::Killing));
         self.slots[id].has_listened = true;
         let is_told = is_expected && (process.is_ordered || !self.is_serving());
         let end = End { id, process, death, was_serving: self.was_serving(process, is_told) };
@@ -41,7 +97,7 @@ impl Supervisor {
         } else {
             self.died(id, &end);
         }
-        self.tell_exit_hook(id, process, death);
+        self.call_exit_hook(id, process, death);
     }
 
     /// A worker has ended by itself, and as one that has done its work.
@@ -80,7 +136,7 @@ impl Supervisor {
             return self.replacement_died(id, end, early);
         }
         let cannot_start = end.process.page.cannot_start();
-        if cannot_start && !self.is_announced && self.others.is_empty() {
+        if cannot_start && !self.takeover.is_announced && self.takeover.others.is_empty() {
             return self.give_up(end, format_args!("the server cannot start"));
         }
         if cannot_start && self.slots.iter().any(Slot::is_served) {
@@ -124,13 +180,48 @@ impl Supervisor {
 
     fn give_up(&mut self, end: &End<'_>, reason: fmt::Arguments<'_>) {
         log::error(log::GENERAL, format_args!("{end}; {reason}, giving up"));
-        self.status = 1;
+        self.shutdown.status = 1;
         self.stop();
     }
 
     /// Describes the request of a worker that ended unasked, or with an error.
     fn was_serving(&self, process: &Process, is_told: bool) -> Option<String> {
         if is_told { None } else { self.options.describe.and_then(|hook| hook(&process.page)) }
+    }
+
+    /// Calls the program's function for the end of a worker, in a process of its own: the
+    /// supervisor runs no code of the program.
+    fn call_exit_hook(&mut self, id: usize, process: &Process, death: Death) {
+        let Some(hook) = self.options.hooks.worker_exit.clone() else { return };
+        let (status, signal) = death.parts();
+        let pid = process.pid.as_raw().unsigned_abs();
+        let told = WorkerExit { id, pid, status, signal };
+        match fork_worker(&mut self.lifeline, self.signals.unblocked()) {
+            Ok(Forked::Worker) => {
+                let result = catch_unwind(AssertUnwindSafe(|| hook(&told)));
+                exit(i32::from(result.is_err()))
+            }
+            Ok(Forked::Supervisor(pid)) => {
+                self.checks.hooks.push((pid, Instant::now() + EXIT_HOOK_LIMIT));
+            }
+            Err(error) => {
+                let text = format_args!("cannot run the exit hook of worker {id}: {error}");
+                log::error(log::GENERAL, text);
+            }
+        }
+    }
+
+    /// Kills the exit hooks that have run for too long.
+    pub(super) fn kill_overdue_hooks(&mut self, now: Instant) {
+        self.checks.hooks.retain(|&(pid, limit)| {
+            if limit <= now {
+                let text =
+                    format_args!("killing an exit hook that has run for {EXIT_HOOK_LIMIT:?}");
+                log::error(log::GENERAL, text);
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            limit > now
+        });
     }
 }
 
@@ -177,5 +268,38 @@ struct In(Duration);
 impl fmt::Display for In {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_zero() { Ok(()) } else { write!(f, " in {} ms", self.0.as_millis()) }
+    }
+}
+
+/// The kernel's report of how a process ended.
+#[derive(Clone, Copy)]
+pub(super) struct Death(WaitStatus);
+
+impl Death {
+    pub(super) fn is_normal(self) -> bool {
+        self.0.exit_status() == Some(0)
+    }
+
+    pub(super) fn is_by(self, signal: Signal) -> bool {
+        self.0.terminating_signal() == Some(signal as i32)
+    }
+
+    /// The status that it exited with, and the number of the signal that killed it.
+    pub(super) fn parts(self) -> (Option<i32>, Option<i32>) {
+        (self.0.exit_status(), self.0.terminating_signal())
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts() {
+            (Some(0), _) => f.write_str("exited normally"),
+            (Some(status), _) => write!(f, "exited with status {status}"),
+            (_, Some(signal)) => {
+                write!(f, "was killed by {}", signal_name(signal))?;
+                if WCOREDUMP(self.0.as_raw()) { f.write_str(" (core written)") } else { Ok(()) }
+            }
+            _ => write!(f, "ended with {:?}", self.0),
+        }
     }
 }

@@ -44,9 +44,9 @@ impl Supervisor {
         log::info(log::GENERAL, text);
         self.each_process(|_, process| process.excuse(pause));
         self.excuse_successor(pause);
-        self.hooks.iter_mut().for_each(|hook| hook.1 += pause);
-        self.others_dismissed.iter_mut().for_each(|since| *since += pause);
-        if let Stage::Stopping { since } = &mut self.stage {
+        self.checks.hooks.iter_mut().for_each(|hook| hook.1 += pause);
+        self.takeover.others_dismissed.iter_mut().for_each(|since| *since += pause);
+        if let Stage::Stopping { since } = &mut self.shutdown.stage {
             *since += pause;
         }
     }

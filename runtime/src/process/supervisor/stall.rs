@@ -3,7 +3,9 @@
 use std::mem;
 use std::time::Duration;
 
-use super::watch::LOOK;
+/// How often to check whether a worker hangs. A client that connects to such a worker is accepted
+/// within this time and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// The turns of one worker, as the supervisor has seen them.
 ///

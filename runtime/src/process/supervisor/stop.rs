@@ -14,13 +14,24 @@ use super::{Supervisor, exit};
 /// process and then its whole group.
 const ONE_ORDER: Duration = Duration::from_millis(100);
 
-#[derive(Clone, Copy, Debug)]
+/// The state of stopping the server.
+#[derive(Debug, Default)]
+pub(super) struct Shutdown {
+    pub(super) stage: Stage,
+    /// The exit status of the supervisor when all workers have ended.
+    pub(super) status: i32,
+    /// A worker has accepted all waiting clients before it ended.
+    pub(super) has_drained: bool,
+    /// How many workers were started for the queues of workers that died during shutdown.
+    pub(super) last_tries: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Stage {
+    #[default]
     Serving,
     /// The workers were asked to end.
-    Stopping {
-        since: Instant,
-    },
+    Stopping { since: Instant },
     /// The workers were killed.
     Killing,
 }
@@ -31,7 +42,7 @@ impl Supervisor {
         if self.pass_on(order) {
             return;
         }
-        match self.stage {
+        match self.shutdown.stage {
             Stage::Serving => {
                 let timeout = self.options.stop_limit();
                 let text = format_args!("{order}: stopping the workers, within {timeout:?}");
@@ -44,7 +55,7 @@ impl Supervisor {
     }
 
     pub(super) fn stop(&mut self) {
-        self.stage = Stage::Stopping { since: Instant::now() };
+        self.shutdown.stage = Stage::Stopping { since: Instant::now() };
         self.start_no_more();
         self.each_process(|_, process| process.order_to_leave());
         self.reject(format_args!("the server ends"));
@@ -56,7 +67,7 @@ impl Supervisor {
     }
 
     fn kill_all_as(&mut self, log: fn(Target, fmt::Arguments<'_>), reason: fmt::Arguments<'_>) {
-        self.stage = Stage::Killing;
+        self.shutdown.stage = Stage::Killing;
         self.start_no_more();
         self.kill_successor();
         self.kill_others();
@@ -68,7 +79,7 @@ impl Supervisor {
     }
 
     pub(super) fn stop_deadline(&self) -> Option<Instant> {
-        match self.stage {
+        match self.shutdown.stage {
             Stage::Stopping { since } => since.checked_add(self.options.stop_limit()),
             Stage::Serving | Stage::Killing => None,
         }
@@ -90,12 +101,12 @@ impl Supervisor {
         }
         self.presence.leave();
         self.pass_on_pending();
-        exit(self.status)
+        exit(self.shutdown.status)
     }
 
     /// Whether the server goes on.
     pub(super) fn is_serving(&self) -> bool {
-        matches!(self.stage, Stage::Serving)
+        matches!(self.shutdown.stage, Stage::Serving)
     }
 
     fn start_no_more(&mut self) {

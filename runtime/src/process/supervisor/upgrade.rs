@@ -23,11 +23,12 @@ use rustix::io::FdFlags;
 use crate::log;
 
 use super::Supervisor;
+use super::ended::Death;
 use super::slot::Process;
 use crate::process::guard;
+use crate::process::handover::image::Image;
 use crate::process::handover::line::{self, Report, Reported};
 use crate::process::handover::plan::{Group, Plan, Role};
-use crate::process::supervisor::death::Death;
 use crate::process::supervisor::signals::Awaited;
 
 /// How long a supervisor passes on signals to stop after it was replaced. A script that reads the
@@ -44,6 +45,25 @@ pub(super) struct Upgrade {
     started: Instant,
     /// When it was asked to end, because it has failed.
     failed: Option<Instant>,
+}
+
+/// The state of handing this server over to a new program.
+pub(super) struct Handover {
+    /// The program to run.
+    pub(super) image: Image,
+    pub(super) upgrade: Option<Upgrade>,
+    /// An upgrade was requested before all workers of this server were ready.
+    pub(super) wants_upgrade: bool,
+    /// Another process has the listeners as well, and continues.
+    pub(super) has_handed_over: bool,
+    /// The process that has taken over, and when.
+    pub(super) successor: Option<(Pid, Instant)>,
+}
+
+impl Handover {
+    pub(super) fn new(image: Image) -> Self {
+        Self { image, upgrade: None, wants_upgrade: false, has_handed_over: false, successor: None }
+    }
 }
 
 impl Upgrade {
@@ -64,13 +84,13 @@ impl Supervisor {
     /// Begins with an upgrade, at the latest when the server has started itself, or says why
     /// not.
     pub(super) fn upgrade(&mut self) {
-        let refusal = match &self.upgrade {
+        let refusal = match &self.handover.upgrade {
             _ if !self.is_serving() => Some("the server ends"),
             Some(_) => Some("one is under way"),
             None => None,
         };
-        self.wants_upgrade = refusal.is_none() && !self.has_begun();
-        if self.wants_upgrade {
+        self.handover.wants_upgrade = refusal.is_none() && !self.has_begun();
+        if self.handover.wants_upgrade {
             return;
         }
         if let Some(refusal) = refusal {
@@ -78,14 +98,14 @@ impl Supervisor {
         }
         match self.start_successor() {
             Ok(upgrade) => {
-                let (path, pid) = (self.image.path().display(), upgrade.pid);
+                let (path, pid) = (self.handover.image.path().display(), upgrade.pid);
                 let text = format_args!("SIGUSR2: {path} is started as process {pid}");
                 log::info(log::GENERAL, text);
                 self.presence.note_upgrade(false);
-                self.upgrade = Some(upgrade);
+                self.handover.upgrade = Some(upgrade);
             }
             Err(error) => {
-                let path = self.image.path().display();
+                let path = self.handover.image.path().display();
                 let text = format_args!("SIGUSR2: no upgrade, cannot run {path}: {error}");
                 log::error(log::GENERAL, text);
                 self.presence.note_upgrade(true);
@@ -99,7 +119,7 @@ impl Supervisor {
         rustix::io::fcntl_setfd(&ready, FdFlags::empty())?;
         let plan = self.plan(role.clone(), Some(ready.as_raw_fd()));
         let mask = self.signals.unblocked();
-        let pid = self.with_inheritable(|| self.image.spawn(&plan, &role, mask))?;
+        let pid = self.with_inheritable(|| self.handover.image.spawn(&plan, &role, mask))?;
         Ok(Upgrade { pid, role, report: Some(report), started: Instant::now(), failed: None })
     }
 
@@ -125,7 +145,9 @@ impl Supervisor {
 
     /// Takes note of what the new program reports.
     pub(super) fn hear_successor(&mut self) {
-        let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| upgrade.failed.is_none()) else {
+        let Some(upgrade) =
+            self.handover.upgrade.as_mut().filter(|upgrade| upgrade.failed.is_none())
+        else {
             return;
         };
         match upgrade.report.as_ref().map(Report::hear) {
@@ -137,24 +159,24 @@ impl Supervisor {
     }
 
     fn successor_is_ready(&mut self, has_pid_file: bool) {
-        let Some(upgrade) = self.upgrade.take() else { return };
+        let Some(upgrade) = self.handover.upgrade.take() else { return };
         let pid = upgrade.pid;
         if upgrade.role == Role::Trial {
-            self.upgrade = Some(upgrade);
+            self.handover.upgrade = Some(upgrade);
             return self.become_successor(pid);
         }
         log::info(log::GENERAL, format_args!("process {pid} has taken over"));
         self.presence.hand_over(pid.as_raw().unsigned_abs(), has_pid_file);
         upgrade.report.iter().for_each(Report::grant);
-        self.has_handed_over = true;
-        self.successor = Some((pid, Instant::now()));
+        self.handover.has_handed_over = true;
+        self.handover.successor = Some((pid, Instant::now()));
         self.stop();
     }
 
     /// Passes a signal to stop on to the new server, if that has just taken over: the sender could
     /// not know this. Returns whether it was passed on.
     pub(super) fn pass_on(&self, order: Signal) -> bool {
-        let Some((pid, since)) = self.successor else { return false };
+        let Some((pid, since)) = self.handover.successor else { return false };
         if since.elapsed() >= PASS_ON {
             return false;
         }
@@ -181,7 +203,7 @@ impl Supervisor {
     fn become_successor(&mut self, trial: Pid) {
         log::info(log::GENERAL, format_args!("process {trial} is ready: executing the same"));
         let plan = self.plan_in_place(Some(trial));
-        let Err(error) = self.with_inheritable(|| self.image.execute(&plan));
+        let Err(error) = self.with_inheritable(|| self.handover.image.execute(&plan));
         self.reject(format_args!("cannot execute it in this process: {error}"));
     }
 
@@ -189,7 +211,7 @@ impl Supervisor {
     fn plan_in_place(&self, trial: Option<Pid>) -> String {
         let workers = self.slots.iter().flat_map(|slot| &slot.processes);
         let others = workers.map(|process: &Process| process.pid).chain(trial);
-        let others = others.chain(self.others.iter().copied()).map(Pid::as_raw).collect();
+        let others = others.chain(self.takeover.others.iter().copied()).map(Pid::as_raw).collect();
         self.plan(Role::InPlace { others }, None)
     }
 
@@ -201,13 +223,13 @@ impl Supervisor {
         log::error(log::GENERAL, format_args!("executing the supervisor anew: {found}"));
         let plan = self.plan_in_place(None);
         let executed: io::Result<Infallible> =
-            self.with_inheritable(|| self.image.execute_running(&plan));
+            self.with_inheritable(|| self.handover.image.execute_running(&plan));
         executed.map(|_| ())
     }
 
     /// The new program has failed: it ends, and this one goes on.
     pub(super) fn reject(&mut self, reason: fmt::Arguments<'_>) {
-        let Some(upgrade) = &mut self.upgrade else { return };
+        let Some(upgrade) = &mut self.handover.upgrade else { return };
         if upgrade.failed.is_some() {
             return;
         }
@@ -222,12 +244,12 @@ impl Supervisor {
 
     /// Returns whether this is a new program that was asked to end.
     pub(super) fn is_rejected(&self, pid: Pid) -> bool {
-        self.upgrade.as_ref().is_some_and(|one| one.pid == pid && one.failed.is_some())
+        self.handover.upgrade.as_ref().is_some_and(|one| one.pid == pid && one.failed.is_some())
     }
 
     /// Extends the limits of the new program.
     pub(super) fn excuse_successor(&mut self, pause: Duration) {
-        if let Some(upgrade) = &mut self.upgrade {
+        if let Some(upgrade) = &mut self.handover.upgrade {
             upgrade.started += pause;
             upgrade.failed.iter_mut().for_each(|since| *since += pause);
         }
@@ -235,7 +257,7 @@ impl Supervisor {
 
     /// Whether it was the new program that has ended.
     pub(super) fn successor_ended(&mut self, pid: Pid, death: Death) -> bool {
-        let Some(upgrade) = self.upgrade.take_if(|upgrade| upgrade.pid == pid) else {
+        let Some(upgrade) = self.handover.upgrade.take_if(|upgrade| upgrade.pid == pid) else {
             return false;
         };
         match upgrade.failed {
@@ -253,7 +275,7 @@ impl Supervisor {
     }
 
     pub(super) fn upgrade_deadline(&self) -> Option<Instant> {
-        let upgrade = self.upgrade.as_ref()?;
+        let upgrade = self.handover.upgrade.as_ref()?;
         upgrade.limit(self.options.presence.upgrade_timeout, self.options.stop_limit())
     }
 
@@ -261,7 +283,7 @@ impl Supervisor {
         if self.upgrade_deadline().is_none_or(|limit| limit > now) {
             return;
         }
-        let Some(upgrade) = &mut self.upgrade else { return };
+        let Some(upgrade) = &mut self.handover.upgrade else { return };
         if upgrade.failed.is_some() {
             self.kill_successor();
             return;
@@ -271,7 +293,7 @@ impl Supervisor {
     }
 
     pub(super) fn kill_successor(&mut self) {
-        if let Some(upgrade) = &mut self.upgrade {
+        if let Some(upgrade) = &mut self.handover.upgrade {
             let now = Instant::now();
             upgrade.failed = Some(now);
             let _ = kill(upgrade.pid, Signal::SIGKILL);

@@ -3,27 +3,46 @@
 
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+
 use crate::log;
 
 use super::Supervisor;
 use super::slot::{Phase, Process};
+use super::stall::LOOK;
 use super::stop::{Stage, each_process};
 use crate::process::shared::scoreboard::{SlotPage, State};
-use crate::process::supervisor::stuck;
-
-/// How often to check whether a worker hangs. A client that connects to such a worker is accepted
-/// within this time and [`ForkOptions::adopt_after`](crate::process::ForkOptions::adopt_after).
-pub(super) const LOOK: Duration = Duration::from_millis(250);
+use crate::process::supervisor::stuck::{self, OwnMemory};
 
 /// How often to look how much memory the workers have.
 const MEASURE: Duration = Duration::from_secs(5);
+
+/// The checks of the supervisor that are due at certain times.
+#[derive(Debug)]
+pub(super) struct Checks {
+    pub(super) memory: OwnMemory,
+    /// When to check next whether a worker hangs.
+    next_look: Option<Instant>,
+    /// When to measure next how much memory the workers have.
+    next_measure: Option<Instant>,
+    /// Processes that run [`ForkOptions::on_worker_exit`], and when they must have ended.
+    ///
+    /// [`ForkOptions::on_worker_exit`]: crate::process::ForkOptions::on_worker_exit
+    pub(super) hooks: Vec<(Pid, Instant)>,
+}
+
+impl Checks {
+    pub(super) fn new(memory: OwnMemory) -> Self {
+        Self { memory, next_look: None, next_measure: None, hooks: Vec::new() }
+    }
+}
 
 impl Supervisor {
     pub(super) fn watch_deadline(&self) -> Option<Instant> {
         let processes = self.slots.iter().flat_map(|slot| &slot.processes);
         let limits = processes.filter_map(|process| self.limit_of(process));
-        let hooks = self.hooks.iter().map(|hook| hook.1);
-        limits.chain(hooks).chain(self.next_look).chain(self.next_measure).min()
+        let hooks = self.checks.hooks.iter().map(|hook| hook.1);
+        limits.chain(hooks).chain(self.checks.next_look).chain(self.checks.next_measure).min()
     }
 
     pub(super) fn watch(&mut self) {
@@ -32,7 +51,7 @@ impl Supervisor {
         self.upgrade_overdue(now);
         self.others_overdue(now);
         self.presence.sign_of_life(now);
-        self.end_hooks(now);
+        self.kill_overdue_hooks(now);
         self.kill_overdue(now);
         self.look_for_stalls(now);
         self.measure_memory(now);
@@ -78,10 +97,11 @@ impl Supervisor {
         if timeout.is_none() && adopt_after.is_none() {
             return;
         }
-        if self.next_look.is_some_and(|at| at > now) {
+        if self.checks.next_look.is_some_and(|at| at > now) {
             return;
         }
-        self.next_look = (!matches!(self.stage, Stage::Killing)).then(|| now + LOOK);
+        self.checks.next_look =
+            (!matches!(self.shutdown.stage, Stage::Killing)).then(|| now + LOOK);
         let clock = SlotPage::now();
         for slot in &mut self.slots {
             // One that takes its time to start may have begun to listen.
@@ -89,7 +109,7 @@ impl Supervisor {
                 |process: &Process| adopt_after.is_some_and(|limit| now - process.started >= limit);
             slot.has_listened |= slot.processes.iter().any(is_slow);
         }
-        let (describe, memory) = (self.options.describe, &self.memory);
+        let (describe, memory) = (self.options.describe, &self.checks.memory);
         each_process(&mut self.slots, |id, process| {
             let turn = process.page.turn().filter(|_| process.page.state() != State::Empty);
             let is_stopped =
@@ -116,10 +136,10 @@ impl Supervisor {
 
     fn measure_memory(&mut self, now: Instant) {
         let Some(limit) = self.options.max_memory else { return };
-        if self.next_measure.is_some_and(|at| at > now) {
+        if self.checks.next_measure.is_some_and(|at| at > now) {
             return;
         }
-        self.next_measure = self.is_serving().then(|| now + MEASURE);
+        self.checks.next_measure = self.is_serving().then(|| now + MEASURE);
         self.each_process(|id, process| {
             if process.phase != Phase::Ready || process.page.wants_replacement() {
                 return;

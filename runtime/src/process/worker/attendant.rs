@@ -66,16 +66,16 @@ fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
 /// # Examples
 ///
 /// ```
-/// assert!(squall_runtime::process::begin_drain(), "this process serves alone");
+/// assert!(squall_runtime::process::announce_drain(), "this process serves alone");
 /// ```
 #[must_use]
-pub fn begin_drain() -> bool {
+pub fn announce_drain() -> bool {
     let is_last = crate::process::task_id().is_none() || is_stopping();
     if let Some(page) = Scoreboard::own_page() {
-        page.begin_drain(is_last);
+        page.mark_draining(is_last);
     }
     tell();
-    crate::process::single::begin_drain();
+    crate::process::unsupervised::notify_stopping();
     is_last
 }
 

@@ -313,7 +313,7 @@ impl SlotPage {
     }
 
     /// Notes that the worker accepts no more connections, except the waiting ones if `is_last`.
-    pub(in crate::process) fn begin_drain(&self, is_last: bool) {
+    pub(in crate::process) fn mark_draining(&self, is_last: bool) {
         self.store(word::LAST, is_last.into());
         self.set_state(State::Draining);
     }
