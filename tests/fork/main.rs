@@ -77,6 +77,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::built::a_reload_that_fails_to_build_keeps_the_workers,
     server::built::a_server_that_gives_up_does_not_wait_for_a_worker_that_still_builds,
     server::built::a_server_whose_application_cannot_be_built_gives_up_at_once,
+    server::built::a_server_whose_builder_panics_gives_up_at_once,
     server::built::one_process_whose_application_cannot_be_built_returns_the_error,
     server::controlled::the_control_socket_is_answered_whoever_died_and_while_the_server_drains,
     server::controlled::workers_that_were_forked_by_hand_answer_on_the_control_socket,

@@ -119,8 +119,8 @@
 //! - `squall::general`: everything else.
 //!
 //! If a client does not wait for its response, the access log has status 499 and the time that it
-//! waited. It has disconnected, aborted an upload, or closed an event stream. See
-//! [`Context::status`].
+//! waited. It has disconnected, aborted an upload, or closed an event stream. The line has `-` in
+//! place of the address if the client has reset the connection. See [`Context::status`].
 //!
 //! Without a subscriber, warnings and errors go to standard error, so no failure is silent.
 //! Successful requests are not logged: a line each would add a fourth system call to the three of a

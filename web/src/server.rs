@@ -184,6 +184,8 @@ impl HTTPServer {
     ///
     /// In a process without workers, [`start`](Self::start) returns the error.
     ///
+    /// A panic in a worker's builder is such a failure, too.
+    ///
     /// The error may be any type that implements `Display`. With [`squall::Result`](crate::Result),
     /// `?` accepts all standard errors, and the log line includes their causes.
     ///

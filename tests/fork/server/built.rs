@@ -47,6 +47,17 @@ pub fn a_server_whose_application_cannot_be_built_gives_up_at_once(case: &Case) 
     gave_up(server);
 }
 
+pub fn a_server_whose_builder_panics_gives_up_at_once(case: &Case) {
+    fn no_database() -> Result<Application, &'static str> {
+        panic!("no database")
+    }
+    let server = case.server(|| serve(&HTTPServer::try_with(no_database), 2));
+    server.expect(" cannot start: cannot build the application: panic: no database");
+    let line = server.expect("exited with status 1; ");
+    assert_eq!(line, "the server cannot start, giving up");
+    assert_eq!(server.ended().0.code(), Some(1));
+}
+
 pub fn a_server_that_gives_up_does_not_wait_for_a_worker_that_still_builds(case: &Case) {
     let server = case.server(|| {
         let build = || {

@@ -318,7 +318,8 @@ impl HTTPServer {
     #[must_use]
     #[track_caller]
     pub fn slow_callback(self, threshold: impl IntoTimeout) -> Self {
-        self.set(|settings| settings.slow_callback = Some(threshold.into_timeout()))
+        let threshold = time_limit("slow_callback", threshold);
+        self.set(|settings| settings.slow_callback = Some(threshold))
     }
 
     /// Sets the limits and time-outs of [WebSockets](mod@crate::websocket). A

@@ -10,6 +10,7 @@ use squall_runtime::{Adoption, Adoptions, IOLoop, Listener, Sockets, log, sleep}
 
 use super::accept::{self, Accepting, Newcomers, PAUSE};
 use super::{HTTPServer, Service, shutdown};
+use crate::error::panic::{guard, panic_error};
 use crate::scoreboard::PAGE_WORDS;
 use crate::scoreboard::reading::describe;
 
@@ -161,9 +162,14 @@ impl HTTPServer {
         if let Some(threshold) = self.shared.settings.borrow().slow_callback {
             IOLoop::current().slow_callback(threshold);
         }
-        let build = self.shared.application.take();
-        let application =
-            build.map_or_else(|| Err("this was tried before".to_owned()), |build| build());
+        let application = match self.shared.application.take() {
+            None => Err("this was tried before".to_owned()),
+            // The supervisor must learn the cause of a panic, too.
+            Some(build) if task_id().is_some() => {
+                guard(build).unwrap_or_else(|panic| Err(panic_error(panic.as_ref()).to_string()))
+            }
+            Some(build) => build(),
+        };
         let application = application
             .map_err(|cause| io::Error::other(format!("cannot build the application: {cause}")))?;
         let settings = self.shared.settings.borrow().clone();
