@@ -64,7 +64,7 @@ use succeed::Takeover;
 use upgrade::{Handover, Upgrade};
 use watch::Checks;
 
-/// When the system refuses a process for now, how long to wait before asking again.
+/// How long to wait before the next attempt after the kernel has refused a fork.
 const FORK_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Supervises workers, one for each slot that is served.
@@ -81,9 +81,9 @@ pub(super) struct Supervisor {
     slots: Vec<Slot>,
     handover: Handover,
     takeover: Takeover,
-    /// Workers of this program serve what they are given.
+    /// Workers of this program can serve the listeners of other workers.
     has_adopters: bool,
-    /// Workers that were started before this many are to be replaced.
+    /// Workers of an earlier generation are to be replaced.
     reload_before: u64,
     /// Limits the replacements of all workers that died.
     restarts: Restarts,
@@ -278,7 +278,7 @@ impl Supervisor {
         None
     }
 
-    /// In the child: leaves everything behind that is the supervisor's.
+    /// Makes the forked child a worker: drops everything that belongs to the supervisor.
     fn become_worker(self, worker: Worker) -> io::Result<usize> {
         let Self { options, sockets, scoreboard, presence, signals, lifeline, slots, .. } = self;
         drop((signals, lifeline, slots, self.checks));

@@ -16,8 +16,8 @@ thread_local! {
     static ATTENDED: RefCell<Option<(Rc<Wire>, SlotPage)>> = const { RefCell::new(None) };
 }
 
-/// Has this worker, just forked, say when it is ready and heed what its supervisor says, once
-/// its loop runs.
+/// Makes this worker report when it is ready and follow the orders of its supervisor, once its loop
+/// runs. Called right after the fork.
 pub(crate) fn attend(wire: Wire, page: SlotPage, scoreboard: Scoreboard) -> io::Result<()> {
     let wire = Rc::new(wire);
     ATTENDED.set(Some((Rc::clone(&wire), page)));
@@ -39,7 +39,7 @@ pub(crate) fn attend(wire: Wire, page: SlotPage, scoreboard: Scoreboard) -> io::
     Ok(())
 }
 
-/// Fails when there is no supervisor any more, which is for others to deal with.
+/// Waits for the supervisor to ring. Fails when the supervisor is gone; the lifeline handles that.
 async fn next_ring(rings: &AsyncFd<Rc<Wire>>) -> io::Result<()> {
     let listen = |wire: &Rc<Wire>| match wire.listen()? {
         Heard::Ring => Ok(()),
@@ -49,15 +49,15 @@ async fn next_ring(rings: &AsyncFd<Rc<Wire>>) -> io::Result<()> {
     rings.read_with(listen).await
 }
 
-/// The slots that this worker is to serve beside its own.
+/// Returns the slots that this worker should serve besides its own.
 fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
     let is_ours = |slot: &usize| scoreboard.pages_of(*slot)[0].is_adopted_by(page.index());
     (0..scoreboard.slots()).filter(is_ours).collect()
 }
 
-/// Tells the supervisor, if there is one, that this worker begins to end by itself and accepts no
-/// more connections: another worker is to serve its listeners. To be called on the thread of the
-/// worker that called [`fork_processes`](crate::process::fork_processes).
+/// Reports to the supervisor, if there is one, that this worker is shutting down and accepts no more
+/// connections, so another worker should serve its listeners. Call it on the thread of the worker
+/// that called [`fork_processes`](crate::process::fork_processes).
 ///
 /// Returns whether this worker must accept the clients that wait in its queue, because all workers
 /// end or there is no supervisor. The server then accepts them, and
@@ -100,7 +100,7 @@ pub fn is_stopping() -> bool {
 /// # Examples
 ///
 /// ```
-/// // Nobody to be replaced by.
+/// // Does nothing here: there is no supervisor.
 /// squall_runtime::process::want_replacement();
 /// ```
 pub fn want_replacement() {

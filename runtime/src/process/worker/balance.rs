@@ -9,12 +9,12 @@ const BUSY: u64 = 50;
 /// of the workers that could accept one now. It should then leave the next connection of a
 /// [shared](crate::Listener::is_shared) listener to the others, which see it at the same time.
 ///
-/// Counted is what workers [write](SlotPage::set_connections) on their pages.
+/// The numbers are those that workers [write](SlotPage::set_connections) on their pages.
 ///
 /// # Examples
 ///
 /// ```
-/// assert!(!squall_runtime::process::is_crowded(), "who is alone has all, and must");
+/// assert!(!squall_runtime::process::is_crowded(), "a single process serves all connections");
 /// ```
 #[must_use]
 pub fn is_crowded() -> bool {

@@ -11,8 +11,9 @@ impl ForkOptions {
     /// `shop: worker 3`. Default: the name of the program, without its path. `None` leaves the
     /// command line as it is.
     ///
-    /// On Linux. What `main` was given stays as it was in [`std::env::args`], and only `ps` shows
-    /// something else. Names of processes have 15 bytes, and keep the end: `book:supervisor`.
+    /// This works on Linux. [`std::env::args`] still returns the original arguments; only `ps` shows
+    /// the title. The kernel limits the name of a process to 15 bytes. A longer name keeps its end:
+    /// `book:supervisor`.
     ///
     /// # Examples
     ///
@@ -31,9 +32,9 @@ impl ForkOptions {
     /// Binds each worker to one of the processors that the process may use, one after the other. If
     /// there are more workers than processors, some share one. Default: `false`.
     ///
-    /// It pays where workers are busy all the time and nothing else runs there. Elsewhere the
-    /// system places them better. Threads that a worker starts are on the same processor. On
-    /// Linux; elsewhere a warning is logged.
+    /// This helps if the workers are always busy and nothing else runs on the machine. Otherwise the
+    /// kernel places them better. Threads that a worker starts run on the same processor. This works
+    /// on Linux; other systems log a warning.
     ///
     /// # Examples
     ///
@@ -52,11 +53,10 @@ impl ForkOptions {
     /// Makes the server continue as this user, a name or a number, once it has bound its sockets:
     /// so it can serve port 80 without running as root. Default: the user that started it.
     ///
-    /// The supervisor gives up its rights before it forks, for good, and fails if they could be
-    /// had again. The group is the user's own unless [`group`](Self::group) says otherwise; of
-    /// further groups it keeps none but the user's. If the process is that user already,
-    /// nothing is done, so that the same program runs under `sudo` and under a service manager
-    /// that has switched users itself.
+    /// The supervisor drops its privileges for good before it forks, and fails if it could regain
+    /// them. It switches to the user's own group, unless [`group`](Self::group) is set, and to the
+    /// user's supplementary groups. If the process already runs as this user, nothing happens. The
+    /// same program thus runs under `sudo` and under a service manager that switches the user.
     ///
     /// Afterwards no process can join the port's group, so the number of workers cannot exceed the
     /// number of sockets: see [`max_workers`](Self::max_workers).
@@ -65,7 +65,7 @@ impl ForkOptions {
     /// [`unix_mode`](crate::BindOptions::unix_mode) which users may connect, or let the program
     /// change the owner of the file before this.
     ///
-    /// On Linux and FreeBSD.
+    /// This works on Linux and FreeBSD.
     ///
     /// # Examples
     ///
@@ -99,8 +99,8 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how long a new program may take to be ready after `SIGUSR2`, before it is given up
-    /// and this one goes on. Default 60 seconds.
+    /// Sets how long a new program may take to become ready after `SIGUSR2`. After that, the upgrade
+    /// fails and the old program continues. Default: 60 seconds.
     ///
     /// # Panics
     ///
@@ -124,17 +124,18 @@ impl ForkOptions {
         self
     }
 
-    /// Writes the process id of the server to this file, for as long as it lives. Default:
-    /// none.
+    /// Writes the process id of the server to this file, and removes the file when the server ends.
+    /// Default: no file.
     ///
-    /// The file is there whole or not at all. It is locked: one that a dead server has left is
-    /// replaced, and one of a server that lives is an error, and so is any other file of that
-    /// name. It is written before rights are given up; if the server may then not remove it, it
-    /// is emptied.
+    /// The file appears with its whole content. The server locks it: the file of a dead server is
+    /// replaced; the file of a running server, or any other file at this path, is an error. The file
+    /// is written before privileges are dropped. If the server may not remove it later, it empties
+    /// the file.
     ///
-    /// A server that is replaced by a [new version](crate::process#a-new-version-of-the-program)
-    /// hands it over, open and locked, so that neither rights nor luck are needed: it names the old
-    /// one until that has left its place, and then the new one, if it has the same path there.
+    /// A server hands the open and locked file over to a
+    /// [new version](crate::process#a-new-version-of-the-program), which therefore needs no
+    /// privileges for it. The file names the old server until the new one takes over, and then the
+    /// new one, if that uses the same path.
     ///
     /// # Examples
     ///
