@@ -1,7 +1,7 @@
 //! A server of one process, without a supervisor.
 //!
-//! It has a pid file, and notifies the service manager and a predecessor. It cannot replace workers,
-//! so it declines the signals that request this.
+//! It has a pid file, and notifies the service manager and a predecessor. It cannot replace
+//! workers, so it declines the signals that request this.
 
 use std::cell::RefCell;
 use std::ffi::c_int;

@@ -55,9 +55,9 @@ fn adopted(page: SlotPage, scoreboard: Scoreboard) -> Vec<usize> {
     (0..scoreboard.slots()).filter(is_ours).collect()
 }
 
-/// Reports to the supervisor, if there is one, that this worker is shutting down and accepts no more
-/// connections, so another worker should serve its listeners. Call it on the thread of the worker
-/// that called [`fork_processes`](crate::process::fork_processes).
+/// Reports to the supervisor, if there is one, that this worker is shutting down and accepts no
+/// more connections, so another worker should serve its listeners. Call it on the thread of the
+/// worker that called [`fork_processes`](crate::process::fork_processes).
 ///
 /// Returns whether this worker must accept the clients that wait in its queue, because all workers
 /// end or there is no supervisor. The server then accepts them, and

@@ -11,9 +11,9 @@ impl ForkOptions {
     /// `shop: worker 3`. Default: the name of the program, without its path. `None` leaves the
     /// command line as it is.
     ///
-    /// This works on Linux. [`std::env::args`] still returns the original arguments; only `ps` shows
-    /// the title. The kernel limits the name of a process to 15 bytes. A longer name keeps its end:
-    /// `book:supervisor`.
+    /// This works on Linux. [`std::env::args`] still returns the original arguments; only `ps`
+    /// shows the title. The kernel limits the name of a process to 15 bytes. A longer name keeps
+    /// its end: `book:supervisor`.
     ///
     /// # Examples
     ///
@@ -32,9 +32,9 @@ impl ForkOptions {
     /// Binds each worker to one of the processors that the process may use, one after the other. If
     /// there are more workers than processors, some share one. Default: `false`.
     ///
-    /// This helps if the workers are always busy and nothing else runs on the machine. Otherwise the
-    /// kernel places them better. Threads that a worker starts run on the same processor. This works
-    /// on Linux; other systems log a warning.
+    /// This helps if the workers are always busy and nothing else runs on the machine. Otherwise
+    /// the kernel places them better. Threads that a worker starts run on the same processor. This
+    /// works on Linux; other systems log a warning.
     ///
     /// # Examples
     ///
@@ -99,8 +99,8 @@ impl ForkOptions {
         self
     }
 
-    /// Sets how long a new program may take to become ready after `SIGUSR2`. After that, the upgrade
-    /// fails and the old program continues. Default: 60 seconds.
+    /// Sets how long a new program may take to become ready after `SIGUSR2`. After that, the
+    /// upgrade fails and the old program continues. Default: 60 seconds.
     ///
     /// # Panics
     ///
@@ -128,9 +128,9 @@ impl ForkOptions {
     /// Default: no file.
     ///
     /// The file appears with its whole content. The server locks it: the file of a dead server is
-    /// replaced; the file of a running server, or any other file at this path, is an error. The file
-    /// is written before privileges are dropped. If the server may not remove it later, it empties
-    /// the file.
+    /// replaced; the file of a running server, or any other file at this path, is an error. The
+    /// file is written before privileges are dropped. If the server may not remove it later, it
+    /// empties the file.
     ///
     /// A server hands the open and locked file over to a
     /// [new version](crate::process#a-new-version-of-the-program), which therefore needs no
