@@ -38,8 +38,8 @@ use scenarios::{SCENARIOS, Scenario};
 const GENEROUS: f64 = 1.1;
 
 /// Instructions are counted to the last one, but other machines count others: where the C library
-/// copies with other vectors, it is up to 5 percent more for a KiB that is echoed. So much more is no
-/// failure, and is told.
+/// copies with other vectors, it is up to 5 percent more for a KiB that is echoed. So much more is
+/// no failure, and is told.
 const ELSEWHERE: f64 = 1.06;
 
 /// On a machine that is busy a batch may be torn apart, which costs a few calls more. So the least

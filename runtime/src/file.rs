@@ -299,8 +299,8 @@ impl RegularFile {
     ///
     /// # Errors
     ///
-    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if there are more than `limit` bytes, and errors
-    /// of the file system.
+    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if there are more than `limit` bytes, and
+    /// errors of the file system.
     ///
     /// # Examples
     ///

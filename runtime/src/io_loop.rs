@@ -38,9 +38,9 @@ mod virtual_time;
 
 /// The event loop of the current thread.
 ///
-/// Clones are handles of the same loop. Each thread has one loop, made on first use. The loop opens its
-/// descriptors when it first runs, or when a descriptor is first registered with it. It ends with its
-/// thread, which drops all its tasks.
+/// Clones are handles of the same loop. Each thread has one loop, made on first use. The loop opens
+/// its descriptors when it first runs, or when a descriptor is first registered with it. It ends
+/// with its thread, which drops all its tasks.
 ///
 /// # Examples
 ///
@@ -77,8 +77,8 @@ struct Core {
 
 thread_local! {
     static CURRENT: OnceCell<IOLoop> = const { OnceCell::new() };
-    /// Ends the loop with its thread. It is made after everything that the loop's tasks use, so it is
-    /// destroyed first.
+    /// Ends the loop with its thread. It is made after everything that the loop's tasks use, so it
+    /// is destroyed first.
     static END: OnceCell<End> = const { OnceCell::new() };
 }
 
@@ -134,8 +134,8 @@ impl IOLoop {
     ///
     /// # Errors
     ///
-    /// Fails if the kernel refuses the loop its descriptors, or if waiting on them fails. Also fails in
-    /// a destructor that runs because the thread ends, when the loop's tasks are dropped.
+    /// Fails if the kernel refuses the loop its descriptors, or if waiting on them fails. Also
+    /// fails in a destructor that runs because the thread ends, when the loop's tasks are dropped.
     ///
     /// # Panics
     ///
@@ -197,7 +197,8 @@ impl IOLoop {
         self.0.run_sync(future)
     }
 
-    /// Runs `future` as a task. It is first polled in the next turn. Dropping the [`Task`] cancels it.
+    /// Runs `future` as a task. It is first polled in the next turn. Dropping the [`Task`] cancels
+    /// it.
     ///
     /// A panic is logged, and awaiting the `Task` returns it. The loop continues.
     ///
@@ -250,8 +251,8 @@ impl IOLoop {
         Task(executor::spawn(&self.0.remote, site, future))
     }
 
-    /// Returns the time of this turn of the loop, or the present time if the loop is not running. It is
-    /// virtual after [`use_virtual_time`](Self::use_virtual_time).
+    /// Returns the time of this turn of the loop, or the present time if the loop is not running.
+    /// It is virtual after [`use_virtual_time`](Self::use_virtual_time).
     ///
     /// # Examples
     ///

@@ -1,6 +1,6 @@
 //! The event loop of Squall: one thread that runs tasks and waits for sockets, timers, signals and
-//! other threads. It knows nothing about HTTP. The framework, the `squall` crate, is built on it and
-//! re-exports the items that its users need.
+//! other threads. It knows nothing about HTTP. The framework, the `squall` crate, is built on it
+//! and re-exports the items that its users need.
 //!
 //! ```
 //! use std::io;
@@ -51,9 +51,10 @@
 //!
 //! # One turn of the loop
 //!
-//! 1. Each ready task runs once. A task that it wakes runs in the next turn, so tasks that keep each
-//!    other busy do not keep the loop from its sockets. A task whose sockets are always ready must
-//!    wait after 128 operations. One turn takes at most 256 callbacks and wakes of other threads.
+//! 1. Each ready task runs once. A task that it wakes runs in the next turn, so tasks that keep
+//!    each other busy do not keep the loop from its sockets. A task whose sockets are always ready
+//!    must wait after 128 operations. One turn takes at most 256 callbacks and wakes of other
+//!    threads.
 //! 2. The kernel reports which descriptors are ready. The loop waits for this until the next timer,
 //!    and not at all if tasks are ready.
 //! 3. The loop reads the clock. The whole next turn happens at that [time](IOLoop::time).
@@ -74,17 +75,18 @@
 //! | the same from another thread | 1, `write`, if the loop sleeps; otherwise 0 | one atomic holds whether it sleeps |
 //!
 //! So a request on a kept connection costs three calls (wait, receive, send), and little more than
-//! two among many that are ready together. [`performance`] has the reasons, and the attempts that did
-//! not pay. On systems other than Linux, `polling` does all of this.
+//! two among many that are ready together. [`performance`] has the reasons, and the attempts that
+//! did not pay. On systems other than Linux, `polling` does all of this.
 //!
 //! # Traps
 //!
 //! - **Code that blocks stops everything.** Nothing else runs until a task awaits something that is
 //!   not ready. Move long work to [`IOLoop::run_in_executor`], or [yield](yield_now) in between.
-//! - **Dropping cancels.** Dropping a [`Task`], even with a `;`, cancels it: [`detach`](Task::detach)
-//!   it instead. A future that loses a [`timeout`] is dropped at its `await`, together with the data
-//!   that it has read.
-//! - **A loop cannot run inside itself.** [`IOLoop::run_sync`] in a task panics. Use `await` instead.
+//! - **Dropping cancels.** Dropping a [`Task`], even with a `;`, cancels it:
+//!   [`detach`](Task::detach) it instead. A future that loses a [`timeout`] is dropped at its
+//!   `await`, together with the data that it has read.
+//! - **A loop cannot run inside itself.** [`IOLoop::run_sync`] in a task panics. Use `await`
+//!   instead.
 //! - **Other tasks run at each `await`.** If a `RefCell` stays borrowed across an `await`, another
 //!   task that borrows it panics.
 //! - **Most types are not `Send`.** Sockets, tasks and timers belong to the thread that made them.
@@ -101,11 +103,11 @@
 //!
 //! From the bottom to the top. A module uses only modules above it in this list.
 //!
-//! - [`log`], `panic_hook`, `slab`, `budget`: used everywhere. `pulse`: the turns of the loop, as the
-//!   supervisor sees them.
+//! - [`log`], `panic_hook`, `slab`, `budget`: used everywhere. `pulse`: the turns of the loop, as
+//!   the supervisor sees them.
 //! - `executor`: tasks and their queues, with the protocol between threads in `executor/wake.rs`.
-//!   `timer`: clock and wheel. `reactor`: descriptors and their waiters. These three do not know each
-//!   other.
+//!   `timer`: clock and wheel. `reactor`: descriptors and their waiters. These three do not know
+//!   each other.
 //! - `thread_pool`: threads for jobs that block.
 //! - `io_loop`: connects them; the turn is in `io_loop/run.rs`. `task`, and `fd`: any descriptor on
 //!   the loop.

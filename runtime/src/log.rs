@@ -8,9 +8,9 @@
 //! loop and in the supervisor, so it must not wait: use [`stderr`](stderr()).
 //!
 //! The standard library writes some messages itself, without regard to the room, right before it
-//! aborts the process: after a stack overflow, after an allocation that failed, and after a panic in
-//! a panic hook. If standard error is full, the thread waits there and the process does not end yet.
-//! The supervisor kills a worker whose loop waits like this after the
+//! aborts the process: after a stack overflow, after an allocation that failed, and after a panic
+//! in a panic hook. If standard error is full, the thread waits there and the process does not end
+//! yet. The supervisor kills a worker whose loop waits like this after the
 //! [`stall_timeout`](crate::process::ForkOptions::stall_timeout). A process without a supervisor
 //! waits until standard error is read.
 

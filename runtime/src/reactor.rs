@@ -279,8 +279,8 @@ impl SourceTable {
         generation
     }
 
-    /// Calls `f` with the source of an event. Does nothing if the source was removed earlier in this
-    /// turn: its place is then vacant, or has another generation.
+    /// Calls `f` with the source of an event. Does nothing if the source was removed earlier in
+    /// this turn: its place is then vacant, or has another generation.
     #[inline(always)]
     fn with_source<R>(&self, key: Key, f: impl FnOnce(&Source) -> Option<R>) -> Option<R> {
         // A mutable borrow takes fewer instructions than a shared one.

@@ -197,8 +197,8 @@ impl ThreadPool {
         Submission::new(self.clone(), slot, pack)
     }
 
-    /// Drops `value` on a thread of the pool, or here if there is none. The limit of the queue does not
-    /// apply.
+    /// Drops `value` on a thread of the pool, or here if there is none. The limit of the queue does
+    /// not apply.
     pub(crate) fn drop_there(&self, value: impl Send + 'static) {
         self.push(Box::new(move |_| drop(value)));
     }

@@ -102,7 +102,8 @@ impl Server {
         Pid::from_raw(self.number(&format!("this is worker {id}, process ")))
     }
 
-    /// As `ended`, where this many workers end by themselves. The log tells of each, and of the end.
+    /// As `ended`, where this many workers end by themselves. The log tells of each, and of the
+    /// end.
     #[track_caller]
     pub fn ended_by_itself(self, workers: usize) -> (ExitStatus, Vec<String>) {
         let (status, mut others) = self.ended();

@@ -14,8 +14,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::case::Case;
 
-/// How long a case may take. None takes more than a few seconds, unless the machine has much else to
-/// do.
+/// How long a case may take. None takes more than a few seconds, unless the machine has much else
+/// to do.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// The name of a case, and the case.

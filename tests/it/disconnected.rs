@@ -61,7 +61,8 @@ fn told(cx: &Context) -> &'static str {
     }
 }
 
-/// A server with every kind of endpoint. With middleware, that tells the status that it sees as well.
+/// A server with every kind of endpoint. With middleware, that tells the status that it sees as
+/// well.
 fn server(with_middleware: bool) -> (Server, Events) {
     let (teller, events) = events();
     let server = Server::with(move || {

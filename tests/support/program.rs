@@ -80,8 +80,8 @@ impl Program {
     }
 
     /// Waits until the program and all its workers have ended; how the program did, and the lines
-    /// that nobody has expected. That a turn of a loop has taken long is none of them: it may, here.
-    /// Nor is that SIGINT is ignored: the tests may be a background job.
+    /// that nobody has expected. That a turn of a loop has taken long is none of them: it may,
+    /// here. Nor is that SIGINT is ignored: the tests may be a background job.
     #[track_caller]
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         assert!(self.has_ended_within(SOON), "the program is still running, or a worker is");

@@ -89,10 +89,10 @@
 //!   before it are answered meanwhile.
 //! - **Dead peers are found** by a ping every
 //!   [30 seconds](WebSocketOptions::ping_interval).
-//! - **Memory is given back.** A connection that waits holds no buffer. What it holds for compression
-//!   is described at [`WebSocketCompression`].
-//! - **The end of the server closes every WebSocket**: with 1001 if all of the server ends, and with
-//!   1012 if other workers serve on, after a reload or an upgrade. See
+//! - **Memory is given back.** A connection that waits holds no buffer. What it holds for
+//!   compression is described at [`WebSocketCompression`].
+//! - **The end of the server closes every WebSocket**: with 1001 if all of the server ends, and
+//!   with 1012 if other workers serve on, after a reload or an upgrade. See
 //!   [`DrainReason`](crate::DrainReason).
 //! - **Errors and panics close with 1011** and are logged: see [`WebSocketHandler`].
 //! - **Everything is counted** in the [metrics](crate::metrics), and the access log has a line for

@@ -42,8 +42,8 @@ thread_local! {
 /// Drops a future or callback that its loop no longer accepts, and logs a panic of its destructor.
 ///
 /// A destructor may pass on another value, whose destructor does the same, without end. So a value
-/// that is nested deeper than [`DEEPEST`], or that comes after [`MOST`] others, is leaked. The thread
-/// ends anyway.
+/// that is nested deeper than [`DEEPEST`], or that comes after [`MOST`] others, is leaked. The
+/// thread ends anyway.
 pub(crate) fn drop_late<T>(value: T) {
     let depth = DEPTH.get();
     if depth > 0 {

@@ -27,8 +27,8 @@ impl IOLoop {
         executor::spawn(&self.0.remote, Location::caller(), future).detach();
     }
 
-    /// Calls `callback` in the next turn, after everything that was spawned or added before. A panic is
-    /// logged, and the loop continues.
+    /// Calls `callback` in the next turn, after everything that was spawned or added before. A
+    /// panic is logged, and the loop continues.
     ///
     /// # Examples
     ///
@@ -68,8 +68,8 @@ impl IOLoop {
         }))
     }
 
-    /// Calls `callback` at `time`. Precise to a millisecond, and never early. Dropping the handle changes
-    /// nothing.
+    /// Calls `callback` at `time`. Precise to a millisecond, and never early. Dropping the handle
+    /// changes nothing.
     ///
     /// # Examples
     ///

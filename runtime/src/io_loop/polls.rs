@@ -58,8 +58,8 @@ impl IOLoop {
     /// nothing else runs meanwhile. The warning has the spawn site of the task and the time.
     /// Default: 100 ms. `None` turns the warning off.
     ///
-    /// This is a setting of this thread's loop. It costs one reading of the clock per poll of a task,
-    /// which is no system call where the kernel shares the clock with processes.
+    /// This is a setting of this thread's loop. It costs one reading of the clock per poll of a
+    /// task, which is no system call where the kernel shares the clock with processes.
     ///
     /// # Examples
     ///
@@ -96,8 +96,8 @@ impl IOLoop {
         timer::nanos()
     }
 
-    /// Returns the present time in the nanoseconds of [`nanos`](Self::nanos). Under virtual time, this
-    /// is the time of the turn.
+    /// Returns the present time in the nanoseconds of [`nanos`](Self::nanos). Under virtual time,
+    /// this is the time of the turn.
     ///
     /// # Examples
     ///
@@ -108,11 +108,11 @@ impl IOLoop {
         timer::present()
     }
 
-    /// Calls `call` once, when the current poll ends, with the time of its end. `call` returns what the
-    /// task was doing, for the log line of a slow task.
+    /// Calls `call` once, when the current poll ends, with the time of its end. `call` returns what
+    /// the task was doing, for the log line of a slow task.
     ///
-    /// A later call of this during the same poll replaces `call`. Outside of a task, `call` is called
-    /// after the next task. A panic of `call` is logged, and the loop continues.
+    /// A later call of this during the same poll replaces `call`. Outside of a task, `call` is
+    /// called after the next task. A panic of `call` is logged, and the loop continues.
     ///
     /// # Examples
     ///
@@ -140,9 +140,9 @@ impl IOLoop {
         });
     }
 
-    /// Calls the function given to [`after_poll`](Self::after_poll) now, if there is one, because the
-    /// task continues with something else. The end of the poll is then not measured, unless the task
-    /// calls `after_poll` again.
+    /// Calls the function given to [`after_poll`](Self::after_poll) now, if there is one, because
+    /// the task continues with something else. The end of the poll is then not measured, unless the
+    /// task calls `after_poll` again.
     ///
     /// # Examples
     ///

@@ -53,8 +53,8 @@ impl Core {
         ))
     }
 
-    /// Turns until the future of `run_sync` is woken. Returns `false` if the loop is stopped first. If
-    /// `is_first`, the future may be woken already.
+    /// Turns until the future of `run_sync` is woken. Returns `false` if the loop is stopped first.
+    /// If `is_first`, the future may be woken already.
     #[inline(never)]
     fn turn_until_woken(
         &self,

@@ -46,8 +46,8 @@ use bound::Bound;
 const PORT_TRIES: usize = 10;
 
 impl BindOptions {
-    /// Binds `address` and listens on it. Takes a socket out of `handed` instead if there is one for
-    /// this address.
+    /// Binds `address` and listens on it. Takes a socket out of `handed` instead if there is one
+    /// for this address.
     pub(crate) fn bind(
         &self,
         address: BindAddress,
@@ -96,8 +96,8 @@ impl BindOptions {
         retry_in_use(if any_port { PORT_TRIES } else { 1 }, || self.bind_all(addresses, handed))
     }
 
-    /// Binds each address. Where the port is 0, all addresses get the port that the kernel chose for
-    /// the first one.
+    /// Binds each address. Where the port is 0, all addresses get the port that the kernel chose
+    /// for the first one.
     fn bind_all(
         &self,
         addresses: &[SocketAddr],

@@ -18,8 +18,8 @@ mod pipe;
 
 /// Makes a connection in memory and returns its two ends.
 ///
-/// Each direction holds at most `capacity` bytes. A sender waits for room until the other end reads.
-/// Nothing is allocated before the first send.
+/// Each direction holds at most `capacity` bytes. A sender waits for room until the other end
+/// reads. Nothing is allocated before the first send.
 ///
 /// # Panics
 ///

@@ -42,7 +42,8 @@ pub(super) trait EventBackend {
         sink: impl EventSink,
     ) -> io::Result<usize>;
 
-    /// Returns whether it has edge-triggered events, and reports with them that a peer has finished.
+    /// Returns whether it has edge-triggered events, and reports with them that a peer has
+    /// finished.
     fn has_edges(&self) -> bool;
 }
 

@@ -66,8 +66,8 @@ impl EventBackend for Portable {
         if from == Interest::NONE {
             return if to == Interest::NONE { Ok(()) } else { self.add_raw(fd, key, to) };
         }
-        // SAFETY: the descriptor is open, because it is in `descriptors`. The `AsyncFd` that owns it
-        // calls `remove`, which takes it out, before it closes it.
+        // SAFETY: the descriptor is open, because it is in `descriptors`. The `AsyncFd` that owns
+        // it calls `remove`, which takes it out, before it closes it.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         if to == Interest::NONE {
             // Not `modify`, because epoll would still report errors.
@@ -108,10 +108,10 @@ impl EventBackend for Portable {
 
 impl Portable {
     fn add_raw(&self, fd: RawFd, key: Key, interest: Interest) -> io::Result<()> {
-        // SAFETY: `polling` requires that a descriptor is deleted before it is closed. The `AsyncFd`
-        // that owns this one does so when it is dropped. If the owner is leaked and the descriptor
-        // is closed elsewhere, epoll and kqueue forget it by themselves. An event carries a key
-        // with a generation, not a pointer, so a late event is ignored.
+        // SAFETY: `polling` requires that a descriptor is deleted before it is closed. The
+        // `AsyncFd` that owns this one does so when it is dropped. If the owner is leaked and the
+        // descriptor is closed elsewhere, epoll and kqueue forget it by themselves. An event
+        // carries a key with a generation, not a pointer, so a late event is ignored.
         unsafe { self.poller.add_with_mode(fd, polled(key, interest), PollMode::Level) }
     }
 

@@ -82,8 +82,8 @@ impl Source {
         self.watched.get().contains(direction.interest())
     }
 
-    /// Fast path of [`note`](Self::note) for an edge-triggered source that can be read: same result;
-    /// skip on a first reading. Returns the waiting reader.
+    /// Fast path of [`note`](Self::note) for an edge-triggered source that can be read: same
+    /// result; skip on a first reading. Returns the waiting reader.
     #[inline]
     pub(super) fn note_readable(&self) -> Option<Waiter> {
         self.ready.set(self.ready.get().with(Ready::READ));

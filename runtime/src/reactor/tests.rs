@@ -30,8 +30,8 @@ fn wait(timeout: Duration) -> io::Result<usize> {
     LoopPoller::new(backend).wait(timeout)
 }
 
-/// Waits again and again for this time, and returns how often a wait ended. The last wait comes at the
-/// end of the time.
+/// Waits again and again for this time, and returns how often a wait ended. The last wait comes at
+/// the end of the time.
 fn waits_in(time: Duration) -> usize {
     let end = Instant::now() + time;
     let mut waits = 0;

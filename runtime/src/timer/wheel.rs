@@ -4,11 +4,12 @@
 //! nanoseconds, because that is compared more often than it is converted.
 //!
 //! Level 0 has a slot for each of the 64 ticks of the present block. Level 1 has a slot for each
-//! block of 64 ticks in the present block of 64 × 64 ticks, and so on. A timer is on the lowest level
-//! that distinguishes its time from the present. So all occupied slots are in the future, and the
-//! first occupied slot of the lowest occupied level comes next: one `trailing_zeros` finds it. When
-//! the time of a slot on a higher level comes, its timers move down. A timer that was extended in the
-//! meantime moves to its new slot then. So extending a timer, which each request does, is one store.
+//! block of 64 ticks in the present block of 64 × 64 ticks, and so on. A timer is on the lowest
+//! level that distinguishes its time from the present. So all occupied slots are in the future, and
+//! the first occupied slot of the lowest occupied level comes next: one `trailing_zeros` finds it.
+//! When the time of a slot on a higher level comes, its timers move down. A timer that was extended
+//! in the meantime moves to its new slot then. So extending a timer, which each request does, is
+//! one store.
 
 use super::clock::tick_from;
 use crate::executor::Waiter;
@@ -172,8 +173,8 @@ impl Wheel {
         self.timers.at_mut(index)?.waiter.take()
     }
 
-    /// Returns the tick at which [`expire`](Self::expire) next has work, or `NEVER`. It may be earlier
-    /// than the first timer, but not later.
+    /// Returns the tick at which [`expire`](Self::expire) next has work, or `NEVER`. It may be
+    /// earlier than the first timer, but not later.
     #[inline]
     pub(crate) fn next(&self) -> u64 {
         self.next
@@ -191,8 +192,8 @@ impl Wheel {
         self.timers.end()
     }
 
-    /// Moves the wheel towards the tick `now`, but stops at the first timer that is due and returns it.
-    /// Call this until it returns `None`.
+    /// Moves the wheel towards the tick `now`, but stops at the first timer that is due and returns
+    /// it. Call this until it returns `None`.
     pub(crate) fn expire(&mut self, now: u64) -> Option<u32> {
         while self.next <= now
             && let Some(place) = self.next_place()
@@ -227,8 +228,8 @@ impl Wheel {
         }
     }
 
-    /// Appends a timer without a slot to the slot of the tick `due`. Does nothing if `due` is beyond
-    /// the wheel.
+    /// Appends a timer without a slot to the slot of the tick `due`. Does nothing if `due` is
+    /// beyond the wheel.
     fn link(&mut self, index: u32, due: u64) {
         let Some(place) = self.place_for(due) else { return };
         self.next = self.next.min(start(self.now, place));

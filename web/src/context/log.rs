@@ -91,8 +91,8 @@ impl Context {
         }
     }
 
-    /// Returns the address of the client, or `-` over a Unix socket and after the client has reset the
-    /// connection, because the kernel has forgotten the address by then.
+    /// Returns the address of the client, or `-` over a Unix socket and after the client has reset
+    /// the connection, because the kernel has forgotten the address by then.
     pub(super) fn client_for_log(&self) -> String {
         self.remote_ip().map_or_else(|| "-".to_owned(), |ip| ip.to_string())
     }

@@ -27,7 +27,8 @@ pub(crate) struct Handover {
     pub(crate) stream: Upgraded,
     /// Bytes that were received after the request.
     pub(crate) early: Vec<u8>,
-    /// The request. It stays until [`Connection::forget_http`](crate::connection::Connection::forget_http).
+    /// The request. It stays until
+    /// [`Connection::forget_http`](crate::connection::Connection::forget_http).
     pub(crate) cx: Context,
 }
 

@@ -26,8 +26,8 @@ pub use origin::is_allowed_origin;
 /// Serves the WebSockets of a route.
 ///
 /// The value given to [`websocket`](crate::websocket()) is a prototype. Each connection is served
-/// by a clone of it, so a field is either shared by all connections (an `Rc<RefCell<_>>`) or belongs
-/// to one. Nothing of a handler needs to be `Send`.
+/// by a clone of it, so a field is either shared by all connections (an `Rc<RefCell<_>>`) or
+/// belongs to one. Nothing of a handler needs to be `Send`.
 ///
 /// # Order
 ///
@@ -84,8 +84,8 @@ pub use origin::is_allowed_origin;
 /// assert_eq!(ws.recv(), Some("Ada: hello".into()));
 /// ```
 pub trait WebSocketHandler: Clone {
-    /// Runs before the handshake is answered: for authentication and arguments. Headers that it sets
-    /// are sent with the 101.
+    /// Runs before the handshake is answered: for authentication and arguments. Headers that it
+    /// sets are sent with the 101.
     ///
     /// If it [finishes](Context::finish) the response or fails, the request is answered so, and no
     /// WebSocket is opened.

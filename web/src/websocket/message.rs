@@ -1,3 +1,5 @@
+//! A whole message: text or bytes.
+
 use std::fmt;
 
 use bytes::Bytes;

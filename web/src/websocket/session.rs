@@ -78,7 +78,8 @@ impl WebSocket {
         Self { handle: Handle::new(session) }
     }
 
-    /// Receives the next message. Returns `None` once either side has begun to close the connection.
+    /// Receives the next message. Returns `None` once either side has begun to close the
+    /// connection.
     ///
     /// Pings are answered, and close frames too, whether or not this is called.
     ///
@@ -114,8 +115,8 @@ impl WebSocket {
         self.handle.send(message.into(), Location::caller())
     }
 
-    /// Sends a message that others are sent, too. It is encoded once for all of them, and they share
-    /// its memory.
+    /// Sends a message that others are sent, too. It is encoded once for all of them, and they
+    /// share its memory.
     ///
     /// # Errors
     ///
@@ -139,11 +140,11 @@ impl WebSocket {
     /// Closes the connection with `code`, such as 1000 or a
     /// [`CloseCode`](crate::websocket::CloseCode), and a reason of at most 123 bytes. Waits until
     /// the peer has closed it too, or the
-    /// [`close_timeout`](crate::websocket::WebSocketOptions::close_timeout) has passed. Messages that
-    /// come meanwhile are dropped.
+    /// [`close_timeout`](crate::websocket::WebSocketOptions::close_timeout) has passed. Messages
+    /// that come meanwhile are dropped.
     ///
-    /// The close frame is sent even if the future is never polled. Does nothing if the connection is
-    /// being closed already.
+    /// The close frame is sent even if the future is never polled. Does nothing if the connection
+    /// is being closed already.
     ///
     /// # Errors
     ///

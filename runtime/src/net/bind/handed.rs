@@ -1,5 +1,5 @@
-//! Sockets that were bound before this program started: by the service manager, or by the server that
-//! it replaces.
+//! Sockets that were bound before this program started: by the service manager, or by the server
+//! that it replaces.
 
 use std::fmt;
 use std::io;
@@ -82,8 +82,8 @@ impl Handed {
     }
 }
 
-/// Takes out the sockets for this address, if there are any. An exact port comes before one that the
-/// kernel chose.
+/// Takes out the sockets for this address, if there are any. An exact port comes before one that
+/// the kernel chose.
 pub(super) fn take_tcp(handed: &mut Vec<Handed>, wanted: SocketAddr) -> Option<Handed> {
     let index = handed.iter().position(|handed| handed.serves(wanted))?;
     Some(handed.remove(index))

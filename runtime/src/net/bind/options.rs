@@ -134,7 +134,8 @@ impl BindOptions {
     ///
     /// # Panics
     ///
-    /// Panics if `idle` is shorter than 1 second or longer than 32,767 seconds, the range of the kernel.
+    /// Panics if `idle` is shorter than 1 second or longer than 32,767 seconds, the range of the
+    /// kernel.
     ///
     /// # Examples
     ///
@@ -159,8 +160,8 @@ impl BindOptions {
         self
     }
 
-    /// Sets how many bytes the kernel accepts for an accepted TCP connection before it can send them
-    /// (`TCP_NOTSENT_LOWAT`). Default: 128 KiB. `None` leaves the choice to the kernel, which
+    /// Sets how many bytes the kernel accepts for an accepted TCP connection before it can send
+    /// them (`TCP_NOTSENT_LOWAT`). Default: 128 KiB. `None` leaves the choice to the kernel, which
     /// accepts megabytes.
     ///
     /// This bounds the kernel memory for a client that reads slowly, and shows the program how fast

@@ -61,8 +61,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// Removes a socket file on which no process listened a moment ago.
 ///
-/// Another server may do this at the same time, and may have bound the name since. So this moves the
-/// file aside, checks it once more, and puts it back if it belongs to the other server.
+/// Another server may do this at the same time, and may have bound the name since. So this moves
+/// the file aside, checks it once more, and puts it back if it belongs to the other server.
 pub(super) fn remove_unserved(path: &Path) -> io::Result<()> {
     let aside = aside(path);
     match fs::rename(path, &aside) {

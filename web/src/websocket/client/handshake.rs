@@ -66,8 +66,8 @@ impl<'a> Handshake<'a> {
     }
 
     /// Reads the response from the bytes that have arrived. Returns the length of its head, with
-    /// any interim responses before it, and what the server agreed to. Returns `None` while the head
-    /// is not complete.
+    /// any interim responses before it, and what the server agreed to. Returns `None` while the
+    /// head is not complete.
     pub(super) fn read_response(
         &self,
         bytes: &[u8],

@@ -13,8 +13,8 @@ use crate::websocket::WebSocket;
 /// The first attempt is made at once. After a failure, and after a connection that was lost early,
 /// the client waits before the next attempt. The longest wait doubles each time, from
 /// [`first_delay`](Self::first_delay) to [`max_delay`](Self::max_delay). The actual wait is random,
-/// between half of that and all of it, so that the clients of a server that restarts do not all come
-/// back at the same moment. A connection that lasted for `max_delay` starts the series over.
+/// between half of that and all of it, so that the clients of a server that restarts do not all
+/// come back at the same moment. A connection that lasted for `max_delay` starts the series over.
 ///
 /// # Examples
 ///
@@ -93,8 +93,8 @@ impl Reconnect {
     ///
     /// # Errors
     ///
-    /// The first error that another attempt cannot change, for instance an invalid URL or a response
-    /// with the status 403.
+    /// The first error that another attempt cannot change, for instance an invalid URL or a
+    /// response with the status 403.
     pub async fn connect(&mut self) -> Result<WebSocket, ConnectError> {
         if self.stable_from.take().is_some_and(Moment::has_come) {
             self.delay = None;
@@ -132,7 +132,8 @@ impl Reconnect {
     }
 }
 
-/// A number from 0 to 1, without 1: all of `Duration::MAX` has more seconds than a product can have.
+/// A number from 0 to 1, without 1: all of `Duration::MAX` has more seconds than a product can
+/// have.
 fn random_fraction() -> f64 {
     let random = RandomState::new().hash_one(0) >> 32;
     random as f64 / 2_f64.powi(32)

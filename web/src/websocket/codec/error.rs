@@ -1,3 +1,5 @@
+//! Why bytes of a peer are not valid frames.
+
 use std::fmt;
 
 use super::close::CloseCode;

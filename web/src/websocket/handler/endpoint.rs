@@ -1,3 +1,5 @@
+//! The row of the route table that serves WebSockets.
+
 use std::marker::PhantomData;
 use std::rc::Rc;
 
@@ -44,9 +46,9 @@ pub mod kind {
 /// [path arguments](PathArgs).
 ///
 /// When it returns, the connection is closed with 1000, or with 1011 after an error. When the
-/// connection ends while the function waits for something of its own, the function is dropped at its
-/// `await`. If it was told of the end, by [`recv`](WebSocket::recv) or [`send`](WebSocket::send), it
-/// runs on.
+/// connection ends while the function waits for something of its own, the function is dropped at
+/// its `await`. If it was told of the end, by [`recv`](WebSocket::recv) or
+/// [`send`](WebSocket::send), it runs on.
 #[diagnostic::on_unimplemented(
     message = "this is not a function that can serve a WebSocket",
     label = "expected `async fn(WebSocket) -> Result`, with at most two path arguments"

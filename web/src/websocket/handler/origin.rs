@@ -1,3 +1,5 @@
+//! The check of the `Origin` header against the host of the server.
+
 use crate::context::Context;
 
 /// Says whether a page from `origin` may connect to this server: if its host and port are those for

@@ -126,8 +126,8 @@ impl<H: WebSocketHandler> Concluded for (Result, Closing<H>) {
 }
 
 pin_project! {
-    /// Drives a session and its conversation. After the conversation, closes the connection and waits
-    /// for its end.
+    /// Drives a session and its conversation. After the conversation, closes the connection and
+    /// waits for its end.
     ///
     /// Written by hand, because an `async fn` would hold the conversation twice.
     struct Serving<C, R> {

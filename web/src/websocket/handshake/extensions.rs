@@ -86,7 +86,8 @@ fn parse_token(rest: &[u8]) -> Result<(&[u8], &[u8]), MalformedExtensions> {
     }
 }
 
-/// The value at the front of `rest`, and the bytes behind it. A quoted value must be a token as well.
+/// The value at the front of `rest`, and the bytes behind it. A quoted value must be a token as
+/// well.
 fn parse_value(rest: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), MalformedExtensions> {
     let [b'"', quoted @ ..] = rest else {
         let (token, rest) = parse_token(rest)?;

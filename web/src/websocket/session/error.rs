@@ -1,3 +1,5 @@
+//! Why a WebSocket cannot be used any more.
+
 use std::fmt;
 use std::io;
 

@@ -1,3 +1,5 @@
+//! The handles of a session, and the task that drives it.
+
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
@@ -119,7 +121,8 @@ impl Drop for Handle {
     }
 }
 
-/// Sends messages through a [`WebSocket`](crate::websocket::WebSocket), from any task of its thread.
+/// Sends messages through a [`WebSocket`](crate::websocket::WebSocket), from any task of its
+/// thread.
 ///
 /// Clones are handles of the same connection. Returned by
 /// [`WebSocket::sender`](crate::websocket::WebSocket::sender) and

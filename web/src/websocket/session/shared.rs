@@ -48,8 +48,8 @@ impl Session {
         self.work(|state, released| state.poll_io(task, released))
     }
 
-    /// Whether the driver must be polled although nothing woke it. Only a driver in the same task as
-    /// the handles has to ask.
+    /// Whether the driver must be polled although nothing woke it. Only a driver in the same task
+    /// as the handles has to ask.
     pub(crate) fn needs_poll(&self) -> bool {
         self.state.borrow().needs_poll
     }

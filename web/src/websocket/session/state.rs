@@ -203,7 +203,8 @@ impl State {
 
     /// Reads while it is open, up to the next message: that waits for the receiver.
     ///
-    /// Reads nothing while senders wait: a close frame of the peer must not overtake their messages.
+    /// Reads nothing while senders wait: a close frame of the peer must not overtake their
+    /// messages.
     fn read_ahead(&mut self, task: &mut TaskContext<'_>, released: &mut Released) {
         if std::mem::take(&mut self.senders_first) {
             task.waker().wake_by_ref();

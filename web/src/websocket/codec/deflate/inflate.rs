@@ -116,7 +116,8 @@ impl Inflater {
         self.history.shrink();
     }
 
-    /// Decompresses all of `input` into `scratch`, which it moves into `message` whenever it is full.
+    /// Decompresses all of `input` into `scratch`, which it moves into `message` whenever it is
+    /// full.
     fn run(
         &self,
         inflation: &mut Inflation,
@@ -190,8 +191,8 @@ impl Inflater {
 }
 
 impl Inflation {
-    /// Decompresses from `input` into the room of `scratch`, behind the `length` bytes of the message.
-    /// Returns how much it used.
+    /// Decompresses from `input` into the room of `scratch`, behind the `length` bytes of the
+    /// message. Returns how much it used.
     fn step(
         &mut self,
         input: &[u8],
