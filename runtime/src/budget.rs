@@ -8,7 +8,8 @@
 //! and is not refused again. Otherwise a time limit would never end a busy future.
 
 use std::cell::Cell;
-use std::task::Context;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 /// Operations per run of a task. Enough to outweigh the cost of a turn, and few enough that a turn
 /// of a hundred busy tasks takes only some milliseconds.
@@ -38,6 +39,25 @@ pub(crate) fn is_left() -> bool {
 /// Refuses an operation, and wakes its task for the next turn.
 pub(crate) fn refuse(cx: &Context<'_>) {
     cx.waker().wake_by_ref();
+}
+
+/// Returns ready if the task may perform another operation, or if `refused` says that this one was
+/// refused before.
+pub(crate) fn poll_left(cx: &Context<'_>, refused: &Cell<bool>) -> Poll<()> {
+    if is_left() || refused.take() {
+        return Poll::Ready(());
+    }
+    refused.set(true);
+    refuse(cx);
+    Poll::Pending
+}
+
+/// Counts an operation that needs no descriptor. Waits for the next turn if the task has used up
+/// its budget. So a loop around this operation lets timers and other tasks run.
+pub async fn cooperate() {
+    let refused = Cell::new(false);
+    poll_fn(|cx| poll_left(cx, &refused)).await;
+    spend();
 }
 
 /// Counts an operation that was ready at once. An operation inside another one may have spent the

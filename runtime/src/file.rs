@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::{IOLoop, sleep};
+use crate::{IOLoop, budget, sleep};
 
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "file/not_cached.rs")]
 mod cached;
@@ -271,6 +271,7 @@ impl RegularFile {
         if length <= CACHED_LIMIT
             && let Some(bytes) = cached::read(&self.0.file, offset, length)
         {
+            budget::cooperate().await;
             return Ok(bytes);
         }
         let file = self.clone();

@@ -137,6 +137,8 @@ mod thread_pool;
 mod timer;
 
 // The public interface:
+#[doc(hidden)]
+pub use budget::cooperate;
 pub use fd::{AsyncFd, PeerClosed};
 pub use file::RegularFile;
 #[doc(hidden)]

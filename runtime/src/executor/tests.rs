@@ -684,7 +684,7 @@ fn a_destructor_may_hand_over_something_of_its_own_kind_at_the_end_of_a_thread()
         }
     }
 
-    let ways: [fn(&IOLoop, Spawns); 4] = [
+    let ways: [fn(&IOLoop, Spawns); 5] = [
         |io_loop, spawns| io_loop.spawn(async move { drop(spawns) }).detach(),
         |io_loop, spawns| io_loop.add_callback(move || drop(spawns)),
         |io_loop, spawns| {
@@ -692,6 +692,7 @@ fn a_destructor_may_hand_over_something_of_its_own_kind_at_the_end_of_a_thread()
             let _closed = handle.add_callback(move || drop(spawns));
         },
         |io_loop, spawns| drop(io_loop.call_later(Duration::ZERO, move || drop(spawns))),
+        |io_loop, spawns| drop(io_loop.run_sync(async move { drop(spawns) })),
     ];
     for way in ways {
         let drops = Arc::new(AtomicUsize::new(0));

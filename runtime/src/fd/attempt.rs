@@ -59,7 +59,11 @@ impl<T: AsFd> AsyncFd<T> {
             match error.kind() {
                 io::ErrorKind::WouldBlock => self.source().set_blocked(direction),
                 io::ErrorKind::Interrupted => (),
-                _ => return Poll::Ready(Err(error)),
+                _ => {
+                    // A task may ignore the error and try again.
+                    budget::spend();
+                    return Poll::Ready(Err(error));
+                }
             }
             ready!(self.poll_event(cx, direction))?;
             match operation(self.get_ref()) {

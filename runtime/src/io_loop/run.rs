@@ -28,6 +28,10 @@ impl Core {
 
     #[track_caller]
     pub(super) fn run_sync<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
+        if executor::is_closing() {
+            executor::drop_late(future);
+            return Err(ends_with_thread());
+        }
         let _running = Running::begin(self, "IOLoop::run_sync");
         let site = Location::caller();
         self.waits.set(Some(site));
@@ -134,8 +138,7 @@ impl Core {
     /// Opens the reactor, and gives other threads its bell.
     fn prepare(&self) -> io::Result<LoopPoller> {
         if executor::is_closing() {
-            let text = "the event loop ends with its thread and cannot run again";
-            return Err(io::Error::other(text));
+            return Err(ends_with_thread());
         }
         panic_hook::install();
         let (poller, bell) = reactor::prepare()?;
@@ -147,6 +150,10 @@ impl Core {
         polls::begin(timer::nanos());
         Ok(poller)
     }
+}
+
+fn ends_with_thread() -> io::Error {
+    io::Error::other("the event loop ends with its thread and cannot run again")
 }
 
 /// The loop is running while this exists.

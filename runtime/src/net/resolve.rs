@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use crate::IOLoop;
+use crate::{IOLoop, budget};
 
 /// Looks up the addresses of `host`, each with `port`.
 ///
@@ -25,6 +25,7 @@ use crate::IOLoop;
 /// ```
 pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
+        budget::cooperate().await;
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let host = host.to_owned();

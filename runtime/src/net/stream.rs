@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags};
 
 use super::sendfile::FilePart;
 use super::system::{NO_SIGNAL, stream_socket};
+use crate::budget;
 use crate::fd::{AsyncFd, PeerClosed};
 
 /// The kernel accepts at most this number of buffers per call (`IOV_MAX`).
@@ -81,6 +82,8 @@ impl<S: StreamSocket> SocketStream<S> {
     where
         S: From<OwnedFd>,
     {
+        // On this machine, the kernel connects or refuses at once.
+        budget::cooperate().await;
         let stream = Self::from_nonblocking(stream_socket(family)?.into());
         match rustix::net::connect(&stream, address) {
             Ok(()) => return Ok(stream),

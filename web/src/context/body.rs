@@ -103,7 +103,11 @@ impl Body {
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         let connection = Rc::clone(&self.connection);
         let _stop = StopReceiving { connection: &connection, request: self.request };
-        std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
+        let piece = std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await;
+        if !matches!(piece, Some(Ok(_))) {
+            squall_runtime::cooperate().await;
+        }
+        piece
     }
 
     /// Limits the pieces that [`next`](Self::next) returns to `bytes` bytes, and receives as many

@@ -70,6 +70,25 @@ fn an_operation_gets_its_turn_beside_one_that_is_always_ready() {
 }
 
 #[test]
+fn a_time_limit_ends_a_loop_that_ignores_errors() {
+    run(async {
+        let (near, far) = socket();
+        drop(far);
+        let fails = async {
+            let begin = Instant::now();
+            while begin.elapsed() < GIVES_UP {
+                assert!(
+                    near.write_with(|_| Err::<(), _>(io::ErrorKind::BrokenPipe.into()))
+                        .await
+                        .is_err()
+                );
+            }
+        };
+        assert!(timeout(Duration::from_millis(5), fails).await.is_err());
+    });
+}
+
+#[test]
 fn sleeps_that_are_over_at_once_let_the_other_tasks_run() {
     run(async {
         let others = Rc::new(Cell::new(0));

@@ -12,6 +12,8 @@ impl Connection {
         self.set(Flags::FLUSHING, true);
         let _stop = StopFlushing(self);
         let sent = std::future::poll_fn(|task| self.poll_output(task)).await;
+        // Without output or after an error, nothing else makes a busy handler wait.
+        squall_runtime::cooperate().await;
         sent.map_err(|error| self.explain(error))
     }
 
