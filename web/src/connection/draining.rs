@@ -10,8 +10,25 @@ use std::task::{Context as TaskContext, Poll, Waker};
 #[derive(Default)]
 pub(super) struct Drain {
     reason: Cell<Option<DrainReason>>,
-    waiting: RefCell<Vec<(u64, Waker)>>,
-    next_key: Cell<u64>,
+    waiting: RefCell<Waiting>,
+}
+
+/// The tasks that wait. The index of each is its key.
+#[derive(Default)]
+struct Waiting {
+    wakers: Vec<Option<Waker>>,
+    vacant: Vec<u32>,
+}
+
+impl Waiting {
+    /// Returns a vacant place.
+    fn place(&mut self) -> u32 {
+        self.vacant.pop().unwrap_or_else(|| {
+            self.wakers.push(None);
+            // A process has fewer than 2³² tasks.
+            (self.wakers.len() - 1) as u32
+        })
+    }
 }
 
 impl Drain {
@@ -23,39 +40,37 @@ impl Drain {
     /// Begins the shutdown, and wakes all tasks that wait for it.
     pub(super) fn begin(&self, reason: DrainReason) {
         self.reason.set(Some(reason));
-        self.waiting.take().into_iter().for_each(|(_, waker)| waker.wake());
+        let wakers = &mut self.waiting.borrow_mut().wakers;
+        let wakers: Vec<_> = wakers.iter_mut().filter_map(Option::take).collect();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Returns a future that waits for the shutdown.
     pub(super) fn wait(self: &Rc<Self>) -> Draining {
-        let key = self.next_key.get();
-        self.next_key.set(key + 1);
-        Draining { drain: Rc::clone(self), key }
+        Draining { drain: Rc::clone(self), key: None }
     }
 
-    /// Stores the waker of the future with this key.
-    fn store(&self, key: u64, task: &TaskContext<'_>) {
-        let waker = task.waker().clone();
+    /// Stores the waker of the future with this key, which gets one if it has none.
+    fn store(&self, key: &mut Option<u32>, task: &TaskContext<'_>) {
         let replaced = {
             let mut waiting = self.waiting.borrow_mut();
-            match waiting.iter_mut().find(|waiting| waiting.0 == key) {
-                Some(place) => Some(std::mem::replace(&mut place.1, waker)),
-                None => {
-                    waiting.push((key, waker));
-                    None
-                }
+            let key = *key.get_or_insert_with(|| waiting.place());
+            let stored = &mut waiting.wakers[key as usize];
+            if stored.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+                return;
             }
+            stored.replace(task.waker().clone())
         };
         // Dropping a waker can drop its task and with it another `Draining`, which borrows the
         // list.
         drop(replaced);
     }
 
-    fn forget(&self, key: u64) {
+    fn forget(&self, key: u32) {
         let forgotten = {
             let mut waiting = self.waiting.borrow_mut();
-            let place = waiting.iter().position(|waiting| waiting.0 == key);
-            place.map(|place| waiting.swap_remove(place))
+            waiting.vacant.push(key);
+            waiting.wakers[key as usize].take()
         };
         drop(forgotten);
     }
@@ -114,24 +129,28 @@ impl DrainReason {
 /// [`Upgraded::draining`](crate::Upgraded::draining).
 pub struct Draining {
     drain: Rc<Drain>,
-    key: u64,
+    /// Its place in the list, once it was polled.
+    key: Option<u32>,
 }
 
 impl Future for Draining {
     type Output = DrainReason;
 
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<DrainReason> {
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<DrainReason> {
         if let Some(reason) = self.drain.reason() {
             return Poll::Ready(reason);
         }
-        self.drain.store(self.key, task);
+        let this = &mut *self;
+        this.drain.store(&mut this.key, task);
         Poll::Pending
     }
 }
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        self.drain.forget(self.key);
+        if let Some(key) = self.key {
+            self.drain.forget(key);
+        }
     }
 }
 
@@ -167,6 +186,11 @@ mod tests {
         }
     }
 
+    /// How many tasks wait.
+    fn count(drain: &Drain) -> usize {
+        drain.waiting.borrow().wakers.iter().flatten().count()
+    }
+
     fn poll(draining: &mut Draining, waker: &Waker) {
         assert!(Pin::new(draining).poll(&mut TaskContext::from_waker(waker)).is_pending());
     }
@@ -183,9 +207,25 @@ mod tests {
         poll(&mut draining, &Waker::from(Arc::new(Holds)));
         keep_another();
         poll(&mut draining, &Waker::from(Arc::new(Holds)));
-        assert_eq!(drain.waiting.borrow().len(), 1, "the first waker took the other with it");
+        assert_eq!(count(&drain), 1, "the first waker took the other with it");
         keep_another();
         drop(draining);
-        assert!(drain.waiting.borrow().is_empty());
+        assert_eq!(count(&drain), 0);
+    }
+
+    #[test]
+    fn places_are_used_again_and_all_tasks_are_woken() {
+        let drain = Rc::new(Drain::default());
+        let mut all: Vec<_> = (0..3).map(|_| drain.wait()).collect();
+        all.iter_mut().for_each(|draining| poll(draining, Waker::noop()));
+        drop(all.remove(1));
+        let mut last = drain.wait();
+        poll(&mut last, Waker::noop());
+        poll(&mut last, Waker::noop());
+        assert_eq!((count(&drain), drain.waiting.borrow().wakers.len()), (3, 3));
+        drain.begin(DrainReason::Restart);
+        assert_eq!(count(&drain), 0);
+        let ready = Pin::new(&mut last).poll(&mut TaskContext::from_waker(Waker::noop()));
+        assert_eq!(ready, Poll::Ready(DrainReason::Restart));
     }
 }
