@@ -9,11 +9,9 @@
 //! | `error` | [`ConnectError`] |
 
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
 
-use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use squall_runtime::{IOLoop, TcpStream, timeout};
 
 mod error;
@@ -81,17 +79,36 @@ pub async fn websocket_connect(
     let target = Target::parse(url)?;
     let handshake = Handshake::new(&target, &options);
     let connecting = shake_hands(&target, &handshake);
-    let (stream, accepted) = match options.connect_timeout {
+    let Connected { stream, accepted, early } = match options.connect_timeout {
         Some(limit) => timeout(limit, connecting).await.map_err(|_| ConnectError::TimedOut)??,
         None => connecting.await?,
     };
-    Ok(open(stream, accepted, options))
+    let start = Start {
+        role: Role::Client,
+        options: Rc::new(options.websocket),
+        deflate: accepted.deflate,
+        page: None,
+        early,
+        wants_control: false,
+    };
+    let session = Session::new(Box::new(stream), start, accepted.subprotocol);
+    let ws = WebSocket::new(&session);
+    IOLoop::current().spawn_callback(Driver::new(&session));
+    Ok(ws)
+}
+
+/// A connection after the handshake.
+struct Connected {
+    stream: TcpStream,
+    accepted: Accepted,
+    /// Bytes that arrived right behind the response.
+    early: Vec<u8>,
 }
 
 async fn shake_hands(
     target: &Target,
     handshake: &Handshake<'_>,
-) -> Result<(ClientStream, Accepted), ConnectError> {
+) -> Result<Connected, ConnectError> {
     let mut stream = TcpStream::connect_host(&target.host, target.port).await?;
     stream.set_nodelay(true)?;
     stream.write_all(&handshake.request()).await?;
@@ -99,7 +116,7 @@ async fn shake_hands(
     loop {
         if let Some((length, accepted)) = handshake.read_response(&received)? {
             received.drain(..length);
-            return Ok((ClientStream { stream, unread: received }, accepted));
+            return Ok(Connected { stream, accepted, early: received });
         }
         if received.len() >= MAX_HEAD_SIZE {
             return Err(ConnectError::InvalidResponse("its head is larger than 64 KiB"));
@@ -114,73 +131,7 @@ async fn shake_hands(
     }
 }
 
-fn open(stream: ClientStream, accepted: Accepted, options: ConnectOptions) -> WebSocket {
-    let start = Start {
-        role: Role::Client,
-        options: Rc::new(options.websocket),
-        deflate: accepted.deflate,
-        page: None,
-        early: Vec::new(),
-        wants_control: false,
-    };
-    let session = Session::new(Box::new(stream), start, accepted.subprotocol);
-    let ws = WebSocket::new(&session);
-    IOLoop::current().spawn_callback(Driver::new(&session));
-    ws
-}
-
-/// The socket of a client, and the bytes that arrived right behind the response.
-struct ClientStream {
-    stream: TcpStream,
-    unread: Vec<u8>,
-}
-
-impl Transport for ClientStream {}
-
-impl AsyncRead for ClientStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.unread.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(task, buffer);
-        }
-        let count = buffer.len().min(self.unread.len());
-        buffer[..count].copy_from_slice(&self.unread[..count]);
-        self.unread.drain(..count);
-        if self.unread.is_empty() {
-            self.unread = Vec::new();
-        }
-        Poll::Ready(Ok(count))
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(task, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(task, slices)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(task)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(task)
-    }
-}
+impl Transport for TcpStream {}
 
 #[cfg(test)]
 mod tests;
