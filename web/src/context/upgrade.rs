@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::context::response::ResponseError;
 use crate::error::{HTTPError, Result};
 use crate::http::{StatusCode, header};
-use crate::types::local_future::LocalBoxFuture;
 
 /// The code that serves a connection after a 101.
 pub(crate) enum Upgrade {
@@ -19,8 +18,8 @@ pub(crate) enum Upgrade {
     WebSocket(ServeWebSocket),
 }
 
-/// Serves a WebSocket.
-pub(crate) type ServeWebSocket = Box<dyn FnOnce(Handover) -> LocalBoxFuture<'static, ()>>;
+/// Spawns the task that serves a WebSocket.
+pub(crate) type ServeWebSocket = Box<dyn FnOnce(Handover)>;
 
 /// The stream and the request of a new WebSocket.
 pub(crate) struct Handover {

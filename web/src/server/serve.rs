@@ -65,7 +65,7 @@ async fn open_websocket(connection: Rc<Connection>, serve: ServeWebSocket, cx: C
     if let Some(stream) = upgrade::switch(connection).await {
         let early = stream.take_early();
         // A task of its own is smaller than the one that has read the requests.
-        IOLoop::current().spawn_callback(serve(Handover { stream, early, cx }));
+        serve(Handover { stream, early, cx });
     }
 }
 

@@ -17,11 +17,13 @@
 //! | `close` | close codes and reasons |
 //! | `error` | the faults in the bytes of a peer, and their close codes |
 //! | `assembly`, `utf8` | a message that arrives in pieces, validated as it arrives |
+//! | `arriving` | the frame and the message of which a part has arrived |
 //! | `decoder` | bytes to events |
 //! | `encoder` | messages to frames |
 //! | `prepared` | a message encoded once for many receivers |
 //! | `deflate` | permessage-deflate |
 
+mod arriving;
 pub(crate) mod assembly;
 pub(crate) mod close;
 pub(crate) mod decoder;

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::Role;
+use super::arriving::{Arriving, Frame, PartialMessage};
 use super::assembly::{Assembly, Expected};
 use super::close::CloseFrame;
-use super::deflate::inflate::{Inflater, Inflation};
+use super::deflate::inflate::Inflater;
 use super::deflate::params::Deflate;
 use super::error::DecodeError;
 use super::header::{FrameHeader, MAX_HEADER, Opcode};
-use super::mask::MaskKey;
 use crate::websocket::message::{Message, MessageKind};
 
 /// A binary frame is received [directly](Decoder::direct_room) if this much of it is left.
@@ -67,13 +67,8 @@ pub(crate) struct Decoder {
     role: Role,
     limits: Limits,
     state: State,
-    /// The beginning of a header of which not all bytes have arrived.
-    header: PartialHeader,
-    /// The frame whose payload is being received.
-    frame: Option<Frame>,
-    /// The payload of a control frame of which a part has arrived.
-    control: Vec<u8>,
-    message: Option<PartialMessage>,
+    /// `None` between two messages. A message that arrives whole never gets here.
+    arriving: Option<Box<Arriving>>,
     inflater: Option<Box<Inflater>>,
 }
 
@@ -85,31 +80,6 @@ enum State {
     Failed(DecodeError),
 }
 
-#[derive(Debug, Default)]
-struct PartialHeader {
-    bytes: [u8; MAX_HEADER],
-    len: u8,
-}
-
-#[derive(Debug)]
-struct Frame {
-    opcode: Opcode,
-    fin: bool,
-    /// The key for the next bytes.
-    mask: Option<MaskKey>,
-    /// How many bytes have not arrived.
-    left: u64,
-}
-
-/// A message of which not all frames have arrived.
-#[derive(Debug)]
-struct PartialMessage {
-    assembly: Assembly,
-    /// The payloads of its frames together, as they were announced.
-    announced: u64,
-    inflation: Option<Inflation>,
-}
-
 impl Decoder {
     /// A decoder for the side `role` of a new connection. Compressed messages are accepted if
     /// `deflate` was agreed on.
@@ -118,10 +88,7 @@ impl Decoder {
             role,
             limits,
             state: State::Open,
-            header: PartialHeader::default(),
-            frame: None,
-            control: Vec::new(),
-            message: None,
+            arriving: None,
             inflater: deflate.map(|deflate| Box::new(Inflater::new(deflate, role))),
         }
     }
@@ -141,7 +108,11 @@ impl Decoder {
             State::Closed => return Ok(Decoded { used: input.len(), event: None }),
             State::Failed(error) => return Err(error),
         }
-        let decoded = self.read(input);
+        let mut arriving = self.arriving.take().map_or_else(Arriving::default, |boxed| *boxed);
+        let decoded = self.read(&mut arriving, input);
+        if !arriving.is_nothing() {
+            self.arriving = Some(Box::new(arriving));
+        }
         self.note_end(decoded.as_ref().map(|decoded| decoded.event.as_ref()));
         decoded
     }
@@ -152,13 +123,14 @@ impl Decoder {
     /// The caller may fill the spare capacity of the vector, or a part of it, and must then call
     /// [`direct_received`](Self::direct_received). The capacity does not reach beyond the frame.
     pub(crate) fn direct_room(&mut self) -> Option<&mut Vec<u8>> {
-        let frame = self.frame.as_ref()?;
+        let arriving = self.arriving.as_deref_mut()?;
+        let frame = arriving.frame.as_ref()?;
         if self.state != State::Open || frame.opcode.is_control() || frame.left < MIN_DIRECT as u64
         {
             return None;
         }
         let left = usize::try_from(frame.left).ok()?;
-        let message = self.message.as_mut().filter(|message| message.inflation.is_none())?;
+        let message = arriving.message.as_mut().filter(|message| message.inflation.is_none())?;
         message.assembly.direct_room(left, self.limits.max_message_size)
     }
 
@@ -172,7 +144,8 @@ impl Decoder {
         if let State::Failed(error) = self.state {
             return Err(error);
         }
-        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
+        let Some(arriving) = self.arriving.as_deref_mut() else { return Ok(None) };
+        let (Some(frame), Some(message)) = (&mut arriving.frame, &mut arriving.message) else {
             return Ok(None);
         };
         let Assembly::Binary(bytes) = &mut message.assembly else { return Ok(None) };
@@ -186,8 +159,10 @@ impl Decoder {
             return Ok(None);
         }
         let fin = frame.fin;
-        self.frame = None;
-        let event = self.read_message(&[], 0, fin);
+        arriving.frame = None;
+        let Some(mut arriving) = self.arriving.take() else { return Ok(None) };
+        let event = self.read_message(&mut arriving, &[], 0, fin);
+        self.arriving = (!arriving.is_nothing()).then_some(arriving);
         self.note_end(event.as_ref().map(Option::as_ref));
         event
     }
@@ -195,15 +170,15 @@ impl Decoder {
     /// Whether the last message is complete, and no part of another frame has arrived.
     #[cfg(any(test, feature = "internals"))]
     pub(crate) fn is_between_messages(&self) -> bool {
-        self.frame.is_none() && self.message.is_none() && self.header.len == 0
+        self.arriving.is_none()
     }
 
     /// How many bytes of memory it holds for messages: the one that is arriving, and the history of
     /// context takeover. A decompressor in use is not counted.
     #[cfg(any(test, feature = "internals"))]
     pub(crate) fn memory(&self) -> usize {
-        let arriving = self.message.as_ref().map_or(0, |message| message.assembly.len());
-        arriving + self.control.capacity() + self.inflater.as_ref().map_or(0, |i| i.memory())
+        let arriving = self.arriving.as_ref().map_or(0, |arriving| arriving.memory());
+        arriving + self.inflater.as_ref().map_or(0, |i| i.memory())
     }
 
     /// Returns memory that is not needed, for a wait that may be long.
@@ -221,97 +196,101 @@ impl Decoder {
             Ok(_) => return,
             Err(error) => State::Failed(*error),
         };
-        self.frame = None;
-        self.control = Vec::new();
-        if let (Some(inflater), Some(message)) = (self.inflater.take(), self.message.take())
+        let message = self.arriving.take().and_then(|arriving| arriving.message);
+        if let (Some(inflater), Some(message)) = (self.inflater.take(), message)
             && let Some(inflation) = message.inflation
         {
             inflater.abandon(inflation);
         }
-        self.message = None;
     }
 
-    fn read(&mut self, input: &mut [u8]) -> Result<Decoded, DecodeError> {
+    fn read(&mut self, arriving: &mut Arriving, input: &mut [u8]) -> Result<Decoded, DecodeError> {
         let mut used = 0;
         loop {
-            if self.frame.is_none() {
-                used += self.read_header(&input[used..])?;
+            if arriving.frame.is_none() {
+                used += self.read_header(arriving, &input[used..])?;
             }
             // A header that is not complete has used all.
-            let Some(frame) = &mut self.frame else { return Ok(Decoded { used, event: None }) };
+            let Some(frame) = &mut arriving.frame else { return Ok(Decoded { used, event: None }) };
             let rest = &mut input[used..];
             let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
             let (piece, _) = rest.split_at_mut(left.min(rest.len()));
             used += piece.len();
-            if let Some(event) = self.read_payload(piece)? {
+            if let Some(event) = self.read_payload(arriving, piece)? {
                 return Ok(Decoded { used, event: Some(event) });
             }
-            if self.frame.is_some() {
+            if arriving.frame.is_some() {
                 return Ok(Decoded { used, event: None });
             }
         }
     }
 
     /// Reads a header, or as much of it as has arrived. Returns how many bytes that took.
-    fn read_header(&mut self, input: &[u8]) -> Result<usize, DecodeError> {
-        let before = usize::from(self.header.len);
+    fn read_header(&self, arriving: &mut Arriving, input: &[u8]) -> Result<usize, DecodeError> {
+        let before = usize::from(arriving.header.len);
         if before == 0
             && let Some((header, length)) = FrameHeader::parse(input)?
         {
-            self.begin_frame(header)?;
+            self.begin_frame(arriving, header)?;
             return Ok(length);
         }
         let count = input.len().min(MAX_HEADER - before);
         let end = before + count;
-        self.header.bytes[before..end].copy_from_slice(&input[..count]);
-        let Some((header, length)) = FrameHeader::parse(&self.header.bytes[..end])? else {
-            self.header.len = end as u8;
+        arriving.header.bytes[before..end].copy_from_slice(&input[..count]);
+        let Some((header, length)) = FrameHeader::parse(&arriving.header.bytes[..end])? else {
+            arriving.header.len = end as u8;
             return Ok(count);
         };
-        self.header.len = 0;
-        self.begin_frame(header)?;
+        arriving.header.len = 0;
+        self.begin_frame(arriving, header)?;
         Ok(length - before)
     }
 
-    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), DecodeError> {
+    fn begin_frame(&self, arriving: &mut Arriving, header: FrameHeader) -> Result<(), DecodeError> {
         match (self.role, header.mask) {
             (Role::Server, None) => return Err(DecodeError::NotMasked),
             (Role::Client, Some(_)) => return Err(DecodeError::Masked),
             _ => {}
         }
         match header.opcode {
-            Opcode::Text => self.begin_message(header, MessageKind::Text)?,
-            Opcode::Binary => self.begin_message(header, MessageKind::Binary)?,
+            Opcode::Text => self.begin_message(arriving, header, MessageKind::Text)?,
+            Opcode::Binary => self.begin_message(arriving, header, MessageKind::Binary)?,
             _ if header.compressed => return Err(DecodeError::ReservedBits),
             Opcode::Continuation => {
-                let message = self.message.as_mut().ok_or(DecodeError::UnexpectedContinuation)?;
+                let message =
+                    arriving.message.as_mut().ok_or(DecodeError::UnexpectedContinuation)?;
                 message.announced = message.announced.saturating_add(header.length);
             }
             Opcode::Close | Opcode::Ping | Opcode::Pong => {}
         }
         if !header.opcode.is_control() {
-            self.check_size(header.length)?;
+            self.check_size(arriving, header.length)?;
         }
         let FrameHeader { opcode, fin, mask, length: left, .. } = header;
-        self.frame = Some(Frame { opcode, fin, mask, left });
+        arriving.frame = Some(Frame { opcode, fin, mask, left });
         Ok(())
     }
 
-    fn begin_message(&mut self, header: FrameHeader, kind: MessageKind) -> Result<(), DecodeError> {
+    fn begin_message(
+        &self,
+        arriving: &mut Arriving,
+        header: FrameHeader,
+        kind: MessageKind,
+    ) -> Result<(), DecodeError> {
         let inflation = match &self.inflater {
             None if header.compressed => return Err(DecodeError::ReservedBits),
-            _ if self.message.is_some() => return Err(DecodeError::MessageInterrupted),
+            _ if arriving.message.is_some() => return Err(DecodeError::MessageInterrupted),
             Some(inflater) if header.compressed => Some(inflater.begin()),
             _ => None,
         };
         let assembly = Assembly::new(kind);
-        self.message = Some(PartialMessage { assembly, announced: header.length, inflation });
+        arriving.message = Some(PartialMessage { assembly, announced: header.length, inflation });
         Ok(())
     }
 
-    fn check_size(&self, frame: u64) -> Result<(), DecodeError> {
+    fn check_size(&self, arriving: &Arriving, frame: u64) -> Result<(), DecodeError> {
         let is_over = |size: u64, limit: usize| usize::try_from(size).map_or(true, |s| s > limit);
-        let announced = self.message.as_ref().map_or(0, |message| message.announced);
+        let announced = arriving.message.as_ref().map_or(0, |message| message.announced);
         if is_over(frame, self.limits.max_frame_size) {
             return Err(DecodeError::FrameTooBig);
         }
@@ -322,8 +301,12 @@ impl Decoder {
     }
 
     /// Reads the next bytes of the current frame.
-    fn read_payload(&mut self, piece: &mut [u8]) -> Result<Option<Event>, DecodeError> {
-        let Some(frame) = &mut self.frame else { return Ok(None) };
+    fn read_payload(
+        &mut self,
+        arriving: &mut Arriving,
+        piece: &mut [u8],
+    ) -> Result<Option<Event>, DecodeError> {
+        let Some(frame) = &mut arriving.frame else { return Ok(None) };
         if let Some(key) = &mut frame.mask {
             key.apply(piece);
         }
@@ -331,21 +314,21 @@ impl Decoder {
         let (opcode, left) = (frame.opcode, frame.left);
         let is_last = left == 0 && frame.fin;
         if left == 0 {
-            self.frame = None;
+            arriving.frame = None;
         }
         match opcode {
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                self.read_message(piece, left, is_last)
+                self.read_message(arriving, piece, left, is_last)
             }
             Opcode::Close | Opcode::Ping | Opcode::Pong if left > 0 => {
-                self.control.extend_from_slice(piece);
+                arriving.control.extend_from_slice(piece);
                 Ok(None)
             }
-            Opcode::Close | Opcode::Ping | Opcode::Pong if self.control.is_empty() => {
+            Opcode::Close | Opcode::Ping | Opcode::Pong if arriving.control.is_empty() => {
                 control_event(opcode, piece).map(Some)
             }
             Opcode::Close | Opcode::Ping | Opcode::Pong => {
-                let mut payload = std::mem::take(&mut self.control);
+                let mut payload = std::mem::take(&mut arriving.control);
                 payload.extend_from_slice(piece);
                 control_event(opcode, &payload).map(Some)
             }
@@ -355,26 +338,27 @@ impl Decoder {
     /// Reads the next bytes of a message, of which `left` more are in the same frame.
     fn read_message(
         &mut self,
+        arriving: &mut Arriving,
         piece: &[u8],
         left: u64,
         is_last: bool,
     ) -> Result<Option<Event>, DecodeError> {
         let limit = self.limits.max_message_size;
         if !is_last {
-            let Some(message) = &mut self.message else { return Ok(None) };
+            let Some(message) = &mut arriving.message else { return Ok(None) };
             match (&mut message.inflation, &self.inflater) {
                 (Some(inflation), Some(inflater)) => {
                     inflater.push(inflation, &mut message.assembly, piece, limit)?;
                 }
                 _ => {
-                    let fin = self.frame.as_ref().is_some_and(|frame| frame.fin);
+                    let fin = arriving.frame.as_ref().is_some_and(|frame| frame.fin);
                     let rest = usize::try_from(left).ok().filter(|_| fin);
                     message.assembly.push(piece, Expected { rest, limit })?;
                 }
             }
             return Ok(None);
         }
-        let Some(PartialMessage { assembly, inflation, .. }) = self.message.take() else {
+        let Some(PartialMessage { assembly, inflation, .. }) = arriving.message.take() else {
             return Ok(None);
         };
         let message = match (inflation, &mut self.inflater) {

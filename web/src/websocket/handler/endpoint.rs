@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use squall_runtime::IOLoop;
+
 use crate::context::Context;
 use crate::error::Result;
 use crate::handler::endpoint::Endpoint;
@@ -115,7 +117,10 @@ impl<H: WebSocketHandler + 'static> Endpoint for HandlerEndpoint<H> {
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         let handler = self.0.clone();
         Box::pin(opening::open(handler, cx, |handler, opening| {
-            Box::new(|handover| Box::pin(serving::serve_handler(handler, opening, handover)))
+            Box::new(|handover| {
+                IOLoop::current()
+                    .spawn_callback(serving::serve_handler(handler, opening, handover));
+            })
         }))
     }
 }
@@ -146,7 +151,8 @@ where
             let opened = opening::open(Plain, cx, |Plain, opening| {
                 Box::new(|handover| {
                     let call = move |ws| async move { function.call(ws, args).await };
-                    Box::pin(serving::serve_function(call, opening, handover))
+                    let serving = serving::serve_function(call, opening, handover);
+                    IOLoop::current().spawn_callback(serving);
                 })
             });
             opened.await

@@ -205,7 +205,7 @@ impl Socket {
         let page = cx.connection().server.recorder.page;
         page.websocket_opened();
         let draining = stream.draining();
-        let session = Session::new(Box::new(stream), start, opening.subprotocol);
+        let session = Session::new(stream, start, opening.subprotocol);
         let line = log::is_access_enabled()
             .then(|| cx.access_text(StatusCode::SWITCHING_PROTOCOLS).into());
         let (location, began) = (opening.location, cx.began());

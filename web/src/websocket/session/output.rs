@@ -12,12 +12,15 @@ use super::transport::Transport;
 /// How many pieces one write takes.
 const MAX_SLICES: usize = 16;
 
-/// Bytes that wait to be sent, in their order.
+/// Bytes that wait to be sent, in their order. Boxed, because most sessions have none.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct Output(Option<Box<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
     pieces: VecDeque<Piece>,
     /// The bytes of all pieces together.
-    queued: usize,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -29,17 +32,20 @@ struct Piece {
 
 impl Output {
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.0.is_none()
     }
 
     /// How many bytes wait.
     pub(super) fn queued(&self) -> usize {
-        self.queued
+        self.0.as_ref().map_or(0, |queue| queue.bytes)
     }
 
     /// Whether the next byte is the first of a frame.
     pub(super) fn is_between_frames(&self) -> bool {
-        self.pieces.front().is_none_or(|piece| piece.begins_frame)
+        self.0
+            .as_ref()
+            .and_then(|queue| queue.pieces.front())
+            .is_none_or(|piece| piece.begins_frame)
     }
 
     /// Appends a whole frame.
@@ -60,13 +66,15 @@ impl Output {
 
     /// Puts a control frame before everything else. The next byte must be the first of a frame.
     pub(super) fn push_first(&mut self, frame: Bytes) {
-        self.queued += frame.len();
-        self.pieces.push_front(Piece { bytes: frame, begins_frame: true });
+        let queue = self.0.get_or_insert_default();
+        queue.bytes += frame.len();
+        queue.pieces.push_front(Piece { bytes: frame, begins_frame: true });
     }
 
     fn push(&mut self, bytes: Bytes, begins_frame: bool) {
-        self.queued += bytes.len();
-        self.pieces.push_back(Piece { bytes, begins_frame });
+        let queue = self.0.get_or_insert_default();
+        queue.bytes += bytes.len();
+        queue.pieces.push_back(Piece { bytes, begins_frame });
     }
 
     /// Sends some of it, or only the rest of the current frame. Puts what owned the bytes into
@@ -79,9 +87,10 @@ impl Output {
         task: &mut TaskContext<'_>,
         spent: &mut Vec<Bytes>,
     ) -> Poll<io::Result<usize>> {
+        let Some(queue) = &self.0 else { return Poll::Ready(Ok(0)) };
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+        for (slice, piece) in slices.iter_mut().zip(&queue.pieces) {
             if only_current_frame && count > 0 && piece.begins_frame {
                 break;
             }
@@ -98,13 +107,15 @@ impl Output {
 
     /// Drops everything.
     pub(super) fn clear(&mut self, spent: &mut Vec<Bytes>) {
-        spent.extend(std::mem::take(self).pieces.into_iter().map(|piece| piece.bytes));
+        let pieces = self.0.take().unwrap_or_default().pieces;
+        spent.extend(pieces.into_iter().map(|piece| piece.bytes));
     }
 
     fn take(&mut self, mut count: usize, spent: &mut Vec<Bytes>) {
-        self.queued -= count;
+        let Some(queue) = &mut self.0 else { return };
+        queue.bytes -= count;
         while count > 0
-            && let Some(front) = self.pieces.front_mut()
+            && let Some(front) = queue.pieces.front_mut()
         {
             if count < front.bytes.len() {
                 front.bytes.advance(count);
@@ -112,10 +123,10 @@ impl Output {
                 return;
             }
             count -= front.bytes.len();
-            spent.extend(self.pieces.pop_front().map(|piece| piece.bytes));
+            spent.extend(queue.pieces.pop_front().map(|piece| piece.bytes));
         }
-        if self.pieces.is_empty() {
-            self.pieces = VecDeque::new();
+        if queue.pieces.is_empty() {
+            self.0 = None;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::error::WebSocketError;
 use super::state::{Incoming, Phase, Released, Start, State};
-use super::transport::Transport;
+use super::transport::Stream;
 use crate::websocket::codec::close::CloseFrame;
 use crate::websocket::codec::encoder::PayloadTooLong;
 use crate::websocket::codec::prepared::Prepared;
@@ -25,11 +25,11 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(
-        transport: Box<dyn Transport>,
+        stream: impl Into<Stream>,
         start: Start,
         subprotocol: Option<Box<str>>,
     ) -> Rc<Self> {
-        let state = RefCell::new(State::new(transport, start));
+        let state = RefCell::new(State::new(stream.into(), start));
         Rc::new(Self { state, driver: Cell::new(None), subprotocol })
     }
 

@@ -11,7 +11,7 @@ use squall_runtime::{Deadline, Moment};
 use super::error::WebSocketError;
 use super::keep_alive::KeepAlive;
 use super::output::Output;
-use super::transport::Transport;
+use super::transport::Stream;
 use super::unread::{ReadError, Unread};
 use crate::connection::settings::websocket::WebSocketOptions;
 use crate::scoreboard::Page;
@@ -63,7 +63,7 @@ pub(super) struct Released {
     pub(super) bytes: Vec<Bytes>,
     pub(super) wakers: Vec<Waker>,
     pub(super) replaced: Option<Waker>,
-    pub(super) transport: Option<Box<dyn Transport>>,
+    pub(super) transport: Option<Stream>,
 }
 
 impl Released {
@@ -103,13 +103,13 @@ pub(super) struct State {
     pub(super) failure: Option<WebSocketError>,
     pub(super) options: Rc<WebSocketOptions>,
     pub(super) page: Option<Page>,
-    pub(super) transport: Option<Box<dyn Transport>>,
+    pub(super) transport: Option<Stream>,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
     pub(super) unread: Unread,
     pub(super) output: Output,
     /// The answer to the newest ping, until it can be queued.
-    pub(super) pong: Option<Bytes>,
+    pub(super) pong: Option<Box<[u8]>>,
     /// Whether a ping is to be queued.
     pub(super) ping_due: bool,
     pub(super) inbox: Option<Message>,
@@ -125,7 +125,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(transport: Box<dyn Transport>, start: Start) -> Self {
+    pub(super) fn new(transport: Stream, start: Start) -> Self {
         let Start { role, options, deflate, page, early, wants_control } = start;
         let max_message_size = options.max_message_size;
         let max_frame_size = options.max_frame_size.unwrap_or(usize::MAX);
@@ -260,7 +260,7 @@ impl State {
                     return Poll::Ready(Some(Incoming::Message(message)));
                 }
                 Ok(Event::Ping(payload)) => {
-                    self.pong = Some(payload.clone());
+                    self.pong = Some(Box::from(&payload[..]));
                     self.flush(task, released);
                     if self.wants_control {
                         return Poll::Ready(Some(Incoming::Ping(payload)));

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -41,6 +42,44 @@ impl Transport for Upgraded {
         buffer: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
         Self::poll_read_behind(self, task, buffer)
+    }
+}
+
+/// The stream of one session. A connection of the server needs no box.
+pub(crate) enum Stream {
+    Upgraded(Upgraded),
+    Boxed(Box<dyn Transport>),
+}
+
+impl Deref for Stream {
+    type Target = dyn Transport;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Upgraded(stream) => stream,
+            Self::Boxed(stream) => &**stream,
+        }
+    }
+}
+
+impl DerefMut for Stream {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Upgraded(stream) => stream,
+            Self::Boxed(stream) => &mut **stream,
+        }
+    }
+}
+
+impl From<Upgraded> for Stream {
+    fn from(stream: Upgraded) -> Self {
+        Self::Upgraded(stream)
+    }
+}
+
+impl<T: Transport + 'static> From<Box<T>> for Stream {
+    fn from(stream: Box<T>) -> Self {
+        Self::Boxed(stream)
     }
 }
 

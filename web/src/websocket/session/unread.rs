@@ -11,7 +11,10 @@ use crate::websocket::codec::error::DecodeError;
 /// What was read behind an event: memory of just this size, so that a session that waits for its
 /// handler holds no more than it must.
 #[derive(Debug, Default)]
-pub(super) struct Unread {
+pub(super) struct Unread(Option<Box<Rest>>);
+
+#[derive(Debug)]
+struct Rest {
     bytes: Vec<u8>,
     start: usize,
 }
@@ -39,7 +42,7 @@ impl From<io::Error> for ReadError {
 
 impl Unread {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, start: 0 }
+        Self((!bytes.is_empty()).then(|| Box::new(Rest { bytes, start: 0 })))
     }
 
     /// Reads up to the next event, and says how many bytes that took. `heard` is set if any byte
@@ -53,7 +56,7 @@ impl Unread {
     ) -> Poll<Result<(Event, usize), ReadError>> {
         let mut total = 0;
         loop {
-            let (used, event) = if self.bytes.is_empty() {
+            let (used, event) = if self.0.is_none() {
                 let (used, event) = ready!(self.poll_read(transport, decoder, task))?;
                 *heard = true;
                 (used, event)
@@ -69,10 +72,11 @@ impl Unread {
 
     /// Decodes what is here already.
     fn decode(&mut self, decoder: &mut Decoder) -> Result<(usize, Option<Event>), DecodeError> {
-        let Decoded { used, event } = decoder.decode(&mut self.bytes[self.start..])?;
-        self.start += used;
-        if self.start == self.bytes.len() {
-            *self = Self::default();
+        let Some(rest) = &mut self.0 else { return Ok((0, None)) };
+        let Decoded { used, event } = decoder.decode(&mut rest.bytes[rest.start..])?;
+        rest.start += used;
+        if rest.start == rest.bytes.len() {
+            self.0 = None;
         }
         Ok((used, event))
     }
@@ -96,8 +100,7 @@ impl Unread {
                 return Poll::Ready(Err(ReadError::Ended(io::ErrorKind::UnexpectedEof)));
             }
             let Decoded { used, event } = decoder.decode(&mut buffer[..count])?;
-            self.bytes = buffer[used..count].to_vec();
-            self.start = 0;
+            *self = Self::new(buffer[used..count].to_vec());
             Poll::Ready(Ok((used, event)))
         })
     }

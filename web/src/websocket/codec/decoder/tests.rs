@@ -5,6 +5,7 @@ use crate::websocket::codec::close::CloseCode;
 use crate::websocket::codec::deflate::DeflatePool;
 use crate::websocket::codec::deflate::params::{CompressionOptions, DeflateParams};
 use crate::websocket::codec::encoder::Encoder;
+use crate::websocket::codec::mask::MaskKey;
 
 mod messages;
 mod split;
