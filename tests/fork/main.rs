@@ -179,6 +179,7 @@ const CASES: &[harness::Row] = harness::rows![
     server::upgraded::an_upgrade_fails_no_request,
     server::upgraded::one_process_takes_over_from_several,
     server::upgraded::queues_of_more_workers_than_there_are_now_are_served,
+    server::websockets::a_reload_closes_all_websockets_with_1012_and_the_end_with_1001,
     shared::a_random_stream,
     shared::a_signal_pipe,
     shared::an_epoll_instance,

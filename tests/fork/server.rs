@@ -31,6 +31,7 @@ pub mod suspended;
 
 pub mod unread;
 pub mod upgraded;
+pub mod websockets;
 
 /// Serves in so many processes, at a port of the system's choice.
 fn serve(server: &HTTPServer, processes: impl Into<StartOptions>) -> io::Result<()> {

@@ -202,7 +202,7 @@ fn pings_keep_a_connection_alive_and_pongs_are_seen() {
 }
 
 #[test]
-fn the_end_of_the_server_closes_with_1001_and_a_reload_with_1012() {
+fn the_end_of_the_server_closes_all_sockets_with_1001() {
     let (client, events) = noting(false);
     let mut idle = client.websocket("/idle").connect();
     let mut busy = client.websocket("/busy").connect();
