@@ -45,7 +45,8 @@ fn main() -> io::Result<()> {
 fn measure(count: usize, per_process: usize) -> io::Result<()> {
     let workers = (count + count / UNEVEN + BUSY).div_ceil(per_process);
     let server = Server::start(|port| this(&["serve", &port.to_string(), &workers.to_string()]))?;
-    let load = Load { port: server.port, connections: BUSY, depth: 1, request: get("/") };
+    let load =
+        Load { port: server.port, connections: BUSY, depth: 1, request: get("/"), websocket: None };
     let mut busy = load.open()?;
     // The first requests make pools and tables: they are not what a connection costs.
     busy.run(Until::Elapsed(Duration::from_millis(500)))?;
@@ -89,7 +90,7 @@ fn serve(port: usize, workers: usize) -> io::Result<()> {
 
 /// The other ends: open until the standard input ends.
 fn hold(port: u16, connections: usize) -> io::Result<()> {
-    let held = Load { port, connections, depth: 1, request: get("/") }.open()?;
+    let held = Load { port, connections, depth: 1, request: get("/"), websocket: None }.open()?;
     println!("open");
     io::stdin().read_to_end(&mut Vec::new())?;
     println!("{}", held.disturbed()?);

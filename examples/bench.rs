@@ -14,8 +14,9 @@ use std::io;
 
 use serde::Serialize;
 use squall::http::header::CONTENT_TYPE;
+use squall::websocket::WebSocket;
 use squall::{
-    Application, Context, HTTPServer, HeaderValue, IOLoop, RequestHandler, Result, route,
+    Application, Context, HTTPServer, HeaderValue, IOLoop, RequestHandler, Result, route, websocket,
 };
 
 mod support;
@@ -71,6 +72,13 @@ impl RequestHandler for PostHandler {
     }
 }
 
+async fn echo(mut ws: WebSocket) -> Result {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
+
 fn main() -> io::Result<()> {
     let port = support::port()?;
     let workers = std::env::args().nth(2).map_or(Ok(1), |workers| workers.parse());
@@ -79,6 +87,7 @@ fn main() -> io::Result<()> {
         route("/json", JsonHandler),
         route("/echo", EchoHandler),
         route("/user/{user}/posts/{post}", PostHandler),
+        websocket("/ws", echo),
     ]);
     let server = HTTPServer::new(app);
     server.bind(port)?;

@@ -85,7 +85,7 @@ fn main() -> io::Result<ExitCode> {
         counted.into_iter().try_for_each(|scenario| callgrind::print_files(&program, scenario))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:<14}{:<14}{:>10}{:>10}", "scenario", "", "measured", "budget");
+    println!("{:<18}{:<14}{:>10}{:>10}", "scenario", "", "measured", "budget");
     let mut over = false;
     for scenario in SCENARIOS.iter().filter(wanted) {
         let budget = budgets
@@ -175,7 +175,7 @@ fn judge(tools: &Tools, program: &Path, scenario: &Scenario, budget: &Budget) ->
             () => "",
         };
         let name = scenario.name;
-        println!("{name:<14}{what:<14}{measured:>10.decimals$}{allowed:>10.decimals$}{remark}");
+        println!("{name:<18}{what:<14}{measured:>10.decimals$}{allowed:>10.decimals$}{remark}");
     }
     Ok(over)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use bench_client::{Load, Server, Until, get, post};
+use bench_client::{Load, Server, Until, get, post, text_frame};
 
 use crate::floor;
 
@@ -19,6 +19,8 @@ pub(crate) struct Scenario {
     /// How many requests are sent together on each connection.
     depth: usize,
     request: fn() -> Vec<u8>,
+    /// The path of a WebSocket that echoes messages, for requests that are messages.
+    websocket: Option<&'static str>,
     server: Kind,
     /// Whether each request has a connection of its own.
     closing: bool,
@@ -40,9 +42,17 @@ const ALONE: Scenario = Scenario {
     connections: 1,
     depth: 1,
     request: || get("/plaintext"),
+    websocket: None,
     server: Kind::Application,
     closing: false,
     requests: 2000,
+};
+
+const WEBSOCKET: Scenario = Scenario {
+    name: "websocket-message",
+    request: || text_frame(125),
+    websocket: Some("/ws"),
+    ..ALONE
 };
 
 /// All of them, in the order of `budget.toml`.
@@ -57,6 +67,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "connection", request: get_and_close, closing: true, requests: 1000, ..ALONE },
     Scenario { name: "loop", server: Kind::Loop, ..ALONE },
     Scenario { name: "idle", connections: 10_000, requests: 0, ..ALONE },
+    WEBSOCKET,
+    Scenario { name: "websocket-idle", connections: 10_000, requests: 0, ..WEBSOCKET },
 ];
 
 fn get_and_close() -> Vec<u8> {
@@ -85,8 +97,8 @@ impl Scenario {
 
     /// What the client does.
     pub(crate) fn load(&self, server: &Server) -> Load {
-        let (connections, depth) = (self.connections, self.depth);
-        Load { port: server.port, connections, depth, request: (self.request)() }
+        let Self { connections, depth, websocket, .. } = *self;
+        Load { port: server.port, connections, depth, request: (self.request)(), websocket }
     }
 
     /// Makes that many requests, after some that are always the same.

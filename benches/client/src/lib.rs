@@ -9,5 +9,5 @@ mod load;
 mod server;
 
 pub use latencies::Latencies;
-pub use load::{Connections, Load, Outcome, Until, allow_many_descriptors, get, post};
+pub use load::{Connections, Load, Outcome, Until, allow_many_descriptors, get, post, text_frame};
 pub use server::Server;

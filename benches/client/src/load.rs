@@ -37,8 +37,10 @@ pub struct Load {
     pub connections: usize,
     /// How many requests are sent together.
     pub depth: usize,
-    /// One request.
+    /// One request, or one frame of a WebSocket.
     pub request: Vec<u8>,
+    /// The path of a WebSocket that echoes messages. `None`: the requests are HTTP.
+    pub websocket: Option<&'static str>,
 }
 
 /// When to end.
@@ -69,8 +71,16 @@ pub struct Connections {
     depth: usize,
     /// As many requests as are sent together.
     request: Vec<u8>,
-    /// The bytes of as many answers.
-    answer: usize,
+    /// What answers them.
+    answer: Answer,
+}
+
+/// What answers the requests that are sent together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answer {
+    /// In bytes, all of them together.
+    length: usize,
+    is_http: bool,
 }
 
 #[derive(Debug)]
@@ -101,10 +111,14 @@ impl Load {
     /// [`Connections::run`].
     pub fn open(&self) -> io::Result<Connections> {
         let mut list = Vec::with_capacity(self.connections);
-        let mut answer = None;
+        // A server sends the same frame without the mask.
+        let mut answer = self.websocket.map(|_| self.request.len() - MASK.len());
         for start in (0..self.connections).step_by(OPENING) {
             for number in start..self.connections.min(start + OPENING) {
                 let mut stream = connect(self.port, number)?;
+                if let Some(path) = self.websocket {
+                    open_websocket(&mut stream, path)?;
+                }
                 stream.write_all(&self.request)?;
                 list.push(Connection { stream, sent: Instant::now(), missing: 0 });
             }
@@ -125,7 +139,10 @@ impl Load {
             epoll,
             depth: self.depth,
             request: self.request.repeat(self.depth),
-            answer: answer.unwrap_or(0) * self.depth,
+            answer: Answer {
+                length: answer.unwrap_or(0) * self.depth,
+                is_http: self.websocket.is_none(),
+            },
         })
     }
 
@@ -247,16 +264,16 @@ impl Connections {
 }
 
 impl Connection {
-    fn send(&mut self, request: &[u8], answer: usize, now: Instant) -> io::Result<()> {
+    fn send(&mut self, request: &[u8], answer: Answer, now: Instant) -> io::Result<()> {
         self.sent = now;
-        self.missing = answer;
+        self.missing = answer.length;
         self.stream.write_all(request)
     }
 
     /// Receives what is there, and says whether that is all.
-    fn receive(&mut self, buffer: &mut [u8], answer: usize) -> io::Result<bool> {
+    fn receive(&mut self, buffer: &mut [u8], answer: Answer) -> io::Result<bool> {
         let count = self.stream.read(buffer)?;
-        if self.missing == answer {
+        if answer.is_http && self.missing == answer.length {
             check(&buffer[..count])?;
         }
         self.missing = match self.missing.checked_sub(count) {
@@ -288,6 +305,38 @@ pub fn post(path: &str, length: usize) -> Vec<u8> {
     let mut request = (head + "\r\n").into_bytes();
     request.resize(request.len() + length, b'a');
     request
+}
+
+/// The key that masks all frames of the client.
+const MASK: [u8; 4] = [1, 2, 3, 4];
+
+/// The frame of a text message of `length` bytes, at most 125, as a client sends it.
+pub fn text_frame(length: u8) -> Vec<u8> {
+    assert!(length <= 125, "a longer frame has another header");
+    let payload = (0..usize::from(length)).map(|place| b'a' ^ MASK[place % MASK.len()]);
+    [0x81, 0x80 | length].into_iter().chain(MASK).chain(payload).collect()
+}
+
+/// Makes a WebSocket of a connection.
+fn open_websocket(stream: &mut TcpStream, path: &str) -> io::Result<()> {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while !answer.ends_with(b"\r\n\r\n") {
+        let count = stream.read(&mut piece)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        answer.extend_from_slice(&piece[..count]);
+    }
+    if answer.starts_with(b"HTTP/1.1 101 ") {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("the server has answered `{}`", answer.escape_ascii())))
 }
 
 #[expect(clippy::disallowed_methods, reason = "no loop runs here")]
