@@ -311,6 +311,10 @@ pub fn post(path: &str, length: usize) -> Vec<u8> {
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
 /// The frame of a text message of `length` bytes, at most 125, as a client sends it.
+///
+/// # Panics
+///
+/// If `length` is more than 125.
 pub fn text_frame(length: u8) -> Vec<u8> {
     assert!(length <= 125, "a longer frame has another header");
     let payload = (0..usize::from(length)).map(|place| b'a' ^ MASK[place % MASK.len()]);
