@@ -28,6 +28,7 @@ pub(crate) fn run(
         connections: scenario.connections,
         depth: scenario.depth,
         request: (scenario.request)(),
+        websocket: None,
     };
     let warm = Until::Elapsed(duration / 4);
     if scenario.closing {
