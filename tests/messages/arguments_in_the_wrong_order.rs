@@ -1,7 +1,7 @@
-// ~ ERROR 17: this is not a function that a route can call ~ NOTE: expected `async fn()`, or
-// `async fn(&mut Context, A, B, C)` with at most three path arguments ~ ERROR 18: this is not a
-// function that a route can call ~ NOTE: expected `async fn()`, or
-// `async fn(&mut Context, A, B, C)` with at most three path arguments
+//~ ERROR 17: this is not a function that a route can call
+//~ NOTE: expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments
+//~ ERROR 18: this is not a function that a route can call
+//~ NOTE: expected `async fn()`, or `async fn(&mut Context, A, B, C)` with at most three path arguments
 
 use squall::{Context, Result, get, route};
 

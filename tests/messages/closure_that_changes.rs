@@ -1,5 +1,5 @@
-// ~ ERROR 10: expected a closure that implements the `AsyncFn` trait, but this closure only
-// implements `AsyncFnMut` ~ NOTE: because it mutates the variable `count` here
+//~ ERROR 10: expected a closure that implements the `AsyncFn` trait, but this closure only implements `AsyncFnMut`
+//~ NOTE: because it mutates the variable `count` here
 
 use squall::{Context, get, route};
 

@@ -1,5 +1,5 @@
-// ~ ERROR 8: expected a closure that implements the `AsyncFn` trait, but this closure only
-// implements `AsyncFnOnce` ~ NOTE: because it moves the variable `greeting` out of its environment
+//~ ERROR 8: expected a closure that implements the `AsyncFn` trait, but this closure only implements `AsyncFnOnce`
+//~ NOTE: because it moves the variable `greeting` out of its environment
 
 use squall::{Context, get, route};
 

@@ -1,5 +1,5 @@
-// ~ ERROR 13: the method `or_500` exists for enum `Result<String, Broken>`, but its trait bounds
-// were not satisfied ~ NOTE: consider annotating `Broken` with `#[derive(Debug)]`
+//~ ERROR 13: the method `or_500` exists for enum `Result<String, Broken>`, but its trait bounds were not satisfied
+//~ NOTE: consider annotating `Broken` with `#[derive(Debug)]`
 
 use squall::{Context, Or500, Result, get, route};
 

@@ -1,5 +1,5 @@
-// ~ ERROR 11: `?` couldn't convert the error: `Box<dyn std::error::Error>: StandardError` is not
-// satisfied ~ NOTE: `.or_500()?` makes a 500 of it
+//~ ERROR 11: `?` couldn't convert the error: `Box<dyn std::error::Error>: StandardError` is not satisfied
+//~ NOTE: `.or_500()?` makes a 500 of it
 
 use squall::{Context, Result, get, route};
 

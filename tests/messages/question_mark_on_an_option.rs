@@ -1,5 +1,5 @@
-// ~ ERROR 7: the `?` operator can only be used on `Result`s, not `Option`s, in an async function
-// that returns `Result` ~ NOTE: use `.ok_or(...)?`
+//~ ERROR 7: the `?` operator can only be used on `Result`s, not `Option`s, in an async function that returns `Result`
+//~ NOTE: use `.ok_or(...)?`
 
 use squall::{Context, Result, get, route};
 
