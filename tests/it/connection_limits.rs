@@ -132,6 +132,65 @@ fn a_handler_that_never_has_to_wait_is_ended_by_its_limit() {
     }
 }
 
+/// A server with a handler for each way to loop without ever waiting for a descriptor.
+fn busy_loops() -> Server {
+    async fn flush(cx: &mut Context) -> squall::Result {
+        loop {
+            // Whatever the result is, also after the client has left.
+            let _ = cx.write("x");
+            let _ = cx.flush().await;
+        }
+    }
+    async fn body(cx: &mut Context) -> squall::Result {
+        let mut body = cx.body();
+        loop {
+            let _ = body.next().await;
+        }
+    }
+    Server::with(|| {
+        let limit = Duration::from_millis(100);
+        let app = Application::new([
+            route("/flush", get(flush)).handler_timeout(limit),
+            route("/body", post(body)).handler_timeout(limit),
+            route("/", get(async || "served")),
+        ]);
+        HTTPServer::new(app)
+    })
+}
+
+fn serves_others(server: &Server) -> bool {
+    let mut client = server.connect();
+    client.send(REQUEST);
+    client.response().status == 200
+}
+
+#[test]
+fn a_limit_ends_a_handler_that_flushes_in_answer_to_head() {
+    let server = busy_loops();
+    let mut client = server.connect();
+    client.send("HEAD /flush HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.until("\r\n\r\n");
+    assert!(serves_others(&server));
+}
+
+#[test]
+fn a_limit_ends_a_handler_that_reads_its_body_again_and_again() {
+    let server = busy_loops();
+    let mut client = server.connect();
+    client.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    assert!(client.until("\r\n\r\n").starts_with(b"HTTP/1.1 503 "));
+}
+
+#[test]
+fn a_handler_that_ignores_that_its_client_has_left_does_not_hold_its_worker() {
+    let server = busy_loops();
+    let mut client = server.connect();
+    client.send("GET /flush HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.until("\r\n\r\n");
+    drop(client);
+    assert!(serves_others(&server));
+}
+
 #[test]
 fn the_last_request_of_a_connection_is_told_to_be() {
     let app = Application::new([route("/", get(async || "served"))]);
