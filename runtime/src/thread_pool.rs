@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::executor::caught;
 use crate::log;
 
 use submission::Slot;
@@ -190,7 +191,14 @@ impl ThreadPool {
         let pack = move || -> Job {
             let hold = hold();
             Box::new(move |admitted| {
-                answered.fill(admitted.map(|()| catch_unwind(AssertUnwindSafe(job))));
+                match admitted {
+                    Ok(()) => answered.fill(Ok(catch_unwind(AssertUnwindSafe(job)))),
+                    Err(error) => {
+                        // The awaiter is answered first, because the job's destructor may panic.
+                        answered.fill(Err(error));
+                        drop(job);
+                    }
+                }
                 drop(hold);
             })
         };
@@ -254,7 +262,9 @@ impl ThreadPool {
         let jobs = std::mem::take(&mut state.jobs);
         drop(state);
         let error = ThreadPoolError { cause: Arc::new(error) };
-        jobs.into_values().for_each(|job| job(Err(error.clone())));
+        for job in jobs.into_values() {
+            caught("a job that the thread pool refused", || job(Err(error.clone())));
+        }
     }
 
     fn shared(&self) -> &Arc<Shared> {

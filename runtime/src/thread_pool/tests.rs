@@ -125,6 +125,25 @@ fn without_any_thread_a_job_fails_and_a_later_one_asks_for_a_thread_again() {
 }
 
 #[test]
+fn every_refused_job_is_answered_even_if_the_destructor_of_one_panics() {
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("of a refused job");
+        }
+    }
+
+    let (pool, _threads, _ended) = pool_of(1, 0, SOON);
+    let value = PanicsInDrop;
+    let first = submit(&pool, move || drop(value));
+    let second = submit(&pool, || ());
+    for error in [block_on(first).unwrap_err(), block_on(second).unwrap_err()] {
+        assert!(error.to_string().starts_with("the thread pool has no thread"), "{error}");
+    }
+}
+
+#[test]
 fn the_panic_of_a_job_goes_to_its_awaiter_and_the_thread_continues() {
     let pool = ThreadPool::new(1);
     let thread = block_on(submit(&pool, || thread::current().id())).unwrap().unwrap();
