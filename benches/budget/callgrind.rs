@@ -86,9 +86,9 @@ fn count(program: &Path, scenario: &Scenario, requests: usize) -> io::Result<Cou
     Ok(read(&profile))
 }
 
-/// The profile names a file (`fl=`, or `fi=` and `fe=` for what is inlined), then its lines, each
-/// with its cost: `120 3`. What is called stands behind its name: `cfn=malloc`, `calls=7 0`, and a
-/// line with the cost of the calls, which is counted where it arises.
+/// Reads a profile of callgrind. It names a file (`fl=`, or `fi=` and `fe=` for inlined code), then
+/// its lines, each with its cost: `120 3`. A call is the name of the callee, `cfn=malloc`, then
+/// `calls=7 0`, and a line with the cost of the calls, which is counted for the callee.
 fn read(profile: &str) -> Counts {
     let mut counts = Counts::default();
     let (mut file, mut called) = ("", "");

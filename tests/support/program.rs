@@ -79,9 +79,10 @@ impl Program {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Waits until the program and all its workers have ended; how the program did, and the lines
-    /// that nobody has expected. That a turn of a loop has taken long is none of them: it may,
-    /// here. Nor is that SIGINT is ignored: the tests may be a background job.
+    /// Waits until the program and all its workers have ended. Returns the exit status of the
+    /// program, and the lines that no test has awaited. It leaves out warnings of a blocked loop,
+    /// because the machine may be busy, and of an ignored SIGINT, because the tests may run as a
+    /// background job.
     #[track_caller]
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         assert!(self.has_ended_within(SOON), "the program is still running, or a worker is");

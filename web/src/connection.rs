@@ -16,7 +16,7 @@
 //! - `close`: the end of a connection, and a client that disconnects while its handler waits.
 //! - `upgrade`: handing the stream over to another protocol.
 //! - `server_state`: what the connections of one server share in this process; `settings`: its
-//!   settings; `draining`: who waits for its graceful shutdown.
+//!   settings; `draining`: tasks that wait for its graceful shutdown.
 
 use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
@@ -261,7 +261,7 @@ pub(crate) struct Buffers {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) body: RequestBody,
-    /// How well the client keeps up with what is sent.
+    /// The rate at which the client takes its response.
     pub(crate) sending: Pace,
 }
 

@@ -34,8 +34,8 @@ impl Server {
     ///
     /// If it cannot be run, ends, or does not listen within two minutes.
     pub fn start(command: impl FnOnce(u16) -> Command) -> io::Result<Self> {
-        // Its memory is weighed, and some systems give it in pieces of 2 MiB. Who is started has
-        // this from who starts.
+        // The benchmarks measure the server's memory, and some systems allocate it in pieces of 2
+        // MiB. The server inherits this setting.
         let _ = disable_transparent_huge_pages(true);
         let port = free_port()?;
         let process = command(port).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `inherited` | the sockets that this process was started with |
 //! | `plan` | the environment variable that describes them to the new server |
-//! | `line` | the socket on which the two servers agree who has the place |
+//! | `line` | the socket on which the old server grants its place to the new one |
 //! | `image` | the program that this process runs, to be run again |
 //! | `bind` | binds an address, unless its socket was inherited |
 
