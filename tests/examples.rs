@@ -226,7 +226,7 @@ fn words(command: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn there_is_a_test_for_each() {
+fn each_example_has_a_test() {
     let examples = fs::read_dir(Path::new(ROOT).join("examples")).unwrap();
     let files = examples.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let names: BTreeSet<_> =
@@ -395,7 +395,7 @@ fn countdown_tells_how_far_the_work_is() {
 }
 
 #[test]
-fn echo_websocket_sends_back_what_comes() {
+fn echo_websocket_sends_each_message_back() {
     let example = Example::start("echo_websocket");
     let refused = example.curl("curl -i localhost:8000/echo");
     assert_eq!(refused.status(), 400);
@@ -444,7 +444,7 @@ fn hello_answers_as_the_readme_shows() {
 }
 
 #[test]
-fn metrics_are_told_and_top_shows_them() {
+fn metrics_are_exported_and_top_shows_them() {
     let example = Example::start("metrics");
     again_and_again(|| example.curl("curl -i localhost:8000/readyz").status() == 200);
     assert_eq!(example.curl("curl -d 'Dear Ada' localhost:8000/mails").text(), "sent\n");
@@ -475,7 +475,7 @@ fn metrics_are_told_and_top_shows_them() {
 }
 
 #[test]
-fn slow_blocks_nobody() {
+fn slow_does_not_block_other_requests() {
     // For a thousand sockets here, and as many there.
     let files = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).unwrap();

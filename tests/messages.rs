@@ -29,7 +29,7 @@ use serde_json::Value;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 #[test]
-fn users_are_told_what_they_did_wrong() {
+fn compiler_messages_name_the_mistake() {
     let framework = Framework::find();
     let cases = Mutex::new(cases().into_iter());
     let told = Mutex::new(Vec::new());

@@ -80,7 +80,7 @@ mod callbacks {
     }
 
     #[test]
-    fn those_that_add_each_other_for_ever_let_timers_and_sockets_have_their_turn() {
+    fn callbacks_that_add_each_other_for_ever_let_timers_and_sockets_run() {
         fn again() {
             IOLoop::current().add_callback(again);
         }
@@ -117,7 +117,7 @@ mod callbacks {
     }
 
     #[test]
-    fn those_from_another_thread_are_run_or_refused_while_the_loop_closes() {
+    fn callbacks_from_another_thread_run_or_are_refused_while_the_loop_closes() {
         let run = Arc::new(AtomicUsize::new(0));
         let (hand, handed) = mpsc::channel();
         let owner = thread::spawn(move || {
@@ -193,7 +193,7 @@ mod signals {
     }
 
     #[test]
-    fn those_that_cannot_be_handled_are_refused() {
+    fn signals_that_cannot_be_handled_are_refused() {
         for signal in [signal_hook::consts::SIGKILL, signal_hook::consts::SIGSEGV, 12345, -1] {
             assert!(Signals::new([signal]).is_err(), "signal {signal}");
         }
@@ -206,7 +206,7 @@ mod timeouts {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn they_run_when_due_in_order_and_those_removed_do_not() {
+    fn timeouts_run_in_order_when_due_and_not_after_their_removal() {
         let io_loop = IOLoop::current();
         io_loop.use_virtual_time();
         let journal = Journal::default();
@@ -359,7 +359,7 @@ mod descriptors {
     }
 
     #[test]
-    fn what_owns_it_makes_no_difference() {
+    fn descriptors_of_any_owner_can_be_watched() {
         async fn is_readable(descriptor: impl AsFd) -> bool {
             let fd = AsyncFd::new(descriptor).unwrap();
             assert!(poll_once(fd.readable()).await.is_none_or(|readable| readable.is_ok()));
@@ -392,7 +392,7 @@ mod descriptors {
     }
 
     #[test]
-    fn reading_gets_its_turn_on_one_that_is_always_writable() {
+    fn reading_gets_its_turn_on_an_always_writable_socket() {
         run(async {
             let (one, mut other) = pair();
             let fd = Rc::new(AsyncFd::new(one).unwrap());
@@ -495,7 +495,7 @@ mod executor {
     }
 
     #[test]
-    fn a_panic_goes_on_where_the_result_is_awaited() {
+    fn a_panic_resumes_in_the_awaiter() {
         run(async {
             let task = IOLoop::current().spawn(async {
                 let _ = IOLoop::current().run_in_executor(|| panic!("of the job")).await;

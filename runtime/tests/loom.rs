@@ -105,7 +105,7 @@ mod loom_model {
     }
 
     #[test]
-    fn two_threads_that_wake_at_once_are_both_heard() {
+    fn two_threads_that_wake_at_once_both_wake_the_loop() {
         loom::model(|| {
             let remote = Arc::new(Remote::new());
             let threads = [1, 2].map(|message| {

@@ -128,7 +128,7 @@ fn a_form_is_a_list_of_names_and_values() {
 }
 
 #[test]
-fn bytes_outside_ascii_may_stand_in_a_query_unescaped() {
+fn a_query_may_contain_unescaped_bytes_outside_ascii() {
     let server = server();
     assert_eq!(server.serves("a value", get_of("/?a=\u{e9}")).text(), "(\u{e9})");
     assert_eq!(server.serves("a name", get_of("/accented?\u{e9}=1")).text(), "1");
@@ -184,7 +184,7 @@ fn an_argument_that_is_missing_is_the_mistake_of_the_client() {
 }
 
 #[test]
-fn what_is_not_utf8_is_refused_where_it_is_read() {
+fn text_that_is_not_utf8_is_refused_where_it_is_read() {
     let rows = ["a=%FF", "a=%C3", "a=%E9", "a=%C0%80", "a=%ED%A0%80", "a=%FF&a=1", "%61=%FF"];
     let server = server();
     for fields in rows {
@@ -200,7 +200,7 @@ fn what_is_not_utf8_is_refused_where_it_is_read() {
 }
 
 #[test]
-fn only_what_is_asked_for_is_decoded() {
+fn only_the_requested_argument_is_decoded() {
     let server = server();
     let rows: [(&str, &[u8], &str); 9] = [
         ("another value", b"a=1&b=%FF", "1"),
@@ -332,7 +332,7 @@ fn a_path_argument_is_decoded_after_the_route_is_found() {
 }
 
 #[test]
-fn a_path_that_no_route_has_is_not_found() {
+fn a_path_without_a_route_is_not_found() {
     let rows = [
         "/nowhere",
         "/path",

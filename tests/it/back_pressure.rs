@@ -77,7 +77,7 @@ fn a_handler_waits_for_a_client_that_does_not_read() {
 }
 
 #[test]
-fn what_a_handler_has_flushed_has_left_the_memory_of_the_server() {
+fn flushed_bytes_have_left_the_memory_of_the_server() {
     const PIECE: usize = 256 * 1024;
     /// More than the sockets of both sides take by far.
     const MOST: usize = 64 << 20;
@@ -178,7 +178,7 @@ fn impatient(app: Application, seconds: u64) -> TestClient {
 }
 
 #[test]
-fn a_handler_in_flush_is_told_that_its_client_does_not_read() {
+fn flush_fails_if_the_client_does_not_read() {
     let progress = Progress::default();
     let client = impatient(progress.application(usize::MAX, 10_000), 7);
     let mut connection = client.connect();
@@ -192,7 +192,7 @@ fn a_handler_in_flush_is_told_that_its_client_does_not_read() {
 }
 
 #[test]
-fn a_client_that_does_not_read_has_60_seconds_unless_told_otherwise() {
+fn a_client_that_does_not_read_has_60_seconds_by_default() {
     let progress = Progress::default();
     let client = TestClient::new(progress.application(usize::MAX, 10_000));
     let mut connection = client.connect();
@@ -235,7 +235,7 @@ fn a_client_that_reads_a_little_now_and_then_is_waited_for() {
 }
 
 #[test]
-fn a_response_that_nobody_takes_is_given_up() {
+fn an_unread_response_is_given_up() {
     let large = async || vec![b'l'; 4 * IN_MEMORY];
     let client = impatient(Application::new([route("/", get(large))]), 7);
     for request in [GET, CLOSE, "GET / HTTP/1.0\r\n\r\n"] {
@@ -309,7 +309,7 @@ fn a_client_that_only_asks_is_not_served_for_ever() {
 }
 
 #[test]
-fn what_a_client_did_not_take_is_not_sent_to_another() {
+fn bytes_that_a_client_did_not_read_are_not_sent_to_another() {
     async fn secret(cx: &mut Context) -> Result {
         cx.write("secret".repeat(IN_MEMORY))?;
         if cx.query() == "flush" {
@@ -337,7 +337,7 @@ fn what_a_client_did_not_take_is_not_sent_to_another() {
 }
 
 #[test]
-fn a_client_that_stops_reading_holds_up_nobody_else() {
+fn a_client_that_stops_reading_does_not_delay_others() {
     let progress = Progress::default();
     let client = TestClient::new(progress.application(100, 10_000));
     let mut stuck: Vec<TestConnection> = (0..10).map(|_| client.connect()).collect();

@@ -99,7 +99,7 @@ fn a_body_of_any_size_arrives_as_it_was_sent() {
 /// Bodies are received with a little more room than they need, and what comes into that, too
 /// early, is not lost.
 #[test]
-fn what_comes_behind_a_body_is_the_next_request() {
+fn the_bytes_behind_a_body_are_the_next_request() {
     let server = Server::start(application);
     let bodies =
         [70_000, 1, 20_000, 20_000, 65_537, 8_000, 65_536, 0, 300_000, 16_384, 100].map(body_of);
@@ -143,7 +143,7 @@ fn a_body_that_was_read_before_the_handler_can_be_asked_for_again() {
 }
 
 #[test]
-fn what_needs_no_body_is_answered_before_it_has_come() {
+fn a_handler_that_ignores_the_body_answers_before_it_arrives() {
     let rows = [
         (404, "no such page", "/nowhere", "POST"),
         (405, "no such method", "/buffered", "GET"),
@@ -188,7 +188,7 @@ fn a_short_body_that_is_not_read_is_read_away() {
 }
 
 #[test]
-fn a_long_body_that_is_not_read_ends_the_connection() {
+fn a_long_body_that_the_handler_leaves_ends_the_connection() {
     let server = Server::start(application);
     let body = body_of(100_000);
     for path in ["/ignored", "/nowhere"] {
@@ -204,7 +204,7 @@ fn a_long_body_that_is_not_read_ends_the_connection() {
 }
 
 #[test]
-fn a_body_with_a_fault_that_is_not_read_ends_the_connection() {
+fn an_unread_malformed_body_ends_the_connection() {
     let server = Server::start(application);
     for path in ["/ignored", "/begun", "/nowhere"] {
         let request = format!(
@@ -272,7 +272,7 @@ fn half_a_body_is_no_body() {
 
 /// The buffers of a connection are used by others after it.
 #[test]
-fn what_one_client_was_not_sent_is_not_sent_to_another() {
+fn bytes_not_sent_to_one_client_are_not_sent_to_another() {
     let server = Server::start(application);
     for path in ["/buffered", "/streamed"] {
         for lines in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
@@ -317,7 +317,7 @@ fn a_body_that_was_kept_is_not_that_of_the_next_request() {
 
 /// It may share the memory that the next requests are received in.
 #[test]
-fn what_was_kept_of_a_body_stays_as_it_was() {
+fn kept_parts_of_a_body_do_not_change() {
     let server = Server::start(|| {
         let kept: Rc<RefCell<Vec<Content>>> = Rc::default();
         let keep = async move |cx: &mut Context| {
@@ -450,7 +450,7 @@ fn a_body_that_outlives_its_request_ends_in_an_error() {
 }
 
 #[test]
-fn a_body_that_another_task_reads_is_told_to_come() {
+fn a_body_that_another_task_reads_gets_100_continue() {
     let server = Server::start(|| {
         let take = async |cx: &mut Context| -> Result {
             let body = cx.body();

@@ -38,7 +38,7 @@ fn a_status_without_a_body_has_neither_length_nor_type() {
 }
 
 #[test]
-fn a_205_has_a_body_of_no_bytes() {
+fn a_205_has_an_empty_body() {
     for handler in [
         || get(async || StatusCode::RESET_CONTENT),
         || get(async || Err::<(), _>(HTTPError::new(StatusCode::RESET_CONTENT))),
@@ -56,7 +56,7 @@ fn status_asked_for(cx: &Context) -> StatusCode {
 }
 
 #[test]
-fn a_body_with_a_status_that_has_none_is_a_500() {
+fn a_body_with_a_status_that_forbids_one_is_a_500() {
     async fn with_body(cx: &mut Context) -> Result {
         cx.set_status(status_asked_for(cx));
         cx.write("hello")?;

@@ -69,7 +69,7 @@ fn the_name_of_the_coding_may_be_in_any_letters() {
 }
 
 #[test]
-fn what_is_no_chunk_is_refused() {
+fn an_invalid_chunk_is_refused() {
     let rows = [
         ("a prefix of hexadecimal numbers", "0x3\r\nabc\r\n0\r\n\r\n"),
         ("a minus sign", "-3\r\nabc\r\n0\r\n\r\n"),
@@ -109,7 +109,7 @@ fn what_is_no_chunk_is_refused() {
 }
 
 #[test]
-fn what_is_no_trailer_is_refused() {
+fn an_invalid_trailer_is_refused() {
     let rows = [
         ("no colon", "X\r\n"),
         ("an empty name", ": y\r\n"),
@@ -190,7 +190,7 @@ fn http_1_0_has_no_chunks() {
 }
 
 #[test]
-fn a_trailer_is_no_header_and_says_nothing_about_the_next_request() {
+fn trailers_do_not_become_headers_or_affect_the_next_request() {
     async fn seen(cx: &mut Context) -> Result {
         let body = cx.body().await?;
         cx.write(body)?;
@@ -207,7 +207,7 @@ fn a_trailer_is_no_header_and_says_nothing_about_the_next_request() {
 
 /// Chunks are how the body came, not what it is: those that came together are one piece.
 #[test]
-fn a_handler_is_given_what_has_come_rather_than_chunks() {
+fn a_handler_receives_the_bytes_that_have_arrived_rather_than_chunks() {
     async fn pieces(cx: &mut Context) -> Result {
         let mut body = cx.body();
         while let Some(piece) = body.next().await {

@@ -154,7 +154,7 @@ fn codings_have_names_in_any_case_and_no_coding_is_one() {
 }
 
 #[test]
-fn a_body_of_nothing_is_empty_in_every_coding() {
+fn an_empty_body_is_empty_in_every_coding() {
     let server = server();
     for path in ["/buffered", "/streamed"] {
         for request in framed(path, "gzip", b"").into_iter().chain(framed(path, "deflate", b"")) {
@@ -165,7 +165,7 @@ fn a_body_of_nothing_is_empty_in_every_coding() {
 }
 
 #[test]
-fn a_server_that_was_not_told_to_leaves_bodies_as_they_are() {
+fn by_default_a_server_does_not_decompress_bodies() {
     let server = Server::start(application);
     let body = gzip(b"abc");
     let [request, _] = framed("/buffered", "gzip", &body);
@@ -186,7 +186,7 @@ fn a_route_may_leave_bodies_as_they_are() {
 }
 
 #[test]
-fn the_limit_counts_for_what_comes_out() {
+fn the_limit_counts_decompressed_bytes() {
     let server = server();
     for path in ["/buffered", "/streamed"] {
         for (size, status) in [(LIMIT, 200), (LIMIT + 1, 413), (100 * LIMIT, 413)] {
@@ -207,7 +207,7 @@ fn the_limit_counts_for_what_comes_out() {
 }
 
 #[test]
-fn what_is_not_of_its_coding_is_refused() {
+fn a_body_that_does_not_match_its_coding_is_refused() {
     let server = server();
     let (gzip, deflate) = (gzip(&data(3000)), deflate(&data(3000)));
     let mut changed = gzip.clone();
@@ -266,7 +266,7 @@ fn another_coding_is_refused_before_the_body_comes() {
 }
 
 #[test]
-fn a_compressed_body_that_is_not_read_is_no_request() {
+fn an_unread_compressed_body_is_not_parsed_as_a_request() {
     let server = server();
     let body = gzip(&data(1000));
     for path in ["/ignored", "/nowhere"] {
@@ -283,7 +283,7 @@ fn a_compressed_body_that_is_not_read_is_no_request() {
 }
 
 #[test]
-fn a_body_of_which_a_part_was_read_is_read_away_as_it_came() {
+fn the_unread_rest_of_a_body_is_drained() {
     async fn first(cx: &mut Context) -> Result {
         let piece = cx.body().next().await.transpose()?;
         cx.write(format!("{}", piece.is_some_and(|piece| piece.starts_with(b"aaa"))))
@@ -311,7 +311,7 @@ fn a_form_may_be_compressed_where_it_is_decompressed() {
 
 /// A body that becomes very large is work without end; the others must not wait for its end.
 #[test]
-fn others_have_their_turn_while_a_body_is_inflated() {
+fn inflating_a_body_lets_other_tasks_run() {
     const SIZE: usize = 32 << 20;
     let turns = Rc::new(Cell::new(0));
     let counter = Rc::clone(&turns);

@@ -57,7 +57,7 @@ fn without_a_rate_only_pauses_count() {
 }
 
 #[test]
-fn the_time_that_a_handler_takes_is_not_the_clients() {
+fn the_time_of_a_handler_does_not_count_for_the_client() {
     async fn slowly(cx: &mut Context) -> squall::Result {
         let mut body = cx.body();
         while let Some(piece) = body.next().await {
@@ -192,7 +192,7 @@ fn a_handler_that_ignores_that_its_client_has_left_does_not_hold_its_worker() {
 }
 
 #[test]
-fn the_last_request_of_a_connection_is_told_to_be() {
+fn the_last_response_of_a_connection_has_connection_close() {
     let app = Application::new([route("/", get(async || "served"))]);
     let client = TestClient::of(&HTTPServer::new(app).max_requests_per_connection(2));
     let mut connection = client.connect();

@@ -21,7 +21,7 @@ fn post(lines: &str, body: &str) -> String {
 }
 
 #[test]
-fn the_body_is_as_long_as_is_said() {
+fn the_body_has_the_declared_length() {
     let rows = [
         ("a body", "Content-Length: 3\r\n", "abc", "[abc]"),
         ("no body", "Content-Length: 0\r\n", "", "[]"),
@@ -48,7 +48,7 @@ fn the_body_is_as_long_as_is_said() {
 }
 
 #[test]
-fn what_is_no_length_is_refused() {
+fn an_invalid_length_is_refused() {
     let rows = [
         ("a plus sign", "+3"),
         ("a minus sign", "-1"),
@@ -115,7 +115,7 @@ fn a_length_beside_chunks_is_refused() {
 }
 
 #[test]
-fn a_body_that_nobody_wants_is_read_away() {
+fn an_unread_body_is_drained() {
     let server = server();
     let rows = ["GET", "FOO", "DELETE", "OPTIONS"];
     for method in rows {

@@ -71,7 +71,7 @@ fn the_page_shows_routes_and_hides_nothing_in_them() {
 }
 
 #[test]
-fn the_control_socket_tells_all_and_counts_nothing() {
+fn the_control_socket_shows_everything_and_is_not_counted() {
     let folder = Folder::make("all");
     let path = folder.0.join("app.sock");
     let address = path.clone();
@@ -125,7 +125,7 @@ fn a_server_that_serves_already_can_be_asked_from_then_on() {
 }
 
 #[test]
-fn the_control_view_is_not_open_to_others_unless_it_was_asked_for_so() {
+fn the_control_view_is_open_to_others_only_by_setting() {
     let server = HTTPServer::new(application());
     for open in ["0.0.0.0:0", "[::]:0"] {
         let error = server.control(open).unwrap_err();

@@ -208,7 +208,7 @@ fn responses_before_an_aborted_upload_arrive() {
 }
 
 #[test]
-fn a_stream_whose_client_leaves_in_the_middle_is_logged_with_499() {
+fn a_stream_is_logged_with_499_when_its_client_disconnects() {
     let (server, events) = server(true);
     let mut client = send(&server, "GET /endless");
     client.send("\r\n");
@@ -222,7 +222,7 @@ fn a_stream_whose_client_leaves_in_the_middle_is_logged_with_499() {
 }
 
 #[test]
-fn the_metrics_count_clients_that_have_left_by_themselves() {
+fn the_metrics_count_disconnects_separately() {
     let (server, events) = server(false);
     for (path, last) in
         [("/function", "dropped"), ("/handler", "499"), ("/handler?how=streams", "499")]

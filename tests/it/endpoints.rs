@@ -77,7 +77,7 @@ fn servers() -> Vec<(&'static str, Server, Events)> {
 }
 
 #[test]
-fn the_framework_refuses_what_an_endpoint_of_the_user_does_not_take() {
+fn the_framework_refuses_requests_that_a_users_endpoint_does_not_accept() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
         5\r\n12345\r\n0\r\n\r\n";
     let cases = [
@@ -116,7 +116,7 @@ fn the_framework_refuses_what_an_endpoint_of_the_user_does_not_take() {
 }
 
 #[test]
-fn an_endpoint_may_write_the_page_of_what_is_refused() {
+fn an_endpoint_may_write_the_page_of_a_refused_request() {
     for (name, server, events) in servers() {
         let exchange = server.exchange("DELETE /page HTTP/1.1\r\nHost: a\r\n\r\n");
         let response = exchange.only();

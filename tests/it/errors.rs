@@ -95,7 +95,7 @@ fn headers_of_an_error_are_sent_with_it() {
 }
 
 #[test]
-fn what_is_for_the_log_goes_to_the_log_alone() {
+fn a_log_message_goes_to_the_log_alone() {
     let server = acting(|_| Err(HTTPError::FORBIDDEN.with_log_message("a secret"))?);
     let exchange = server.exchange(GET);
     assert_eq!(exchange.only().text(), page("403: Forbidden"));
@@ -269,7 +269,7 @@ fn each_request_has_a_line_in_the_access_log() {
 
 /// That a client takes nothing, or has gone, is no fault of the application.
 #[test]
-fn a_client_that_does_not_take_its_response_is_no_error() {
+fn a_client_that_does_not_read_its_response_is_not_an_error() {
     let (teller, events) = events();
     let counted = teller.clone();
     let server = Server::with(move || {

@@ -80,7 +80,7 @@ fn only_a_whole_200_to_get_and_head_has_a_tag() {
 }
 
 #[test]
-fn a_star_matches_whatever_would_be_a_200_to_get_and_head() {
+fn if_none_match_star_turns_every_200_to_get_and_head_into_a_304() {
     async fn flushed(cx: &mut Context) -> Result {
         cx.write("hel")?;
         cx.flush().await?;
@@ -186,7 +186,7 @@ fn a_flushed_response_with_a_tag_of_the_handler_is_compared_as_well() {
 }
 
 #[test]
-fn a_client_that_has_the_body_is_not_sent_it() {
+fn a_client_that_has_the_body_gets_a_304() {
     const OTHER: &str = "\"00000000000000000000000000000000\"";
     let client = serving(get(hello));
     let matching = [
@@ -225,7 +225,7 @@ fn a_client_that_has_the_body_is_not_sent_it() {
 }
 
 #[test]
-fn a_304_has_the_tag_and_nothing_about_a_body() {
+fn a_304_has_the_tag_and_no_content_headers() {
     async fn described(cx: &mut Context) -> Result {
         for (name, value) in [
             ("Content-Type", "text/plain"),

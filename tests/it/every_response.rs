@@ -77,7 +77,7 @@ async fn pass(cx: &mut Context, next: Next<'_>) -> Result {
 }
 
 #[test]
-fn what_ends_a_handler_passes_through_middleware() {
+fn the_response_to_a_panic_or_time_out_passes_through_middleware() {
     let client = client(pass);
     let cases = [
         ("panic", 500),
@@ -102,7 +102,7 @@ fn what_ends_a_handler_passes_through_middleware() {
 }
 
 #[test]
-fn what_ends_middleware_passes_through_the_middleware_around_it() {
+fn the_response_to_failing_middleware_passes_through_outer_middleware() {
     let client = client(async |cx, next| match cx.header("x-when").as_deref() {
         Some("before") => misbehave(cx).await,
         Some("after") => {
@@ -135,7 +135,7 @@ fn what_ends_middleware_passes_through_the_middleware_around_it() {
 }
 
 #[test]
-fn what_is_refused_passes_through_middleware() {
+fn refused_requests_pass_through_middleware() {
     let server = Server::start(|| application().around(mark));
     for path in ["/handler", "/function"] {
         let request =
@@ -288,7 +288,7 @@ fn with_hook(teller: Teller) -> Application {
 }
 
 #[test]
-fn what_is_no_request_is_answered_by_the_hook_of_the_application() {
+fn a_malformed_request_is_answered_by_the_hook_of_the_application() {
     let (teller, events) = events();
     let server = Server::start(move || with_hook(teller));
     for (status, bytes) in no_requests() {
@@ -327,7 +327,7 @@ fn a_head_that_comes_too_slowly_is_answered_by_the_hook_of_the_application() {
 }
 
 #[test]
-fn a_header_of_the_proxy_protocol_that_is_none_is_answered_by_the_hook() {
+fn a_malformed_proxy_protocol_header_is_answered_by_the_hook() {
     let (teller, events) = events();
     let server = Server::with(move || HTTPServer::new(with_hook(teller)).proxy_protocol(true));
     let mut client = server.connect();
@@ -378,7 +378,7 @@ fn a_hook_may_finish_the_response_and_change_its_status() {
 
 /// A handler that is dropped because the client has left has nobody to be answered by.
 #[test]
-fn middleware_goes_on_until_it_waits_when_the_client_leaves() {
+fn after_a_disconnect_middleware_runs_to_its_next_await() {
     let (teller, events) = events();
     let gate = Gate::default();
     let server = Server::start(move || {

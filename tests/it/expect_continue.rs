@@ -58,7 +58,7 @@ fn head(path: &str, lines: &str) -> String {
 }
 
 #[test]
-fn a_client_that_waits_is_told_to_go_on() {
+fn a_client_that_waits_gets_100_continue() {
     let length = "Content-Length: 3\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
     let rows = [
@@ -85,7 +85,7 @@ fn a_client_that_waits_is_told_to_go_on() {
 }
 
 #[test]
-fn a_client_is_not_told_to_go_on_with_nothing() {
+fn a_request_without_a_body_gets_no_100_continue() {
     let rows = [
         ("no body", "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"),
         (
@@ -100,7 +100,7 @@ fn a_client_is_not_told_to_go_on_with_nothing() {
 }
 
 #[test]
-fn a_client_that_has_sent_the_body_is_not_told_to_go_on() {
+fn a_client_that_has_sent_its_body_gets_no_100_continue() {
     let server = server();
     for path in ["/", "/streamed"] {
         let mut client = server.connect();
@@ -122,7 +122,7 @@ fn http_1_0_knows_no_expectations() {
 }
 
 #[test]
-fn what_is_refused_is_refused_at_once() {
+fn a_refused_request_gets_no_100_continue() {
     let rows = [
         (404, "no such page", "/nowhere", "Content-Length: 3\r\nExpect: 100-continue\r\n"),
         (405, "no such method", "/get", "Content-Length: 3\r\nExpect: 100-continue\r\n"),
@@ -169,7 +169,7 @@ fn an_unknown_expectation_without_a_body_is_refused_and_the_connection_kept() {
 }
 
 #[test]
-fn a_handler_that_is_given_the_whole_body_decides_after_it_has_come() {
+fn a_handler_of_a_collected_body_runs_after_the_body_has_arrived() {
     let server = server();
     let mut client = server.connect();
     client.send(head("/guarded-late", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
@@ -179,7 +179,7 @@ fn a_handler_that_is_given_the_whole_body_decides_after_it_has_come() {
 }
 
 #[test]
-fn the_client_is_told_to_go_on_when_the_body_is_first_wanted() {
+fn the_first_read_of_the_body_sends_100_continue() {
     let server = server();
     let mut client = server.connect();
     client.send(head("/hint", "Content-Length: 3\r\nExpect: 100-continue\r\n"));

@@ -117,7 +117,7 @@ const PAGE_500: &str = "<html><title>500: Internal Server Error</title>\
     <body>500: Internal Server Error</body></html>";
 
 #[test]
-fn what_fails_behind_a_flush_cuts_the_connection() {
+fn an_error_after_a_flush_cuts_the_connection() {
     let (teller, events) = events();
     let failing = Failing { teller, gate: Gate::default() };
     let server = Server::start(move || Application::new([route("/", failing)]));
@@ -134,7 +134,7 @@ fn what_fails_behind_a_flush_cuts_the_connection() {
 }
 
 #[test]
-fn a_panic_is_no_trouble_to_others() {
+fn a_panic_does_not_affect_other_tasks() {
     let (teller, _events) = events();
     let gate = Gate::default();
     let failing = Failing { teller, gate: gate.clone() };

@@ -111,7 +111,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HEAD: &str = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
-fn a_file_of_any_size_arrives_whole_by_whatever_it_is_named() {
+fn a_file_of_any_size_arrives_whole_by_path_or_handle() {
     let folder = Folder::new();
     for size in SIZES {
         let content = bytes(size);
@@ -184,7 +184,7 @@ fn a_file_arrives_whole_over_other_streams() {
 }
 
 #[test]
-fn a_client_may_be_slow_and_holds_up_nobody() {
+fn a_slow_client_does_not_delay_others() {
     const LENGTH: usize = 20 * MIB;
     let folder = Folder::new();
     let content = bytes(LENGTH);
@@ -258,7 +258,7 @@ fn a_file_from_the_future_was_modified_now() {
 }
 
 #[test]
-fn a_client_that_has_the_file_is_told_so() {
+fn a_client_that_has_the_file_gets_a_304() {
     let folder = Folder::new();
     for size in [10, 100_000] {
         let path = folder.file("a.txt", &bytes(size));
@@ -503,7 +503,7 @@ fn a_part_of_a_file_is_sent_alone() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn only_regular_files_are_sent() {
     let folder = Folder::new();
     let fifo = folder.path("fifo");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
@@ -563,7 +563,7 @@ fn a_file_that_may_not_be_read_is_forbidden() {
 }
 
 #[test]
-fn a_handler_can_deal_with_what_is_wrong() {
+fn a_handler_can_handle_a_malformed_body() {
     let folder = Folder::new();
     let path = folder.path("none");
     let send = async move |cx: &mut Context| -> Result {
@@ -598,7 +598,7 @@ fn an_error_that_is_the_servers_names_the_line_of_the_handler() {
 }
 
 #[test]
-fn a_file_stands_between_what_is_written() {
+fn a_file_is_sent_between_the_writes_around_it() {
     let folder = Folder::new();
     for size in [0, 10, 200_000] {
         let content = bytes(size);
@@ -635,7 +635,7 @@ fn a_file_stands_between_what_is_written() {
 }
 
 #[test]
-fn what_is_more_than_a_file_is_not_as_old_as_the_file() {
+fn a_response_with_more_than_a_file_has_no_modification_date() {
     let folder = Folder::new();
     for size in [0, 10, 200_000] {
         let path = folder.file("a.txt", &bytes(size));
@@ -667,7 +667,7 @@ fn headers_can_be_changed_behind_a_file_whatever_its_size() {
 }
 
 #[test]
-fn a_length_that_is_not_that_of_the_file_is_an_error() {
+fn a_length_other_than_the_files_is_an_error() {
     let folder = Folder::new();
     for size in [10, 200_000] {
         let path = folder.file("a.txt", &bytes(size));
@@ -827,7 +827,7 @@ fn a_file_may_be_deleted_once_it_is_open() {
 }
 
 #[test]
-fn a_client_that_leaves_in_the_middle_leaves_nothing_open() {
+fn a_disconnect_in_the_middle_of_a_file_closes_the_file() {
     let folder = Folder::new();
     let path = folder.path("a.bin");
     sparse(&path, ENDLESS);
@@ -847,7 +847,7 @@ fn a_client_that_leaves_in_the_middle_leaves_nothing_open() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_given_up() {
+fn a_client_that_reads_nothing_is_disconnected() {
     let folder = Folder::new();
     let path = folder.path("a.bin");
     sparse(&path, MIB);

@@ -102,7 +102,7 @@ fn an_error_behind_a_finished_response_is_only_logged() {
 }
 
 #[test]
-fn what_cannot_be_sent_cannot_be_finished() {
+fn an_invalid_response_cannot_be_finished() {
     async fn wrong_length(cx: &mut Context) -> Result {
         cx.set_header("Content-Length", "9")?;
         cx.write("four")?;

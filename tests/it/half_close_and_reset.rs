@@ -240,7 +240,7 @@ fn waiting_middleware(server: fn(Application) -> HTTPServer) -> Setting {
 }
 
 #[test]
-fn what_no_route_answers_is_treated_as_the_server_is_set() {
+fn requests_without_a_route_follow_the_setting_of_the_server() {
     let before = [
         "",
         "GET /half-close HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -301,7 +301,7 @@ fn a_reset_cancels_whatever_the_settings_are() {
 }
 
 #[test]
-fn a_reset_behind_the_end_cancels_what_the_end_did_not() {
+fn a_reset_after_a_half_close_cancels_the_handler() {
     let setting = with_half_close();
     for sent in all_ways("/waiting") {
         let mut client = setting.client_that_waits(&sent);
@@ -343,7 +343,7 @@ fn a_handler_is_cancelled_while_it_waits_in_flush() {
 const WHEN: [fn(&Client); 2] = [|_| (), Client::let_server_run];
 
 #[test]
-fn a_client_that_finishes_is_sent_files_whenever_it_does() {
+fn a_client_that_half_closes_at_any_time_receives_its_file() {
     /// As many as make it unlikely that none comes at a bad time.
     const TIMES: usize = 24;
     let folder = std::env::temp_dir().join(format!("squall-half-close-{}", std::process::id()));
@@ -430,7 +430,7 @@ fn a_client_that_finishes_is_sent_what_a_handler_flushes() {
 }
 
 #[test]
-fn a_client_that_finishes_behind_its_body_is_answered_by_who_reads_it() {
+fn a_client_that_half_closes_behind_its_body_is_answered_by_the_handler_that_reads_it() {
     let server = Server::start(|| {
         let whole = async |cx: &mut Context| cx.write(cx.body().await?);
         let pieces = async |cx: &mut Context| -> Result {
@@ -500,7 +500,7 @@ fn a_handler_is_cancelled_at_its_own_wait_whenever_the_client_has_finished() {
 }
 
 #[test]
-fn a_handler_that_reads_the_body_is_told_that_the_client_has_left() {
+fn reading_the_body_fails_after_a_disconnect() {
     let (teller, events) = events();
     let server = Server::start(|| {
         let reader = async move |cx: &mut Context| -> Result {
@@ -538,7 +538,7 @@ fn a_handler_that_reads_the_body_is_told_that_the_client_has_left() {
 }
 
 #[test]
-fn what_a_handler_has_spawned_goes_on_without_it() {
+fn a_task_spawned_by_a_handler_outlives_it() {
     let (teller, events) = events();
     let gate = Gate::default();
     let opened = gate.clone();

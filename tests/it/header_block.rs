@@ -28,7 +28,7 @@ fn request(lines: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_that_is_no_header_is_refused() {
+fn a_line_that_is_not_a_header_is_refused() {
     let rows: &[(&str, &[u8])] = &[
         ("no colon", b"X\r\n"),
         ("an empty name", b": x\r\n"),
@@ -92,7 +92,7 @@ fn a_control_byte_in_a_value_is_refused() {
 }
 
 #[test]
-fn any_other_byte_may_stand_in_a_value() {
+fn a_value_may_contain_any_other_byte() {
     let server = Server::start(application);
     for byte in (b' '..=0xff).filter(|&byte| byte != 0x7f).chain([b'\t']) {
         let value = [b'a', byte, b'b'];
@@ -239,7 +239,7 @@ fn a_head_stays_as_it_was_while_the_handler_waits() {
 }
 
 #[test]
-fn what_a_handler_keeps_of_a_head_stays_as_it_was() {
+fn parts_of_a_head_that_a_handler_keeps_do_not_change() {
     let server = Server::start(|| {
         let kept: Rc<RefCell<Vec<Text>>> = Rc::default();
         let keep = async move |cx: &mut Context| {

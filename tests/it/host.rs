@@ -33,7 +33,7 @@ fn a_valid_host_reaches_the_handler_as_it_was_sent() {
 }
 
 #[test]
-fn what_is_no_host_is_refused() {
+fn an_invalid_host_is_refused() {
     let rows: &[(&str, &[u8])] = &[
         ("a space", b"a b"),
         ("a tab", b"a\tb"),

@@ -80,7 +80,7 @@ fn the_framing_is_not_in_a_hint() {
 }
 
 #[test]
-fn only_what_is_a_hint_can_be_sent_as_one_and_only_before_the_response() {
+fn only_interim_statuses_can_be_sent_before_the_response() {
     let server = serving(|| {
         get(async |cx: &mut Context| -> Result {
             for code in [101, 200, 204, 404, 500] {
@@ -117,7 +117,7 @@ fn body(server: &Server, request: &str) -> String {
 }
 
 #[test]
-fn trailers_follow_the_chunks_if_the_client_takes_them() {
+fn trailers_follow_the_chunks_if_the_client_accepts_them() {
     let server = serving(|| get(trailers));
     let with = "4\r\ndata\r\n0\r\nX-Early: 1\r\nX-Late: 2\r\nX-Late: 3\r\n\r\n";
     let without = "4\r\ndata\r\n0\r\n\r\n";

@@ -133,7 +133,7 @@ fn a_connection_of_http10_is_kept_only_if_it_is_certain_where_the_request_ends()
 }
 
 #[test]
-fn the_status_line_is_that_of_http11_whatever_the_client_speaks() {
+fn the_status_line_is_http11_for_every_client() {
     let response = "HTTP/1.1 200 OK\r\nServer: Squall/0.1.0\r\n\
         Content-Type: text/html; charset=UTF-8\r\nDate:\r\n\
         Etag: \"9555e8555c62dcfd\"\r\nContent-Length: 5\r\n";
@@ -167,7 +167,7 @@ fn a_handler_can_end_the_connection_but_not_force_it_to_be_kept() {
 }
 
 #[test]
-fn a_client_of_http10_is_told_the_end_of_a_body_by_its_length_or_the_connections_end() {
+fn an_http10_client_sees_the_end_of_a_body_by_its_length_or_the_end_of_the_connection() {
     let server = server();
     let keep_alive = "HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     let cases =
@@ -224,7 +224,7 @@ fn a_refused_request_with_a_body_is_followed_by_the_next_one() {
 }
 
 #[test]
-fn a_long_body_that_nobody_reads_ends_the_connection() {
+fn a_long_unread_body_ends_the_connection() {
     const MOST: usize = 64 * 1024;
     let server = server();
     for (length, kept) in [(MOST, true), (MOST + 1, false)] {
@@ -247,7 +247,7 @@ fn a_long_body_that_nobody_reads_ends_the_connection() {
 }
 
 #[test]
-fn a_body_that_the_client_was_not_told_to_send_ends_the_connection() {
+fn a_body_sent_without_100_continue_ends_the_connection() {
     let server = server();
     let head = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
     for (request, status) in [("POST /nowhere", 404), ("PUT /", 405), ("POST /unread", 200)] {
@@ -296,7 +296,7 @@ fn an_idle_connection_is_ended_without_a_word() {
 }
 
 #[test]
-fn an_idle_connection_has_75_seconds_unless_told_otherwise() {
+fn an_idle_connection_has_75_seconds_by_default() {
     let client = TestClient::new(Application::new([]));
     assert_eq!(time_to_end(&client, "").0, Duration::from_secs(75));
 }

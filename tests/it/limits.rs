@@ -66,7 +66,7 @@ fn a_head_has_64_kib_by_default() {
 }
 
 #[test]
-fn a_head_has_as_many_bytes_as_the_setting_says() {
+fn the_size_of_a_head_is_a_setting() {
     let server = Server::with(|| HTTPServer::new(application()).max_header_size(200));
     server.serves("as large as it may be", head_of(200));
     server.refuses(431, "one byte more", head_of(201));
@@ -100,7 +100,7 @@ fn a_request_has_100_headers_by_default() {
 }
 
 #[test]
-fn a_request_has_as_many_headers_as_the_setting_says() {
+fn the_number_of_headers_is_a_setting() {
     for most in [3, 64, 65, 300] {
         let server = Server::with(move || HTTPServer::new(application()).max_header_count(most));
         server.serves(&format!("{most} headers"), headers_of(most));
@@ -118,7 +118,7 @@ fn a_target_has_8_kib_by_default() {
 }
 
 #[test]
-fn a_target_has_as_many_bytes_as_the_setting_says() {
+fn the_size_of_a_target_is_a_setting() {
     let server = Server::with(|| HTTPServer::new(application()).max_target_size(20));
     server.serves("as long as it may be", target_of(20));
     server.refuses(414, "one byte more", target_of(21));
@@ -149,7 +149,7 @@ fn a_body_has_100_mib_by_default() {
 }
 
 #[test]
-fn a_body_has_as_many_bytes_as_the_server_or_the_route_says() {
+fn the_server_and_the_route_limit_the_size_of_a_body() {
     let server = Server::with(|| HTTPServer::new(application()).max_body_size(10));
     let rows = [("/", 10), ("/large", 100), ("/small", 5), ("/none", 0)];
     for (route, most) in rows {
@@ -175,7 +175,7 @@ fn a_body_has_as_many_bytes_as_the_server_or_the_route_says() {
 }
 
 #[test]
-fn what_is_announced_as_too_large_is_refused_before_it_comes() {
+fn a_body_announced_as_too_large_is_refused_before_it_arrives() {
     let server = Server::with(|| HTTPServer::new(application()).max_body_size(10));
     let length = "Content-Length: 11\r\n\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n\r\n";
@@ -250,7 +250,7 @@ fn a_handler_that_streams_may_allow_more_for_one_request() {
 
 /// Closing a connection on unread bytes resets it, and the response is lost with it.
 #[test]
-fn a_client_that_goes_on_sending_receives_the_refusal() {
+fn a_client_that_keeps_sending_receives_the_error_response() {
     const MUCH: usize = 200 * 1024;
     let server = Server::with(|| HTTPServer::new(application()).max_body_size(10));
     let body = "x".repeat(MUCH);

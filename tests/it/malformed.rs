@@ -173,7 +173,7 @@ fn are_the_same(what: &str, whole: &[Response], cut: &[Response]) {
 }
 
 #[test]
-fn any_fault_is_answered_and_harms_nobody_else() {
+fn every_malformed_request_is_answered_and_affects_no_other_client() {
     let server = server();
     let mut random = Random(7);
     let mut good = server.connect();

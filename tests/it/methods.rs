@@ -63,7 +63,7 @@ fn each_function_answers_its_method() {
 }
 
 #[test]
-fn what_is_left_out_is_answered_with_405_and_the_rest() {
+fn a_missing_method_gets_a_405_with_the_others() {
     async fn hello() -> &'static str {
         "hello"
     }
@@ -119,7 +119,7 @@ fn what_is_left_out_is_answered_with_405_and_the_rest() {
 }
 
 #[test]
-fn a_405_to_head_tells_the_length_of_its_page() {
+fn a_405_to_head_has_the_length_of_its_page() {
     let server = Server::start(|| Application::new([route("/", OnlyPost)]));
     let mut client = server.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -162,7 +162,7 @@ fn a_405_comes_before_the_body_is_read() {
 }
 
 #[test]
-fn a_wrapper_has_the_methods_of_what_it_wraps() {
+fn a_wrapper_has_the_methods_of_the_wrapped_handler() {
     #[derive(Clone)]
     struct Wrapper<H>(H);
 

@@ -110,7 +110,7 @@ fn each_of_a_pipeline_is_counted() {
 }
 
 #[test]
-fn what_is_not_answered_to_the_end_is_499_or_incomplete() {
+fn an_unfinished_response_is_499_or_incomplete() {
     let (teller, events) = events();
     let gate = Gate::default();
     let held = gate.clone();
@@ -154,7 +154,7 @@ fn what_is_not_answered_to_the_end_is_499_or_incomplete() {
 }
 
 #[test]
-fn what_panics_when_its_handler_is_dropped_leaves_nothing_in_flight() {
+fn a_panic_while_a_handler_is_dropped_leaves_nothing_in_flight() {
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {
@@ -182,7 +182,7 @@ fn what_panics_when_its_handler_is_dropped_leaves_nothing_in_flight() {
 }
 
 #[test]
-fn connections_bytes_and_what_is_no_request_are_counted() {
+fn connections_bytes_and_malformed_requests_are_counted() {
     let server = server();
     let refused = ["nonsense\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"].map(|bytes| {
         let mut client = server.connect();
@@ -351,7 +351,7 @@ fn a_handler_that_keeps_the_loop_is_named_in_the_log() {
 }
 
 #[test]
-fn nothing_is_named_where_that_is_turned_off() {
+fn without_slow_callback_no_slow_task_is_logged() {
     let server = Server::with(|| {
         let slow = async || block();
         HTTPServer::new(Application::new([route("/", get(slow))])).slow_callback(None)

@@ -48,7 +48,7 @@ fn around(
 }
 
 #[test]
-fn the_last_added_stands_outside() {
+fn the_middleware_added_last_is_outermost() {
     let trace = Trace::default();
     let app = Application::new([route("/", Tracing(Rc::clone(&trace)))]);
     let app = around(app, &trace, "in 1", "out 1");
@@ -73,7 +73,7 @@ fn the_last_added_stands_outside() {
 }
 
 #[test]
-fn what_is_no_request_at_all_does_not_pass_through() {
+fn malformed_requests_do_not_pass_through_middleware() {
     let trace = Trace::default();
     let client = TestClient::new(around(Application::new([]), &trace, "in", "out"));
     assert!(client.exchange("junk\r\n\r\n").starts_with("HTTP/1.1 400 "));
@@ -81,7 +81,7 @@ fn what_is_no_request_at_all_does_not_pass_through() {
 }
 
 #[test]
-fn middleware_may_answer_instead_of_what_it_is_around() {
+fn middleware_may_answer_instead_of_the_endpoint() {
     let trace = Trace::default();
     let app = Application::new([route("/", Tracing(Rc::clone(&trace)))]);
     let app = around(app, &trace, "inside", "inside");
@@ -122,7 +122,7 @@ fn middleware_may_answer_instead_of_what_it_is_around() {
 }
 
 #[test]
-fn middleware_may_change_what_a_handler_has_answered() {
+fn middleware_may_change_the_response_of_a_handler() {
     async fn flushing(cx: &mut Context) -> Result {
         cx.write("part")?;
         cx.flush().await
@@ -374,7 +374,7 @@ fn a_body_cannot_be_replaced_once_the_head_has_left() {
 
 /// What follows the head of such a response would be read as the next one.
 #[test]
-fn middleware_cannot_give_a_finished_body_a_status_that_has_none() {
+fn middleware_cannot_give_a_finished_body_a_status_that_forbids_one() {
     for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED, StatusCode::CONTINUE] {
         let server = Server::start(move || {
             let refuse = async |cx: &mut Context| -> Result {

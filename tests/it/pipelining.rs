@@ -56,7 +56,7 @@ fn requests_are_answered_in_order_one_after_the_other() {
 }
 
 #[test]
-fn what_is_answered_does_not_wait_for_a_slow_request_behind_it() {
+fn a_response_does_not_wait_for_a_slow_request_behind_it() {
     let gate = Gate::default();
     let opened = gate.clone();
     let server = Server::start(|| {
@@ -163,7 +163,7 @@ fn bodies_lie_between_the_requests() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_after_what_came_before_it() {
+fn a_malformed_request_is_refused_after_the_requests_before_it() {
     let server = Server::start(|| Application::new([route("/", get(async || "hello"))]));
     for bad in
         ["asdf\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nb c: d\r\n\r\n"]
@@ -205,7 +205,7 @@ fn nothing_is_served_behind_a_request_that_ends_the_connection() {
 }
 
 #[test]
-fn a_client_that_leaves_in_the_middle_of_its_pipeline_is_no_trouble() {
+fn a_disconnect_in_the_middle_of_a_pipeline_does_no_harm() {
     let gate = Gate::default();
     let opened = gate.clone();
     let (teller, events) = events();

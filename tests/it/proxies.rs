@@ -37,7 +37,7 @@ fn answer(server: &Server, lines: &str) -> String {
 }
 
 #[test]
-fn by_default_no_header_says_who_the_client_is() {
+fn by_default_headers_do_not_change_the_client_address() {
     let server = Server::start(application);
     let headers = [
         "X-Forwarded-For: 4.4.4.4",
@@ -61,7 +61,7 @@ fn only_a_proxy_that_is_in_the_list_is_believed() {
 }
 
 #[test]
-fn the_client_is_the_last_that_no_proxy_of_the_list_is() {
+fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
     let server = trusting();
     let rows = [
         ("X-Real-Ip: 4.4.4.4", "4.4.4.4"),
@@ -82,7 +82,7 @@ fn the_client_is_the_last_that_no_proxy_of_the_list_is() {
 }
 
 #[test]
-fn what_is_no_address_leaves_that_of_the_connection() {
+fn an_invalid_address_leaves_the_one_of_the_connection() {
     let server = trusting();
     let rows = [
         "X-Real-Ip: 4.4.4.4<script>",
@@ -105,7 +105,7 @@ fn what_is_no_address_leaves_that_of_the_connection() {
 }
 
 #[test]
-fn the_protocol_is_what_the_nearest_proxy_says() {
+fn the_nearest_proxy_names_the_protocol() {
     let server = trusting();
     let rows = [
         ("X-Scheme: https", "https"),
@@ -133,7 +133,7 @@ fn the_protocol_of_a_server_can_be_set_and_a_proxy_can_say_otherwise() {
 }
 
 #[test]
-fn the_host_is_what_the_nearest_proxy_says() {
+fn the_nearest_proxy_names_the_host() {
     let server = trusting();
     let rows = [
         ("X-Forwarded-Host: b", "b"),
@@ -198,7 +198,7 @@ fn the_access_log_names_the_client() {
 }
 
 #[test]
-fn whoever_comes_over_a_unix_socket_can_be_a_proxy() {
+fn the_peer_of_a_unix_socket_can_be_a_trusted_proxy() {
     let folder = std::env::temp_dir().join(format!("squall-proxies-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     for (proxies, expected) in [("unix:", "4.4.4.4 https a"), ("127.0.0.1", "- http a")] {

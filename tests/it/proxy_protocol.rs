@@ -45,7 +45,7 @@ fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 const IPV4: [u8; 12] = [203, 0, 113, 7, 192, 0, 2, 1, 0xDD, 0xD5, 0x01, 0xBB];
 
 #[test]
-fn the_client_is_whom_the_header_names() {
+fn the_header_names_the_client() {
     let server = Server::with(server);
     let ipv6 = [&[0x20, 1, 0xd, 0xb8][..], &[0; 28], &[0x12, 0x34, 0, 80]].concat();
     let with_tls = [&IPV4[..], &[0x20, 0, 5, 1, 0, 0, 0, 0]].concat();
@@ -144,7 +144,7 @@ fn without_the_setting_the_header_is_no_request() {
 }
 
 #[test]
-fn only_a_proxy_of_the_list_may_say_who_the_client_is() {
+fn only_a_trusted_proxy_may_name_the_client() {
     let bytes = [LINE, REQUEST].concat();
     let server = Server::with(|| self::server().trusted_downstream(["127.0.0.1"]).unwrap());
     let response = server.serves("in the list", &bytes);
@@ -199,7 +199,7 @@ fn another_protocol_has_the_same_client() {
 
 /// On virtual time.
 #[test]
-fn the_header_has_the_time_that_a_head_has() {
+fn the_proxy_header_has_the_time_limit_of_a_head() {
     let client = TestClient::of(&server().header_timeout(Duration::from_secs(10)));
     let whole = binary(0x21, 0x11, &[0; 2000]);
     for begin in [&b"P"[..], &LINE.as_bytes()[..20], SIGNATURE, &whole[..1500]] {

@@ -70,7 +70,7 @@ fn a_place_is_percent_encoded_as_browsers_do_it() {
 }
 
 #[test]
-fn what_is_no_redirect_is_refused_and_leaves_the_response_as_it_was() {
+fn an_invalid_redirect_is_refused_and_leaves_the_response_unchanged() {
     let statuses = [100, 101, 199, 200, 201, 204, 304, 400, 404, 500, 599, 999];
     for status in statuses {
         let status = StatusCode::from_u16(status).unwrap();

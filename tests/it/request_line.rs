@@ -104,7 +104,7 @@ fn a_blank_line_between_two_requests_is_skipped() {
 }
 
 #[test]
-fn lines_end_in_cr_lf_and_nothing_less() {
+fn lines_must_end_in_cr_lf() {
     let rows = [
         ("all lines end in LF", "GET / HTTP/1.1\nHost: a\n\n"),
         ("the request line ends in LF", "GET / HTTP/1.1\nHost: a\r\n\r\n"),
@@ -210,7 +210,7 @@ fn another_major_version_is_answered_with_505() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_at_once() {
+fn input_that_is_not_http_is_refused_at_once() {
     let rows: &[(&str, &[u8])] = &[
         ("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
         ("an old TLS handshake", b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10"),
@@ -264,7 +264,7 @@ fn a_target_outside_ascii_is_utf8_or_iso_8859_1() {
 }
 
 #[test]
-fn what_follows_the_first_question_mark_is_the_query() {
+fn the_query_follows_the_first_question_mark() {
     let rows = [
         ("/seen/a?", "/seen/a "),
         ("/seen/a?b", "/seen/a b"),
@@ -281,7 +281,7 @@ fn what_follows_the_first_question_mark_is_the_query() {
 }
 
 #[test]
-fn an_escape_of_what_needs_none_finds_the_same_route() {
+fn an_unnecessary_escape_finds_the_same_route() {
     let server = server();
     for path in ["/hello", "/%68ello", "/h%65l%6Co", "/%68%65%6c%6c%6f"] {
         let response = server.serves(path, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -340,7 +340,7 @@ fn a_target_in_no_form_is_refused() {
 }
 
 #[test]
-fn options_of_the_server_as_a_whole_is_answered() {
+fn options_star_is_answered() {
     let server = server();
     let exchange = server.exchange("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(exchange.statuses(), [204]);
@@ -360,7 +360,7 @@ fn connect_is_not_allowed() {
 }
 
 #[test]
-fn a_method_that_nobody_has_is_answered_with_405_and_those_that_are_there() {
+fn an_unknown_method_gets_a_405_with_the_known_methods() {
     let server = server();
     for method in ["FOO", "get", "Get", "M-SEARCH", "!#$%&'*+-.^_`|~09az", "PRI", "TRACE"] {
         let exchange = server.exchange(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));

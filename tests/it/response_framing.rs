@@ -25,7 +25,7 @@ fn answer(server: &Server, request: &str) -> String {
 const TYPE: &str = "Content-Type: text/html; charset=UTF-8\r\n";
 
 #[test]
-fn what_is_written_at_once_has_a_length() {
+fn a_response_written_at_once_has_a_length() {
     async fn parts(cx: &mut Context) -> Result {
         cx.write("one, ")?;
         cx.write(String::from("two, "))?;
@@ -39,7 +39,7 @@ fn what_is_written_at_once_has_a_length() {
 }
 
 #[test]
-fn nothing_has_a_length_as_well() {
+fn an_empty_response_has_a_length_of_0() {
     let server = serving(|| get(async || ()));
     assert_eq!(answer(&server, GET), "Content-Length: 0\r\n\r\n");
     assert_eq!(server.exchange(GET_HTTP10).only().header("content-length"), Some("0"));
@@ -82,7 +82,7 @@ fn large_pieces_lie_between_their_chunk_lines() {
 }
 
 #[test]
-fn flushing_nothing_sends_the_head() {
+fn flushing_without_a_write_sends_the_head() {
     let gate = Gate::default();
     let opened = gate.clone();
     let server = serving(|| {
@@ -101,7 +101,7 @@ fn flushing_nothing_sends_the_head() {
 }
 
 #[test]
-fn flushing_only_nothing_is_an_empty_chunked_body() {
+fn flushing_without_any_write_is_an_empty_chunked_body() {
     async fn nothing(cx: &mut Context) -> Result {
         cx.write("")?;
         cx.flush().await?;
@@ -162,7 +162,7 @@ fn a_declared_length_that_is_right_is_sent() {
 }
 
 #[test]
-fn a_declared_length_that_is_wrong_is_a_500_as_long_as_nothing_was_sent() {
+fn a_wrong_declared_length_is_a_500_before_the_head_is_sent() {
     async fn wrong(cx: &mut Context) -> Result {
         let length = cx.header("x-length").unwrap_or_default();
         cx.set_header("Content-Length", &*length)?;

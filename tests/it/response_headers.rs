@@ -27,7 +27,7 @@ fn head(act: Act) -> Vec<String> {
 }
 
 #[test]
-fn headers_stand_in_the_order_in_which_they_were_set() {
+fn headers_are_sent_in_the_order_in_which_they_were_set() {
     let head = head(|cx| {
         cx.set_header("x-zebra", "1")?;
         cx.set_header("Content-Type", "text/plain")?;
@@ -64,7 +64,7 @@ fn setting_replaces_and_adding_adds() {
 }
 
 #[test]
-fn any_bytes_but_control_characters_may_stand_in_a_value() {
+fn a_value_may_contain_any_byte_but_control_characters() {
     let head = head(|cx| {
         cx.set_header("X-Tab", "a\tb")?;
         cx.set_header("X-Empty", "")?;
@@ -76,7 +76,7 @@ fn any_bytes_but_control_characters_may_stand_in_a_value() {
 }
 
 #[test]
-fn what_may_not_stand_in_a_header_is_an_error_of_the_handler() {
+fn an_invalid_header_value_is_an_error_of_the_handler() {
     const VALUES: [&str; 7] =
         ["a\r\nX-Injected: 1", "a\nb", "a\rb", "a\0b", "\r\n\r\n<body>", "a\u{7f}", "\u{1b}[2J"];
     const NAMES: [&str; 8] = ["", "X A", "X:A", "X-A\r\nX-Injected", "\0", "X-é", "(", "X-A "];
@@ -111,7 +111,7 @@ fn what_may_not_stand_in_a_header_is_an_error_of_the_handler() {
 }
 
 #[test]
-fn the_framing_is_not_for_handlers_to_say() {
+fn handlers_cannot_set_the_framing() {
     let head = head(|cx| {
         cx.set_header("Transfer-Encoding", "gzip")?;
         cx.add_header("Content-Length", "0")?;
@@ -175,7 +175,7 @@ fn the_status_line_names_the_status() {
 }
 
 #[test]
-fn a_reason_stands_on_the_status_line_if_it_may() {
+fn a_valid_reason_is_on_the_status_line() {
     let reasons = [
         ("Because", "Because"),
         ("two words\tand a tab", "two words\tand a tab"),
@@ -231,7 +231,7 @@ fn a_reason_may_hold_all_characters_but_controls() {
 }
 
 #[test]
-fn the_date_is_that_of_now() {
+fn the_date_is_the_present_time() {
     let server = acting(|_| Ok(()));
     let mut client = server.connect();
     client.send(GET);
@@ -255,7 +255,7 @@ fn a_handler_may_have_its_own_date_and_server() {
 }
 
 #[test]
-fn a_body_has_a_type_and_nothing_has_none() {
+fn only_a_response_with_a_body_has_a_content_type() {
     let acts: [(Act, Option<&str>); 8] = [
         (|cx| cx.write("text"), Some("text/html; charset=UTF-8")),
         (|cx| cx.write(vec![0, 159]), Some("text/html; charset=UTF-8")),

@@ -285,7 +285,7 @@ fn a_request_is_answered_alike_whatever_came_before_it() {
 }
 
 #[test]
-fn what_stands_before_the_endpoints_makes_no_difference() {
+fn responses_are_the_same_behind_middleware_and_time_limits() {
     let requests = requests();
     let direct = alone(&requests, || HTTPServer::new(application()));
     let through = alone(&requests, || {

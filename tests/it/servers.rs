@@ -41,7 +41,7 @@ fn assert_refused(address: SocketAddr) {
 }
 
 #[test]
-fn two_servers_of_a_process_are_strangers() {
+fn two_servers_of_a_process_are_independent() {
     let (running, [first, second]) = Running::start(|| {
         [("first", 3), ("second", 1000)].map(|(text, limit)| {
             let app =
@@ -113,7 +113,7 @@ fn a_stopped_server_serves_the_connections_it_has_and_no_others() {
 }
 
 #[test]
-fn who_has_connected_when_a_server_is_stopped_is_served() {
+fn a_client_in_the_queue_is_served_when_the_server_stops() {
     let (running, address) = Running::start(|| {
         let server = server_of(saying("hello"));
         server.listen(LOCAL).unwrap();
@@ -199,7 +199,7 @@ fn dropping_its_handles_stops_nothing() {
 }
 
 #[test]
-fn port_0_is_a_free_one_and_the_same_for_both_families() {
+fn port_0_binds_one_free_port_for_both_families() {
     let (running, addresses) = Running::start(|| {
         let server = server_of(saying("hello"));
         assert_eq!(server.local_addrs(), []);
@@ -240,7 +240,7 @@ fn a_client_is_known_by_its_address() {
 }
 
 #[test]
-fn a_taken_port_is_told_of() {
+fn a_port_in_use_is_an_error() {
     let holder = TcpListener::bind(LOCAL).unwrap();
     let port = holder.local_addr().unwrap().port();
     let (_running, errors) = Running::start(move || {
@@ -256,7 +256,7 @@ fn a_taken_port_is_told_of() {
 }
 
 #[test]
-fn an_address_that_is_none_is_told_of() {
+fn an_invalid_address_is_named_in_the_error() {
     for address in ["nonsense", "127.0.0.1", "127.0.0.1:x", "1.2.3.4.5:80", "::1:80"] {
         let error = server_of(saying("hello")).bind(address).map(drop).unwrap_err();
         assert!(error.to_string().contains(address), "{address}: {error}");
@@ -264,7 +264,7 @@ fn an_address_that_is_none_is_told_of() {
 }
 
 #[test]
-fn what_is_bound_is_served_once_it_is_started() {
+fn a_bound_address_is_served_once_the_server_starts() {
     let (running, [first, second]) = Running::start(|| {
         let server = server_of(saying("hello"));
         server.bind(LOCAL).unwrap().bind(LOCAL).unwrap();
@@ -281,7 +281,7 @@ fn what_is_bound_is_served_once_it_is_started() {
 }
 
 #[test]
-fn who_starts_a_server_twice_is_told() {
+fn starting_a_server_twice_is_an_error() {
     let (running, address) = Running::start(|| {
         let server = server_of(saying("hello"));
         server.bind(LOCAL).unwrap().start(1).unwrap();
@@ -293,7 +293,7 @@ fn who_starts_a_server_twice_is_told() {
 }
 
 #[test]
-fn what_was_only_bound_is_given_up_when_it_is_stopped() {
+fn stopping_releases_an_address_that_was_only_bound() {
     let (_running, address) = Running::start(|| {
         let server = server_of(saying("hello"));
         server.bind(LOCAL).unwrap();

@@ -136,7 +136,7 @@ fn half_a_body_has_60_seconds_by_default() {
 }
 
 #[test]
-fn a_body_that_is_promised_and_does_not_begin_has_no_more_time() {
+fn an_announced_body_that_does_not_begin_has_no_extra_time() {
     let client = TestClient::of(&server().body_timeout(seconds(10)));
     for path in ["/buffered", "/streamed"] {
         let mut connection = client.connect();
@@ -149,7 +149,7 @@ fn a_body_that_is_promised_and_does_not_begin_has_no_more_time() {
 }
 
 #[test]
-fn a_body_may_pause_as_often_as_it_comes_where_no_rate_is_asked_for() {
+fn without_a_minimum_rate_a_body_may_pause_repeatedly() {
     let client = TestClient::of(&server().body_timeout(seconds(10)).min_body_rate(0));
     for path in ["/buffered", "/streamed"] {
         let mut connection = client.connect();
@@ -164,7 +164,7 @@ fn a_body_may_pause_as_often_as_it_comes_where_no_rate_is_asked_for() {
 
 /// The response has been sent: there is nothing more to say to who does not finish.
 #[test]
-fn half_a_body_that_nobody_reads_ends_the_connection() {
+fn half_of_an_unread_body_ends_the_connection() {
     let client = TestClient::of(&server().body_timeout(seconds(10)));
     for path in ["/ignored", "/nowhere"] {
         for (begin, _) in FRAMINGS {
@@ -204,7 +204,7 @@ fn a_server_without_time_outs_waits() {
 }
 
 #[test]
-fn one_who_is_slow_does_not_slow_down_others() {
+fn a_slow_sender_does_not_delay_others() {
     let client = TestClient::of(&server());
     let mut slow = Vec::new();
     for begin in ["", "GET /", "POST /buffered HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"] {

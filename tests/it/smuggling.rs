@@ -65,7 +65,7 @@ impl Site {
 }
 
 #[test]
-fn a_length_and_chunks_together_are_no_request() {
+fn a_request_with_both_a_length_and_chunks_is_refused() {
     let end = format!("0\r\n\r\n{HIDDEN}");
     let chunk = format!("28\r\n{HIDDEN}\r\n0\r\n\r\n");
     let rows = [
@@ -130,7 +130,7 @@ fn a_length_and_chunks_together_are_no_request() {
 }
 
 #[test]
-fn two_codings_are_no_request() {
+fn two_transfer_codings_are_refused() {
     let end = format!("0\r\n\r\n{HIDDEN}");
     let chunk = format!("28\r\n{HIDDEN}\r\n0\r\n\r\n");
     let rows = [
@@ -172,7 +172,7 @@ fn two_codings_are_no_request() {
 }
 
 #[test]
-fn two_lengths_are_no_request() {
+fn two_different_lengths_are_refused() {
     let rows = [
         ("zero first", "Content-Length: 0\r\nContent-Length: 40\r\n"),
         ("zero second", "Content-Length: 40\r\nContent-Length: 0\r\n"),
@@ -200,7 +200,7 @@ fn two_lengths_are_no_request() {
 }
 
 #[test]
-fn two_ways_to_read_a_chunk_are_no_chunk() {
+fn an_ambiguous_chunk_is_refused() {
     let hidden = HIDDEN;
     let rows = [
         ("LF ends an extension", format!("5;\n{hidden}\r\n0\r\n\r\n")),
@@ -293,7 +293,7 @@ fn a_request_inside_a_body_is_part_of_the_body() {
 }
 
 #[test]
-fn a_request_inside_a_body_that_nobody_wants_is_not_served() {
+fn a_request_inside_an_unread_body_is_not_served() {
     let site = site();
     let rows = [
         ("GET of a page", "GET /"),
@@ -321,7 +321,7 @@ fn a_request_inside_a_body_that_nobody_wants_is_not_served() {
 }
 
 #[test]
-fn http_1_0_is_no_way_around() {
+fn http_1_0_does_not_bypass_the_checks() {
     let site = site();
     let rest = format!("0\r\n\r\n{HIDDEN}");
     let request = |lines: &str| format!("POST / HTTP/1.0\r\n{lines}\r\n{rest}");

@@ -38,7 +38,7 @@ fn filled(app: Application) -> TestConnection {
 }
 
 #[test]
-fn a_client_that_neither_sends_nor_takes_is_let_go() {
+fn a_client_that_neither_sends_nor_reads_is_disconnected() {
     let app = Application::new([
         route("/sixty", get(sixty)),
         route("/thirty", get(thirty)),
@@ -55,7 +55,7 @@ fn a_client_that_neither_sends_nor_takes_is_let_go() {
 
 /// The one timer went off for the body. That what was sent is not taken has its own limit.
 #[test]
-fn a_client_is_let_go_that_does_not_take_what_it_is_told_of_its_slow_body() {
+fn a_client_that_does_not_read_the_response_to_its_slow_body_is_disconnected() {
     let app = Application::new([route("/sixty", get(sixty)), route("/", post(async || "taken"))]);
     let second = Duration::from_secs(1);
     let server = HTTPServer::new(app).body_timeout(second).write_timeout(second * 10);
@@ -70,7 +70,7 @@ fn a_client_is_let_go_that_does_not_take_what_it_is_told_of_its_slow_body() {
 }
 
 #[test]
-fn a_client_is_let_go_that_takes_nothing_although_it_has_sent_in_time() {
+fn a_client_that_reads_nothing_is_disconnected_although_it_sent_in_time() {
     let dropped = Rc::new(Cell::new(false));
     let seen = Rc::clone(&dropped);
     let echo = async move |cx: &mut Context| -> Result {
@@ -110,7 +110,7 @@ impl Drop for AtDrop {
 }
 
 #[test]
-fn a_task_that_waits_for_a_body_is_told_in_time_although_another_one_sends() {
+fn a_task_that_waits_for_a_body_sees_its_time_out_although_another_task_sends() {
     let told = Rc::new(Cell::new(None));
     let tell = Rc::clone(&told);
     let relay = async move |cx: &mut Context| -> Result {
@@ -136,7 +136,7 @@ fn a_task_that_waits_for_a_body_is_told_in_time_although_another_one_sends() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_let_go_although_another_task_waits_for_its_body() {
+fn a_client_that_reads_nothing_is_disconnected_although_another_task_waits_for_its_body() {
     let dropped = Rc::new(Cell::new(false));
     let seen = Rc::clone(&dropped);
     let relay = async move |cx: &mut Context| -> Result {
@@ -173,7 +173,7 @@ fn a_blank_line_begins_no_request() {
 }
 
 #[test]
-fn what_is_finished_reaches_a_client_that_leaves_in_the_middle_of_a_body() {
+fn finished_responses_reach_a_client_that_disconnects_within_a_body() {
     let app = Application::new([
         route("/thirty", get(thirty)),
         route("/", post(async || "taken")),
@@ -198,7 +198,7 @@ fn what_is_finished_reaches_a_client_that_leaves_in_the_middle_of_a_body() {
 }
 
 #[test]
-fn what_is_finished_reaches_a_client_that_sends_no_more() {
+fn finished_responses_reach_a_client_that_half_closes() {
     let slow = async || sleep(Duration::from_secs(5)).await;
     let app = Application::new([
         route("/sixty", get(sixty)),
@@ -214,7 +214,7 @@ fn what_is_finished_reaches_a_client_that_sends_no_more() {
 }
 
 #[test]
-fn the_own_time_of_a_handler_that_gave_up_waiting_does_not_count() {
+fn the_time_after_a_handler_stops_waiting_does_not_count() {
     async fn take(cx: &mut Context) -> Result {
         let mut body = cx.body();
         let mut total = 0;
@@ -314,7 +314,7 @@ fn an_owner_of_bytes_may_use_the_connection_when_they_are_sent() {
 }
 
 #[test]
-fn what_is_kept_with_a_request_may_panic_when_it_is_dropped() {
+fn a_value_kept_with_a_request_may_panic_on_drop() {
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {

@@ -144,7 +144,7 @@ fn a_name_may_be_one_without_a_file() {
 }
 
 #[test]
-fn the_socket_is_its_owners_unless_told_otherwise() {
+fn by_default_only_the_owner_may_use_the_socket() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     let place = Place::new();
     let _running = serve(&place.0);
@@ -164,7 +164,7 @@ fn the_socket_is_its_owners_unless_told_otherwise() {
 }
 
 #[test]
-fn a_socket_that_nobody_serves_is_replaced() {
+fn an_abandoned_socket_is_replaced() {
     let place = Place::new();
     // Its file stays, as that of a server that was killed.
     drop(UnixListener::bind(&place.0).unwrap());
@@ -189,7 +189,7 @@ fn assert_not_bound(path: &Path, kind: ErrorKind) {
 }
 
 #[test]
-fn what_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_left_alone() {
     let place = Place::new();
     fs::write(&place.0, "precious").unwrap();
     assert_not_bound(&place.0, ErrorKind::AlreadyExists);
@@ -210,7 +210,7 @@ fn what_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn a_socket_that_somebody_serves_is_left_alone() {
+fn a_socket_with_a_server_is_left_alone() {
     let place = Place::new();
     let _running = serve(&place.0);
     assert_not_bound(&place.0, ErrorKind::AddrInUse);
@@ -218,7 +218,7 @@ fn a_socket_that_somebody_serves_is_left_alone() {
 }
 
 #[test]
-fn a_path_that_cannot_be_is_told_of() {
+fn an_impossible_path_is_named_in_the_error() {
     let place = Place::new();
     assert_not_bound(&place.0.join("below"), ErrorKind::NotFound);
     assert_not_bound(&place.0.with_file_name("x".repeat(200)), ErrorKind::InvalidInput);

@@ -99,7 +99,7 @@ fn early_bytes_are_read_in_the_pieces_that_are_asked_for() {
 }
 
 #[test]
-fn what_was_asked_before_is_answered_before() {
+fn earlier_requests_are_answered_first() {
     let server = server();
     let mut client = server.connect();
     client.send(format!("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n{REQUEST}early"));
@@ -226,7 +226,7 @@ fn a_client_that_does_not_ask_for_another_protocol_is_not_given_one() {
 }
 
 #[test]
-fn an_upgrade_that_comes_too_late_or_fails_is_none() {
+fn a_late_or_failed_upgrade_is_not_performed() {
     async fn flushed(cx: &mut Context) -> Result {
         cx.write("part")?;
         cx.flush().await?;
@@ -355,7 +355,7 @@ fn a_connection_is_no_longer_http_after_a_successful_response_to_connect() {
 }
 
 #[test]
-fn the_handler_is_gone_when_the_other_protocol_begins() {
+fn the_handler_is_dropped_before_the_other_protocol_begins() {
     #[derive(Clone)]
     struct Switching(Teller);
 
@@ -422,7 +422,7 @@ fn a_protocol_that_panics_ends_its_connection_and_no_other() {
 }
 
 #[test]
-fn the_other_protocol_knows_its_client_and_hears_of_its_end() {
+fn the_other_protocol_knows_its_client_and_sees_its_disconnect() {
     async fn listen(mut stream: Upgraded, teller: Teller) {
         assert!(stream.remote_addr().unwrap().ip().is_loopback());
         teller.tell("listens");

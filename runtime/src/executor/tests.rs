@@ -295,7 +295,7 @@ fn tasks_run_in_the_order_in_which_they_were_woken_and_once_per_turn() {
 }
 
 #[test]
-fn finished_tasks_leave_no_trace() {
+fn finished_tasks_free_their_memory() {
     on_thread("loop", || {
         run(async {
             for _ in 0..1000 {
@@ -400,7 +400,7 @@ fn a_task_that_panics_ends_and_so_does_one_whose_destructor_panics() {
 }
 
 #[test]
-fn a_log_line_names_the_task_whose_destructor_panics_and_not_the_one_that_cancelled_it() {
+fn a_log_line_names_the_task_with_the_panicking_destructor_and_not_the_one_that_cancelled_it() {
     struct PanicsWhenDropped;
 
     impl Drop for PanicsWhenDropped {
@@ -604,7 +604,7 @@ async fn yield_and_end() {
 }
 
 #[test]
-fn callbacks_of_other_threads_are_called_in_batches_with_timers_and_tasks_in_between() {
+fn callbacks_from_other_threads_run_in_batches_between_timers_and_tasks() {
     const CALLBACKS: usize = 20 * MESSAGES as usize;
     on_thread("loop", || {
         let called = Arc::new(AtomicUsize::new(0));
@@ -670,7 +670,7 @@ fn a_loop_that_ends_does_not_run_once_more_in_a_destructor() {
 }
 
 #[test]
-fn a_destructor_may_hand_over_something_of_its_own_kind_at_the_end_of_a_thread() {
+fn at_the_end_of_a_thread_a_destructor_may_spawn_a_task_of_its_own_type() {
     /// Each value spawns another one in its destructor, in these ways.
     struct Spawns(fn(&IOLoop, Self), Arc<AtomicUsize>);
 

@@ -101,7 +101,7 @@ fn a_buffer_that_was_filled_does_not_count_as_the_last_one() {
 }
 
 #[test]
-fn a_task_that_never_has_to_wait_lets_the_others_run_and_goes_on_later() {
+fn a_task_that_is_always_ready_lets_others_run_and_continues_later() {
     on_both_backends(async || {
         const BYTES: usize = 10_000;
         let (near, mut far) = socket();
@@ -126,7 +126,7 @@ fn a_task_that_never_has_to_wait_lets_the_others_run_and_goes_on_later() {
 }
 
 #[test]
-fn readiness_that_proves_false_only_waits_again() {
+fn false_readiness_only_waits_again() {
     on_both_backends(async || {
         let (near, mut far) = socket();
         let near = Rc::new(near);
@@ -220,7 +220,7 @@ fn one_task_may_wait_to_read_while_another_waits_to_write() {
 }
 
 #[test]
-fn the_end_of_a_pipe_is_seen() {
+fn reading_sees_the_end_of_a_pipe() {
     on_both_backends(async || {
         let (reader, mut writer) = pipe();
         assert!(poll_once(reader.readable()).await.is_none());

@@ -11,7 +11,7 @@ use super::*;
 use crate::testing::run;
 
 #[test]
-fn only_regular_files_are_opened_and_nothing_is_waited_for() {
+fn only_regular_files_are_opened_and_without_waiting() {
     let folder = std::env::temp_dir().join(format!("squall-kinds-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
     let (fifo, socket) = (folder.join("fifo"), folder.join("socket"));

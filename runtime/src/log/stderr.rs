@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_behind_a_piece_that_found_no_room() {
+    fn after_a_piece_without_room_the_rest_is_dropped() {
         let mut calls = 0;
         let written = write_pieces(&[b'a'; 9000], |_| {
             calls += 1;

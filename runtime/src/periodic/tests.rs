@@ -45,7 +45,7 @@ fn the_first_call_comes_after_one_period() {
 }
 
 #[test]
-fn calls_that_hold_the_loop_longer_than_the_period_skip_what_they_missed() {
+fn a_call_longer_than_its_period_skips_the_missed_calls() {
     let times = Times::new();
     let noted = times.clone();
     let mut durations = [9, 9, 10, 11, 20, 20, 35, 35].into_iter();

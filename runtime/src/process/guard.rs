@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_of_faults_are_no_obstacle() {
+    fn signal_handlers_for_faults_do_not_prevent_a_fork() {
         // Rust itself has installed one.
         assert!(fork::caught().any(|signal| signal == libc::SIGSEGV));
         assert!(is_harmless(libc::SIGSEGV) && !is_harmless(libc::SIGTERM));

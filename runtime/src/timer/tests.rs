@@ -325,7 +325,7 @@ fn a_delay_before_the_first_turn_counts_from_when_it_was_set() {
 }
 
 #[test]
-fn a_moment_comes_with_the_deadline_that_is_set_to_it() {
+fn a_moment_arrives_with_a_deadline_set_to_it() {
     let io_loop = IOLoop::current();
     io_loop.use_virtual_time();
     io_loop.advance(Duration::from_micros(1300));
@@ -341,7 +341,7 @@ fn a_moment_comes_with_the_deadline_that_is_set_to_it() {
 }
 
 #[test]
-fn a_long_sleep_ends_in_time_although_nothing_has_measured_what_kept_the_loop_before() {
+fn a_long_sleep_ends_in_time_after_an_unmeasured_delay_of_the_loop() {
     on_thread("loop", || {
         IOLoop::current().slow_callback(None);
         let deadline = Deadline::new();

@@ -222,7 +222,7 @@ fn the_end_of_the_server_closes_all_sockets_with_1001() {
 }
 
 #[test]
-fn a_function_is_dropped_when_the_connection_ends_unless_it_was_told() {
+fn a_function_is_dropped_at_a_disconnect_unless_it_opted_out() {
     let events = Events::default();
     let (waiting, told) = (Rc::clone(&events), Rc::clone(&events));
     let waits = async move |ws: WebSocket| {

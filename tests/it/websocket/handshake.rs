@@ -16,7 +16,7 @@ fn the_example_of_the_standard_is_answered() {
 }
 
 #[test]
-fn a_request_that_is_no_handshake_is_refused_and_the_connection_is_kept() {
+fn an_invalid_handshake_is_refused_and_the_connection_is_kept() {
     let server = server();
     let key = "dGhlIHNhbXBsZSBub25jZQ==";
     let version = "Sec-WebSocket-Version: 13";

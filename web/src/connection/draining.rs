@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_used_again_and_all_tasks_are_woken() {
+    fn freed_places_are_reused_and_all_tasks_are_woken() {
         let drain = Rc::new(Drain::default());
         let mut all: Vec<_> = (0..3).map(|_| drain.wait()).collect();
         all.iter_mut().for_each(|draining| poll(draining, Waker::noop()));

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_follows_the_second_in_both_directions() {
+    fn the_text_is_right_when_the_clock_moves_either_way() {
         let cache = DateCache::new();
         for second in [10, 11, 11, 12, 9] {
             for millisecond in [0, 999] {

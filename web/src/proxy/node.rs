@@ -108,7 +108,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read(address: SocketAddr) {
+        fn written_addresses_are_parsed_back(address: SocketAddr) {
             let canonical = SocketAddr::new(address.ip().to_canonical(), address.port());
             prop_assume!(!address.to_string().contains('%'));
             prop_assert_eq!(parse(address.to_string().as_bytes()), Some(canonical));

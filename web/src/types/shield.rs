@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_counts_for_the_connection_in_whose_handler_it_began() {
+    fn a_wait_belongs_to_the_connection_of_the_handler_that_began_it() {
         let task = &mut Context::from_waker(Waker::noop());
         {
             let mut first = pin!(shielded(pending::<()>()));

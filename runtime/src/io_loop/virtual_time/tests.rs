@@ -75,7 +75,7 @@ fn time_passes_once_the_task_that_waits_for_a_descriptor_has_ended() {
 }
 
 #[test]
-fn the_clock_does_not_wait_for_a_descriptor_of_the_runtime() {
+fn descriptors_of_the_runtime_do_not_hold_the_virtual_clock() {
     let io_loop = virtual_loop();
     let begin = io_loop.time();
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();

@@ -137,7 +137,7 @@ fn reuse_port_lets_two_servers_share() {
 }
 
 #[test]
-fn what_the_system_refuses_is_named() {
+fn an_error_of_the_kernel_is_named() {
     // TEST-NET-1: no machine has this address.
     let error = bind_sockets("192.0.2.1:0").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
@@ -182,7 +182,7 @@ fn accepted_connections_do_not_wait_to_fill_packets() {
 }
 
 #[test]
-fn accepted_connections_have_what_was_set_for_them() {
+fn accepted_connections_have_the_options_of_their_listener() {
     let accepted = |options: &BindOptions| {
         let sockets = options.bind_sockets("127.0.0.1:0").unwrap();
         answers(sockets.local_addrs()[0]).unwrap();
@@ -327,7 +327,7 @@ fn a_socket_with_a_full_queue_is_in_use() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_stays() {
+fn a_file_that_is_not_a_socket_is_not_removed() {
     let directory = Directory::new("file");
     let path = directory.socket();
     fs::write(&path, "precious").unwrap();

@@ -106,7 +106,7 @@ fn a_fin_wakes_a_waiting_task_although_bytes_are_unread() {
 }
 
 #[test]
-fn a_reset_loses_what_is_under_way_and_fails_both_directions() {
+fn a_reset_loses_bytes_in_transit_and_fails_both_directions() {
     block_on(async {
         let (client, server) = duplex(16);
         send(&client, b"lost").await.unwrap();

@@ -82,7 +82,7 @@ fn a_buffer_that_was_filled_is_not_taken_for_the_end() {
 }
 
 #[test]
-fn readiness_that_proves_false_only_waits_again() {
+fn false_readiness_only_waits_again() {
     on_both_backends(async || {
         let (mut client, server) = tcp_pair().await;
         let fd = std::os::fd::AsFd::as_fd(&server).try_clone_to_owned().unwrap();

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_meant_for_another_process_is_not_looked_at() {
+    fn sockets_meant_for_another_process_are_ignored() {
         assert_eq!(count_for(17, Some("17"), Some("2")), 2);
         assert_eq!(count_for(17, Some("18"), Some("2")), 0);
         assert_eq!(count_for(17, None, Some("2")), 0);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_one_is_heard_by_the_other() {
+    fn each_end_sees_the_end_of_the_other() {
         let (report, claim) = pair().unwrap();
         drop(claim);
         assert_eq!(report.hear(), Reported::End);

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again_by_who_is_meant() {
+    fn the_intended_process_reads_the_written_plan() {
         for (role, ready, own, parent) in [
             (Role::Upgrade, Some(12), 9, 71),
             (Role::Upgrade, None, 9, 71),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused() {
+    fn malformed_input_is_refused() {
         for text in [
             "",
             "71",

@@ -176,7 +176,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_sign_of_life_comes_when_it_is_due() {
+    fn the_watchdog_notice_is_sent_when_it_is_due() {
         let (manager, mut notifier) = pair("watchdog");
         let start = notifier.next_sign_of_life().unwrap();
         notifier.sign_of_life(start);
@@ -191,7 +191,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_manager_that_is_gone_or_does_not_read_holds_nobody_up() {
+    fn a_service_manager_that_is_gone_or_does_not_read_delays_no_server() {
         let (manager, notifier) = pair("gone");
         for _ in 0..10_000 {
             notifier.ready(format_args!("again"));

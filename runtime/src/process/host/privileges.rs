@@ -108,12 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_for_is_nothing_done() {
+    fn without_a_user_or_group_nothing_changes() {
         privileges(None, None).apply().unwrap();
     }
 
     #[test]
-    fn who_does_not_exist_is_named() {
+    fn an_unknown_user_or_group_is_named() {
         let error = privileges(Some("nobody-of-this-name"), None).apply().unwrap_err();
         assert_eq!(error.to_string(), "there is no user `nobody-of-this-name`");
         let error = privileges(None, Some("none-of-this-name")).apply().unwrap_err();

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_refused() {
+    fn sizes_without_room_are_refused() {
         assert!(shared_words(usize::MAX / 16).is_err());
         assert!(shared_words(usize::MAX).is_err());
     }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rings_are_heard_at_the_other_end_and_so_is_the_last() {
+    fn the_other_end_receives_each_ring_and_the_end() {
         let (one, other) = Wire::pair().unwrap();
         assert_eq!(other.listen().unwrap(), Heard::Nothing);
         one.ring();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_listen_does_not_block_who_rings() {
+    fn a_full_wire_does_not_block_its_sender() {
         let (one, _other) = Wire::pair().unwrap();
         (0..1_000_000).for_each(|_| one.ring());
     }

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn deaths_in_a_row_are_counted_until_somebody_has_lasted() {
+    fn deaths_in_a_row_are_counted_until_a_worker_has_lasted() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let second = Some(Duration::from_secs(1));

@@ -50,7 +50,7 @@ fn memory_that_is_not_kept_is_sent_from_where_it_is() {
 }
 
 #[test]
-fn a_file_stands_in_its_place_and_counts() {
+fn a_file_keeps_its_place_and_counts_towards_the_length() {
     let file = IOLoop::current().run_sync(RegularFile::open("Cargo.toml")).unwrap().unwrap();
     let part = |length| FilePart::new(file.clone(), 0, length);
     let mut body = Output::default();

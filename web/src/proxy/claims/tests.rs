@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_client_makes_up_changes_nothing(made_up in "[ -~]{0,80}") {
+    fn forged_forwarding_headers_change_nothing(made_up in "[ -~]{0,80}") {
         let trusted = TrustedProxies::parse(["10.0.0.0/8"]).unwrap();
         let list = format!("{made_up}, 4.4.4.4, 10.0.0.9");
         let fields = [(&b"x-forwarded-for"[..], list.as_bytes())];

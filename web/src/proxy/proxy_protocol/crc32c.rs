@@ -22,7 +22,7 @@ mod tests {
     use super::crc32c;
 
     #[test]
-    fn the_sums_of_rfc_3720_come_out() {
+    fn the_checksums_match_rfc_3720() {
         assert_eq!(crc32c([b"123456789", b"", b""]), 0xE306_9283);
         assert_eq!(crc32c([&[0; 16], &[], &[0; 16]]), 0x8A91_36AA);
         assert_eq!(crc32c([&[0xFF; 32], &[], &[]]), 0x62A8_AB43);

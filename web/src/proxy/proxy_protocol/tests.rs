@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read(source: SocketAddr) {
+    fn written_addresses_are_parsed_back(source: SocketAddr) {
         prop_assume!(!source.to_string().contains('%'));
         let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
         let (ip, port) = (source.ip(), source.port());

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_does_not_allow_is_refused() {
+    fn input_outside_the_grammar_is_refused() {
         let values = [
             ";",
             "=",

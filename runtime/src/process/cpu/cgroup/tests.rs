@@ -14,7 +14,7 @@ fn a_quota_is_rounded_up() {
 }
 
 #[test]
-fn no_quota_is_no_limit() {
+fn without_a_quota_there_is_no_limit() {
     assert_eq!(v2_quota("max 100000\n"), None);
     assert_eq!(v1_quota("-1\n", "100000\n"), None);
     for odd in ["", "\n", "1", "a b", "1 0", "-1 5"] {
@@ -81,7 +81,7 @@ fn a_mount_point_with_a_space_is_found() {
 }
 
 #[test]
-fn nonsense_is_no_group() {
+fn malformed_lines_give_no_group() {
     let mounts = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\nnonsense\n - \n";
     assert_eq!(hierarchies("nonsense\n1:memory:/\n2:\n", mounts), []);
     assert_eq!(hierarchies("0::/\n", "nonsense\n - \n"), []);

@@ -97,7 +97,7 @@ fn a_successor_takes_the_file_with_its_lock() {
 }
 
 #[test]
-fn what_was_inherited_is_only_taken_if_it_is_the_file() {
+fn an_inherited_descriptor_is_used_only_if_it_is_the_pid_file() {
     let directory = Directory::new("stranger");
     let old = PidFile::create(&directory.file()).unwrap();
     let inherited = || old.file.try_clone().unwrap().into();

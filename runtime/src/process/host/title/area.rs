@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_does_not_tell_is_no_address() {
+    fn a_missing_address_gives_no_area() {
         let stat = "7 (a) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 1 1 1 0 0 0 0 0\n";
         assert!(current(stat).is_none());
     }

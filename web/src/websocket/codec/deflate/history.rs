@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_memory_for_what_it_holds() {
+    fn memory_is_proportional_to_the_history() {
         let mut history = History::new(1 << 15);
         history.push(&[1; 100]);
         assert!(history.memory() < 200);

@@ -75,7 +75,7 @@ fn client(deflate: &Deflate, max_message_size: usize) -> Decoder {
 }
 
 #[test]
-fn other_readers_understand_what_is_compressed() {
+fn other_decompressors_read_the_compressed_messages() {
     for level in [1, 6, 9] {
         for bits in 8..=15 {
             let mut server = Encoder::new(Role::Server, Some(&deflate(true, bits, level)));
@@ -97,7 +97,7 @@ fn other_readers_understand_what_is_compressed() {
 }
 
 #[test]
-fn what_others_compress_is_understood() {
+fn messages_of_other_compressors_are_read() {
     for bits in 9..=15 {
         for level in [0, 1, 6, 9] {
             // Another compressor keeps its window, and here all of it.

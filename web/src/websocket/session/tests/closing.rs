@@ -106,7 +106,7 @@ fn codes_and_reasons_that_may_not_be_sent_are_errors() {
 }
 
 #[test]
-fn a_peer_that_breaks_the_protocol_is_told_so() {
+fn a_peer_that_breaks_the_protocol_receives_the_close_code() {
     run(async {
         let (mut ws, mut peer) = open(Role::Server, quiet().max_message_size(10));
         let begin = IOLoop::current().time();

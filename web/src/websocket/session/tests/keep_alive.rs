@@ -40,7 +40,7 @@ fn any_byte_is_a_sign_of_life() {
 }
 
 #[test]
-fn a_peer_of_a_busy_handler_is_not_taken_for_dead() {
+fn the_peer_of_a_busy_handler_does_not_count_as_dead() {
     run(async {
         let (mut ws, mut peer) = open(Role::Server, quiet().ping_interval(seconds(10)));
         peer.write_all(&[masked(0x81, b"a"), masked(0x81, b"b")].concat()).await.unwrap();
@@ -51,7 +51,7 @@ fn a_peer_of_a_busy_handler_is_not_taken_for_dead() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_is_taken_for_dead() {
+fn a_peer_that_reads_nothing_counts_as_dead() {
     run(async {
         let (ws, mut peer) = open(Role::Server, quiet().ping_interval(seconds(30)));
         ws.send(vec![0; 2 * CAPACITY]).await.unwrap();
