@@ -1,4 +1,4 @@
-//! What connections cost that do nothing: memory, and the latency of those beside them.
+//! Measures idle connections: their memory, and the latency of the busy connections beside them.
 //!
 //! `cargo bench --bench connections [-- COUNT]` opens COUNT connections (default 10,000), makes one
 //! request on each, and leaves them; 64 others make requests one after the other, before and

@@ -1,4 +1,4 @@
-//! Who the client is, when all connections come from nginx.
+//! Reads the client's address when all connections come from nginx.
 //!
 //! Run it: `cargo run --example behind_nginx`
 //! Try it, as nginx would ask: `curl -H 'X-Real-Ip: 203.0.113.7' -H 'X-Scheme: https' localhost:8000`
@@ -31,7 +31,7 @@ async fn who(cx: &mut Context) -> Result {
 fn main() -> io::Result<()> {
     let port = support::port()?;
     let app = Application::new([route("/", get(who))]);
-    // The headers of anybody else are not looked at.
+    // The server ignores the headers of any other peer.
     let server = HTTPServer::new(app).trusted_downstream(["127.0.0.1", "::1"])?;
     server.bind(port)?;
     println!("http://localhost:{port}");

@@ -1,4 +1,4 @@
-//! The application whose speed the figures of the README tell: nothing here is made for them.
+//! The application behind the speed figures of the README. It uses the public API only.
 //!
 //! Run it: `cargo run --release --example bench`
 //! Try it: `curl -i localhost:8000/plaintext`

@@ -1,7 +1,7 @@
 //! A page whose progress bar follows work on the server, over one WebSocket.
 //!
 //! The server counts primes, one block of numbers after the other, in its thread pool. After each
-//! block it tells the page how far it is. A second message from the page stops the work, and so
+//! block it sends its progress to the page. A second message from the page stops the work, and so
 //! does the end of the connection.
 //!
 //! Run it: `cargo run --release --example countdown`
@@ -26,7 +26,7 @@ const BLOCK: u32 = 20_000;
 /// The shortest time for a block. A fast machine would be done before anybody sees it.
 const PACE: Duration = Duration::from_millis(80);
 
-/// What the page is told after each block.
+/// The progress that the page receives after each block.
 #[derive(Serialize)]
 struct Progress {
     done: u32,

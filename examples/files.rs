@@ -41,7 +41,7 @@ async fn page(cx: &mut Context, name: String) -> Result {
     cx.send_file(at_root(file)).await
 }
 
-/// What must be known of a file before its response begins.
+/// The properties of a file that its response needs.
 async fn end(cx: &mut Context) -> Result {
     let file = OpenFile::open(at_root("examples/files.rs")).await?;
     let length = file.len();

@@ -1,4 +1,4 @@
-//! Shows in a terminal what a server is doing, twice a second: who works, on what, how fast.
+//! Shows the workers of a server in a terminal, twice a second: their requests, tasks and rates.
 //!
 //! Run it: `cargo run --example top`, beside `cargo run --example metrics`
 //! Run it on another server: `cargo run --example top /run/app.sock`, the path that
@@ -22,7 +22,7 @@ const REFRESH: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What of the server's answer is shown.
+/// The part of the server's answer that is shown.
 #[derive(Deserialize)]
 struct Status {
     version: String,
@@ -252,7 +252,7 @@ fn time(seconds: Option<f64>) -> String {
     }
 }
 
-/// A terminal whose keys come at once, and which is as it was when this is dropped.
+/// A terminal that delivers each key at once. Dropping this restores the terminal.
 struct Screen {
     was: Termios,
 }
@@ -296,7 +296,7 @@ impl Screen {
         }
         let mut keys = [0; 16];
         let count = rustix::io::read(&stdin, &mut keys)?;
-        // ^C is a key like any other here. No keys any more: nobody is left.
+        // ^C arrives as an ordinary key. No key arrives any more once the terminal is gone.
         Ok(count == 0 || keys[..count].iter().any(|key| matches!(key, b'q' | 0x03)))
     }
 }

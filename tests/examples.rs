@@ -50,14 +50,14 @@ const EXAMPLES: [&str; 13] = [
     "workers",
 ];
 
-/// What is no server, and has no port.
+/// Examples that are not servers, and have no port.
 const OTHERS: [&str; 1] = ["top"];
 
 /// An example that runs.
 struct Example {
     program: Program,
     port: u16,
-    /// What its page suggests to try, and was not tried yet.
+    /// The suggestions on its page that were not tried yet.
     untried: RefCell<BTreeSet<String>>,
 }
 
@@ -76,7 +76,7 @@ impl Example {
         let runs =
             ["", "--release "].map(|how| format!("//! Run it: `cargo run {how}--example {name}`"));
         assert!(runs.iter().any(|run| page.contains(run)), "{name} does not say how to run it");
-        // Somebody else may be faster than the example.
+        // Another process may take the port before the example does.
         for _ in 0..5 {
             let port = free_port();
             let mut command = Command::new(binary(name));
@@ -158,12 +158,12 @@ fn free_port() -> u16 {
 /// The commands in the first lines of a page.
 fn curls(page: &str) -> BTreeSet<String> {
     let head = page.lines().take_while(|line| line.starts_with("//!"));
-    // What stands between two backticks.
+    // The text between two backticks.
     let code = head.flat_map(|line| line.split('`').skip(1).step_by(2));
     code.filter_map(|code| code.find("curl ").map(|at| code[at..].to_owned())).collect()
 }
 
-/// What a command line asks for, as far as the pages go.
+/// The request that a command line sends, as far as the pages need.
 struct Curl {
     method: String,
     path: String,
@@ -363,7 +363,7 @@ fn bench_answers_what_its_peers_answer() {
     let plain = example.curl("curl -i localhost:8000/plaintext");
     assert_eq!(plain.text(), "Hello, World!");
     assert_eq!(plain.header("Content-Type"), Some("text/plain; charset=UTF-8"));
-    // What is measured sends what any other application sends.
+    // The measured application sends the same headers as any other.
     assert!(plain.header("Date").is_some() && plain.header("Server").is_some());
     let json = example.curl("curl localhost:8000/json");
     assert_eq!(json.text(), r#"{"message":"Hello, World!"}"#);

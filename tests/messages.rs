@@ -1,4 +1,4 @@
-//! What rustc tells a user who errs: the messages are part of the interface.
+//! Checks what rustc prints for a user's mistake: the messages are part of the interface.
 //!
 //! Each file of `tests/messages` is a program with one mistake, and says in its first lines
 //! what rustc must say of it:
@@ -8,9 +8,9 @@
 //! //~ NOTE: a part of a label, a note or a help below it
 //! ```
 //!
-//! The number is that of the line; a `WARNING` is told of in the same way. Nothing else is
-//! compared, so that another rustc may draw its messages as it likes; but there may be no other
-//! error, and a program that expects nothing must compile without a warning.
+//! The number is that of the line; a `WARNING` is written in the same way. Nothing else is
+//! compared, so another rustc may draw its messages differently. No other error may occur, and a
+//! program that expects nothing must compile without a warning.
 //!
 //! `cargo test --test messages -- --nocapture` shows the headlines of all of them.
 
@@ -91,7 +91,7 @@ impl Framework {
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
-        // What cargo tells this test of its package would make some build scripts run again.
+        // The variables that cargo sets for this test would make some build scripts run again.
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_")) {
                 cargo.env_remove(name);
@@ -113,7 +113,7 @@ impl Framework {
         Self { library, folders, output: output.join("messages") }
     }
 
-    /// What rustc says of `case`.
+    /// The messages of rustc for `case`.
     fn compile(&self, case: &Path) -> Vec<Message> {
         let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
         rustc.args(["--edition", "2024", "--crate-type", "bin", "--error-format", "json"]);
@@ -135,7 +135,7 @@ fn json_lines(text: &[u8]) -> impl Iterator<Item = Value> {
     text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }
 
-/// What rustc says at one place.
+/// The messages of rustc at one place.
 struct Message {
     is_error: bool,
     line: u64,
@@ -170,7 +170,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// What a case says that rustc must say.
+/// The messages that a case expects from rustc.
 struct Expectation {
     /// `ERROR 14: ` and a part of the headline.
     text: String,

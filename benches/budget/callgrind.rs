@@ -69,7 +69,7 @@ impl Counts {
     }
 }
 
-/// What the server did, in all.
+/// The total cost in the server.
 fn count(program: &Path, scenario: &Scenario, requests: usize) -> io::Result<Counts> {
     let file = std::env::temp_dir().join(format!("squall-budget-{}", std::process::id()));
     let server = scenario.start(program, |command| {

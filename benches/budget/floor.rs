@@ -1,4 +1,4 @@
-//! What the loop takes of a request: a server on it that knows nothing of HTTP.
+//! Measures the loop's share of a request, with a server on it that does not parse HTTP.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use squall::IOLoop;
 use squall_runtime::{TcpListener, TcpStream};
 
-/// What makes this program that server, if it stands behind a port.
+/// Turns this program into that server, if a port follows it.
 pub(crate) const ARGUMENT: &str = "floor";
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!";

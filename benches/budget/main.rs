@@ -1,4 +1,4 @@
-//! Counts the cost of a request, in figures that do not depend on what else the machine does, and
+//! Counts the cost of a request in figures that do not depend on the load of the machine, and
 //! compares them with the budget in `benches/budget.toml`.
 //!
 //! `cargo bench --bench budget [-- SCENARIO..]` builds the application that is measured,
@@ -37,19 +37,19 @@ use scenarios::{SCENARIOS, Scenario};
 /// A budget that is so much higher than what is measured should be lowered.
 const GENEROUS: f64 = 1.1;
 
-/// Instructions are counted to the last one, but other machines count others: where the C library
-/// copies with other vectors, it is up to 5 percent more for a KiB that is echoed. So much more is
-/// no failure, and is told.
+/// Callgrind counts every instruction, but machines differ: where the C library copies with other
+/// vector instructions, an echo of 1 KiB costs up to 5 percent more. A difference below this limit
+/// is printed and is not a failure.
 const ELSEWHERE: f64 = 1.06;
 
 /// On a machine that is busy a batch may be torn apart, which costs a few calls more. So the least
 /// of a few tries counts, if the first one is over its budget.
 const TRIES: usize = 3;
 
-/// What was counted, for each request or connection.
+/// The measured cost of each request or connection.
 type Figures = Vec<(&'static str, f64)>;
 
-/// What a scenario may cost.
+/// The largest allowed cost of a scenario.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Budget {

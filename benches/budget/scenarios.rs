@@ -1,4 +1,4 @@
-//! What is asked of the server.
+//! The requests that the benchmark sends to the server.
 
 use std::env;
 use std::io;
@@ -28,7 +28,7 @@ pub(crate) struct Scenario {
     pub(crate) requests: usize,
 }
 
-/// What answers.
+/// The program that answers.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     /// `examples/bench.rs`
@@ -95,7 +95,7 @@ impl Scenario {
         })
     }
 
-    /// What the client does.
+    /// The work of the client.
     pub(crate) fn load(&self, server: &Server) -> Load {
         let Self { connections, depth, websocket, .. } = *self;
         Load { port: server.port, connections, depth, request: (self.request)(), websocket }

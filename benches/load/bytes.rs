@@ -29,7 +29,7 @@ pub(crate) async fn run() -> io::Result<()> {
     let count = head.len();
     let alone = trickle(&server, b"", &head).await?;
     println!("  a head of {count} bytes: {alone:.1} ms on a core");
-    // What receiving a byte costs by itself.
+    // The cost of receiving a byte, without parsing it.
     let before = format!("POST /discard HTTP/1.1\r\nHost: a\r\nContent-Length: {count}\r\n\r\n");
     let beside = trickle(&server, before.as_bytes(), &head).await?;
     println!("  a body of as many, which is thrown away: {beside:.1} ms on a core");

@@ -1,4 +1,4 @@
-//! What a server goes through that faces the internet, in figures.
+//! Measures attacks and faults that a server on the internet meets.
 //!
 //! `cargo bench --bench load [-- NAME..]` runs all of these, or those that are named, each
 //! against a server in a process of its own. It judges nothing: machines differ.

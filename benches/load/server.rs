@@ -75,7 +75,7 @@ impl Server {
 
     fn with(arguments: &[String]) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        // What it has to say about clients like these would be thousands of lines.
+        // These clients would cause thousands of log lines.
         command.arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn()?;
         let mut line = String::new();
@@ -91,7 +91,7 @@ impl Server {
         self.bytes("RssAnon:")
     }
 
-    /// The most memory that it has had, which includes that of its program.
+    /// The most memory that the process has used, including its program.
     pub(crate) fn peak(&self) -> io::Result<f64> {
         self.bytes("VmHWM:")
     }
@@ -103,7 +103,7 @@ impl Server {
         Ok(kilobytes.unwrap_or(f64::NAN) * 1024.0)
     }
 
-    /// What the system holds for the clients that was sent and has not arrived, in bytes.
+    /// The bytes that the kernel holds for the clients: sent by the server and not yet received.
     pub(crate) fn queued(&self) -> io::Result<f64> {
         let port = format!("{:04X}", self.address.port());
         let table = fs::read_to_string(self.path("net/tcp"))?;

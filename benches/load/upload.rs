@@ -1,4 +1,4 @@
-//! A large upload that nobody reads.
+//! A large upload that the handler does not read.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use squall::internals::Heads;
 
-/// What the fewest clients send, and what a browser does.
+/// A head of the minimal size that clients send, and a head of a browser.
 const NAMES: [&str; 3] = ["one field", "three fields", "browser"];
 
 #[divan::bench(args = NAMES)]

@@ -1,8 +1,8 @@
-//! What the parts of a request cost, each by itself.
+//! Measures the parts of a request, each by itself.
 //!
 //! `cargo bench --bench micro [-- NAME]` runs all of these, or those whose name contains NAME, and
-//! prints times. `cargo test --bench micro` runs each once. What a whole request costs is what
-//! `benches/budget` counts.
+//! prints times. `cargo test --bench micro` runs each once. `benches/budget` counts the cost of a
+//! whole request.
 
 mod heads;
 mod responses;

@@ -1,7 +1,7 @@
 //! Finding the row of a table, by its kind and the number of rows.
 //!
-//! What is looked up is the last row: the one that a search from the top would find last. Rows with
-//! literals and with arguments must cost the same however many there are; those with regular
+//! Each benchmark looks up the last row, which a search from the top would find last. Rows with
+//! literals and with arguments must cost the same in a table of any size; rows with regular
 //! expressions are tried in turn.
 
 use divan::{Bencher, black_box};

@@ -19,7 +19,7 @@ pub(crate) struct Clients {
     seen: Arc<Seen>,
 }
 
-/// What all clients together have seen.
+/// The results of all clients together.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) answered: AtomicUsize,
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
     pub(crate) refused: AtomicUsize,
     pub(crate) others: AtomicUsize,
     is_over: AtomicBool,
-    /// Who is refused has seen the end.
+    /// A refused client has seen the end.
     is_ending: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! What a server of several processes survives, in figures.
+//! Measures which faults a server of several processes survives.
 //!
 //! `cargo bench --bench processes [-- NAME..]` runs all of these, or those that are named, each
 //! against a server in processes of its own. What clients must never see ends it with an error.

@@ -40,7 +40,7 @@ pub(crate) fn workers(program: &Program, count: usize) {
 
 /// The process that was started.
 pub(crate) fn serve(kind: &str) -> io::Result<()> {
-    // What the log says of long turns is of no interest on a machine that is busy on purpose.
+    // Long turns are expected here, because the machine is busy on purpose.
     let server = HTTPServer::new(application()).slow_callback(None);
     let server = match kind {
         "term" => server.shutdown_timeout(Duration::from_secs(5)),

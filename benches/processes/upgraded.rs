@@ -37,7 +37,7 @@ pub(crate) fn upgrades() -> io::Result<()> {
     must(seen.failed() == 0 && seen.cut() == 0, "a request has failed")
 }
 
-/// It may be nobody's child by then, and so stay until somebody asks how it ended.
+/// This process may have lost its parent, and so remains a zombie until a process waits for it.
 fn await_end(process: Pid) {
     let is_there = || {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));

@@ -1,4 +1,4 @@
-//! What every example needs and none is about.
+//! Set-up that all examples share.
 
 use std::io;
 

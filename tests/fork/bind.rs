@@ -1,4 +1,4 @@
-//! What workers listen on.
+//! The addresses that workers listen on.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! What cases are written with: servers in processes of their own, and clients.
+//! Tools of the cases: servers in processes of their own, and clients.
 
 use std::env;
 use std::fs;
@@ -86,7 +86,7 @@ pub fn bit(signal: Signal) -> u64 {
 /// A server's process, with all its workers.
 pub type Server = Program;
 
-/// What only these servers tell of themselves.
+/// Answers that only these servers give.
 impl Server {
     /// As `expect`, for a number.
     #[track_caller]
@@ -102,8 +102,8 @@ impl Server {
         Pid::from_raw(self.number(&format!("this is worker {id}, process ")))
     }
 
-    /// As `ended`, where this many workers end by themselves. The log tells of each, and of the
-    /// end.
+    /// Like `ended`, for this many workers that end by themselves. The log has a line for each of
+    /// them and for the end.
     #[track_caller]
     pub fn ended_by_itself(self, workers: usize) -> (ExitStatus, Vec<String>) {
         let (status, mut others) = self.ended();
@@ -114,7 +114,7 @@ impl Server {
         (status, others)
     }
 
-    /// The port it has told of.
+    /// The port that it has announced.
     #[track_caller]
     pub fn port(&self) -> u16 {
         self.number("port ").try_into().unwrap()
@@ -135,7 +135,7 @@ impl Server {
     }
 }
 
-/// In a worker: tells the case which one this is.
+/// Called in a worker: announces the worker's number to the case.
 pub fn announce(worker: usize) {
     println!("this is worker {worker}, process {}", id());
 }

@@ -1,4 +1,4 @@
-//! What keeps a process from forking.
+//! The conditions that prevent a process from forking.
 
 use std::sync::mpsc;
 use std::thread;

@@ -14,8 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::case::Case;
 
-/// How long a case may take. None takes more than a few seconds, unless the machine has much else
-/// to do.
+/// The time limit of a case. None takes more than a few seconds, unless the machine is busy.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// The name of a case, and the case.
@@ -53,7 +52,7 @@ fn run_case(rows: &[Row], name: &str, is_server: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What may be asked of a test binary, as far as it makes sense here. The rest is ignored.
+/// The options of a test binary that make sense here. The rest are ignored.
 #[derive(Default)]
 struct Options {
     list: bool,

@@ -36,7 +36,7 @@ fn application() -> Application {
     ])
 }
 
-/// What a program that is started here finds blocked and ignored.
+/// The signals that a program started here finds blocked and ignored.
 fn signals_of_child() -> String {
     let output = Command::new("cat").arg("/proc/self/status").output();
     let status = String::from_utf8(output.unwrap().stdout).unwrap();

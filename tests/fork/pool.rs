@@ -19,7 +19,7 @@ const FILE_SIZE: usize = 4 << 20;
 /// How many clients ask at the same time.
 const CLIENTS: usize = 30;
 
-/// A user whom no other process of this machine has.
+/// A user without any other process on this machine.
 fn user() -> Uid {
     Uid::from_raw(1_000_000_000 + getpgrp().as_raw().cast_unsigned())
 }
@@ -29,7 +29,7 @@ fn path() -> PathBuf {
     env::temp_dir().join(format!("squall-pool-{}", getpgrp()))
 }
 
-/// Serves as a user who may have so many threads, of which the loop has one.
+/// Serves as a user with this limit on threads, one of which is the loop's.
 fn serve(threads: u64) -> io::Result<()> {
     setrlimit(Resource::Nproc, Rlimit { current: Some(threads), maximum: Some(threads) })?;
     setuid(user())?;

@@ -1,4 +1,4 @@
-//! What others see of a server: titles, processors, rights, the pid file, notifications.
+//! The visible parts of a server: titles, processors, privileges, the pid file, notifications.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use squall_runtime::process::ForkOptions;
 
 use crate::case::{Case, Client, SOON, announce, greet};
 
-/// Whom nobody is, everywhere.
+/// The user id of `nobody` on every system.
 const NOBODY: u32 = 65534;
 
 fn greeters(options: ForkOptions) -> io::Result<()> {
@@ -30,7 +30,7 @@ fn two() -> ForkOptions {
     ForkOptions::new().workers(2)
 }
 
-/// What `ps` shows, whole and short.
+/// The output of `ps`, whole and short.
 fn names(process: Pid) -> (String, String) {
     let read = |file| fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
     (read("cmdline"), read("comm").trim_end().to_owned())
@@ -59,7 +59,7 @@ pub fn each_process_is_called_what_it_is(case: &Case) {
     assert_eq!(names(workers[0]), title("worker 0"));
     assert_eq!(names(workers[1]), title("worker 1"));
     assert_eq!(names(server.pid()), title("supervisor"));
-    // What does not belong to the command line is where it was.
+    // The environment, which is not part of the command line, has not moved.
     let environment = fs::read(format!("/proc/{}/environ", workers[0])).unwrap();
     assert!(environment.windows(5).any(|part| part == b"PATH="));
 }
@@ -146,7 +146,7 @@ pub fn rights_that_cannot_be_given_up_keep_the_server_from_starting(case: &Case)
     assert_eq!((status.code(), others), (Some(1), Vec::new()));
 }
 
-/// A directory of a case, whose server's process finds it too.
+/// A directory of a case, which the process of its server finds as well.
 fn directory(name: &str) -> PathBuf {
     let group = nix::unistd::getpgrp();
     std::env::temp_dir().join(format!("squall-{name}-{group}"))
@@ -177,7 +177,7 @@ pub fn the_pid_file_is_there_while_the_server_is(case: &Case) {
     server.ended();
     assert!(!path.exists());
 
-    // One whose server was killed is replaced.
+    // The file of a killed server is replaced.
     let server = case.server(|| unreachable!("this is not the server"));
     server.worker(0);
     server.worker(1);

@@ -47,7 +47,7 @@ fn serve(server: &HTTPServer, processes: impl Into<StartOptions>) -> io::Result<
     IOLoop::current().start()
 }
 
-/// What most of these servers serve.
+/// The application of most of these servers.
 fn application() -> Application {
     let gate = Gate::default();
     let (held, opened) = (gate.clone(), gate);
@@ -76,7 +76,7 @@ async fn sleeper(_cx: &mut Context, milliseconds: u64) -> String {
     who().await
 }
 
-/// Keeps the loop, and whoever else it serves, for so long.
+/// Blocks the loop, and with it all its other clients, for this long.
 async fn spinner(_cx: &mut Context, milliseconds: u64) -> String {
     let end = Instant::now() + Duration::from_millis(milliseconds);
     while Instant::now() < end {
@@ -124,7 +124,7 @@ impl Gate {
     }
 }
 
-/// The number and process id of who has sent this.
+/// The number and the process id of the worker that sent this.
 #[track_caller]
 fn sender(response: &Response) -> (Option<usize>, Pid) {
     assert_eq!(response.status(), 200, "{response:?}");

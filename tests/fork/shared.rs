@@ -1,4 +1,4 @@
-//! What workers must not have in common.
+//! State that workers must not share.
 
 use std::collections::HashSet;
 use std::fs;

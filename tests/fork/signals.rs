@@ -126,7 +126,7 @@ pub fn ctrl_c_reaches_a_worker_once(case: &Case) {
     }
     let server = case.server(|| slow_to_stop(two()));
     let workers = both(&server);
-    // What a terminal does: it signals them all.
+    // A terminal signals all of them.
     for worker in workers {
         kill(worker, Signal::SIGINT).unwrap();
     }

@@ -1,4 +1,4 @@
-//! What a service manager hands over, and what it is told.
+//! The sockets that a service manager passes, and the notifications that it receives.
 
 use std::env;
 use std::io;
@@ -36,7 +36,7 @@ fn greeters(address: impl Into<BindAddress>, options: ForkOptions) -> io::Result
     greet(worker, sockets)
 }
 
-/// What tells the server of a case the port of its sockets.
+/// The variable with the port of the sockets of a case.
 const PORT: &str = "SQUALL_TEST_PORT";
 
 /// A shell that runs the server with these sockets as systemd would: from descriptor 3 on, in a
@@ -76,7 +76,7 @@ pub fn a_socket_of_the_address_is_taken(case: &Case) {
     let (socket, port) = listener();
     let server = activated(case, port, &[&socket], "", "$$");
     let workers = [server.worker(0), server.worker(1)];
-    // Who connects while nobody serves waits for the next server.
+    // A client that connects between two servers waits for the second one.
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().0.code(), Some(0));
     let mut waiting = Client::local(port);
@@ -162,7 +162,7 @@ pub fn what_was_handed_over_is_taken_once_whatever_comes_of_it(case: &Case) {
     if case.is_server() {
         case.server(|| {
             for _ in 0..2 {
-                // It has the lowest number there is: that of the socket, from the second time on.
+                // It has the lowest number available: that of the socket, from the second time on.
                 let mine = std::fs::File::open("/dev/null")?;
                 println!("{}", bind_sockets(0).unwrap_err());
                 mine.metadata()?;

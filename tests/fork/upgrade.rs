@@ -18,7 +18,7 @@ use squall_runtime::{BindAddress, bind_sockets};
 
 use crate::case::{Case, Client, SOON, Server, announce, await_end, greet};
 
-/// Whether this process was started by the one whose place it is to take.
+/// Whether this process was started by the server that it is to replace.
 fn is_new() -> bool {
     env::var_os("SQUALL_SOCKETS").is_some()
 }
@@ -27,7 +27,7 @@ fn two() -> ForkOptions {
     ForkOptions::new().workers(2)
 }
 
-/// Workers that greet who connects, and a supervisor that tells its process.
+/// Workers that greet each client, and a supervisor that announces its process.
 fn greeters(address: impl Into<BindAddress>, options: ForkOptions) -> io::Result<()> {
     let sockets = bind_sockets(address)?;
     if let Some(address) = sockets.local_addrs().first() {
@@ -213,7 +213,7 @@ pub fn a_second_upgrade_at_once_is_refused(case: &Case) {
     let hanging = Pid::from_raw(server.number("hanging in "));
     server.signal(Signal::SIGUSR2);
     server.expect("no upgrade, one is under way");
-    // The end of the server is that of what it has started.
+    // The server ends when the program that it started ends.
     server.signal(Signal::SIGTERM);
     server.expect("has failed: the server ends");
     await_end(hanging);
@@ -295,7 +295,7 @@ pub fn the_pid_file_is_that_of_who_serves(case: &Case) {
             exit(4);
         }
         if geteuid().is_root() {
-            // Who then may neither make a file there nor remove one.
+            // That user may then neither create nor remove a file there.
             options = options.user("65534").group("65534");
         }
         greeters("127.0.0.1:0", options)
@@ -382,8 +382,8 @@ pub fn the_first_process_of_a_container_executes_what_was_tried(case: &Case) {
         workers(&server);
         assert_eq!(supervisor(&server), Pid::from_raw(1), "the same process");
         let serving = workers(&server);
-        // Numbers are those of the container. At last, only these serve: others, which end without
-        // a word to who has just connected, may take one more.
+        // These numbers are valid inside the container. In the end only these workers serve.
+        // Others, which end without a message to a new client, may take one more.
         let start = Instant::now();
         let mut in_a_row = 0;
         while in_a_row < 32 {

@@ -1,4 +1,4 @@
-//! What happens to workers that end.
+//! The end of workers, and its consequences.
 
 use std::collections::HashSet;
 use std::fs;
@@ -78,7 +78,7 @@ pub fn a_worker_that_exits_with_0_is_not_replaced(case: &Case) {
     let other = server.worker(1);
     Client::of_worker(port, 1);
     Client::of_worker(port, 0).order("exit 0");
-    // What waits in the queue of the worker that is gone is reset; then the other gets all.
+    // Clients in the queue of the dead worker are reset; then the other worker gets all of them.
     let mut in_a_row = 0;
     while in_a_row < 32 {
         match Client::connect(([127, 0, 0, 1], port)).and_then(|mut client| client.greeting()) {
@@ -171,7 +171,7 @@ pub fn who_cannot_be_replaced_goes_on(case: &Case) {
     let delays: Vec<_> = (0..3).map(|_| server.number(&format!("{text} in "))).collect();
     assert!(delays.is_sorted(), "{delays:?}");
     assert_eq!(Client::local(port).greeting().unwrap(), (0, first));
-    // Who asks for others now need not wait.
+    // A client that asks for another worker need not wait now.
     fs::remove_file(failing(server.pid().as_raw().unsigned_abs())).unwrap();
     server.signal(Signal::SIGHUP);
     let second = server.worker(0);
@@ -253,7 +253,7 @@ pub fn a_worker_that_is_never_ready_is_killed(case: &Case) {
         let sockets = bind_sockets("127.0.0.1:0")?;
         let options = ForkOptions::new().start_timeout(Duration::from_millis(300));
         options.workers(1).max_failed_starts(0, SOON).fork_processes()?;
-        // What is bound is never served.
+        // The bound addresses are never served.
         IOLoop::current().run_sync(std::future::pending::<()>())?;
         drop(sockets);
         Ok(())

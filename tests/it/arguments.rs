@@ -80,7 +80,7 @@ fn post_of(target: &str, content_type: &str, body: &str) -> String {
     )
 }
 
-/// What stands between `?` and the end of a query, or in the body of a form.
+/// The bytes between `?` and the end of a query, or in the body of a form.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("nothing", "", ""),
     ("one", "a=1", "(1)"),

@@ -16,7 +16,7 @@ use crate::wire::{Client, Server};
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const CLOSE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// What a `TestClient` holds of a response before the server has to wait.
+/// The bytes of a response that a `TestClient` holds before the server has to wait.
 const IN_MEMORY: usize = 64 * 1024;
 
 /// Lets this much time pass, and all that can happen in it.
@@ -303,7 +303,7 @@ fn a_client_that_only_asks_is_not_served_for_ever() {
     let mut connection = client.connect();
     let took = time(|| connection.send(GET.repeat(10_000)));
     assert_eq!(took, Duration::from_secs(7), "nothing more is read of it, until it is cut off");
-    // What the client holds, what the server does, and one response in between.
+    // The bytes that the client holds, those that the server holds, and one response in between.
     let most = (IN_MEMORY + 64 * 1024) / RESPONSE + 2;
     assert!(served.get() <= most, "{} requests were served, {most} would be enough", served.get());
 }

@@ -49,7 +49,7 @@ fn application() -> Application {
     ])
 }
 
-/// `size` bytes, no two stretches of which are the same.
+/// `size` bytes without a repeated stretch.
 fn body_of(size: usize) -> Vec<u8> {
     (0_u32..).flat_map(|number| format!("{number};").into_bytes()).take(size).collect()
 }
@@ -192,11 +192,11 @@ fn a_long_body_that_the_handler_leaves_ends_the_connection() {
     let server = Server::start(application);
     let body = body_of(100_000);
     for path in ["/ignored", "/nowhere"] {
-        // Its length tells that it is long.
+        // The declared length shows that it is long.
         let exchange = server.exchange(with_length(path, &body));
         assert_eq!(exchange.only().header("connection"), Some("close"), "{path}");
         assert!(!exchange.kept, "{path}");
-        // In chunks nothing tells, and nothing was promised.
+        // A chunked body declares no length.
         let exchange = server.exchange(with_chunks(path, &body, 1000));
         assert_eq!(exchange.responses.len(), 1, "{path}");
         assert!(!exchange.kept, "{path}");
@@ -339,7 +339,7 @@ fn kept_parts_of_a_body_do_not_change() {
     }
 }
 
-/// What is written back is not copied until the response is sent.
+/// A body that is written back is not copied until the response is sent.
 #[test]
 fn a_body_is_written_back_in_its_place() {
     async fn echo_with(cx: &mut Context) -> Result {
@@ -425,7 +425,7 @@ fn a_body_that_is_written_back_has_the_tag_of_its_bytes() {
     }
 }
 
-/// What a background task stores must not look whole when it is not.
+/// A body in a background task must not look complete when it is cut short.
 #[test]
 fn a_body_that_outlives_its_request_ends_in_an_error() {
     let (tell, told) = mpsc::channel();
@@ -482,7 +482,7 @@ fn middleware_reads_a_body_that_no_route_takes() {
     }
 }
 
-/// What the server does not take, the client cannot send: it waits, as long as it has to.
+/// The client waits as long as the server does not read.
 #[test]
 fn a_handler_that_does_not_read_holds_back_the_client() {
     const LATER: Duration = Duration::from_secs(10);
@@ -603,7 +603,7 @@ fn an_inflated_body_comes_in_pieces_of_the_size_chosen() {
     }
 }
 
-/// What lies in the socket is received at once.
+/// Bytes that are in the socket are received at once.
 #[test]
 fn large_pieces_are_received_by_few_calls() {
     const LENGTH: usize = 60_000;

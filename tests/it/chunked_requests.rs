@@ -224,7 +224,7 @@ fn a_handler_receives_the_bytes_that_have_arrived_rather_than_chunks() {
     let mut client = server.connect();
     client.send(chunked("/", "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n"));
     client.until("[abc]");
-    // What comes behind a pause is not held back until there is more of it.
+    // Bytes behind a pause are delivered without waiting for more.
     client.send("1\r\nd\r\n2");
     client.until("[d]");
     client.send("\r\ne");

@@ -101,7 +101,7 @@ fn framed(path: &str, coding: &str, body: &[u8]) -> [Vec<u8>; 2] {
     [with_length(path, &line, body), with_chunks(path, &line, body)]
 }
 
-/// `size` bytes, no two stretches of which are the same.
+/// `size` bytes without a repeated stretch.
 fn data(size: usize) -> Vec<u8> {
     (0_u32..).flat_map(|number| format!("{number};").into_bytes()).take(size).collect()
 }
@@ -199,7 +199,7 @@ fn the_limit_counts_decompressed_bytes() {
             }
         }
     }
-    // What is sent is shorter than the limit in either case.
+    // The compressed body is shorter than the limit in either case.
     for (size, status) in [(SMALL, 200), (SMALL + 1, 413)] {
         let [request, _] = framed("/small", "gzip", &gzip(&vec![b'a'; size as usize]));
         assert_eq!(server.exchange(request).statuses(), [status], "{size} bytes");

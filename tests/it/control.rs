@@ -1,4 +1,4 @@
-//! What those are told who run a server.
+//! The control view, for the operator of a server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;

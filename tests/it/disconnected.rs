@@ -1,5 +1,5 @@
-//! Requests whose client does not wait for the response: how they are logged and counted, and what
-//! middleware and handlers see of them.
+//! Requests of clients that disconnect before the response: their log lines and counts, and their
+//! effect on middleware and handlers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use squall::{
 use crate::events::{Events, Gate, Teller, events};
 use crate::wire::{Client, Response, Server};
 
-/// A handler that tells what is called, and the status that `on_finish` sees.
+/// A handler that reports which methods run, and the status that `on_finish` sees.
 #[derive(Clone)]
 struct Slow {
     teller: Teller,
@@ -61,8 +61,8 @@ fn told(cx: &Context) -> &'static str {
     }
 }
 
-/// A server with every kind of endpoint. With middleware, that tells the status that it sees as
-/// well.
+/// A server with every kind of endpoint. With middleware, it also reports the status that the
+/// middleware sees.
 fn server(with_middleware: bool) -> (Server, Events) {
     let (teller, events) = events();
     let server = Server::with(move || {
@@ -113,10 +113,10 @@ async fn endless(cx: &mut Context) -> Result {
     }
 }
 
-/// What the access log has of requests that it had not told of before the call.
+/// The lines of the access log since the previous call.
 #[track_caller]
 fn access_lines(server: &Server, events: &Events) -> Vec<String> {
-    // Served after what was told before.
+    // Served after the lines of the previous call.
     ask(server, "POST / HTTP/1.1\r\nHost: a\r\n\r\n");
     let _ = events.so_far();
     let lines = server.log().into_iter().filter(|line| line.contains("squall::access"));
@@ -297,7 +297,7 @@ fn a_client_that_leaves_while_middleware_waits_is_logged_with_499() {
     assert_is_499(line, "GET /");
 }
 
-/// A handler whose response is complete at once.
+/// A handler with a response that is complete at once.
 #[derive(Clone)]
 struct Quick;
 

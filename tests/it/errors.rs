@@ -10,7 +10,7 @@ use crate::wire::Server;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// What a handler can do that is tested here.
+/// An action of a handler under test.
 pub type Act = fn(&mut Context) -> Result;
 
 /// A server that does `act` in a function at `/`, and in a handler at `/handler`.
@@ -252,7 +252,7 @@ fn each_request_has_a_line_in_the_access_log() {
         client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{header}\r\n"));
         assert_eq!(client.response().status.to_string(), status);
     }
-    // What is no request has no line among them: there is no method and no path to show.
+    // A malformed request has no line: there is no method and no path to show.
     client.send("junk\r\n\r\n");
     client.response();
     let lines = server.log().into_iter().filter(|line| line.contains("squall::access"));
@@ -267,7 +267,7 @@ fn each_request_has_a_line_in_the_access_log() {
     assert_eq!(lines, expected);
 }
 
-/// That a client takes nothing, or has gone, is no fault of the application.
+/// A client that does not read, or has disconnected, is not a fault of the application.
 #[test]
 fn a_client_that_does_not_read_its_response_is_not_an_error() {
     let (teller, events) = events();

@@ -1,5 +1,4 @@
-//! What happens in handlers is told to the test, so that it waits for events and never for
-//! time.
+//! Handlers report events to the test, so that it waits for events and never for time.
 
 use std::future::poll_fn;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -8,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use crate::wire::DEADLINE;
 
-/// The two ends of what is told.
+/// The two ends of a channel of events.
 pub fn events() -> (Teller, Events) {
     let (sender, receiver) = mpsc::channel();
     (Teller(sender), Events(receiver))
@@ -55,7 +54,7 @@ impl Events {
         }
     }
 
-    /// What has happened by now and was not waited for.
+    /// The events that have happened by now and were not waited for.
     pub fn so_far(&self) -> Vec<&'static str> {
         self.0.try_iter().collect()
     }

@@ -259,7 +259,7 @@ fn a_handler_that_panics_when_it_is_dropped_keeps_its_503() {
     assert_eq!((response.status().as_u16(), response.header("x-marked")), (503, Some("1")));
 }
 
-/// What is no request, and the status that answers it.
+/// Malformed requests, and the status of each response.
 fn no_requests() -> Vec<(u16, String)> {
     vec![
         (400, "junk\r\n\r\n".to_owned()),
@@ -376,7 +376,7 @@ fn a_hook_may_finish_the_response_and_change_its_status() {
     assert!(!exchange.kept);
 }
 
-/// A handler that is dropped because the client has left has nobody to be answered by.
+/// A handler that is dropped after a disconnect has no response to send.
 #[test]
 fn after_a_disconnect_middleware_runs_to_its_next_await() {
     let (teller, events) = events();

@@ -6,7 +6,7 @@ use crate::wire::Server;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A handler whose parts fail as the request asks for, and tell when they are called.
+/// A handler whose methods fail as the request demands, and report when they are called.
 #[derive(Clone)]
 struct Failing {
     teller: Teller,
@@ -53,7 +53,7 @@ impl RequestHandler for Failing {
     }
 
     fn on_finish(&mut self, cx: &mut Context) {
-        // It has nobody to return an error to.
+        // `on_finish` cannot return an error.
         self.teller.tell("on_finish");
         if cx.header("x-panic").as_deref() == Some("on_finish") {
             panic!("panic in on_finish");

@@ -66,7 +66,7 @@ impl Drop for Folder {
     }
 }
 
-/// Bytes of which no two pieces of a size in use are alike.
+/// Bytes without a repeated stretch of any size in use.
 fn bytes(length: usize) -> Vec<u8> {
     let mut bytes = (0..=250).collect::<Vec<u8>>().repeat(length / 251 + 1);
     bytes.truncate(length);
@@ -82,7 +82,7 @@ fn sends(path: &Path) -> Application {
     Application::new([route("/", get(send)), route("/hello", get(hello))])
 }
 
-/// What the server has logged, except for requests that were served.
+/// The lines of the server's log, without those of served requests.
 fn complaints(server: &Server) -> Vec<String> {
     server.log().into_iter().filter(|line| !line.starts_with("INFO squall::access")).collect()
 }
@@ -328,7 +328,7 @@ fn a_file_that_changes_twice_in_a_second_is_sent_anew() {
         let response = client.get("/").header("If-Modified-Since", &told).send();
         assert_eq!(response.text(), format!("second {round}"));
     }
-    // What is known of it now holds for good.
+    // The properties of the file that are known now do not change again.
     let earlier = SystemTime::now() - Duration::from_secs(5);
     File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
     let told = client.get("/").send().header("last-modified").unwrap().to_owned();

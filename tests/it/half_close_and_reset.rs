@@ -7,7 +7,7 @@ use squall::{
 use crate::events::{Events, Gate, Teller, events};
 use crate::wire::{Client, Server};
 
-/// A handler that waits at the gate, and tells what becomes of it.
+/// A handler that waits at the gate, and reports its end.
 #[derive(Clone)]
 struct Waiting {
     teller: Teller,
@@ -32,7 +32,7 @@ impl RequestHandler for Waiting {
     }
 }
 
-/// A server with a `Waiting`, its gate, and what it tells.
+/// A server with a `Waiting`, its gate, and its events.
 struct Setting {
     server: Server,
     gate: Gate,
@@ -40,7 +40,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// What the client sends, up to the end of a request that waits, and has been told so.
+    /// The bytes of the client, up to the end of a request that waits and has reported it.
     fn client_that_waits(&self, sent: &Sent) -> Client {
         let mut client = self.server.connect();
         for _ in 0..sent.requests_before {
@@ -69,7 +69,7 @@ impl Setting {
     }
 }
 
-/// What is there of a connection when its client leaves.
+/// The state of a connection when its client disconnects.
 #[derive(Debug)]
 struct Sent {
     path: &'static str,
@@ -217,7 +217,7 @@ fn with_half_close_a_client_that_has_finished_is_answered() {
     }
 }
 
-/// Middleware that tells and waits, around routes that are ready at once.
+/// Middleware that reports and waits, around routes that are ready at once.
 fn waiting_middleware(server: fn(Application) -> HTTPServer) -> Setting {
     let (teller, events) = events();
     let gate = Gate::default();
@@ -460,7 +460,7 @@ fn a_client_that_half_closes_behind_its_body_is_answered_by_the_handler_that_rea
     }
 }
 
-/// That the client has finished is not forgotten while the handler may not be cancelled.
+/// The server remembers a half-close while the handler may not be cancelled.
 #[test]
 fn a_handler_is_cancelled_at_its_own_wait_whenever_the_client_has_finished() {
     let (teller, events) = events();

@@ -184,7 +184,7 @@ fn tens_of_thousands_of_headers_are_served_where_the_limits_allow_them() {
     assert_eq!(client.response().body.len(), 3 * COUNT);
 }
 
-/// The head lies in a buffer, which is needed for the body.
+/// The head is in a buffer that the body needs.
 #[test]
 fn a_head_can_be_read_after_the_body() {
     async fn after(cx: &mut Context) -> Result {

@@ -5,7 +5,7 @@ use squall::{Application, Context, IOLoop, Result, StatusCode, get, post, route,
 
 use crate::wire::{Exchange, Server};
 
-/// What each path does is told by its name.
+/// The name of each path says how its handler behaves.
 fn server() -> Server {
     async fn hello() -> &'static str {
         "hello"

@@ -137,7 +137,7 @@ fn the_files_of_a_folder_depend_one_way() {
     }
 }
 
-/// What the files of each folder use of the same folder.
+/// The imports between files of one folder.
 ///
 /// A file with a folder of its own counts as one with all that is in it. A file may use the file
 /// above its folder, and that file uses it.

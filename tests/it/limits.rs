@@ -33,7 +33,7 @@ fn head_of(size: usize) -> String {
     head.replace("X: ", &format!("X: {}", "x".repeat(size - head.len())))
 }
 
-/// A request whose target has `size` bytes.
+/// A request with a target of `size` bytes.
 fn target_of(size: usize) -> String {
     format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(size - 1))
 }
@@ -48,7 +48,7 @@ fn with_length(path: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// A request whose body is `sizes.len()` chunks.
+/// A request with a body of `sizes.len()` chunks.
 fn with_chunks(path: &str, sizes: &[usize]) -> String {
     let chunk = |size: &usize| format!("{size:x}\r\n{}\r\n", "x".repeat(*size));
     let chunks: String = sizes.iter().map(chunk).collect();
@@ -235,7 +235,7 @@ fn a_handler_that_streams_may_allow_more_for_one_request() {
         let exchange = server.exchange([frame("/?more", 11), frame("/", 11)].concat());
         assert_eq!(exchange.statuses(), [200, 413], "the next request has the usual limit");
     }
-    // Nobody is told to send what will be refused.
+    // A request that will be refused gets no 100 Continue.
     for (target, statuses) in [("/?more", [100, 200].as_slice()), ("/", &[413])] {
         let mut client = server.connect();
         let expect = "Content-Length: 11\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";

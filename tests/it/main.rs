@@ -1,6 +1,6 @@
-//! What the server does at the wire: a raw socket in, exact bytes out. One module a behaviour.
+//! The behaviour of the server at the wire: raw bytes in, exact bytes out. One module a behaviour.
 
-/// What handlers tell a test, and how it holds them up.
+/// Events that handlers report to a test, and gates at which they wait.
 mod events;
 /// Reads what is written for Prometheus.
 #[path = "../support/exposition.rs"]
@@ -12,7 +12,7 @@ mod wire;
 
 /// The arguments of a query, a form and a path, and how they are decoded.
 mod arguments;
-/// Bodies of any size, whole and in pieces; those that nobody reads, and those that end early.
+/// Bodies of any size, whole and in pieces; unread bodies, and bodies that end early.
 mod bodies;
 /// Bodies in chunks: sizes, extensions, trailers, and the codings that are none of ours.
 mod chunked_requests;
@@ -20,18 +20,18 @@ mod chunked_requests;
 mod compressed_bodies;
 /// How many connections there may be, what one of them may ask for, and how long all may take.
 mod connection_limits;
-/// Bodies whose length is said, and what is no length.
+/// Bodies with a declared length, and invalid lengths.
 mod content_length;
 mod control;
 /// `Expect: 100-continue`, and expectations that are not met.
 mod expect_continue;
-/// Names and values of headers, folding, and the bytes that may stand in them.
+/// Names and values of headers, folding, and the allowed bytes.
 mod header_block;
-/// What may stand in `Host`, and what becomes of it.
+/// Valid and invalid values of `Host`.
 mod host;
-/// What is too large, too many or too long: heads, headers, targets, bodies.
+/// Limits: heads, headers, targets and bodies that are too large, too many or too long.
 mod limits;
-/// Faults at random: each is answered, and harms nobody else.
+/// Random malformed requests: each is answered, and affects no other client.
 mod malformed;
 /// Methods, the forms of a target, versions, blank lines and line ends.
 mod request_line;
@@ -44,13 +44,13 @@ mod smuggling;
 
 /// Clients that read slowly, or not at all.
 mod back_pressure;
-/// Statuses whose responses have no body.
+/// Responses with statuses that forbid a body.
 mod bodiless;
 /// Clients that do not wait for the response, in the log, the metrics and to handlers.
 mod disconnected;
-/// What the framework refuses for endpoints of the user.
+/// Requests that the framework refuses for endpoints of the user.
 mod endpoints;
-/// What becomes of errors and panics.
+/// Errors and panics.
 mod errors;
 /// The tags of bodies, and clients that have the body already.
 mod etag;
@@ -58,25 +58,25 @@ mod etag;
 mod every_response;
 /// Which parts of a handler are called when one of them fails or panics.
 mod failing_parts;
-/// Responses whose body is a file.
+/// Responses with a file as their body.
 mod files;
 /// Responses that are complete before their handler is.
 mod finishing;
 /// A client that ends its side, or breaks the connection off.
 mod half_close_and_reset;
-/// What is sent before a response and behind its body.
+/// Interim responses, and trailers behind a body.
 mod interim_and_trailers;
 /// When a connection is kept, and when it ends after a response.
 mod keep_alive;
 /// Which methods a resource has, and what the others are answered.
 mod methods;
-/// What is counted and timed, who is asked for it, and which handlers keep the loop.
+/// Counts and durations, how to read them, and the log of handlers that block the loop.
 mod metrics;
-/// What stands around the handlers.
+/// Middleware.
 mod middleware;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
-/// Who the client is, for which host and over what it asks, as proxies say that are believed.
+/// The client, the host and the protocol as named by trusted proxies.
 mod proxies;
 /// Connections that begin with a header of the PROXY protocol.
 mod proxy_protocol;
@@ -84,7 +84,7 @@ mod proxy_protocol;
 mod redirects;
 /// Where the body of a response ends, and how the client can tell.
 mod response_framing;
-/// Which headers a response has, and what may stand in them.
+/// The headers of a response, and the allowed bytes in them.
 mod response_headers;
 /// Rows for the same paths: merged, or refused.
 mod route_tables;
@@ -98,7 +98,7 @@ mod servers;
 mod slow_readers;
 /// The client for tests itself: time, endless streams, handlers that hang, and the graceful end.
 mod test_client;
-/// What is sent and what is received, each with limits of its own, and who else uses a connection.
+/// Sending and receiving at once, each with limits of its own, and shared use of a connection.
 mod two_directions;
 /// Serving over Unix sockets.
 mod unix_sockets;

@@ -8,7 +8,7 @@ use crate::wire::{Response, Server, split};
 
 const CASES: u64 = 3000;
 
-/// What a request may be answered with here, where no handler fails.
+/// The possible statuses of a response here, where no handler fails.
 const STATUSES: [u16; 14] = [100, 200, 204, 304, 400, 404, 405, 408, 413, 414, 417, 431, 501, 505];
 
 const REQUESTS: [&str; 14] = [
@@ -35,7 +35,7 @@ const REQUESTS: [&str; 14] = [
      If-None-Match: \"x\", W/\"y\"\r\nCookie: a=b; c=d\r\nTE: trailers\r\n\r\n",
 ];
 
-/// What a fault is often made of.
+/// Common parts of malformed requests.
 const PARTS: [&[u8]; 27] = [
     b"\r\n",
     b"\r\n\r\n",

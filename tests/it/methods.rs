@@ -7,7 +7,7 @@ use squall::{
 use crate::events::{Teller, events};
 use crate::wire::Server;
 
-/// A handler with the methods named, each of which writes its name.
+/// A handler with these methods, each of which writes its name.
 macro_rules! handler {
     ($name:ident: $($method:ident)*) => {
         #[derive(Clone)]
@@ -146,7 +146,7 @@ fn the_answer_to_options_is_exact() {
     }
     let exchange = server.exchange("OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(exchange.statuses(), [404]);
-    // The asterisk stands for the server in OPTIONS only.
+    // The asterisk means the server in OPTIONS only.
     let exchange = server.exchange("GET * HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(exchange.statuses(), [400]);
 }

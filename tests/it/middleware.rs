@@ -9,7 +9,7 @@ use squall::{
 
 use crate::wire::Server;
 
-/// What happened, in order.
+/// The events, in order.
 type Trace = Rc<RefCell<Vec<&'static str>>>;
 
 #[derive(Clone)]
@@ -134,7 +134,7 @@ fn middleware_may_change_the_response_of_a_handler() {
     ]);
     let client = TestClient::new(app.around(async |cx, next| {
         let result = next.run(cx).await;
-        // A flushed head is gone, and the error tells so.
+        // A flushed head cannot change, and the error says so.
         let changed = cx.set_header("X-After", "1").is_ok();
         if changed {
             cx.set_status(StatusCode::ACCEPTED);
@@ -280,7 +280,7 @@ fn middleware_may_read_the_body() {
     let exchange = server.exchange(request("/streaming", "hello"));
     assert_eq!(exchange.only().header("x-read"), Some("5"));
 
-    // Where no route answers, the limit is that of the server, whatever came before.
+    // Without a route, the limit of the server applies to every request.
     let exchange = server.exchange(request("/small", "abc") + &request("/nowhere", "hello"));
     assert_eq!(exchange.statuses(), [200, 404]);
     assert!(exchange.kept);
@@ -372,7 +372,7 @@ fn a_body_cannot_be_replaced_once_the_head_has_left() {
     assert_eq!(client.get("/").send().text(), "parts");
 }
 
-/// What follows the head of such a response would be read as the next one.
+/// Bytes behind the head of such a response would be read as the next one.
 #[test]
 fn middleware_cannot_give_a_finished_body_a_status_that_forbids_one() {
     for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED, StatusCode::CONTINUE] {

@@ -18,7 +18,7 @@ fn bodies(responses: &[Response]) -> Vec<(u16, &str)> {
     responses.iter().map(|response| (response.status, response.text())).collect()
 }
 
-/// What the server has logged, except for requests that were served.
+/// The lines of the server's log, without those of served requests.
 fn complaints(server: &Server) -> Vec<String> {
     let is_usual = |line: &String| {
         line.starts_with("INFO squall::access") || line.starts_with("WARN squall::access: 499 ")

@@ -23,12 +23,12 @@ fn server() -> HTTPServer {
     HTTPServer::new(application())
 }
 
-/// A server that believes whoever connects from this machine.
+/// A server that trusts every peer on this machine.
 fn trusting() -> Server {
     Server::with(|| server().trusted_downstream(["127.0.0.1", "10.0.0.0/8"]).unwrap())
 }
 
-/// What the server answers to a request with the headers `lines`, for the host `a`.
+/// The server's response to a request with the headers `lines`, for the host `a`.
 #[track_caller]
 fn answer(server: &Server, lines: &str) -> String {
     let lines = lines.replace('\n', "\r\n");

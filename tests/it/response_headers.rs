@@ -7,10 +7,10 @@ use crate::wire::Server;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// What a handler can do that is tested here.
+/// An action of a handler under test.
 type Act = fn(&mut Context) -> Result;
 
-/// A server whose only handler does `act`.
+/// A server with one handler, which performs `act`.
 fn acting(act: Act) -> Server {
     Server::start(move || {
         Application::new([route("/", get(async move |cx: &mut Context| act(cx)))])
@@ -237,7 +237,7 @@ fn the_date_is_the_present_time() {
     client.send(GET);
     let date = client.response().header("date").unwrap().to_owned();
     let date = httpdate::parse_http_date(&date).unwrap_or_else(|_| panic!("no date: {date}"));
-    // Whole seconds only, and the one before may be told for as long as a turn takes.
+    // The date has whole seconds only, and it may be one turn old.
     let age = SystemTime::now().duration_since(date).unwrap();
     assert!(age < Duration::from_secs(10), "{age:?}");
 }

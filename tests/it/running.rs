@@ -1,4 +1,4 @@
-//! A loop on a thread of its own, for servers that do not listen as those of `wire` do.
+//! A loop on a thread of its own, for servers that do not listen like those of `wire`.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver};
@@ -57,7 +57,7 @@ impl Drop for Running {
         if !thread::panicking() {
             stopping.expect("the loop has not ended before");
             self.ended.recv_timeout(DEADLINE).expect("the loop ends when it is stopped");
-            // What the loop has is dropped with the thread.
+            // The thread drops the contents of its loop when it ends.
             self.thread.take().map(JoinHandle::join).unwrap().unwrap();
         }
     }

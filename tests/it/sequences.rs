@@ -250,7 +250,7 @@ fn answers(server: &Server, requests: &[&str]) -> String {
     normal(&client.rest_and_ending().0)
 }
 
-/// What each of `requests` is answered with by a server that has had no other.
+/// The response to each of `requests` from a server that has had no other request.
 fn alone(requests: &[String], build: fn() -> HTTPServer) -> Vec<String> {
     requests.iter().map(|request| answers(&Server::with(build), &[request])).collect()
 }

@@ -19,7 +19,7 @@ fn saying(text: &'static str) -> Application {
     Application::new([route("/", get(async move || text))])
 }
 
-/// A server without signals: they would end those of the other tests.
+/// A server without signals, which would end the servers of the other tests.
 fn server_of(app: Application) -> HTTPServer {
     HTTPServer::new(app).handle_signals(false)
 }
@@ -30,7 +30,7 @@ fn assert_says(client: &mut Client, text: &str) {
     assert_eq!(client.response().text(), text);
 }
 
-/// Waits until nobody listens there: a server that is stopped still takes a turn or two.
+/// Waits until the address is free: a server that was stopped still takes a turn or two.
 #[track_caller]
 fn assert_refused(address: SocketAddr) {
     let start = Instant::now();
@@ -121,7 +121,7 @@ fn a_client_in_the_queue_is_served_when_the_server_stops() {
         SERVERS.set(vec![server]);
         address
     });
-    // In one turn: the loop cannot accept before it is told to stop.
+    // In one turn: the loop cannot accept before it receives the order to stop.
     let mut early = Vec::new();
     let (send, received) = std::sync::mpsc::channel();
     running.call(move || {
@@ -326,7 +326,7 @@ fn an_application_is_built_once_and_not_before_it_is_served() {
         let told = teller.clone();
         let server = HTTPServer::with(move || {
             told.tell("built");
-            // What no other thread may have.
+            // State that no other thread may have.
             let count = Rc::new(std::cell::Cell::new(0));
             let counting = async move || {
                 count.set(count.get() + 1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use squall::testing::{TestClient, TestConnection};
 use squall::{Application, Bytes, Context, HTTPServer, IOLoop, Result, get, route, sleep};
 
-/// What a `TestClient` holds of a response before the server has to wait.
+/// The bytes of a response that a `TestClient` holds before the server has to wait.
 const IN_MEMORY: usize = 64 * 1024;
 
 const BODY: usize = 100 * IN_MEMORY;
@@ -92,7 +92,7 @@ fn the_rate_is_a_setting() {
     }
 }
 
-/// What is flushed is taken at once: it is the handler that takes its time.
+/// The client reads flushed bytes at once; the handler takes its time.
 #[test]
 fn a_handler_may_write_as_slowly_as_it_likes() {
     let tick = async |cx: &mut Context| -> Result {
@@ -108,7 +108,8 @@ fn a_handler_may_write_as_slowly_as_it_likes() {
     assert_eq!((response.text(), response.is_complete()), ("x".repeat(20), true));
 }
 
-/// What is taken at once counts as well: who was slow for once need not be fast for ever.
+/// Bytes that the client reads at once count as well: one slow stretch does not force it to be fast
+/// for ever.
 #[test]
 fn a_client_that_has_caught_up_may_be_slow_again() {
     let events = async |cx: &mut Context| -> Result {

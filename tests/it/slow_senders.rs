@@ -41,7 +41,7 @@ fn the_end(connection: &mut TestConnection) -> (Vec<Response>, Duration) {
     (split(&received), IOLoop::current().time() - began)
 }
 
-/// Asserts that the client is told after `patience` that it takes too long, and not before.
+/// Asserts that the client receives the time-out after `patience`, and not before.
 #[track_caller]
 fn is_too_slow(what: &str, connection: &mut TestConnection, patience: Duration) {
     let (responses, took) = the_end(connection);
@@ -162,7 +162,7 @@ fn without_a_minimum_rate_a_body_may_pause_repeatedly() {
     }
 }
 
-/// The response has been sent: there is nothing more to say to who does not finish.
+/// The response has been sent: a client that does not finish receives nothing more.
 #[test]
 fn half_of_an_unread_body_ends_the_connection() {
     let client = TestClient::of(&server().body_timeout(seconds(10)));

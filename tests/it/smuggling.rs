@@ -1,6 +1,6 @@
-//! A proxy in front of the server and the server itself must agree where a request ends. Each
-//! row is a request that somebody reads differently, with a second one hidden where they might
-//! disagree: it must never be served.
+//! A proxy in front of the server and the server itself must agree where a request ends. Each row
+//! is a request that some server or proxy reads differently. A second request is hidden where they
+//! might disagree: it must never be served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -336,7 +336,7 @@ fn http_1_0_does_not_bypass_the_checks() {
     assert_eq!(site.hidden.load(Ordering::Relaxed), 0);
 }
 
-/// The hidden request counts if it is sent in the open: else the tests above could not fail.
+/// The hidden request counts if it is sent openly. Otherwise the tests above could not fail.
 #[test]
 fn a_request_that_is_not_hidden_is_served() {
     let site = site();

@@ -29,7 +29,7 @@ fn pass(seconds: u64) {
     IOLoop::current().run_sync(sleep(Duration::from_secs(seconds))).unwrap();
 }
 
-/// A connection whose client has not taken a first response.
+/// A connection with a first response that the client has not read.
 fn filled(app: Application) -> TestConnection {
     let mut connection = TestClient::new(app).connect();
     connection.send(request("/sixty"));
@@ -76,7 +76,7 @@ fn a_client_that_reads_nothing_is_disconnected_although_it_sent_in_time() {
     let echo = async move |cx: &mut Context| -> Result {
         let _dropped = AtDrop(Rc::clone(&seen));
         cx.write("s".repeat(100 * KIB))?;
-        // Then it is sent while the handler waits for something else.
+        // It is then sent while the handler waits for another event.
         let _ = timeout(Duration::from_secs(1), cx.flush()).await;
         let mut body = cx.body();
         while let Ok(Some(piece)) = timeout(Duration::from_secs(5), body.next()).await {

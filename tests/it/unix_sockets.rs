@@ -166,7 +166,7 @@ fn by_default_only_the_owner_may_use_the_socket() {
 #[test]
 fn an_abandoned_socket_is_replaced() {
     let place = Place::new();
-    // Its file stays, as that of a server that was killed.
+    // Its file remains, like the file of a killed server.
     drop(UnixListener::bind(&place.0).unwrap());
     assert!(fs::symlink_metadata(&place.0).unwrap().file_type().is_socket());
     let running = serve(&place.0);

@@ -50,7 +50,7 @@ fn both_directions_are_open() {
         client.send(text);
         assert_eq!(client.until(text), text.as_bytes());
     }
-    // The end of one direction is not that of the other.
+    // The end of one direction does not end the other.
     client.send("last");
     client.finish();
     assert_eq!(client.rest(), b"last");

@@ -9,7 +9,7 @@ use crate::wire::{Client, Server};
 mod control;
 /// Messages: fragments, masks, reserved bits, UTF-8, limits, compression.
 mod data;
-/// What handlers see, and what becomes of their errors.
+/// The calls that handlers receive, and the handling of their errors.
 mod handlers;
 /// Which requests open a WebSocket, and what the others are answered.
 mod handshake;

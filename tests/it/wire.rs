@@ -1,5 +1,5 @@
-//! What the other modules speak to servers with: a server on a loop of its own, and a client
-//! that knows nothing but bytes.
+//! The server and the client of the other modules: a server on a loop of its own, and a client that
+//! sends and receives raw bytes.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver};
@@ -131,10 +131,10 @@ impl Drop for Server {
     }
 }
 
-/// What came of an [`exchange`](Server::exchange).
+/// The result of an [`exchange`](Server::exchange).
 #[derive(Debug)]
 pub struct Exchange {
-    /// What was answered, interim responses included, except to the last request.
+    /// The responses, including interim ones, without the response to the last request.
     pub responses: Vec<Response>,
     /// Whether the connection was kept, so that the last request was read and answered.
     pub kept: bool,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What a page tells, checked.
+/// A metrics page, parsed and checked.
 #[derive(Debug)]
 pub struct Exposition {
     samples: HashMap<String, f64>,
@@ -40,7 +40,7 @@ struct Reader {
     /// Of each family that there was, its kind.
     kinds: BTreeMap<String, String>,
     helped: HashSet<String>,
-    /// The one whose lines these are.
+    /// The family of these lines.
     current: String,
     samples: BTreeMap<String, Sample>,
     order: Vec<String>,
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// All lines of a family stand together.
+    /// All lines of a family are in one block.
     #[track_caller]
     fn begin(&mut self, name: &str) {
         assert!(!self.order.contains(&name.to_owned()), "{name} begins again");
@@ -143,7 +143,7 @@ fn check_name(name: &str) {
     assert!(is_name, "{name:?} is no name");
 }
 
-/// What stands up to the closing brace, and what follows it.
+/// The text up to the closing brace, and the text after it.
 #[track_caller]
 fn parse_labels(mut rest: &str) -> (Vec<(String, String)>, &str) {
     let mut labels: Vec<(String, String)> = Vec::new();

@@ -1,12 +1,11 @@
-//! A client of HTTP/1.1 that blocks, for tests whose servers are other processes. It knows what
-//! these servers send, and takes nothing else.
+//! A blocking HTTP/1.1 client, for tests with servers in other processes. It reads only the
+//! responses that these servers send.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long anything may take that should happen at once, on a machine that may have much else to
-/// do.
+/// The time limit of an operation that should finish at once, on a machine that may be busy.
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// A connection, for one request after the other.
@@ -64,7 +63,7 @@ impl Connection {
     }
 }
 
-/// What a server has answered.
+/// A response of the server.
 #[derive(Debug)]
 pub struct Response {
     /// The lines up to the empty one, which belongs to it.

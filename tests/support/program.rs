@@ -16,7 +16,7 @@ use crate::http::SOON;
 /// workers end.
 pub struct Program {
     child: Child,
-    /// What all of them print and log.
+    /// The output and the log of all of them.
     lines: Receiver<String>,
     /// Lines that came while another one was awaited.
     seen: RefCell<Vec<String>>,
@@ -92,7 +92,7 @@ impl Program {
         (self.child.wait().unwrap(), lines)
     }
 
-    /// Whether nobody has the standard output open any more, and so no process is left.
+    /// Whether all processes have closed the standard output, so that no process is left.
     pub fn has_ended_within(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         loop {

@@ -24,7 +24,7 @@ impl Latencies {
         self.counts[bucket(latency.as_nanos() as u64)] += 1;
     }
 
-    /// What the given part of them (0.5 for the median) did not exceed.
+    /// The latency that the given fraction of requests (0.5 for the median) did not exceed.
     pub fn quantile(&self, part: f64) -> Duration {
         let all: u64 = self.counts.iter().map(|&count| u64::from(count)).sum();
         let mut left = (all as f64 * part).ceil().max(1.0) as u64;

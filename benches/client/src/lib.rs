@@ -1,5 +1,4 @@
-//! What the benchmarks share: a client that makes requests, and the server in a process of its
-//! own.
+//! Shared by the benchmarks: a client that makes requests, and the server in a process of its own.
 //!
 //! The client is no part of Squall, and does not run on its loop: what is measured must not
 //! measure itself. It blocks wherever it can, and waits for many connections by `epoll`.

@@ -1,7 +1,7 @@
 //! A client that makes requests as fast as they are answered.
 //!
-//! It takes as little of the machine as it can: it sends bytes that were made before, and knows
-//! a response by its length, which is that of the first one.
+//! It uses as little of the machine as it can: it sends bytes that were prepared before, and
+//! recognises a response by its length, which equals the length of the first one.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -18,7 +18,7 @@ use crate::latencies::Latencies;
 /// How many connections are opened at a time: fewer than wait in any server's backlog.
 const OPENING: usize = 100;
 
-/// A server that answers nobody for so long has failed.
+/// A server that sends no response for this long has failed.
 const PATIENCE: Timespec = Timespec { tv_sec: 120, tv_nsec: 0 };
 
 /// How many addresses of this machine are connected to in turn, because each has no more than
@@ -28,7 +28,7 @@ const ADDRESSES: usize = 8;
 /// More than the longest answer.
 const BUFFER: usize = 256 << 10;
 
-/// What to send to whom.
+/// The requests, and the server that receives them.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// Of a server on all addresses of this machine.
@@ -52,7 +52,7 @@ pub enum Until {
     Elapsed(Duration),
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// How many were answered.
@@ -71,11 +71,11 @@ pub struct Connections {
     depth: usize,
     /// As many requests as are sent together.
     request: Vec<u8>,
-    /// What answers them.
+    /// The server that answers them.
     answer: Answer,
 }
 
-/// What answers the requests that are sent together.
+/// The server that answers the requests that are sent together.
 #[derive(Clone, Copy, Debug, Default)]
 struct Answer {
     /// In bytes, all of them together.
@@ -251,7 +251,8 @@ impl Connections {
         Ok(outcome)
     }
 
-    /// How many of them the server has closed, or sent something to that nobody asked for.
+    /// The number of connections that the server has closed, or on which it has sent unexpected
+    /// bytes.
     ///
     /// # Errors
     ///

@@ -11,8 +11,8 @@ use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::disable_transparent_huge_pages;
 
-/// It listens and ends within this time, or is killed. Under a tool that counts instructions, on a
-/// machine with much else to do, both may take long.
+/// The server must listen, and later end, within this time; otherwise it is killed. Both may take
+/// long under a tool that counts instructions on a busy machine.
 const GRACE: Duration = Duration::from_secs(120);
 
 /// By how much the time that is counted in ticks may be wrong.
@@ -157,7 +157,7 @@ fn children(pid: Pid) -> Vec<Pid> {
     text.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
 }
 
-/// A port that nobody listens at, in either family that there is.
+/// A free port in both address families, where the machine has both.
 fn free_port() -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0));
     let listener = listener.or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?;

@@ -65,7 +65,7 @@ fn answers_who_waits(case: &Case, last_workers: usize, happen: impl FnOnce(&[Pid
     }
     let (status, others) = server.ended();
     assert_eq!(status.code(), Some(0));
-    // Nobody is started for those who do not wait.
+    // The supervisor starts no worker if no client waits.
     let started = others.iter().filter(|line| line.starts_with("this is worker")).count();
     assert_eq!(started, last_workers, "{others:?}");
     let _ = std::fs::remove_file(path);

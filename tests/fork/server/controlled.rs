@@ -1,4 +1,4 @@
-//! What those are told who run a server of several processes.
+//! The information that the operator of a server of several processes can read.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use crate::case::{Case, SOON, Server, announce};
 struct Folder(PathBuf);
 
 impl Folder {
-    /// The same in the case and in its server, whose parent it is.
+    /// Equal in the case and in its server, which is its child.
     fn of(process: Pid) -> Self {
         Self(std::env::temp_dir().join(format!("squall-counted-{process}")))
     }

@@ -1,4 +1,4 @@
-//! What servers of several processes say of themselves: counts, health, and what died of what.
+//! The figures of a server of several processes: counts, health, and causes of death.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -96,7 +96,7 @@ pub fn all_workers_tell_the_sum_of_what_clients_have_asked_for(case: &Case) {
     let (mut sent, mut deaths) = (0, 0);
     for victim in [None, Some(0), Some(1), Some(0)] {
         if let Some(victim) = victim {
-            // It is idle: who has an answer has been counted.
+            // It is idle: a response has arrived only after it was counted.
             kill(workers[victim], Signal::SIGKILL).unwrap();
             workers[victim] = server.worker(victim);
             deaths += 1;
@@ -198,7 +198,7 @@ pub fn what_a_worker_had_is_gone_with_it(case: &Case) {
     assert_eq!(scrape(&mut stays).value("raised"), 3.0);
 }
 
-/// What stands in the page of whoever calls it of the requests that were answered.
+/// The answered requests in the page of the calling process.
 fn hello_line() -> String {
     let page = metrics::render();
     page.lines().find(|line| line.starts_with(HELLO)).unwrap_or_default().to_owned()

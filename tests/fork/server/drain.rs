@@ -1,4 +1,4 @@
-//! What is done, and for whom, when the graceful end begins.
+//! The functions that run when a graceful shutdown begins, and their reasons.
 
 use std::io;
 use std::process::id;
@@ -61,7 +61,7 @@ pub fn a_hook_that_takes_too_long_is_named_by_its_line(case: &Case) {
     assert_eq!(server.ended().0.code(), Some(0));
 }
 
-/// A server that goes on for so long after it was told to end.
+/// A server that continues for this long after it was asked to stop.
 fn delayed(processes: usize, delay: Duration) -> io::Result<()> {
     serve(&HTTPServer::new(probed()?).drain_delay(delay), processes)
 }

@@ -1,4 +1,4 @@
-//! State of the application whose destructor panics, when a process ends.
+//! Application state with a panicking destructor, when a process ends.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! What a graceful end means to a connection, depending on what it was doing.
+//! A graceful shutdown and the connections in each of their phases.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -53,7 +53,8 @@ impl<S: Read + Write> Raw<S> {
         (String::from_utf8(text).unwrap(), end)
     }
 
-    /// What comes is one response with this body, which says that it is the last, and it is.
+    /// Asserts that one response with this body arrives, that it announces the close, and that it
+    /// is the last.
     #[track_caller]
     fn assert_last(&mut self, body: &str) {
         let (text, end) = self.rest();
@@ -146,7 +147,7 @@ fn release(mut connection: Raw) {
 
 pub fn who_asks_once_more_is_answered(case: &Case) {
     let (server, port) = patient(case);
-    // What was sent before the order, and what after it.
+    // The bytes sent before the order, and those sent after it.
     let mut connections = [
         ("", GET),
         ("\r\n", GET),

@@ -118,7 +118,7 @@ struct Shared {
 /// A request that was not answered.
 struct Lost {
     client: usize,
-    /// Who served the connection, as far as that is known.
+    /// The worker that served the connection, if it is known.
     worker: Option<Pid>,
     error: io::Error,
 }
@@ -146,7 +146,7 @@ impl Load {
         }
     }
 
-    /// What was lost.
+    /// The lost requests.
     fn finish(self) -> Vec<Lost> {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()

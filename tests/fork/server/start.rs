@@ -1,4 +1,4 @@
-//! What runs where, and what keeps a server from starting.
+//! The code that runs in each process, and the conditions that prevent a server from starting.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use super::{application, connection_to, sender, serve};
 use crate::case::{Case, Server};
 use crate::http::Connection;
 
-/// The process ids of the workers, of which there are as many as this.
+/// The process ids of this many workers.
 #[track_caller]
 fn workers(server: &Server, count: usize) -> Vec<Pid> {
     let mut workers: Vec<_> = (0..count).map(|id| server.worker(id)).collect();

@@ -1,4 +1,4 @@
-//! The graceful end: all that was accepted is answered, and nobody is left.
+//! Graceful shutdown: every accepted request is answered, and no process remains.
 
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
@@ -61,7 +61,7 @@ pub fn one_process_finishes_at_ctrl_c(case: &Case) {
     }
 }
 
-/// As a terminal does: to the whole group, of which the server is a part.
+/// Signals the whole process group, to which the server belongs, as a terminal does.
 fn ctrl_c() {
     // And this process is another, which goes on.
     let _caught = Signals::new([SIGINT]).unwrap();
@@ -76,8 +76,8 @@ fn is_interruptible() -> bool {
     !ignored
 }
 
-/// A server that is told to stop answers what it has accepted, some of it busy and some idle
-/// connections, and ends with status 0.
+/// Stops a server that has accepted some busy and some idle connections. It answers them and ends
+/// with status 0.
 fn finishes(case: &Case, processes: usize, order: impl FnOnce(&Server)) {
     let patient = |app| HTTPServer::new(app).drain_idle(SOON);
     let server = case.server(|| serve(&patient(application()), processes));
@@ -106,7 +106,7 @@ fn finishes(case: &Case, processes: usize, order: impl FnOnce(&Server)) {
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 
-/// Who answers: the workers, or the one process there is. All of them listen.
+/// The answering processes: the workers, or the only process. All of them listen.
 #[track_caller]
 pub(super) fn serving(server: &Server, processes: usize) -> Vec<Pid> {
     match processes {
@@ -141,7 +141,7 @@ pub(super) fn await_refusal(port: u16) {
     }
 }
 
-/// The response is there, and says that it is the last, which it is. Returns who has sent it.
+/// Asserts that the response arrives and announces the close. Returns the process that sent it.
 #[track_caller]
 pub(super) fn assert_last(connection: &mut Connection) -> Pid {
     let response = connection.response().expect("what was accepted is answered");
@@ -398,7 +398,7 @@ pub fn one_process_without_connections_cuts_none(case: &Case) {
     cuts_none(case, 1);
 }
 
-/// However little time there is for connections, who has none has not used it up.
+/// Even with a short limit, a worker without connections has not exceeded it.
 fn cuts_none(case: &Case, processes: usize) {
     let hurried = |app| HTTPServer::new(app).shutdown_timeout(Duration::ZERO);
     let server = case.server(|| serve(&hurried(application()), processes));

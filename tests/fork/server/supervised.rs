@@ -1,5 +1,5 @@
-//! What a supervisor does while clients go on: it replaces workers, has more or fewer of them, and
-//! has others serve where one cannot.
+//! The supervisor under load: it replaces workers, changes their number, and lets others accept
+//! where one cannot.
 
 use std::io::{self, ErrorKind};
 use std::process::exit;
@@ -56,7 +56,7 @@ pub fn fewer_and_more_workers_fail_no_request(case: &Case) {
         load.await_answers();
         server.signal(Signal::SIGTTOU);
         await_end(&workers[1..]);
-        // What the system sends to the listener that has no worker is answered all the same.
+        // Clients that the kernel queues at a listener without a worker are answered as well.
         for _ in 0..32 {
             let answer = Connection::open(port).unwrap().get("/").unwrap();
             assert_eq!(sender(&answer), (Some(0), workers[0]));

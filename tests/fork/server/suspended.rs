@@ -14,7 +14,7 @@ use super::{application, connection_to, sender, serve, who};
 use crate::case::{Case, SOON, Server, await_end, suspend};
 use crate::http::Connection;
 
-/// A limit, of which a machine that is busy does not use up most.
+/// A limit that leaves a busy machine enough time.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Longer than the limit.
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(4);
 /// Long enough for a supervisor to look at its workers more than once.
 const LOOKS: Duration = Duration::from_millis(700);
 
-/// What handlers, or the beginning of a worker, wait for.
+/// The gate at which handlers, or the start of a worker, wait.
 fn gate() -> PathBuf {
     std::env::temp_dir().join(format!("squall-gate-{}", getpgrp()))
 }
@@ -147,8 +147,8 @@ pub fn a_server_that_was_frozen_while_it_ends_finishes_its_requests(case: &Case)
     assert_eq!((status.code(), others), (Some(0), Vec::new()));
 }
 
-/// A worker that says when it was told to end, and does so on its own within a second, although
-/// a client waits.
+/// A worker that announces when it was asked to stop, and ends by itself within a second although a
+/// client waits.
 fn short_of_patience() -> HTTPServer {
     let server = HTTPServer::new(application()).shutdown_timeout(Duration::from_secs(1));
     server.on_drain(async |_| println!("it drains"));

@@ -1,4 +1,4 @@
-//! Servers whose standard error has no room: it is a pipe that is not read, or a stopped terminal.
+//! Servers with a full standard error: a pipe without a reader, or a stopped terminal.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -95,14 +95,14 @@ impl Drop for Pipe {
     }
 }
 
-/// Starts a server whose standard error is the file at `path`.
+/// Starts a server with the file at `path` as its standard error.
 fn server_with_stderr(case: &Case, path: &Path, processes: impl Into<StartOptions>) -> Server {
     let path = path.display();
     let command = format!("RUST_BACKTRACE=1 exec \"$0\" \"$@\" 2>'{path}'");
     case.server_under("sh", &["-c", &command], || serve(&HTTPServer::new(failing()), processes))
 }
 
-/// Starts a server whose standard error is a pipe without room.
+/// Starts a server with a full pipe as its standard error.
 fn server_with_full_pipe(case: &Case, processes: impl Into<StartOptions>) -> (Server, Pipe) {
     let mut pipe = (!case.is_server()).then(Pipe::new);
     pipe.iter_mut().for_each(Pipe::fill);

@@ -14,7 +14,7 @@ use super::supervised::{Load, patient};
 use crate::case::{Case, Server, announce, await_end};
 use crate::http::Connection;
 
-/// What says how many workers the next program has.
+/// The variable with the number of workers of the next program.
 fn workers_file() -> PathBuf {
     std::env::temp_dir().join(format!("squall-workers-{}", getpgrp()))
 }
@@ -54,7 +54,7 @@ fn upgrades(case: &Case, counts: &[usize]) {
         await_end(old);
         assert_eq!(server.port(), port);
         old = new;
-        // Each queue there is has somebody who serves it.
+        // Each queue has a process that serves it.
         for _ in 0..32 {
             assert_eq!(Connection::open(port).unwrap().get("/").unwrap().status(), 200);
         }

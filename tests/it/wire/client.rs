@@ -85,7 +85,7 @@ impl Client {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// The socket, for who looks at it from elsewhere.
+    /// The socket, for a test that inspects it.
     pub fn socket(&self) -> TcpStream {
         self.stream.try_clone().unwrap()
     }

@@ -1,11 +1,11 @@
 use std::str;
 
-/// A response as it came, to its end. Two are equal whenever they were sent: the second that `Date`
-/// tells may be another a moment later.
+/// A complete response as it arrived. Two responses can be equal whenever they were sent, because
+/// `Date` is compared apart.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
-    /// What stands behind the status.
+    /// The reason phrase behind the status.
     pub reason: String,
     /// In the order and the spelling in which they came.
     pub headers: Vec<(String, String)>,
@@ -64,7 +64,7 @@ pub fn split(mut bytes: &[u8]) -> Vec<Response> {
     responses
 }
 
-/// What came on a connection as text, the dates taken out.
+/// The text that arrived on a connection, without dates.
 pub fn normal(bytes: &[u8]) -> String {
     const DATE: &str = "\r\nDate: ";
     let text = String::from_utf8_lossy(bytes);
@@ -146,7 +146,7 @@ impl Response {
             let size = usize::from_str_radix(digits, 16).expect("a chunk size is a number");
             at += line + 2;
             if size == 0 {
-                // Trailers, if any, are left to those who look at the bytes themselves.
+                // Trailers are left to tests that read the bytes themselves.
                 let end = bytes[at - 2..].windows(4).position(|part| part == b"\r\n\r\n")?;
                 return Some(at + end + 2);
             }
