@@ -1,7 +1,6 @@
 use std::str;
 
-/// A complete response as it arrived. Two responses can be equal whenever they were sent, because
-/// `Date` is compared apart.
+/// A complete response as it arrived. Equality ignores the value of `Date`.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
