@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::AsyncReadExt;
+use squall::http::StatusCode;
 use squall::testing::TestClient;
 use squall::{
-    Application, Context, HTTPServer, IOLoop, Result, get, route, sleep, spawn_background,
+    Application, Context, HTTPServer, IOLoop, PeriodicCallback, Result, get, post, route, sleep,
+    spawn_background,
 };
 use squall_runtime::TcpStream;
 
@@ -24,6 +26,63 @@ fn a_handler_that_never_answers_fails_the_test_with_its_line() {
     let message = sent.unwrap_err().downcast::<String>().unwrap();
     assert!(message.starts_with("no response to GET /hang: deadlock: "), "{message}");
     assert!(message.contains(&format!("- a task spawned at {}:{line}:", file!())), "{message}");
+}
+
+/// Returns the message of the panic that ends `send` to this handler.
+fn panics(app: Application) -> String {
+    let client = TestClient::new(app);
+    let sent = catch_unwind(AssertUnwindSafe(|| client.get("/").send()));
+    *sent.unwrap_err().downcast::<String>().unwrap()
+}
+
+#[test]
+fn a_handler_that_sleeps_for_ever_in_a_loop_fails_the_test() {
+    async fn circle() -> &'static str {
+        loop {
+            sleep(SECOND).await;
+        }
+    }
+    let message = panics(Application::new([route("/", get(circle))]));
+    assert!(message.starts_with("no response to GET /: the loop made 1000000 turns"), "{message}");
+}
+
+#[test]
+fn an_endless_response_to_head_ends_with_its_head() {
+    async fn stream(cx: &mut Context) -> Result {
+        cx.send_informational(StatusCode::EARLY_HINTS, [("Link", "</a>")]).await?;
+        loop {
+            cx.write("tick")?;
+            cx.flush().await?;
+        }
+    }
+    let client = TestClient::new(Application::new([route("/", get(stream))]));
+    let response = client.head("/").send();
+    assert_eq!((response.status().as_u16(), response.body()), (200, &b""[..]));
+    assert!(response.is_complete());
+}
+
+#[test]
+fn a_periodic_callback_beside_a_handler_that_never_answers_does_not_hang_the_test() {
+    PeriodicCallback::new(SECOND, async || {}).start();
+    let app = Application::new([route("/", get(std::future::pending::<String>))]);
+    let message = panics(app);
+    assert!(message.starts_with("no response to GET /: the loop made 1000000 turns"), "{message}");
+}
+
+#[test]
+fn a_large_body_is_sent_while_the_response_is_received() {
+    async fn echo(cx: &mut Context) -> Result {
+        let mut body = cx.body();
+        while let Some(piece) = body.next().await {
+            cx.write(piece?)?;
+            cx.flush().await?;
+        }
+        Ok(())
+    }
+    let app = Application::new([route("/", post(echo)).stream_request_body()]);
+    let body: Vec<u8> = (0..1_000_000_u32).map(|index| (index % 251) as u8).collect();
+    let client = TestClient::new(app);
+    assert!(client.post("/").body(body.clone()).send().body() == body);
 }
 
 /// Answers each connection some time after it has come.

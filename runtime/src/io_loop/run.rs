@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use super::virtual_time::TURNS;
 use super::{Core, polls};
 use crate::budget;
 use crate::executor::{self, Remote};
@@ -67,6 +68,7 @@ impl Core {
         is_first: bool,
     ) -> io::Result<bool> {
         let mut may_be_woken = is_first;
+        let mut turns = 0;
         loop {
             if may_be_woken {
                 if self.stopping.take() {
@@ -81,6 +83,10 @@ impl Core {
             }
             self.turn(poller)?;
             may_be_woken = true;
+            turns += u32::from(timer::is_virtual());
+            if turns > TURNS {
+                return Err(self.turns_in_circles());
+            }
         }
     }
 

@@ -14,8 +14,14 @@ use crate::timer;
 /// have the waker of a task, of which the loop does not know.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long, in real time, the loop waits for a descriptor.
+/// How long, in real time, the loop waits for a descriptor or another thread.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long, in real time, the loop waits for a job in a thread pool.
+const LONGEST_JOB: Duration = Duration::from_secs(600);
+
+/// How many turns the loop makes without waking the future of `run_sync`.
+pub(super) const TURNS: u32 = 1_000_000;
 
 impl IOLoop {
     /// Makes this loop's clock virtual, for tests. When nothing is ready, it jumps to the next
@@ -35,8 +41,11 @@ impl IOLoop {
     /// - when nothing can happen any more: no timer, descriptor or job is awaited, and no
     ///   [`IOLoopHandle`](super::IOLoopHandle) exists. The loop first gives other threads, which
     ///   may have a waker, one second of real time.
-    /// - when a task waits for a descriptor, and no descriptor becomes ready for 60 seconds of real
-    ///   time.
+    /// - when a task waits for a descriptor, or a handle exists and no task waits for a timer, and
+    ///   nothing happens for 60 seconds of real time.
+    /// - when a job in a thread pool takes longer than 10 minutes of real time.
+    /// - when `run_sync` makes 1,000,000 turns in a row without waking its future. Other tasks are
+    ///   then running in circles: they yield, or sleep again and again.
     ///
     /// # Examples
     ///
@@ -134,10 +143,10 @@ impl Core {
             return Ok(());
         }
         match awaited {
-            Awaited::Job => self.sleep_for(poller, timer::FOREVER).map(drop),
+            Awaited::Job => self.sleep_within(poller, LONGEST_JOB, awaited),
             Awaited::Descriptor => self.sleep_within(poller, SILENCE, awaited),
             Awaited::Thread | Awaited::Nothing if timer::jump() => Ok(()),
-            Awaited::Thread => self.sleep_for(poller, timer::FOREVER).map(drop),
+            Awaited::Thread => self.sleep_within(poller, SILENCE, awaited),
             Awaited::Nothing => self.sleep_within(poller, GRACE, awaited),
         }
     }
@@ -174,25 +183,39 @@ impl Core {
                 return Ok(());
             }
             if left.is_zero() {
-                return Err(io::Error::new(io::ErrorKind::Deadlock, self.stall(awaited)));
+                return Err(self.stalled(&match awaited {
+                    Awaited::Job => format!(
+                        "a job in a thread pool has not ended for {} seconds, and virtual time \
+                         does not pass meanwhile",
+                        LONGEST_JOB.as_secs()
+                    ),
+                    Awaited::Descriptor => format!(
+                        "no descriptor became ready for {} seconds, and virtual time does not pass \
+                         while a task waits for one",
+                        SILENCE.as_secs()
+                    ),
+                    Awaited::Thread => format!(
+                        "no task waits for a timer, and no thread with an `IOLoopHandle` has used \
+                         it for {} seconds",
+                        SILENCE.as_secs()
+                    ),
+                    Awaited::Nothing => "deadlock: no task waits for a timer, a descriptor, a job \
+                                         in a thread pool or a callback of another thread"
+                        .to_owned(),
+                }));
             }
         }
     }
 
-    /// Returns the text of the error: why the loop gives up, and which tasks wait.
-    fn stall(&self, awaited: Awaited) -> String {
-        let mut text = match awaited {
-            Awaited::Descriptor => format!(
-                "no descriptor became ready for {} seconds, and virtual time stands still while a \
-                 task waits for one; waiting:",
-                SILENCE.as_secs()
-            ),
-            Awaited::Job | Awaited::Thread | Awaited::Nothing => {
-                "deadlock: no task waits for a timer, a descriptor, a job in a thread pool or a \
-                 callback of another thread; waiting:"
-                    .to_owned()
-            }
-        };
+    /// Returns the error of a `run_sync` whose future is not woken although the loop turns.
+    #[cold]
+    pub(super) fn turns_in_circles(&self) -> io::Error {
+        self.stalled(&format!("the loop made {TURNS} turns without waking this future"))
+    }
+
+    /// Returns the error: why the loop gives up, and which tasks wait.
+    fn stalled(&self, reason: &str) -> io::Error {
+        let mut text = format!("{reason}; waiting:");
         if let Some(line) = self.waits.get() {
             text += &format!("\n- the future of `run_sync`, called at {line}");
         }
@@ -202,7 +225,7 @@ impl Core {
                 _ => format!("\n- {count} tasks spawned at {line}"),
             };
         }
-        text
+        io::Error::new(io::ErrorKind::Deadlock, text)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use futures_lite::future::or;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use squall_runtime::{DuplexStream, IOLoop, Task, duplex};
 
@@ -30,8 +32,9 @@ const CAPACITY: usize = 64 * 1024;
 /// # Panics
 ///
 /// Its methods panic where a test should fail: if the loop cannot run, or if no response arrives.
-/// With virtual time, a handler that never responds is such a failure. The panic lists the tasks
-/// that wait and the lines that [spawned](IOLoop::use_virtual_time) them. The task of a connection
+/// With virtual time, a handler that never responds is such a failure, even one that sleeps in a
+/// loop. The panic lists the tasks that wait and the lines that
+/// [spawned](IOLoop::use_virtual_time) them. The task of a connection
 /// was spawned at the line of the test that opened it.
 ///
 /// # Examples
@@ -251,10 +254,11 @@ impl TestClient {
     /// ```
     #[track_caller]
     pub fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
-        let mut connection = self.connect();
-        connection.send(bytes);
-        connection.finish();
-        String::from_utf8_lossy(&connection.receive_to_end()).into_owned()
+        let connection = self.connect();
+        let (received, _) = connection
+            .exchange(bytes.as_ref(), AfterSending::Finish, |_| false)
+            .unwrap_or_else(|error| panic!("{error}"));
+        String::from_utf8_lossy(&received).into_owned()
     }
 
     /// Opens a connection.
@@ -403,30 +407,57 @@ impl TestConnection {
     /// Panics if the loop fails, or if all tasks wait for ever.
     #[track_caller]
     pub fn receive_to_end(&mut self) -> Vec<u8> {
-        self.receive().unwrap_or_else(|error| panic!("{error}")).0
+        self.exchange(b"", AfterSending::StayOpen, |_| false)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .0
     }
 
-    /// Receives until the server closes the connection. Returns whether it has; it has not if there
+    /// Sends `bytes`, and meanwhile receives until the server closes the connection, or until
+    /// `is_whole` returns `true` for the received bytes. Returns `false` with the bytes if there
     /// was too much to receive. Fails if the loop does.
     #[track_caller]
-    pub(super) fn receive(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        let read = async {
-            let (mut received, mut buffer) = (Vec::new(), vec![0; CAPACITY]);
-            loop {
-                // A reset ends the response, too. Keep the bytes before it.
-                let count = self.stream.read(&mut buffer).await.unwrap_or(0);
-                if count == 0 {
-                    return (received, true);
-                }
-                let room = self.max_response_size - received.len();
-                received.extend_from_slice(&buffer[..count.min(room)]);
-                if count > room {
-                    return (received, false);
-                }
+    pub(super) fn exchange(
+        &self,
+        bytes: &[u8],
+        after: AfterSending,
+        is_whole: impl Fn(&[u8]) -> bool,
+    ) -> io::Result<(Vec<u8>, bool)> {
+        let send = async {
+            // The server may close the connection before it has read everything.
+            let _ = (&self.stream).write_all(bytes).await;
+            if after == AfterSending::Finish {
+                let _ = (&self.stream).close().await;
             }
+            pending().await
         };
-        IOLoop::current().run_sync(read)
+        IOLoop::current().run_sync(or(self.receive(is_whole), send))
     }
+
+    async fn receive(&self, is_whole: impl Fn(&[u8]) -> bool) -> (Vec<u8>, bool) {
+        let (mut received, mut buffer) = (Vec::new(), vec![0; CAPACITY]);
+        loop {
+            // A reset ends the response, too. Keep the bytes before it.
+            let count = (&self.stream).read(&mut buffer).await.unwrap_or(0);
+            if count == 0 {
+                return (received, true);
+            }
+            let room = self.max_response_size - received.len();
+            received.extend_from_slice(&buffer[..count.min(room)]);
+            if count > room {
+                return (received, false);
+            }
+            if is_whole(&received) {
+                return (received, true);
+            }
+        }
+    }
+}
+
+/// The state in which the client leaves its direction of the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterSending {
+    StayOpen,
+    Finish,
 }
 
 /// Runs the loop of this thread until `future` is ready.

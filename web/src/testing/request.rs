@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::http::Method;
+use crate::testing::client::AfterSending;
 use crate::testing::{TestClient, TestResponse};
 
 /// A request of a [`TestClient`] that has not been sent yet.
@@ -72,18 +73,21 @@ impl<'a> TestRequest<'a> {
         self.header("Content-Type", "application/x-www-form-urlencoded").body(body)
     }
 
-    /// Sends the request and waits for the response. Cuts a response that is longer than
-    /// [`TestClient::max_response_size`].
+    /// Sends the request and waits for the response. Reads while it writes, so the handler may
+    /// respond to a large body in pieces. Cuts a response that is longer than
+    /// [`TestClient::max_response_size`]. The response to `HEAD` ends with its head.
     ///
     /// # Panics
     ///
     /// Panics if no response arrives, or if it is malformed: see [`TestClient`].
     #[track_caller]
     pub fn send(self) -> TestResponse {
-        let mut connection = self.client.connect();
-        connection.send(self.head());
-        connection.send(&self.body);
-        match connection.receive() {
+        let connection = self.client.connect();
+        let request = [self.head().as_bytes(), &self.body].concat();
+        // Without a body, the client need not wait for a handler that streams for ever.
+        let is_whole =
+            |received: &[u8]| self.method == Method::HEAD && TestResponse::has_head(received);
+        match connection.exchange(&request, AfterSending::StayOpen, is_whole) {
             Ok((bytes, has_ended)) => TestResponse::parse(&bytes, has_ended, &self.method),
             Err(error) => panic!("no response to {} {}: {error}", self.method, self.target),
         }

@@ -72,6 +72,20 @@ impl TestResponse {
         self.complete
     }
 
+    /// Returns whether `bytes` begin with the whole head of a final response.
+    pub(super) fn has_head(mut bytes: &[u8]) -> bool {
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; 128];
+            let mut head = httparse::Response::new(&mut fields);
+            match (head.parse(bytes), head.code) {
+                (Ok(httparse::Status::Complete(length)), Some(100 | 102..=199)) => {
+                    bytes = &bytes[length..];
+                }
+                (status, _) => return status.is_ok_and(|status| status.is_complete()),
+            }
+        }
+    }
+
     #[track_caller]
     pub(super) fn parse(mut bytes: &[u8], has_ended: bool, method: &Method) -> Self {
         loop {

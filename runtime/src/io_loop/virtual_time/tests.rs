@@ -148,6 +148,41 @@ fn a_handle_in_another_thread_is_waited_for() {
 }
 
 #[test]
+fn a_handle_or_a_job_that_is_silent_for_too_long_ends_in_an_error() {
+    let io_loop = virtual_loop();
+    let (mut poller, _) = reactor::prepare().unwrap();
+    let limit = Duration::from_millis(1);
+    for (awaited, reason) in [
+        (Awaited::Thread, "no thread with an `IOLoopHandle` has used it for 60 seconds"),
+        (Awaited::Job, "a job in a thread pool has not ended for 600 seconds"),
+    ] {
+        let error = io_loop.0.sleep_within(&mut poller, limit, awaited).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Deadlock);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_loop_that_turns_in_circles_fails_and_lists_the_tasks() {
+    let io_loop = virtual_loop();
+    let circles = line!() + 1;
+    let circling = io_loop.spawn(async {
+        loop {
+            sleep(SECOND).await;
+            crate::yield_now().await;
+        }
+    });
+    let error = io_loop.run_sync(pending::<()>()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Deadlock);
+    let text = error.to_string();
+    assert!(text.starts_with("the loop made 1000000 turns without waking this future"), "{text}");
+    assert!(text.contains(&format!("- a task spawned at {}:{circles}:", file!())), "{text}");
+    drop(circling);
+    // The loop can run again afterwards.
+    io_loop.run_sync(sleep(SECOND)).unwrap();
+}
+
+#[test]
 fn a_job_is_waited_for() {
     let io_loop = virtual_loop();
     let (end, ended) = channel::<()>();

@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use crate::budget;
 use crate::fd::PeerClosed;
 use crate::net::WakerSlot;
 
@@ -18,6 +19,10 @@ pub(super) struct Pipe {
     abandoned: Cell<bool>,
     reader: WakerSlot,
     writer: WakerSlot,
+    /// The last read was refused, because its task had used up its budget.
+    read_refused: Cell<bool>,
+    /// Like `read_refused`, for writes.
+    write_refused: Cell<bool>,
 }
 
 impl Pipe {
@@ -29,6 +34,8 @@ impl Pipe {
             abandoned: Cell::new(false),
             reader: WakerSlot::default(),
             writer: WakerSlot::default(),
+            read_refused: Cell::new(false),
+            write_refused: Cell::new(false),
         }
     }
 
@@ -42,6 +49,13 @@ impl Pipe {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(budget::poll_left(cx, &self.read_refused));
+        let read = ready!(self.poll_read_now(cx, buffer));
+        budget::spend();
+        Poll::Ready(read)
+    }
+
+    fn poll_read_now(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.closed.get() == Some(PeerClosed::Reset) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -67,6 +81,17 @@ impl Pipe {
     }
 
     pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(budget::poll_left(cx, &self.write_refused));
+        let sent = ready!(self.poll_write_now(cx, buffers));
+        budget::spend();
+        Poll::Ready(sent)
+    }
+
+    fn poll_write_now(
         &self,
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],

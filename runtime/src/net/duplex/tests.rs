@@ -195,3 +195,49 @@ fn a_reset_after_a_fin_wakes_the_task_that_saw_the_fin() {
         zip(reset, async { client.reset() }).await;
     });
 }
+
+/// Asserts that the task of `busy`, which never waits, lets a time limit end it.
+fn gives_way(busy: impl Future<Output = ()> + 'static) {
+    let io_loop = crate::IOLoop::current();
+    io_loop.use_virtual_time();
+    let limited = crate::timeout(std::time::Duration::from_secs(1), busy);
+    let task = io_loop.spawn(limited);
+    let ended = io_loop.run_sync(async {
+        io_loop.advance(std::time::Duration::from_secs(2));
+        task.await
+    });
+    assert!(ended.unwrap().unwrap().is_err(), "the limit has ended it");
+}
+
+#[test]
+fn a_loop_that_reads_the_end_again_and_again_gives_way_to_a_time_limit() {
+    let (client, server) = duplex(4);
+    drop(client);
+    gives_way(async move {
+        loop {
+            assert_eq!(recv(&server, 1).await.unwrap(), b"");
+        }
+    });
+}
+
+#[test]
+fn a_loop_that_fails_to_send_again_and_again_gives_way_to_a_time_limit() {
+    let (client, server) = duplex(4);
+    drop(client);
+    gives_way(async move {
+        loop {
+            assert!(send(&server, b"a").await.is_err());
+        }
+    });
+}
+
+#[test]
+fn a_task_that_uses_both_ends_gives_way_to_a_time_limit() {
+    let (client, server) = duplex(4);
+    gives_way(async move {
+        loop {
+            send(&client, b"a").await.unwrap();
+            assert_eq!(recv(&server, 1).await.unwrap(), b"a");
+        }
+    });
+}
