@@ -147,10 +147,17 @@ fn busy_loops() -> Server {
             let _ = body.next().await;
         }
     }
+    async fn divided(cx: &mut Context) -> squall::Result {
+        loop {
+            let mut body = cx.body().chunk_size(1);
+            while let Some(Ok(_)) = body.next().await {}
+        }
+    }
     Server::with(|| {
         let limit = Duration::from_millis(100);
         let app = Application::new([
             route("/flush", get(flush)).handler_timeout(limit),
+            route("/divided", post(divided)).handler_timeout(limit),
             route("/body", post(body)).handler_timeout(limit),
             route("/", get(async || "served")),
         ]);
@@ -176,9 +183,11 @@ fn a_limit_ends_a_handler_that_flushes_in_answer_to_head() {
 #[test]
 fn a_limit_ends_a_handler_that_reads_its_body_again_and_again() {
     let server = busy_loops();
-    let mut client = server.connect();
-    client.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
-    assert!(client.until("\r\n\r\n").starts_with(b"HTTP/1.1 503 "));
+    for path in ["/body", "/divided"] {
+        let mut client = server.connect();
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
+        assert!(client.until("\r\n\r\n").starts_with(b"HTTP/1.1 503 "), "{path}");
+    }
 }
 
 #[test]

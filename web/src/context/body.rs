@@ -101,13 +101,11 @@ impl Body {
     ///
     /// See [above](Self#errors). There are no more pieces after an error.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        // Before the piece is taken, so that a caller that gives up loses neither a piece nor an error.
+        squall_runtime::cooperate().await;
         let connection = Rc::clone(&self.connection);
         let _stop = StopReceiving { connection: &connection, request: self.request };
-        let piece = std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await;
-        if !matches!(piece, Some(Ok(_))) {
-            squall_runtime::cooperate().await;
-        }
-        piece
+        std::future::poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
     }
 
     /// Limits the pieces that [`next`](Self::next) returns to `bytes` bytes, and receives as many
