@@ -219,6 +219,65 @@ fn an_error_of_a_function_passes_through_and_that_of_a_handler_is_answered_insid
 }
 
 #[test]
+fn headers_set_after_an_error_are_part_of_its_response() {
+    async fn fails(cx: &mut Context) -> Result {
+        cx.set_header("X-Of-Handler", "lost")?;
+        cx.write("lost")?;
+        Err(HTTPError::FORBIDDEN.with_header("X-Of-Error", "kept"))?
+    }
+    async fn panics() -> Result {
+        panic!("in the handler")
+    }
+    async fn sleeps() -> Result {
+        squall::sleep(std::time::Duration::from_secs(10)).await;
+        Ok(())
+    }
+    async fn inner(cx: &mut Context, next: Next<'_>) -> Result {
+        let result = next.run(cx).await;
+        cx.set_header("X-Inner", "kept")?;
+        result
+    }
+    async fn outer(cx: &mut Context, next: Next<'_>) -> Result {
+        let result = next.run(cx).await;
+        cx.set_header("X-Outer", "kept")?;
+        result
+    }
+    let app = Application::new([
+        route("/fails", get(fails)),
+        route("/panics", get(panics)),
+        route("/sleeps", get(sleeps)).handler_timeout(std::time::Duration::from_secs(1)),
+    ]);
+    let client = TestClient::new(app.around(inner).around(outer));
+    for (method, path, status) in [
+        ("GET", "/fails", 403),
+        ("GET", "/panics", 500),
+        ("GET", "/sleeps", 503),
+        ("GET", "/nowhere", 404),
+        ("POST", "/fails", 405),
+    ] {
+        let response = client.request(method.parse().unwrap(), path).send();
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.header("x-inner"), Some("kept"), "{path}");
+        assert_eq!(response.header("x-outer"), Some("kept"), "{path}");
+        assert_eq!(response.header("x-of-handler"), None, "{path}");
+        assert!(!response.text().contains("lost"), "{path}");
+        assert_eq!(response.header("x-of-error").is_some(), path == "/fails" && status == 403);
+    }
+}
+
+#[test]
+fn an_error_of_middleware_discards_the_headers_set_before_it() {
+    async fn replaces(cx: &mut Context, next: Next<'_>) -> Result {
+        let _ = next.run(cx).await;
+        cx.set_header("X-Lost", "yes")?;
+        Err(HTTPError::CONFLICT)?
+    }
+    let client = TestClient::new(Application::new([]).around(replaces));
+    let response = client.get("/").send();
+    assert_eq!((response.status().as_u16(), response.header("x-lost")), (409, None));
+}
+
+#[test]
 fn an_error_behind_the_handler_takes_the_place_of_its_response() {
     let app = Application::new([route("/", Tracing(Trace::default()))]);
     let client = TestClient::new(app.around(async |cx, next| {

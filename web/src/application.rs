@@ -135,8 +135,24 @@ impl Application {
     /// innermost part that waits is dropped. The parts around it then have the same time again.
     ///
     /// The response to an error replaces everything written before, including headers. So set a
-    /// header that every response should have after `next`. If `next` returned an error, set it
-    /// after [`send_error`](Context::send_error).
+    /// header that every response should have after `next`, whether it returned an error or not:
+    ///
+    /// ```
+    /// # use squall::testing::TestClient;
+    /// # use squall::{Application, Context, Next, Result};
+    /// async fn cors(cx: &mut Context, next: Next<'_>) -> Result {
+    ///     let result = next.run(cx).await;
+    ///     if !cx.is_head_sent() {
+    ///         cx.set_header("Access-Control-Allow-Origin", "*")?;
+    ///     }
+    ///     result
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([]).around(cors));
+    /// let response = client.get("/nowhere").send();
+    /// assert_eq!(response.status(), 404);
+    /// assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+    /// ```
     ///
     /// # Examples
     ///

@@ -1,6 +1,7 @@
 //! [`Error`] and [`HTTPError`]: errors that become responses.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
@@ -41,6 +42,8 @@ pub struct Error(Box<Raised>);
 struct Raised {
     cause: Box<dyn StdError>,
     location: &'static Location<'static>,
+    /// The response that the error replaces was discarded.
+    has_discarded: Cell<bool>,
 }
 
 impl Error {
@@ -81,8 +84,14 @@ impl Error {
     }
 
     /// Creates the error that `?` returns for `cause` at `location`.
+    /// Returns whether the response that the error replaces must still be discarded. It is discarded
+    /// once, so that middleware can set headers afterwards.
+    pub(crate) fn discards(&self) -> bool {
+        !self.0.has_discarded.replace(true)
+    }
+
     fn raised(cause: Box<dyn StdError>, location: &'static Location<'static>) -> Self {
-        Self(Box::new(Raised { cause, location }))
+        Self(Box::new(Raised { cause, location, has_discarded: Cell::new(false) }))
     }
 
     pub(crate) fn at(location: &'static Location<'static>, cause: impl StandardError) -> Self {

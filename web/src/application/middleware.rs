@@ -62,7 +62,9 @@ impl<'a> Next<'a> {
     ///
     /// # Errors
     ///
-    /// Returns an error that has no response yet:
+    /// Returns an error that has no response yet. The status, the headers and the body that were
+    /// set before the error are discarded. Headers that you set now are part of the response to the
+    /// error, also if you return it.
     ///
     /// - The error of a function or of an inner middleware. A
     ///   [`RequestHandler`](crate::RequestHandler) responds to its own errors, and only the
@@ -77,11 +79,11 @@ impl<'a> Next<'a> {
     ///   endpoint is functions or an [`Endpoint`] of the user.
     pub async fn run(self, cx: &mut Context) -> Result {
         let (limit, connection) = (self.limit, cx.connection());
-        match contained(limit, connection, || self.call(cx)).await {
-            Ok(result) => result?,
-            Err(cancellation) => return Err(cx.cancelled(cancellation)),
-        }
-        cx.check_response()
+        let result = match contained(limit, connection, || self.call(cx)).await {
+            Ok(result) => result.and_then(|()| cx.check_response()),
+            Err(cancellation) => Err(cx.cancelled(cancellation)),
+        };
+        result.inspect_err(|error| cx.discard_response(error))
     }
 
     fn call(self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {

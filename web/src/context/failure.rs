@@ -195,6 +195,14 @@ impl Context {
         }
     }
 
+    /// Discards the response that `error` replaces, unless the error has done so before. Middleware
+    /// then sets headers that the response to the error keeps.
+    pub(crate) fn discard_response(&mut self, error: &Error) {
+        if !self.is_head_sent() && Undelivered::of(error).is_none() && error.discards() {
+            self.exchange.response.clear();
+        }
+    }
+
     /// Logs `error`, and replaces the response with its status and headers.
     ///
     /// Returns `false` if no page may follow. Either the client has disconnected; or the head has
@@ -217,8 +225,9 @@ impl Context {
             self.exchange.response.set_broken();
             return false;
         }
+        self.discard_response(error);
         let response = &mut self.exchange.response;
-        response.clear();
+        response.clear_body();
         response.status = error.status();
         if let Some(error) = error.http() {
             response.headers.extend(error.headers());
