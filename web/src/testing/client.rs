@@ -244,6 +244,10 @@ impl TestClient {
     ///
     /// Replaces invalid UTF-8.
     ///
+    /// # Panics
+    ///
+    /// Panics if the loop fails, or if all tasks wait for ever.
+    ///
     /// # Examples
     ///
     /// ```
