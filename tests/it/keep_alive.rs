@@ -135,7 +135,7 @@ fn a_connection_of_http10_is_kept_only_if_it_is_certain_where_the_request_ends()
 #[test]
 fn the_status_line_is_http11_for_every_client() {
     let response = "HTTP/1.1 200 OK\r\nServer: Squall/0.1.0\r\n\
-        Content-Type: text/html; charset=UTF-8\r\nDate:\r\n\
+        Content-Type: text/plain; charset=UTF-8\r\nDate:\r\n\
         Etag: \"9555e8555c62dcfd\"\r\nContent-Length: 5\r\n";
     let cases = [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""),

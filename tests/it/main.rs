@@ -74,6 +74,8 @@ mod methods;
 mod metrics;
 /// Middleware.
 mod middleware;
+/// The parameters of functions, and the state of the application.
+mod parameters;
 /// Requests that are sent before the ones ahead of them are answered.
 mod pipelining;
 /// The client, the host and the protocol as named by trusted proxies.
@@ -86,6 +88,8 @@ mod redirects;
 mod response_framing;
 /// The headers of a response, and the allowed bytes in them.
 mod response_headers;
+/// The values that functions return, and the responses to their errors.
+mod responses;
 /// Rows for the same paths: merged, or refused.
 mod route_tables;
 /// A loop on a thread of its own, for servers that listen in other ways.

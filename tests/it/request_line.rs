@@ -27,7 +27,7 @@ fn a_plain_request_is_answered_with_exactly_these_bytes() {
     let expected = concat!(
         "HTTP/1.1 200 OK\r\n",
         "Server: Squall/0.1.0\r\n",
-        "Content-Type: text/html; charset=UTF-8\r\n",
+        "Content-Type: text/plain; charset=UTF-8\r\n",
         "Date:\r\n",
         "Etag: \"f20db1776345c402\"\r\n",
         "Content-Length: 4\r\n",

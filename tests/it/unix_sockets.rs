@@ -82,7 +82,7 @@ fn requests_are_answered_as_over_tcp() {
     let _running = serve(&place.0);
     let responses = exchange(connect(&place.0), "GET / HTTP/1.0\r\n\r\n");
     let expected = "HTTP/1.1 200 OK\r\nServer: Squall/0.1.0\r\n\
-        Content-Type: text/html; charset=UTF-8\r\nDate:\r\n\
+        Content-Type: text/plain; charset=UTF-8\r\nDate:\r\n\
         Etag: \"9555e8555c62dcfd\"\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(responses[0].raw, expected);
 

@@ -1,7 +1,7 @@
-//~ ERROR 17: an argument of a request cannot be parsed as `Vec<u8>`
-//~ NOTE: `Vec<u8>` does not implement `FromStr`
-//~ ERROR 18: an argument of a request cannot be parsed as `&str`
-//~ NOTE: `String` (not `&str`) and every other type that implements `FromStr`
+//~ ERROR 17: `Vec<u8>` cannot be a parameter of a function that answers requests
+//~ NOTE: `Vec<u8>` is neither a path argument (`FromStr`, owned: `String`, not `&str`) nor read from the request
+//~ ERROR 18: `&str` cannot be a parameter of a function that answers requests
+//~ NOTE: `&str` is neither a path argument (`FromStr`, owned: `String`, not `&str`)
 
 use squall::{Context, Result, get, route};
 

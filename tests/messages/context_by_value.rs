@@ -1,5 +1,5 @@
-//~ ERROR 11: this is not a function that a route can call
-//~ NOTE: expected `async fn()`, or `async fn(&mut Context, A, B, C)`
+//~ ERROR 11: `squall::Context` cannot be a parameter of a function that answers requests
+//~ NOTE: `squall::Context` is neither `&mut Context`, nor a path argument
 
 use squall::{Context, Result, get, route};
 

@@ -1,5 +1,5 @@
-//~ ERROR 11: `String` is not a standard error
-//~ NOTE: `.or_500()?` makes a 500 of it; for another status, use an `HTTPError`
+//~ ERROR 11: a function that answers requests cannot fail with `String`
+//~ NOTE: return `squall::Result<_>`: `?` turns every standard error into its error
 
 use squall::{Context, get, route};
 

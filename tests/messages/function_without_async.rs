@@ -1,5 +1,5 @@
 //~ ERROR 11: this is not a function that a route can call
-//~ NOTE: expected `async fn()`, or `async fn(&mut Context, A, B, C)`
+//~ NOTE: expected an `async fn` with at most eight parameters after the context
 
 use squall::{Context, Result, get, route};
 

@@ -1,5 +1,5 @@
-//~ ERROR 15: an argument of a request cannot be parsed as `Option<Vec<u8>>`
-//~ NOTE: for a path argument that may be absent, take an `Option` of such a type
+//~ ERROR 15: `Option<Vec<u8>>` cannot be a parameter of a function that answers requests
+//~ NOTE: for a type of your own, implement `FromStr` (a path argument) or `squall::FromRequest`
 
 use squall::{Context, Result, get, regex};
 

@@ -1,5 +1,5 @@
-//~ ERROR 11: this is not a function that a route can call
-//~ NOTE: what it returns may not borrow from the context: a `String` for a `&str`
+//~ ERROR 11: this function cannot answer requests: `cx: &mut Context` comes first, and nothing that is returned borrows from it
+//~ NOTE: `-> &str` is `-> String`
 
 use squall::{Context, get, route};
 

@@ -1,7 +1,7 @@
 //~ ERROR 17: `u64` is not a response
-//~ NOTE: return `&'static str`, `String`, 
+//~ NOTE: return text, bytes, `Json<T>` with `T: Serialize`
 //~ ERROR 18: `u64` is not a response
-//~ NOTE: return `&'static str`, `String`, 
+//~ NOTE: return text, bytes, `Json<T>` with `T: Serialize`
 
 use squall::{Result, get, route};
 

@@ -2,27 +2,33 @@
 //!
 //! # Layout
 //! - [`route`]: one row of the route table;
+//! - [`errors`]: the hooks that write the responses to errors;
+//! - [`state`]: the state that requests share;
 //! - [`table`]: checks the rows and merges those of functions;
 //! - [`middleware`]: middleware, and how it calls the next part;
 //! - [`contained`]: stops panics and time-outs at the boundary of a handler or a middleware.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::context::Context;
+use crate::context::error_hooks::ErrorHooks;
 use crate::context::policy::Target;
-use crate::error::panic::{guard, panic_error};
-use crate::error::{Error, HTTPError, Result};
+use crate::error::{HTTPError, Result};
 use crate::handler::endpoint::{Endpoint, Started};
 use crate::http::Method;
 use crate::routing::Index;
 use crate::types::drop_each::DropEach;
 use crate::types::local_future::LocalBoxFuture;
+use crate::types::state_map::StateMap;
 
 mod contained;
+mod errors;
 mod middleware;
 pub(crate) mod route;
+mod state;
 mod table;
 
 use contained::TimeLimit;
@@ -30,6 +36,9 @@ use route::Route;
 use table::Table;
 
 pub use middleware::{Around, Next};
+pub use state::MissingState;
+
+pub(crate) use state::StopHook;
 pub use table::{ReverseUrlError, TableError};
 
 /// The routes of a server, and the middleware around them.
@@ -60,11 +69,10 @@ pub struct Application {
     allowed: Box<[AllowedCache]>,
     /// The outermost middleware comes first.
     around: Vec<Box<dyn Around>>,
-    on_error: Option<Box<ErrorHook>>,
+    state: Rc<StateMap>,
+    on_stop: RefCell<Vec<StopHook>>,
+    errors: RefCell<ErrorHooks>,
 }
-
-/// Writes the response to an error.
-type ErrorHook = dyn Fn(&mut Context, &Error) -> Result;
 
 impl Application {
     /// Creates an application of `routes`. The first route that matches a path wins.
@@ -113,7 +121,16 @@ impl Application {
         let Table { routes, names, .. } = Table::new(routes)?;
         let index = Index::new(routes.iter().filter_map(|route| route.pattern.as_deref().ok()));
         let allowed = routes.iter().map(|_| AllowedCache::default()).collect();
-        Ok(Self { routes, names, index, allowed, around: Vec::new(), on_error: None })
+        Ok(Self {
+            routes,
+            names,
+            index,
+            allowed,
+            around: Vec::new(),
+            state: Rc::default(),
+            on_stop: RefCell::default(),
+            errors: RefCell::default(),
+        })
     }
 
     /// Adds `middleware` around all handlers and all middleware added before.
@@ -185,41 +202,6 @@ impl Application {
         F: AsyncFn(&mut Context, Next<'_>) -> Result + 'static,
     {
         self.around.insert(0, Box::new(middleware));
-        self
-    }
-
-    /// Makes `hook` write the response to a malformed request, which no middleware and no handler
-    /// sees: a malformed head (400), one that was not complete in time (408), one that is too long
-    /// (414, 431), one that the server does not support (501, 505), or a malformed PROXY protocol
-    /// header (400, 403). Without a hook, the client gets the standard page.
-    ///
-    /// Before the call, the status and the headers are those of the error, and the body is empty.
-    /// The context has no request: the method is `GET`, the path and the query are empty, and there
-    /// are no headers. The connection is closed after the response.
-    ///
-    /// If `hook` returns an error or panics, the error is logged, and the response is a 500 without
-    /// a body.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall::Application;
-    /// use squall::testing::TestClient;
-    ///
-    /// let app = Application::new([]).on_error(|cx, error| {
-    ///     cx.set_header("X-Site", "mine")?;
-    ///     cx.json(&[error.status().as_u16()])
-    /// });
-    /// let answer = TestClient::new(app).exchange("GET / HTTP/9\r\n\r\n");
-    /// assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    /// assert!(answer.contains("\r\nX-Site: mine\r\n") && answer.ends_with("[400]"));
-    /// ```
-    #[must_use]
-    pub fn on_error<F>(mut self, hook: F) -> Self
-    where
-        F: Fn(&mut Context, &Error) -> Result + 'static,
-    {
-        self.on_error = Some(Box::new(hook));
         self
     }
 
@@ -320,16 +302,6 @@ impl Application {
         Next::new(&self.around, self.endpoint(cx.target()), &limit).run(cx).await
     }
 
-    /// Writes the response to an error that no handler sees.
-    pub(crate) fn write_error(&self, cx: &mut Context, error: &Error) -> Result {
-        match &self.on_error {
-            Some(hook) => {
-                guard(|| hook(cx, error)).unwrap_or_else(|panic| Err(panic_error(&*panic)))
-            }
-            None => cx.write_error_page(),
-        }
-    }
-
     fn endpoint(&self, target: Target) -> &dyn Endpoint {
         match target {
             Target::Route(row) => &*self.routes[row].endpoint,
@@ -349,7 +321,9 @@ impl Application {
         let mut each = DropEach::default();
         self.routes.drain(..).for_each(|route| each.drop(route));
         self.around.drain(..).for_each(|middleware| each.drop(middleware));
-        each.drop(self.on_error.take());
+        each.drop(self.errors.take());
+        self.on_stop.take().into_iter().for_each(|hook| each.drop(hook));
+        self.state.clear(&mut each);
         each.finish();
     }
 }

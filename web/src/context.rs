@@ -4,11 +4,13 @@
 //!
 //! The request:
 //! - `request`: the head, the client and the server's state. `arguments`: path, query and form.
+//! - `state`: the state of the application.
 //! - `body`: the body, whole or in pieces. `encoding`: takes a `Content-Encoding` off it.
 //!
 //! The response, as a handler writes it:
 //! - `head`: status, headers, trailers, informational responses. `redirect`: redirects.
-//! - `write`: the body. `file`: a file as the body. `upgrade`: another protocol.
+//!   `problem`: errors as JSON.
+//! - `write`: the body. `stream`, `file`: a stream or a file as the body. `upgrade`: another protocol.
 //!
 //! The framework's side:
 //! - `exchange`: the memory of a request and its response.
@@ -17,7 +19,8 @@
 //! - `finish`: completes the response, sends it, and decides what happens to the connection.
 //!   `finish/fast`: its fast path.
 //! - `send`: queues the bytes of a response. `conditional`: `ETag` and 304.
-//! - `failure`: refused, cancelled and failed requests. `log`: the lines of the log.
+//! - `failure`: refused, cancelled and failed requests. `error_hooks`: the application's responses
+//!   to errors. `log`: the lines of the log.
 
 use std::fmt;
 use std::rc::Rc;
@@ -33,6 +36,7 @@ mod arguments;
 pub(crate) mod body;
 mod conditional;
 mod encoding;
+pub(crate) mod error_hooks;
 pub(crate) mod exchange;
 mod failure;
 mod file;
@@ -40,14 +44,18 @@ pub(crate) mod finish;
 mod head;
 pub(crate) mod log;
 pub(crate) mod policy;
+mod problem;
 mod redirect;
 mod request;
 mod response;
 mod send;
+pub(crate) mod state;
+pub(crate) mod stream;
 pub(crate) mod upgrade;
 mod write;
 
 pub use arguments::FromArgument;
+pub use problem::Problem;
 pub use response::ResponseError;
 
 use exchange::Exchange;

@@ -169,25 +169,30 @@ pub mod websocket;
 
 // The public interface is:
 pub use application::route::{Route, regex, route, websocket};
-pub use application::{Application, Around, Next, ReverseUrlError, TableError};
+pub use application::{Application, Around, MissingState, Next, ReverseUrlError, TableError};
 pub use bytes::Bytes;
 pub use connection::draining::{DrainReason, Draining};
 pub use connection::settings::IntoTimeout;
 pub use connection::upgrade::Upgraded;
 pub use context::body::{Body, WholeBody};
-pub use context::{Context, FromArgument, ResponseError};
-pub use error::{Error, HTTPError, Or500, Result, StandardError};
+pub use context::state::State;
+pub use context::{Context, FromArgument, Problem, ResponseError};
+#[doc(hidden)]
+pub use error::KnownFailures;
+pub use error::{Error, Failure, HTTPError, IntoError, Or500, Result, StandardError};
 pub use file::{FileError, FileErrorKind, FileSource, IntoFileSource, OpenFile};
 #[doc(hidden)]
 pub use handler::endpoint::Started;
 pub use handler::endpoint::{Endpoint, IntoEndpoint, kind};
-pub use handler::functions::{
-    Function, Functions, Nothing, PathArgs, PathArgument, delete, get, patch, post, put,
-};
+pub use handler::functions::{Functions, delete, get, patch, post, put};
 #[doc(hidden)]
 pub use handler::future_slot::RunningHandler;
+pub use handler::parameters::json::Json;
+pub use handler::parameters::values::{Form, FromHeader, Header, Query, RemoteAddr};
+pub use handler::parameters::{self, FromRequest, Needs, Takes};
+pub use handler::path_arguments::{PathArgs, PathArgument};
 pub use handler::request_handler::RequestHandler;
-pub use handler::respond::Respond;
+pub use handler::respond::{Html, NoContent, Redirect, Respond, StreamBody};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use observe::{control, health, metrics};
 pub use routing::{InvalidUtf8, PatternError, ReverseError};

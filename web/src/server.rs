@@ -146,7 +146,16 @@ impl HTTPServer {
     ///
     /// With several workers, each has a copy of the application as it was at
     /// [`start`](Self::start).
+    ///
+    /// # Panics
+    ///
+    /// Panics if a function of the application takes a state that the application does not have:
+    /// see [`Application::check`].
+    #[track_caller]
     pub fn new(app: Application) -> Self {
+        if let Err(error) = app.check() {
+            panic!("{error}");
+        }
         Self::with(|| app)
     }
 

@@ -7,6 +7,7 @@
 //! - [`pool`]: boxes that are reused;
 //! - [`drop_each`]: drops values of the user that may panic;
 //! - [`shield`]: waits that survive the end of the client's side of a connection;
+//! - [`state_map`]: one value of each type;
 //! - [`local_future`]: a boxed future.
 
 pub(crate) mod chunk;
@@ -16,4 +17,5 @@ pub mod http;
 pub(crate) mod local_future;
 pub(crate) mod pool;
 pub(crate) mod shield;
+pub(crate) mod state_map;
 pub(crate) mod text;

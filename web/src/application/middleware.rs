@@ -83,7 +83,10 @@ impl<'a> Next<'a> {
             Ok(result) => result.and_then(|()| cx.check_response()),
             Err(cancellation) => Err(cx.cancelled(cancellation)),
         };
-        result.inspect_err(|error| cx.discard_response(error))
+        result.inspect_err(|error| {
+            cx.apply_known_status(error);
+            cx.discard_response(error);
+        })
     }
 
     fn call(self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {

@@ -18,11 +18,14 @@ use super::{Buffers, Connection, Flags};
 use crate::http1::date::{DateCache, DateLine};
 use crate::scoreboard::recorder::Recorder;
 use crate::types::pool::Pool;
+use crate::types::state_map::StateMap;
 
 /// The state that all connections of one server share in this process.
 pub(crate) struct ServerState {
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,
+    /// The state of the application.
+    pub(crate) state: Rc<StateMap>,
     io_loop: IOLoop,
     pub(super) buffers: Pool<Buffers>,
     pub(super) body_memory: BodyMemory,
@@ -37,12 +40,13 @@ pub(crate) struct ServerState {
 }
 
 impl ServerState {
-    pub(crate) fn new(settings: Settings, recorder: Recorder) -> Self {
+    pub(crate) fn new(settings: Settings, recorder: Recorder, state: Rc<StateMap>) -> Self {
         let requests_left = Cell::new(share_of(settings.max_requests_per_worker));
         Self {
             settings,
             requests_left,
             recorder,
+            state,
             io_loop: IOLoop::current(),
             buffers: Pool::new(),
             body_memory: BodyMemory::default(),
@@ -270,7 +274,7 @@ mod tests {
     #[test]
     fn a_task_that_waits_for_room_is_queued_once() {
         let settings = Settings { max_connections: Some(0), ..Settings::default() };
-        let server = ServerState::new(settings, Recorder::new(0));
+        let server = ServerState::new(settings, Recorder::new(0), Rc::default());
         let asking = std::future::poll_fn(|task| {
             for _ in 0..3 {
                 assert!(server.poll_room(task).is_pending());

@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) drain_delay: Duration,
     pub(crate) drain_idle: Duration,
     pub(crate) half_close: bool,
+    pub(crate) any_json_content_type: bool,
     pub(crate) handle_signals: bool,
     /// `None` leaves the setting of the loop unchanged.
     pub(crate) slow_callback: Option<Option<Duration>>,
@@ -150,6 +151,7 @@ impl Default for Settings {
             drain_delay: Duration::ZERO,
             drain_idle: Duration::from_secs(1),
             half_close: false,
+            any_json_content_type: false,
             handle_signals: true,
             slow_callback: None,
             trusted_downstream: None,

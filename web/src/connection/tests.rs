@@ -18,7 +18,7 @@ use crate::types::chunk::Chunk;
 /// A connection in memory and its client.
 fn connected(capacity: usize) -> (Rc<Connection>, DuplexStream) {
     let (client, stream) = squall_runtime::duplex(capacity);
-    let server = Rc::new(ServerState::new(Settings::default(), Recorder::new(0)));
+    let server = Rc::new(ServerState::new(Settings::default(), Recorder::new(0), Rc::default()));
     (Connection::new(&server, Stream::memory(stream, None)), client)
 }
 

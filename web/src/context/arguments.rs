@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 use crate::context::encoding::unknown_coding;
-use crate::error::{HTTPError, Result, bad_request};
+use crate::error::{HTTPError, Result, invalid};
 use crate::forms::urlencoded::{Fields, check_fields, not_utf8};
 use crate::http1::field::decimal;
 use crate::http1::head::Range;
@@ -259,7 +259,7 @@ impl Context {
     pub fn query_as<T: DeserializeOwned>(&self) -> Result<T> {
         let query = self.encoded_query();
         check_fields(&query)?;
-        serde_html_form::from_bytes(&query).map_err(bad_request)
+        serde_html_form::from_bytes(&query).map_err(|error| invalid("query", error))
     }
 
     /// Returns the query as it was sent.
@@ -296,7 +296,8 @@ impl Context {
         Ok(cache.get_or_init(|| fields))
     }
 
-    fn has_form(&self) -> bool {
+    /// Whether the body is declared as a form.
+    pub(crate) fn has_form(&self) -> bool {
         let content_type = self.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default();
         media_type.trim().eq_ignore_ascii_case(FORM)

@@ -8,11 +8,13 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::Bytes;
 use futures_lite::Stream;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use crate::connection::Connection;
 use crate::connection::body::BodyFailure;
+use crate::context::Context;
 use crate::error::undelivered::Undelivered;
-use crate::error::{Result, bad_request};
+use crate::error::{HTTPError, Result, bad_request, invalid};
 use crate::forms::urlencoded::check_fields;
 use crate::types::content::Content;
 
@@ -81,6 +83,30 @@ struct Pieces {
 
 /// The largest size that a handler can choose, in bytes.
 const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
+
+impl Context {
+    /// Checks that the body is declared as JSON.
+    ///
+    /// # Errors
+    ///
+    /// 415 if it is not, unless the server accepts JSON of any content type.
+    pub(crate) fn check_json_content_type(&self) -> Result {
+        let content_type = self.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        if self.connection.server.settings.any_json_content_type || is_json(media_type.trim()) {
+            return Ok(());
+        }
+        let message = "the body must be application/json";
+        Err(HTTPError::UNSUPPORTED_MEDIA_TYPE.with_message(message).into())
+    }
+}
+
+/// Whether `media_type` is `application/json` or `application/…+json` (RFC 6839 §3.1).
+fn is_json(media_type: &str) -> bool {
+    let media_type = media_type.to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/").unwrap_or_default();
+    subtype == "json" || subtype.ends_with("+json")
+}
 
 impl Body {
     #[inline]
@@ -156,8 +182,8 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// 400 if it is not JSON or does not fit the type, and the errors of reading [the
-    /// body](Self#errors).
+    /// 400 if it is not JSON, 422 if it does not fit the type, and the errors of reading [the
+    /// body](Self#errors). The message for the client names the field.
     ///
     /// # Examples
     ///
@@ -174,7 +200,13 @@ impl Body {
     /// ```
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.await?;
-        serde_json::from_slice(&bytes).map_err(bad_request)
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let refusal = match error.classify() {
+                Category::Data => HTTPError::UNPROCESSABLE_ENTITY,
+                Category::Syntax | Category::Eof | Category::Io => HTTPError::BAD_REQUEST,
+            };
+            refusal.with_message(format!("JSON: {error}")).into()
+        })
     }
 
     /// Reads the whole body and deserializes it from a form (`application/x-www-form-urlencoded`)
@@ -211,7 +243,7 @@ impl Body {
     pub async fn form<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.await?;
         check_fields(&bytes)?;
-        serde_html_form::from_bytes(&bytes).map_err(bad_request)
+        serde_html_form::from_bytes(&bytes).map_err(|error| invalid("form", error))
     }
 
     /// Reads the whole body as text.

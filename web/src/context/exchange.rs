@@ -9,8 +9,9 @@ use crate::connection::close::Departure;
 use crate::context::policy::{Policies, Target};
 use crate::context::request::Client;
 use crate::context::response::Response;
+use crate::context::stream::BodyStream;
 use crate::context::upgrade::Upgrade;
-use crate::error::Error;
+use crate::error::{Error, ErrorBody};
 use crate::forms::urlencoded::Fields;
 use crate::http::{HeaderMap, HeaderValue};
 use crate::http1::head::{Head, Range};
@@ -55,6 +56,19 @@ pub(crate) struct Rare {
     /// Whether the status reports the health of the server, and is not an error of the request.
     pub(crate) answers_probe: bool,
     pub(crate) extensions: Option<Extensions>,
+    /// The rest of the body, which is sent after the function has returned.
+    pub(crate) stream: Option<BodyStream>,
+    /// Whether a hook is writing the response to an error.
+    pub(crate) is_in_error_hook: bool,
+    /// The page of the error that is being answered, if it is not the standard one.
+    pub(crate) error_page: ErrorPage,
+}
+
+/// The parts of an error that its page shows.
+#[derive(Default)]
+pub(crate) struct ErrorPage {
+    pub(crate) message: Option<String>,
+    pub(crate) body: Option<ErrorBody>,
 }
 
 /// Values that middleware keeps with a request, one of each type.

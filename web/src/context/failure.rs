@@ -9,8 +9,9 @@ use squall_runtime::log;
 use crate::connection::body::BodyFailure;
 use crate::connection::close::{Cancellation, Departure};
 use crate::context::Context;
+use crate::context::exchange::ErrorPage;
 use crate::context::response::Progress;
-use crate::error::panic::panic_error;
+use crate::error::panic::{guard, panic_error};
 use crate::error::undelivered::Undelivered;
 use crate::error::{Error, HTTPError, Result};
 use crate::http::StatusCode;
@@ -140,8 +141,29 @@ impl Context {
 
     /// Logs `error` and replaces the response with its page, unless the head has been sent.
     pub(crate) fn respond_with_error(&mut self, error: &Error) {
-        if self.begin_error(error) {
-            self.write_error_page_or_500();
+        self.respond_with_error_by(error, Self::write_error);
+    }
+
+    /// Like [`respond_with_error`](Self::respond_with_error), with the response that `write`
+    /// writes. The log level depends on the final status, which `write` may change.
+    pub(crate) fn respond_with_error_by(
+        &mut self,
+        error: &Error,
+        write: impl FnOnce(&mut Self, &Error) -> Result,
+    ) {
+        self.apply_known_status(error);
+        if !self.put_error(error) {
+            return self.log_error(error, error.status());
+        }
+        let written = guard(|| write(self, error).and_then(|()| self.complete()));
+        self.log_error(error, self.status());
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.respond_with_bare_500(&error),
+            Err(panic) => {
+                let error = panic_error(&*panic);
+                self.respond_with_error(&error);
+            }
         }
     }
 
@@ -159,27 +181,19 @@ impl Context {
 
     /// Responds with 503 to a request that the shutdown cut. The log has a line about it already.
     pub(super) fn respond_to_cut(&mut self) {
-        if self.put_error(&HTTPError::SERVICE_UNAVAILABLE.into()) {
-            self.write_error_page_or_500();
-        }
-    }
-
-    fn write_error_page_or_500(&mut self) {
-        if let Err(error) = self.write_error_page().and_then(|()| self.complete()) {
+        let error = HTTPError::SERVICE_UNAVAILABLE.into();
+        if self.put_error(&error)
+            && let Err(error) = self.write_error(&error).and_then(|()| self.complete())
+        {
             self.respond_with_bare_500(&error);
         }
     }
 
-    /// Responds to bytes that are not a request, with the page that `write_error` writes. The
-    /// connection is closed after it.
+    /// Responds to bytes that are not a request. The connection is closed after it.
     ///
     /// Logs one line. It is a warning whatever the status is, because the client is at fault. The
     /// access log has no line, because there is no method and no path.
-    pub(crate) fn respond_to_malformed(
-        &mut self,
-        error: HTTPError,
-        write_error: impl FnOnce(&mut Self, &Error) -> Result,
-    ) {
+    pub(crate) fn respond_to_malformed(&mut self, error: HTTPError) {
         self.exchange.clear_request();
         let client = self.client_for_log();
         log::warn(log::GENERAL, format_args!("rejected request from {client}: {error}"));
@@ -187,11 +201,11 @@ impl Context {
         if !self.put_error(&error) {
             return;
         }
-        if let Err(error) = write_error(self, &error).and_then(|()| self.complete()) {
+        if let Err(error) = self.write_error(&error).and_then(|()| self.complete()) {
             self.respond_with_bare_500(&error);
         }
         if let Err(error) = self.send_rest() {
-            self.log_error(&error);
+            self.log_error(&error, error.status());
         }
     }
 
@@ -203,16 +217,20 @@ impl Context {
         }
     }
 
-    /// Logs `error`, and replaces the response with its status and headers.
-    ///
-    /// Returns `false` if no page may follow. Either the client has disconnected; or the head has
-    /// been sent, so that only the end of the connection can tell the client.
-    pub(crate) fn begin_error(&mut self, error: &Error) -> bool {
-        self.log_error(error);
-        self.put_error(error)
+    /// Keeps the message and the body of `error` for
+    /// [`write_error_page`](Self::write_error_page).
+    fn set_error_page(&mut self, error: &Error) {
+        let message = error.http().and_then(HTTPError::message).map(str::to_owned);
+        let body = error.http().and_then(HTTPError::body).cloned();
+        if message.is_some() || body.is_some() || self.exchange.rare.is_some() {
+            self.exchange.rare_mut().error_page = ErrorPage { message, body };
+        }
     }
 
-    /// Like [`begin_error`](Self::begin_error), but does not log.
+    /// Replaces the response with the status and the headers of `error`.
+    ///
+    /// Returns `false` if no page may follow. Either the client has disconnected; or the head has
+    /// been sent, so that only the end of the connection shows the client that something failed.
     fn put_error(&mut self, error: &Error) -> bool {
         self.take_upgrade();
         if let Some(why) = Undelivered::of(error) {
@@ -235,6 +253,7 @@ impl Context {
                 self.set_reason(reason.to_owned());
             }
         }
+        self.set_error_page(error);
         true
     }
 }

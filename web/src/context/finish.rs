@@ -158,7 +158,7 @@ impl Context {
             self.respond_with_error(&error);
         }
         if let Err(error) = self.send_rest() {
-            self.log_error(&error);
+            self.log_error(&error, error.status());
         }
         self.conclude_sent()
     }

@@ -13,14 +13,14 @@ use crate::http::StatusCode;
 
 impl Context {
     /// Logs an error if it is the server's fault, or if it has a message for the log.
-    pub(super) fn log_error(&self, error: &Error) {
+    pub(super) fn log_error(&self, error: &Error, status: StatusCode) {
         let has_message = error.http().is_none_or(|error| error.log_message().is_some());
-        let is_cut = error.status() == StatusCode::SERVICE_UNAVAILABLE && !has_message;
+        let is_cut = status == StatusCode::SERVICE_UNAVAILABLE && !has_message;
         if is_cut && self.connection.server.is_aborting() {
             // `log_cut` has logged it.
             return;
         }
-        let is_of_server = error.status().is_server_error();
+        let is_of_server = status.is_server_error();
         if has_message || is_of_server {
             self.write_error_line(error, is_of_server);
         }

@@ -8,6 +8,7 @@ use crate::connection::body::BodyFailure;
 use crate::connection::settings::Settings;
 use crate::connection::settings::websocket::WebSocketOptions;
 use crate::context::Context;
+use crate::context::error_hooks::ErrorHooks;
 use crate::context::exchange::Exchange;
 use crate::error::{HTTPError, Result};
 use crate::http::{HeaderValue, Method, StatusCode, header};
@@ -73,17 +74,21 @@ impl Policy {
 }
 
 /// The policies of all rows.
-#[derive(Debug)]
 pub(crate) struct Policies {
     rows: Box<[Policy]>,
     /// For requests that no row matches.
     rest: Policy,
+    pub(super) errors: ErrorHooks,
 }
 
 impl Policies {
-    pub(crate) fn new(rows: impl Iterator<Item = Policy>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        rows: impl Iterator<Item = Policy>,
+        settings: &Settings,
+        errors: ErrorHooks,
+    ) -> Self {
         let rest = Policy::new(None, None, &RouteOptions::default(), settings);
-        Self { rows: rows.collect(), rest }
+        Self { rows: rows.collect(), rest, errors }
     }
 
     /// Whether any row has a time limit for its handler.

@@ -61,6 +61,14 @@ impl Context {
         self.exchange.head.version == Version::Http11
     }
 
+    /// Returns whether there is a request. There is none while a hook of
+    /// [`Application::on_error`](crate::Application::on_error) responds to bytes that are not a
+    /// request: then the method is `GET`, the path and the query are empty, and there are no headers.
+    pub fn has_request(&self) -> bool {
+        let path = self.exchange.head.path;
+        path.start < path.end
+    }
+
     /// Returns the first header called `name`. The case of the name does not matter.
     ///
     /// A value that is not UTF-8 is read as ISO-8859-1; [`headers`](Self::headers) has the bytes

@@ -1,14 +1,17 @@
 //! The body of a response, as a handler writes it.
 
 use std::fmt::{self, Write as _};
+use std::mem;
 
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::context::exchange::ErrorPage;
 use crate::context::finish::is_bodiless;
 use crate::context::response::{Progress, ResponseError};
-use crate::error::Result;
+use crate::error::{ErrorBody, Result};
 use crate::http::{HeaderValue, header};
+use crate::http1::header_list::HeaderRole;
 use crate::http1::send_buffer::SendBuffer;
 use crate::types::chunk::IntoChunk;
 
@@ -101,6 +104,29 @@ impl Context {
         self.exchange.response.body.append(|out| append_text(out, text))
     }
 
+    /// Appends `chunk`, of this type unless the handler has set another one.
+    #[track_caller]
+    pub(crate) fn write_as<'a>(
+        &mut self,
+        content_type: HeaderValue,
+        chunk: impl IntoChunk<'a>,
+    ) -> Result {
+        let chunk = chunk.into_chunk();
+        if !chunk.as_bytes().is_empty() {
+            self.set_default_content_type(content_type);
+        }
+        self.write(chunk)
+    }
+
+    /// Sets the `Content-Type`, unless the handler has set one or the head has been sent.
+    pub(crate) fn set_default_content_type(&mut self, content_type: HeaderValue) {
+        let response = &mut self.exchange.response;
+        if !response.headers.has(HeaderRole::ContentType) {
+            response.headers.set(header::CONTENT_TYPE, content_type);
+            response.is_changed = true;
+        }
+    }
+
     /// Fails if nothing can be added to the body.
     #[track_caller]
     #[inline]
@@ -188,8 +214,10 @@ impl Context {
     /// [`write_error`](crate::RequestHandler::write_error) calls this.
     ///
     /// The page is a line of HTML:
-    /// `<html><title>404: Not Found</title><body>404: Not Found</body></html>`. Nothing is written
-    /// if the status allows no body.
+    /// `<html><title>404: Not Found</title><body>404: Not Found</body></html>`. A
+    /// [message](crate::HTTPError::with_message) of the error follows the status, and its
+    /// [body](crate::HTTPError::with_body) replaces the page. Nothing is written if the status
+    /// allows no body.
     ///
     /// # Errors
     ///
@@ -199,12 +227,20 @@ impl Context {
         if is_bodiless(status) {
             return Ok(());
         }
+        let page = self.exchange.rare.as_mut().map(|rare| mem::take(&mut rare.error_page));
+        let ErrorPage { message, body } = page.unwrap_or_default();
+        if let Some(ErrorBody { content_type, bytes }) = body {
+            self.set_header(header::CONTENT_TYPE, content_type)?;
+            return self.write(bytes);
+        }
         let reason = self.exchange.response.reason.as_deref().or(status.canonical_reason());
         let reason = escape_html(reason.unwrap_or("Unknown"));
         let code = status.as_u16();
-        let page =
-            format!("<html><title>{code}: {reason}</title><body>{code}: {reason}</body></html>");
-        self.write(page)
+        let message =
+            message.map_or_else(String::new, |text| format!("<br>{}", escape_html(&text)));
+        self.write(format!(
+            "<html><title>{code}: {reason}</title><body>{code}: {reason}{message}</body></html>"
+        ))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::http::{StatusCode, header};
 pub struct FileError {
     path: Option<PathBuf>,
     kind: FileErrorKind,
-    http: HTTPError,
+    http: Box<HTTPError>,
     source: Option<io::Error>,
 }
 
@@ -57,13 +57,13 @@ impl FileError {
             }
             FileErrorKind::OutOfRange | FileErrorKind::Other => HTTPError::INTERNAL_SERVER_ERROR,
         };
-        Self { path, kind, http, source: Some(error) }
+        Self { path, kind, http: Box::new(http), source: Some(error) }
     }
 
     pub(super) fn out_of_range(path: Option<PathBuf>, length: u64) -> Self {
         let http = HTTPError::new(StatusCode::RANGE_NOT_SATISFIABLE)
             .with_header(header::CONTENT_RANGE, format!("bytes */{length}"));
-        Self { path, kind: FileErrorKind::OutOfRange, http, source: None }
+        Self { path, kind: FileErrorKind::OutOfRange, http: Box::new(http), source: None }
     }
 
     /// Returns the kind of the error.

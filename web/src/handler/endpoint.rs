@@ -3,8 +3,9 @@
 use std::any::Any;
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, KnownFailures, Result};
 use crate::handler::future_slot::RunningHandler;
+use crate::handler::parameters::needs::Needs;
 use crate::http::Method;
 use crate::types::local_future::LocalBoxFuture;
 
@@ -72,6 +73,17 @@ pub trait Endpoint {
     fn refuse<'a>(&'a self, cx: &'a mut Context, error: Error) -> LocalBoxFuture<'a, Result> {
         let _ = cx;
         Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Reports the [state](crate::State) that the endpoint needs. The default is none.
+    fn needs(&self, needs: &mut Needs) {
+        let _ = needs;
+    }
+
+    /// Reports the failures that the endpoint returns.
+    #[doc(hidden)]
+    fn know(&self, known: &mut KnownFailures) {
+        let _ = known;
     }
 
     /// Returns itself if the endpoint of another row can be merged into it.

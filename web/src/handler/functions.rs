@@ -7,18 +7,16 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use crate::context::Context;
-use crate::error::{HTTPError, Result};
+use crate::error::{HTTPError, KnownFailures, Result};
 use crate::handler::drive::drive;
 use crate::handler::endpoint::{Endpoint, IntoEndpoint, Started, kind};
 use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
+use crate::handler::parameters::needs::Needs;
+use crate::handler::parameters::{Invoke, Parameters, Takes};
 use crate::handler::respond::Respond;
 use crate::http::Method;
 use crate::types::drop_each::DropEach;
 use crate::types::local_future::LocalBoxFuture;
-
-mod function;
-
-pub use function::{Function, Nothing, PathArgs, PathArgument};
 
 /// The functions of a route, one for each HTTP method: `get(list).post(create)`.
 ///
@@ -64,60 +62,115 @@ impl Drop for Functions {
 
 /// Answers `GET` and `HEAD` with `function`.
 ///
+/// [`Takes`] describes the parameters of the function, and [`Respond`] its result.
+///
 /// # Examples
 ///
 /// ```
 /// use squall::testing::TestClient;
 /// use squall::{Application, get, route};
 ///
-/// let app = Application::new([route("/", get(async || "Hello, world"))]);
-/// assert_eq!(TestClient::new(app).get("/").send().text(), "Hello, world");
+/// let app = Application::new([route("/", get(async || "done"))]);
+/// assert_eq!(TestClient::new(app).get("/").send().text(), "done");
 /// ```
-pub fn get<F, A, K>(function: F) -> Functions
+pub fn get<F, A, K, W>(function: F) -> Functions
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
     K: 'static,
+    W: 'static,
 {
     Functions::default().on(Method::GET, function)
 }
 
 /// Answers `POST` with `function`.
-pub fn post<F, A, K>(function: F) -> Functions
+///
+/// [`Takes`] describes the parameters of the function, and [`Respond`] its result.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, post, route};
+///
+/// let app = Application::new([route("/", post(async || "done"))]);
+/// assert_eq!(TestClient::new(app).post("/").send().text(), "done");
+/// ```
+pub fn post<F, A, K, W>(function: F) -> Functions
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
     K: 'static,
+    W: 'static,
 {
     Functions::default().on(Method::POST, function)
 }
 
 /// Answers `PUT` with `function`.
-pub fn put<F, A, K>(function: F) -> Functions
+///
+/// [`Takes`] describes the parameters of the function, and [`Respond`] its result.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, put, route};
+///
+/// let app = Application::new([route("/", put(async || "done"))]);
+/// assert_eq!(TestClient::new(app).put("/").send().text(), "done");
+/// ```
+pub fn put<F, A, K, W>(function: F) -> Functions
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
     K: 'static,
+    W: 'static,
 {
     Functions::default().on(Method::PUT, function)
 }
 
 /// Answers `PATCH` with `function`.
-pub fn patch<F, A, K>(function: F) -> Functions
+///
+/// [`Takes`] describes the parameters of the function, and [`Respond`] its result.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, patch, route};
+///
+/// let app = Application::new([route("/", patch(async || "done"))]);
+/// assert_eq!(TestClient::new(app).patch("/").send().text(), "done");
+/// ```
+pub fn patch<F, A, K, W>(function: F) -> Functions
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
     K: 'static,
+    W: 'static,
 {
     Functions::default().on(Method::PATCH, function)
 }
 
 /// Answers `DELETE` with `function`.
-pub fn delete<F, A, K>(function: F) -> Functions
+///
+/// [`Takes`] describes the parameters of the function, and [`Respond`] its result.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, delete, route};
+///
+/// let app = Application::new([route("/", delete(async || "done"))]);
+/// assert_eq!(TestClient::new(app).delete("/").send().text(), "done");
+/// ```
+pub fn delete<F, A, K, W>(function: F) -> Functions
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
     K: 'static,
+    W: 'static,
 {
     Functions::default().on(Method::DELETE, function)
 }
@@ -125,55 +178,60 @@ where
 impl Functions {
     /// Answers `GET` and `HEAD` with `function` as well.
     #[must_use]
-    pub fn get<F, A, K>(self, function: F) -> Self
+    pub fn get<F, A, K, W>(self, function: F) -> Self
     where
-        F: Function<A, Output: Respond>,
-        A: PathArgs<K>,
+        F: Takes<A>,
+        A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
         K: 'static,
+        W: 'static,
     {
         self.on(Method::GET, function)
     }
 
     /// Answers `POST` with `function` as well.
     #[must_use]
-    pub fn post<F, A, K>(self, function: F) -> Self
+    pub fn post<F, A, K, W>(self, function: F) -> Self
     where
-        F: Function<A, Output: Respond>,
-        A: PathArgs<K>,
+        F: Takes<A>,
+        A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
         K: 'static,
+        W: 'static,
     {
         self.on(Method::POST, function)
     }
 
     /// Answers `PUT` with `function` as well.
     #[must_use]
-    pub fn put<F, A, K>(self, function: F) -> Self
+    pub fn put<F, A, K, W>(self, function: F) -> Self
     where
-        F: Function<A, Output: Respond>,
-        A: PathArgs<K>,
+        F: Takes<A>,
+        A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
         K: 'static,
+        W: 'static,
     {
         self.on(Method::PUT, function)
     }
 
     /// Answers `PATCH` with `function` as well.
     #[must_use]
-    pub fn patch<F, A, K>(self, function: F) -> Self
+    pub fn patch<F, A, K, W>(self, function: F) -> Self
     where
-        F: Function<A, Output: Respond>,
-        A: PathArgs<K>,
+        F: Takes<A>,
+        A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
         K: 'static,
+        W: 'static,
     {
         self.on(Method::PATCH, function)
     }
 
     /// Answers `DELETE` with `function` as well.
     #[must_use]
-    pub fn delete<F, A, K>(self, function: F) -> Self
+    pub fn delete<F, A, K, W>(self, function: F) -> Self
     where
-        F: Function<A, Output: Respond>,
-        A: PathArgs<K>,
+        F: Takes<A>,
+        A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
         K: 'static,
+        W: 'static,
     {
         self.on(Method::DELETE, function)
     }
@@ -198,11 +256,12 @@ impl Functions {
     /// assert_eq!(client.delete("/drop").send().text(), "dropped");
     /// ```
     #[must_use]
-    pub fn on<F, A, K>(mut self, method: Method, function: F) -> Self
+    pub fn on<F, A, K, W>(mut self, method: Method, function: F) -> Self
     where
-        F: Function<A, Output: Respond>,
-        A: PathArgs<K>,
+        F: Takes<A>,
+        A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
         K: 'static,
+        W: 'static,
     {
         self.functions.push((method, erased(function)));
         self.update_allowed();
@@ -258,6 +317,14 @@ impl Endpoint for Functions {
         self.functions.iter().map(|(_, function)| function.path_arguments()).max().unwrap_or(0)
     }
 
+    fn needs(&self, needs: &mut Needs) {
+        self.functions.iter().for_each(|(_, function)| function.needs(needs));
+    }
+
+    fn know(&self, known: &mut KnownFailures) {
+        self.functions.iter().for_each(|(_, function)| function.know(known));
+    }
+
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         match self.find(cx.method()) {
             Some(function) => function.call(cx),
@@ -283,41 +350,54 @@ impl IntoEndpoint<kind::Functions> for Functions {
 /// A function of any type.
 trait ErasedFunction {
     fn path_arguments(&self) -> usize;
+    fn needs(&self, needs: &mut Needs);
+    fn know(&self, known: &mut KnownFailures);
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result>;
     fn start(&self, cx: Context) -> RunningHandler;
 }
 
-/// A function with the types that were inferred for it: its arguments `A`, their kinds `K`.
+/// A function with the types that were inferred for it: its parameters `A`, their kinds `K`, and
+/// the way `W` in which it is called.
 ///
 /// `S` is the function that [`in_slot`] returns for [`run`]; its type has no name.
-struct TypedFunction<F, A, K, S> {
+struct TypedFunction<F, A, K, W, S> {
     function: Rc<F>,
-    args: PhantomData<(A, K)>,
+    inferred: PhantomData<(A, K, W)>,
     start: S,
 }
 
-fn erased<F, A, K>(function: F) -> Box<dyn ErasedFunction>
+fn erased<F, A, K, W>(function: F) -> Box<dyn ErasedFunction>
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>> + 'static,
     K: 'static,
+    W: 'static,
 {
-    let start = in_slot(run::<F, A, K>);
-    Box::new(TypedFunction { function: Rc::new(function), args: PhantomData::<(A, K)>, start })
+    let start = in_slot(run::<F, A, K, W>);
+    let inferred = PhantomData::<(A, K, W)>;
+    Box::new(TypedFunction { function: Rc::new(function), inferred, start })
 }
 
-impl<F, A, K, S> ErasedFunction for TypedFunction<F, A, K, S>
+impl<F, A, K, W, S> ErasedFunction for TypedFunction<F, A, K, W, S>
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>>,
     S: Fn(Rc<F>, Context) -> RunningHandler,
 {
     fn path_arguments(&self) -> usize {
-        A::COUNT
+        A::PATH_ARGUMENTS
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        A::needs(needs);
+    }
+
+    fn know(&self, known: &mut KnownFailures) {
+        <<A::Values as Invoke<F, W>>::Output as Respond>::know(known);
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(execute::<F, A, K>(&self.function, cx))
+        Box::pin(execute::<F, A, K, W>(&self.function, cx))
     }
 
     fn start(&self, cx: Context) -> RunningHandler {
@@ -326,25 +406,30 @@ where
 }
 
 /// The life of a request inside a function.
-async fn execute<F, A, K>(function: &F, cx: &mut Context) -> Result
+async fn execute<F, A, K, W>(function: &F, cx: &mut Context) -> Result
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>>,
 {
-    let args = A::from_path(cx)?;
-    function.call(cx, args).await.respond(cx)
+    let values = A::read(cx).await?;
+    values.invoke(function, cx).await.respond(cx)?;
+    match cx.take_stream() {
+        // Boxed, because few functions return a stream.
+        Some(stream) => Box::pin(cx.send_stream(stream)).await,
+        None => Ok(()),
+    }
 }
 
 /// Runs `function`. The future owns the context.
 #[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
-fn run<F, A, K>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
+fn run<F, A, K, W>(function: Rc<F>, mut cx: Context) -> impl Future<Output = Answered>
 where
-    F: Function<A, Output: Respond>,
-    A: PathArgs<K>,
+    F: Takes<A>,
+    A: Parameters<K, Values: Invoke<F, W, Output: Respond>>,
 {
     async move {
         let (connection, in_flight) = (cx.connection(), cx.in_flight());
-        let outcome = drive(connection, in_flight, execute::<F, A, K>(&function, &mut cx)).await;
+        let outcome = drive(connection, in_flight, execute::<F, A, K, W>(&function, &mut cx)).await;
         Answered { cx, outcome }
     }
 }

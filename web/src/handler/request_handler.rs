@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::context::Context;
-use crate::error::panic::{guard, panic_error};
+use crate::error::panic::guard;
 use crate::error::{Error, HTTPError, Result};
 use crate::handler::drive::{cancellable, drive};
 use crate::handler::endpoint::{Endpoint, IntoEndpoint, Started, kind};
@@ -179,8 +179,7 @@ pub trait RequestHandler: Clone {
     /// assert_eq!((response.status().as_u16(), response.text()), (404, "[404]".into()));
     /// ```
     fn write_error(&mut self, cx: &mut Context, error: &Error) -> Result {
-        let _ = error;
-        cx.write_error_page()
+        cx.write_error(error)
     }
 
     /// Runs last, when the response is complete. It is always called, also if the handler failed or
@@ -257,14 +256,7 @@ async fn refuse<H: RequestHandler>(mut handler: H, cx: &mut Context, error: Erro
 }
 
 fn respond_with_error<H: RequestHandler>(handler: &mut H, cx: &mut Context, error: &Error) {
-    if !cx.begin_error(error) {
-        return;
-    }
-    match guard(|| handler.write_error(cx, error).and_then(|()| cx.complete())) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => cx.respond_with_bare_500(&error),
-        Err(panic) => cx.respond_with_error(&panic_error(&*panic)),
-    }
+    cx.respond_with_error_by(error, |cx, error| handler.write_error(cx, error));
 }
 
 /// Finds the methods that `handler` implements, without running any of them.

@@ -67,9 +67,10 @@ impl Service {
             let pattern = route.pattern.as_ref().ok().cloned();
             Policy::new(pattern, Some(route.location), &route.options, &settings)
         });
-        let policies = Rc::new(Policies::new(rows, &settings));
+        let policies = Rc::new(Policies::new(rows, &settings, application.take_error_hooks()));
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
-        let server = Rc::new(ServerState::new(settings, recorder));
+        let state = Rc::clone(application.shared_state());
+        let server = Rc::new(ServerState::new(settings, recorder, state));
         let answer_through = Box::new(in_slot(answer_through));
         Self {
             application,
@@ -116,7 +117,7 @@ impl Service {
         connection.set_linger();
         self.server.recorder.page.refused();
         let mut cx = self.lease(connection);
-        cx.respond_to_malformed(error, |cx, error| self.application.write_error(cx, error));
+        cx.respond_to_malformed(error);
         self.release(cx);
     }
 }

@@ -286,6 +286,26 @@ impl HTTPServer {
         self.set(|settings| settings.half_close = half_close)
     }
 
+    /// Sets whether a [`Json`](crate::Json) parameter accepts bodies of any content type. Default:
+    /// `false`, and a body that is not declared as JSON is answered with 415. A page of another site
+    /// can send a body without asking first only if it is not declared as JSON.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, HTTPServer, Json, post, route};
+    ///
+    /// let app = Application::new([route("/", post(async |Json(n): Json<u8>| n.to_string()))]);
+    /// let client = TestClient::of(&HTTPServer::new(app).any_json_content_type(true));
+    /// assert_eq!(client.post("/").body("7").send().text(), "7");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn any_json_content_type(self, any: bool) -> Self {
+        self.set(|settings| settings.any_json_content_type = any)
+    }
+
     /// Sets whether SIGTERM and SIGINT end this server gracefully. Default: `true`.
     ///
     /// In a process without a supervisor, the server then also

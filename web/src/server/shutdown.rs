@@ -15,6 +15,7 @@ use squall_runtime::process::{
 use squall_runtime::signal::{SIGINT, SIGTERM, Signals};
 use squall_runtime::{IOLoop, Listener, log, sleep, timeout};
 
+use crate::application::StopHook;
 use crate::connection::draining::DrainReason;
 use crate::connection::server_state::ServerState;
 use crate::server::accept::{self, Accepting, Newcomers};
@@ -97,6 +98,7 @@ async fn drain_servers(
         false => server.settings.shutdown_timeout,
     };
     let limit = servers.iter().map(limit).max();
+    let handles: Vec<_> = servers.iter().map(|(handle, _)| handle.clone()).collect();
     let drain = |server| IOLoop::current().spawn(drain_server(server, is_last));
     for task in servers.into_iter().map(drain).collect::<Vec<_>>() {
         drop(task.await);
@@ -104,6 +106,15 @@ async fn drain_servers(
     let left = limit.unwrap_or_default().saturating_sub(ordered.elapsed());
     if timeout(left, background::finished()).await.is_err() {
         background::name_unfinished();
+    }
+    let left = limit.unwrap_or_default().saturating_sub(ordered.elapsed()).max(LAST_TURNS);
+    let stop_all = async {
+        for handle in handles {
+            handle.stop_application().await;
+        }
+    };
+    if timeout(left, stop_all).await.is_err() {
+        log::warn(log::GENERAL, format_args!("shutdown_timeout reached: `on_stop` did not finish"));
     }
 }
 
@@ -149,6 +160,15 @@ fn warn_of_abort(connections: usize) {
 }
 
 impl HTTPServer {
+    /// Runs the functions of `Application::on_stop`, one after the other.
+    async fn stop_application(&self) {
+        let Some(service) = self.shared.service.get() else { return };
+        for StopHook { location, begin } in service.application.take_stop_hooks() {
+            // A task of its own, whose panic is logged and does not keep the next one from running.
+            drop(IOLoop::current().spawn_from(location, async { begin().await }).await);
+        }
+    }
+
     /// Serves the remaining connections, and the clients that are queued at a worker that died
     /// while it was draining.
     async fn serve_last(&self, server: &ServerState, limit: Duration) {

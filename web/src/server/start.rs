@@ -171,6 +171,10 @@ impl HTTPServer {
             Some(build) => build(),
         };
         let application = application
+            .and_then(|built| match built.check() {
+                Ok(()) => Ok(built),
+                Err(error) => Err(error.to_string()),
+            })
             .map_err(|cause| io::Error::other(format!("cannot build the application: {cause}")))?;
         let settings = self.shared.settings.borrow().clone();
         let service = Service::new(application, settings, Location::caller());

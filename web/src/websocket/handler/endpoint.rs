@@ -8,7 +8,7 @@ use squall_runtime::IOLoop;
 use crate::context::Context;
 use crate::error::Result;
 use crate::handler::endpoint::Endpoint;
-use crate::handler::functions::PathArgs;
+use crate::handler::path_arguments::PathArgs;
 use crate::http::Method;
 use crate::types::local_future::LocalBoxFuture;
 use crate::websocket::message::Message;
