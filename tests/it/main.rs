@@ -94,6 +94,8 @@ mod responses;
 mod route_tables;
 /// A loop on a thread of its own, for servers that listen in other ways.
 mod running;
+/// Scopes, hosts, fallbacks, slashes at the end, redirects, extension methods.
+mod scopes;
 /// Requests of all kinds one after the other.
 mod sequences;
 /// Servers as their program sees them: where they listen, and how they end.

@@ -4,42 +4,56 @@
 //! - [`route`]: one row of the route table;
 //! - [`errors`]: the hooks that write the responses to errors;
 //! - [`state`]: the state that requests share;
+//! - [`scope`]: groups of rows, for a prefix or a host;
+//! - [`flatten`]: from nested groups to one list of rows;
 //! - [`table`]: checks the rows and merges those of functions;
+//! - [`dispatch`]: from a request to its endpoint, through the middleware;
+//! - [`fault`]: why a table is invalid;
+//! - [`fallbacks`]: what answers a request that no row matches;
+//! - [`listing`]: a list of the rows, for people;
 //! - [`middleware`]: middleware, and how it calls the next part;
 //! - [`contained`]: stops panics and time-outs at the boundary of a handler or a middleware.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
 use crate::context::Context;
 use crate::context::error_hooks::ErrorHooks;
-use crate::context::policy::Target;
-use crate::error::{HTTPError, Result};
-use crate::handler::endpoint::{Endpoint, Started};
-use crate::http::Method;
-use crate::routing::Index;
+use crate::context::policy::TrailingSlash;
+use crate::context::reverse::{ReverseUrlError, reverse};
+use crate::error::Result;
+use crate::handler::endpoint::IntoEndpoint;
+use crate::routing::Router;
 use crate::types::drop_each::DropEach;
-use crate::types::local_future::LocalBoxFuture;
 use crate::types::state_map::StateMap;
 
 mod contained;
+mod dispatch;
 mod errors;
+mod fallbacks;
+mod fault;
+mod flatten;
+mod listing;
 mod middleware;
 pub(crate) mod route;
+pub(crate) mod scope;
 mod state;
 mod table;
 
-use contained::TimeLimit;
-use route::Route;
+use dispatch::AllowedCache;
+use fallbacks::Fallbacks;
+use middleware::{Around, Stateful};
+use route::{Route, Row};
 use table::Table;
 
-pub use middleware::{Around, Next};
+pub use listing::RouteInfo;
+pub use middleware::{Middleware, Next};
 pub use state::MissingState;
 
+pub use fault::TableError;
 pub(crate) use state::StopHook;
-pub use table::{ReverseUrlError, TableError};
 
 /// The routes of a server, and the middleware around them.
 ///
@@ -62,13 +76,15 @@ pub use table::{ReverseUrlError, TableError};
 /// assert_eq!(TestClient::new(app).get("/").send().text(), "Hello, world");
 /// ```
 pub struct Application {
-    routes: Vec<Route>,
-    names: HashMap<String, usize>,
-    index: Index,
+    rows: Vec<Row>,
+    names: Rc<HashMap<String, usize>>,
+    router: Router,
+    fallbacks: Fallbacks,
+    trailing_slash: TrailingSlash,
     /// The allowed methods of each row, as far as they are known.
     allowed: Box<[AllowedCache]>,
     /// The outermost middleware comes first.
-    around: Vec<Box<dyn Around>>,
+    around: Vec<Rc<dyn Around>>,
     state: Rc<StateMap>,
     on_stop: RefCell<Vec<StopHook>>,
     errors: RefCell<ErrorHooks>,
@@ -90,7 +106,7 @@ impl Application {
     /// - two rows for different paths have the same name;
     /// - two functions have the same method and the same paths;
     /// - rows with the same pattern have different options, or one of them is a
-    ///   [`RequestHandler`](crate::RequestHandler) or an [`Endpoint`] of the user;
+    ///   [`RequestHandler`](crate::RequestHandler) or an [`Endpoint`](crate::Endpoint) of the user;
     /// - a row can never match, because an earlier row matches all of its paths, such as `/{name}`
     ///   before `/about` or before `/{id}`. Rows with a regular expression are not checked.
     #[track_caller]
@@ -118,14 +134,18 @@ impl Application {
     /// assert!(error.unwrap_err().to_string().starts_with("route 2, \"/{\":"));
     /// ```
     pub fn try_new(routes: impl IntoIterator<Item = Route>) -> Result<Self, TableError> {
-        let Table { routes, names, .. } = Table::new(routes)?;
-        let index = Index::new(routes.iter().filter_map(|route| route.pattern.as_deref().ok()));
-        let allowed = routes.iter().map(|_| AllowedCache::default()).collect();
+        let Table { rows, fallbacks, names, .. } = Table::new(routes)?;
+        let patterns =
+            rows.iter().filter_map(|row| Some((row.host.as_ref(), row.pattern.as_deref().ok()?)));
+        let router = Router::new(patterns);
+        let allowed = rows.iter().map(|_| AllowedCache::default()).collect();
         Ok(Self {
-            routes,
-            names,
-            index,
+            rows,
+            names: Rc::new(names),
+            router,
             allowed,
+            fallbacks: Fallbacks::new(fallbacks),
+            trailing_slash: TrailingSlash::default(),
             around: Vec::new(),
             state: Rc::default(),
             on_stop: RefCell::default(),
@@ -201,7 +221,66 @@ impl Application {
     where
         F: AsyncFn(&mut Context, Next<'_>) -> Result + 'static,
     {
-        self.around.insert(0, Box::new(middleware));
+        self.around.insert(0, Rc::new(middleware));
+        self
+    }
+
+    /// Like [`around`](Self::around), with a type of your own: see [`Middleware`].
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.around.insert(0, Rc::new(Stateful(middleware)));
+        self
+    }
+
+    /// Makes `endpoint` answer the requests that no row and no fallback of a scope answers.
+    ///
+    /// `endpoint` is functions or a handler, as for [`route`](crate::route()). If it does not have
+    /// the method of the request, the response is the usual 404. The status is 200 unless the
+    /// endpoint sets another one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, StatusCode, get, route};
+    ///
+    /// async fn not_found(cx: &mut Context) -> (StatusCode, String) {
+    ///     (StatusCode::NOT_FOUND, format!("there is no page {}", cx.path()))
+    /// }
+    ///
+    /// let app = Application::new([route("/", get(async || "home"))]).fallback(get(not_found));
+    /// let response = TestClient::new(app).get("/nowhere").send();
+    /// assert_eq!(response.status(), 404);
+    /// assert_eq!(response.text(), "there is no page /nowhere");
+    /// ```
+    #[must_use]
+    pub fn fallback<Kind>(mut self, endpoint: impl IntoEndpoint<Kind>) -> Self {
+        self.fallbacks.set_last(endpoint.into_endpoint());
+        self
+    }
+
+    /// Sets how paths that differ from a pattern only in a `/` at the end are treated. By default
+    /// they match no row. [`Route::trailing_slash`] sets it for a row or a scope.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, TrailingSlash, get, route};
+    ///
+    /// let app = Application::new([
+    ///     route("/notes", get(async || "notes")),
+    ///     route("/tags/", get(async || "tags")).trailing_slash(TrailingSlash::Ignore),
+    /// ]);
+    /// let client = TestClient::new(app.trailing_slash(TrailingSlash::Redirect));
+    /// let response = client.get("/notes/?page=2").send();
+    /// assert_eq!(response.status(), 308);
+    /// assert_eq!(response.header("location"), Some("/notes?page=2"));
+    /// assert_eq!(client.get("/tags").send().text(), "tags");
+    /// ```
+    #[must_use]
+    pub fn trailing_slash(mut self, policy: TrailingSlash) -> Self {
+        self.trailing_slash = policy;
         self
     }
 
@@ -224,90 +303,9 @@ impl Application {
     /// assert_eq!(app.reverse_url("user", &["Ada L."]).unwrap(), "/user/Ada%20L.");
     /// ```
     pub fn reverse_url(&self, name: &str, arguments: &[&str]) -> Result<String, ReverseUrlError> {
-        table::reverse(&self.routes, &self.names, name, arguments)
-    }
-
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes
-    }
-
-    pub(crate) fn index(&self) -> &Index {
-        &self.index
-    }
-
-    /// Fast path of [`find`](Self::find): same result; skip on a first reading.
-    ///
-    /// Returns `false` unless `find` has allowed a request with the same row and method before.
-    /// Runs no user code.
-    #[inline]
-    pub(crate) fn find_fast(&self, cx: &mut Context) -> bool {
-        let Some(row) = cx.row() else { return false };
-        let is_known = self.allowed.get(row).is_some_and(|allowed| allowed.has(cx.method()));
-        if is_known {
-            cx.set_target(Target::Route(row));
-            cx.apply_policy();
-        }
-        is_known
-    }
-
-    /// Finds the endpoint for the request of `cx`, and refuses the request if its head shows that
-    /// it cannot be served.
-    pub(crate) fn find(&self, cx: &mut Context) {
-        let target = match cx.row() {
-            Some(row) => Target::Route(row),
-            None if cx.is_for_server() => Target::Options,
-            None => Target::NotFound,
-        };
-        cx.set_target(target);
-        // Replaces the policy of the last request on this connection.
-        cx.apply_policy();
-        let Target::Route(row) = target else {
-            if *cx.method() == Method::CONNECT {
-                cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", ""));
-            }
-            return;
-        };
-        let route = &self.routes[row];
-        let allowed = route.endpoint.allowed(cx);
-        if allowed.contains(cx.method()) {
-            self.allowed[row].add(cx.method());
-            return;
-        }
-        let allow = table::allow(allowed);
-        if *cx.method() == Method::OPTIONS {
-            cx.set_target(Target::Options);
-            cx.set_allow(allow);
-        } else {
-            cx.refuse(HTTPError::METHOD_NOT_ALLOWED.with_header("allow", allow));
-        }
-    }
-
-    /// Whether there is middleware.
-    pub(crate) fn has_middleware(&self) -> bool {
-        !self.around.is_empty()
-    }
-
-    /// Starts the endpoint of a request that no middleware is around.
-    pub(crate) fn start(&self, cx: Context) -> Started {
-        let Target::Route(row) = cx.target() else { return Started::CallInstead(cx) };
-        match self.routes.get(row) {
-            Some(route) if !cx.has_refusal() => route.endpoint.start(cx),
-            _ => Started::CallInstead(cx),
-        }
-    }
-
-    /// Calls the middleware and the endpoint.
-    pub(crate) async fn call(&self, cx: &mut Context) -> Result {
-        let limit = TimeLimit::new(cx.handler_timeout());
-        Next::new(&self.around, self.endpoint(cx.target()), &limit).run(cx).await
-    }
-
-    fn endpoint(&self, target: Target) -> &dyn Endpoint {
-        match target {
-            Target::Route(row) => &*self.routes[row].endpoint,
-            Target::NotFound => &NotFound,
-            Target::Options => &Options,
-        }
+        let row = self.names.get(name).and_then(|&row| self.rows.get(row));
+        let pattern = row.and_then(|row| row.pattern.as_deref().ok());
+        reverse(pattern, name, arguments)
     }
 }
 
@@ -319,7 +317,8 @@ impl Application {
     /// Panics if a destructor panics, once everything is dropped.
     pub(crate) fn clear(&mut self) {
         let mut each = DropEach::default();
-        self.routes.drain(..).for_each(|route| each.drop(route));
+        self.rows.drain(..).for_each(|row| each.drop(row));
+        self.fallbacks.clear(&mut each);
         self.around.drain(..).for_each(|middleware| each.drop(middleware));
         each.drop(self.errors.take());
         self.on_stop.take().into_iter().for_each(|hook| each.drop(hook));
@@ -336,115 +335,6 @@ impl Drop for Application {
 
 impl fmt::Debug for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Application").field("routes", &self.routes).finish_non_exhaustive()
-    }
-}
-
-/// The endpoint where no route matches. CONNECT never matches a route, because its target has no
-/// path.
-struct NotFound;
-
-impl Endpoint for NotFound {
-    fn allowed(&self, _: &mut Context) -> &[Method] {
-        &[]
-    }
-
-    fn call<'a>(&'a self, _: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(std::future::ready(Err(HTTPError::NOT_FOUND.into())))
-    }
-}
-
-/// The endpoint for `OPTIONS` where the handler has no such method (RFC 9110 §9.3.7).
-struct Options;
-
-impl Endpoint for Options {
-    fn allowed(&self, _: &mut Context) -> &[Method] {
-        &[Method::OPTIONS]
-    }
-
-    fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        Box::pin(async { cx.answer_options() })
-    }
-}
-
-/// The standard methods that an endpoint is known to allow. Asking the endpoint runs user code.
-#[derive(Debug, Default)]
-struct AllowedCache(Cell<u16>);
-
-impl AllowedCache {
-    #[inline]
-    fn has(&self, method: &Method) -> bool {
-        self.0.get() & Self::bit(method) != 0
-    }
-
-    fn add(&self, method: &Method) {
-        self.0.set(self.0.get() | Self::bit(method));
-    }
-
-    /// Returns the bit of a standard method, and 0 for all others.
-    #[inline]
-    fn bit(method: &Method) -> u16 {
-        match *method {
-            Method::GET => 1,
-            Method::HEAD => 1 << 1,
-            Method::POST => 1 << 2,
-            Method::PUT => 1 << 3,
-            Method::DELETE => 1 << 4,
-            Method::CONNECT => 1 << 5,
-            Method::OPTIONS => 1 << 6,
-            Method::TRACE => 1 << 7,
-            Method::PATCH => 1 << 8,
-            _ => 0,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::application::route::route;
-    use crate::handler::functions::get;
-    use crate::testing::TestClient;
-
-    #[test]
-    fn only_added_standard_methods_are_in_the_cache() {
-        let names = "GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PURGE";
-        let methods: Vec<Method> =
-            names.split(' ').map(|name| Method::from_bytes(name.as_bytes()).unwrap()).collect();
-        for added in &methods {
-            let allowed = AllowedCache::default();
-            allowed.add(added);
-            for method in &methods {
-                let expected = method == added && method.as_str() != "PURGE";
-                assert_eq!(allowed.has(method), expected, "{added}, {method}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_fast_path_finds_the_same_endpoint_and_policy() {
-        let hello = async |cx: &mut Context| cx.write(cx.body().await?);
-        let new_client = || {
-            TestClient::new(Application::new([
-                route("/", get(hello).post(hello)).max_body_size(3),
-                route("/{name}", get(hello).put(hello)),
-            ]))
-        };
-        for head in ["GET /", "POST /", "PUT /", "OPTIONS /", "HEAD /a", "PUT /a", "GET /a/b"] {
-            for body in ["abc", "abcd"] {
-                let (client, length) = (new_client(), body.len());
-                let exchange = || {
-                    let head = format!("{head} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}");
-                    let response = client.exchange(format!("{head}\r\n\r\n{body}"));
-                    let lines = response.lines().filter(|line| !line.starts_with("Date: "));
-                    lines.map(str::to_owned).collect::<Vec<_>>()
-                };
-                // The first request of an application takes the slow path.
-                let slow = exchange();
-                // The request in between has another policy.
-                client.put("/a").body("abcdef").send();
-                assert_eq!(exchange(), slow, "{head}, {length} bytes");
-            }
-        }
+        f.debug_struct("Application").field("rows", &self.rows).finish_non_exhaustive()
     }
 }

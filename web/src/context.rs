@@ -4,7 +4,7 @@
 //!
 //! The request:
 //! - `request`: the head, the client and the server's state. `arguments`: path, query and form.
-//! - `state`: the state of the application.
+//! - `state`: the state of the application. `reverse`: the paths of its routes.
 //! - `body`: the body, whole or in pieces. `encoding`: takes a `Content-Encoding` off it.
 //!
 //! The response, as a handler writes it:
@@ -29,7 +29,7 @@ use squall_runtime::IOLoop;
 
 use crate::connection::Connection;
 use crate::http1::head::{HeadError, Range};
-use crate::routing::Index;
+use crate::routing::{Arguments, Router};
 use crate::scoreboard::in_flight::InFlight;
 
 mod arguments;
@@ -48,6 +48,7 @@ mod problem;
 mod redirect;
 mod request;
 mod response;
+pub(crate) mod reverse;
 mod send;
 pub(crate) mod state;
 pub(crate) mod stream;
@@ -55,8 +56,10 @@ pub(crate) mod upgrade;
 mod write;
 
 pub use arguments::FromArgument;
+pub use policy::TrailingSlash;
 pub use problem::Problem;
 pub use response::ResponseError;
+pub use reverse::ReverseUrlError;
 
 use exchange::Exchange;
 
@@ -107,14 +110,15 @@ impl Context {
         self.exchange
     }
 
-    /// Starts the next request of the connection if its head is complete, and finds its row in
-    /// `index`. Returns whether it did.
-    pub(crate) fn begin(&mut self, index: &Index) -> Result<bool, HeadError> {
+    /// Starts the next request of the connection if its head is complete, and finds its row with
+    /// `router`. Returns whether it did.
+    pub(crate) fn begin(&mut self, router: &Router) -> Result<bool, HeadError> {
         let exchange = &mut *self.exchange;
         exchange.began = IOLoop::nanos();
         let has_begun = self.connection.read_head(&mut exchange.head, |head, bytes| {
             let path = bytes.get(head.path.start as usize..).unwrap_or_default();
-            exchange.row = index.find(path, head.path.len(), &mut exchange.arguments);
+            let host = || head.authority.map_or(&b""[..], |host| host.of(bytes));
+            exchange.row = router.find(host, path, head.path.len(), &mut exchange.arguments);
         })?;
         exchange.awaits_body = !exchange.head.framing.is_empty();
         Ok(has_begun)
@@ -132,6 +136,35 @@ impl Context {
     /// Returns the row of the route table that the path matches, whatever answers the request.
     pub(crate) fn row(&self) -> Option<usize> {
         self.exchange.row
+    }
+
+    /// Looks the path up with `router`, with a `/` added at its end or removed from it. Sets the path
+    /// arguments if there is a row, and returns it.
+    pub(crate) fn find_with_other_slash(&mut self, router: &Router) -> Option<usize> {
+        let exchange = &mut *self.exchange;
+        let head = &exchange.head;
+        self.connection.with(|buffers| {
+            let bytes = buffers.input.head();
+            let path = other_slash(head.path.of(bytes))?;
+            let host = || head.authority.map_or(&b""[..], |host| host.of(bytes));
+            router.find(host, &path, path.len(), &mut exchange.arguments)
+        })
+    }
+
+    /// Makes `row` answer the request.
+    pub(crate) fn set_row(&mut self, row: usize) {
+        self.exchange.row = Some(row);
+    }
+
+    /// Returns the row of `router` for the path, and leaves the path arguments as they are.
+    pub(crate) fn find_elsewhere(&self, router: &Router) -> Option<usize> {
+        let head = &self.exchange.head;
+        self.connection.with(|buffers| {
+            let bytes = buffers.input.head();
+            let host = || head.authority.map_or(&b""[..], |host| host.of(bytes));
+            let path = head.path.of(bytes);
+            router.find(host, path, path.len(), &mut Arguments::new())
+        })
     }
 
     /// Returns when the head was complete, by [`IOLoop::nanos`].
@@ -157,5 +190,16 @@ impl fmt::Debug for Context {
             .field("target", &self.exchange.target)
             .field("response", &self.exchange.response)
             .finish_non_exhaustive()
+    }
+}
+
+/// Returns `path` with a `/` added at its end or removed from it. `None` for `/` itself, and for a
+/// path that ends with two.
+fn other_slash(path: &[u8]) -> Option<Vec<u8>> {
+    match path {
+        [] | [b'/'] | [.., b'/', b'/'] => None,
+        [rest @ .., b'/'] => Some(rest.to_vec()),
+        _ if path[0] == b'/' => Some([path, b"/"].concat()),
+        _ => None,
     }
 }

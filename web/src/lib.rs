@@ -169,14 +169,15 @@ pub mod websocket;
 
 // The public interface is:
 pub use application::route::{Route, regex, route, websocket};
-pub use application::{Application, Around, MissingState, Next, ReverseUrlError, TableError};
+pub use application::scope::{host, redirect, scope};
+pub use application::{Application, Middleware, MissingState, Next, RouteInfo, TableError};
 pub use bytes::Bytes;
 pub use connection::draining::{DrainReason, Draining};
 pub use connection::settings::IntoTimeout;
 pub use connection::upgrade::Upgraded;
 pub use context::body::{Body, WholeBody};
 pub use context::state::State;
-pub use context::{Context, FromArgument, Problem, ResponseError};
+pub use context::{Context, FromArgument, Problem, ResponseError, ReverseUrlError, TrailingSlash};
 #[doc(hidden)]
 pub use error::KnownFailures;
 pub use error::{Error, Failure, HTTPError, IntoError, Or500, Result, StandardError};

@@ -32,13 +32,17 @@ mod index;
 mod pattern;
 mod regex;
 mod reverse;
+mod router;
 mod segments;
 mod slashes;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use escape::decode_argument;
+#[cfg(feature = "internals")]
 pub(crate) use index::Index;
 pub(crate) use pattern::Pattern;
+pub(crate) use regex::literal_regex;
+pub(crate) use router::{HostError, HostPattern, Router};
 
 pub use escape::InvalidUtf8;
 pub use pattern::PatternError;

@@ -106,7 +106,8 @@ impl Application {
     /// Returns the hooks, and the statuses of the failures that functions return.
     pub(crate) fn take_error_hooks(&self) -> ErrorHooks {
         let mut hooks = self.errors.take();
-        self.routes.iter().for_each(|route| route.endpoint.know(&mut hooks.failures));
+        self.rows.iter().for_each(|row| row.endpoint.know(&mut hooks.failures));
+        self.fallbacks.endpoints().for_each(|endpoint| endpoint.know(&mut hooks.failures));
         hooks
     }
 }

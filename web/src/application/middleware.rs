@@ -1,6 +1,7 @@
 //! Middleware, and how it calls the next part.
 
 use std::fmt;
+use std::rc::Rc;
 
 use super::contained::{TimeLimit, contained};
 use crate::context::Context;
@@ -8,12 +9,8 @@ use crate::error::Result;
 use crate::handler::endpoint::Endpoint;
 use crate::types::local_future::LocalBoxFuture;
 
-/// Middleware without its type: an `async` function of a context and a [`Next`].
-///
-/// [`Application::around`](crate::Application::around) creates it; you seldom need the trait
-/// itself.
-pub trait Around {
-    /// Handles the request, by itself or with `next`.
+/// Middleware of any type.
+pub(crate) trait Around {
     fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result>;
 }
 
@@ -23,6 +20,54 @@ where
 {
     fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result> {
         Box::pin(self(cx, next))
+    }
+}
+
+/// Middleware that is a type, with settings for example.
+///
+/// [`Application::middleware`](crate::Application::middleware) and
+/// [`Route::middleware`](crate::Route::middleware) add it. Middleware without settings can be an
+/// async function: see [`Application::around`](crate::Application::around), which also describes the
+/// rules for all middleware.
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, Context, Middleware, Next, Result, get, route};
+///
+/// struct CacheFor(u32);
+///
+/// impl Middleware for CacheFor {
+///     async fn handle(&self, cx: &mut Context, next: Next<'_>) -> Result {
+///         let result = next.run(cx).await;
+///         cx.set_header("Cache-Control", format!("max-age={}", self.0))?;
+///         result
+///     }
+/// }
+///
+/// let app = Application::new([
+///     route("/", get(async || "short")).middleware(CacheFor(10)),
+///     route("/logo", get(async || "long")),
+/// ]);
+/// let client = TestClient::new(app.middleware(CacheFor(3600)));
+/// assert_eq!(client.get("/logo").send().header("cache-control"), Some("max-age=3600"));
+/// ```
+pub trait Middleware: 'static {
+    /// Handles the request, by itself or with `next`.
+    ///
+    /// # Errors
+    ///
+    /// The error becomes the response, unless middleware around this one responds to it.
+    fn handle(&self, cx: &mut Context, next: Next<'_>) -> impl Future<Output = Result>;
+}
+
+/// Makes a [`Middleware`] one of any type.
+pub(super) struct Stateful<M>(pub(super) M);
+
+impl<M: Middleware> Around for Stateful<M> {
+    fn call<'a>(&'a self, cx: &'a mut Context, next: Next<'a>) -> LocalBoxFuture<'a, Result> {
+        Box::pin(self.0.handle(cx, next))
     }
 }
 
@@ -44,18 +89,21 @@ where
 /// assert_eq!(response.header("cache-control"), Some("no-store"));
 /// ```
 pub struct Next<'a> {
-    rest: &'a [Box<dyn Around>],
+    rest: &'a [Rc<dyn Around>],
+    /// The middleware of the scopes and the row, which follows `rest`.
+    inner: &'a [Rc<dyn Around>],
     endpoint: &'a dyn Endpoint,
     limit: &'a TimeLimit,
 }
 
 impl<'a> Next<'a> {
     pub(super) fn new(
-        rest: &'a [Box<dyn Around>],
+        rest: &'a [Rc<dyn Around>],
+        inner: &'a [Rc<dyn Around>],
         endpoint: &'a dyn Endpoint,
         limit: &'a TimeLimit,
     ) -> Self {
-        Self { rest, endpoint, limit }
+        Self { rest, inner, endpoint, limit }
     }
 
     /// Runs the next part.
@@ -93,6 +141,9 @@ impl<'a> Next<'a> {
         if let Some((first, rest)) = self.rest.split_first() {
             return first.call(cx, Next { rest, ..self });
         }
+        if let Some((first, rest)) = self.inner.split_first() {
+            return first.call(cx, Next { rest, inner: &[], ..self });
+        }
         match cx.take_refusal() {
             Some(error) => self.endpoint.refuse(cx, error),
             None => self.endpoint.call(cx),
@@ -102,6 +153,8 @@ impl<'a> Next<'a> {
 
 impl fmt::Debug for Next<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Next").field("middleware_left", &self.rest.len()).finish_non_exhaustive()
+        f.debug_struct("Next")
+            .field("middleware_left", &(self.rest.len() + self.inner.len()))
+            .finish_non_exhaustive()
     }
 }

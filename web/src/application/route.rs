@@ -1,20 +1,25 @@
-//! [`Route`]: one row of the route table.
+//! [`Route`]: one row of the route table, or a group of rows.
 
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::middleware::{Around, Middleware, Next, Stateful};
 use crate::connection::settings::time_limit;
 use crate::connection::settings::websocket::WebSocketOptions;
-use crate::context::policy::RouteOptions;
+use crate::context::Context;
+use crate::context::policy::{RouteOptions, TrailingSlash};
+use crate::error::Result;
 use crate::handler::endpoint::{Endpoint, IntoEndpoint};
-use crate::routing::{Pattern, PatternError};
+use crate::routing::{HostError, HostPattern, Pattern, PatternError};
 use crate::websocket::IntoWebSocketEndpoint;
 
-/// One row of the route table of an [`Application`](crate::Application).
+/// One row of the route table of an [`Application`](crate::Application), or a group of rows.
 ///
-/// [`route`] and [`regex()`] create a row. Its methods set its options.
+/// [`route`], [`regex()`], [`websocket()`] and [`redirect`](crate::redirect) create a row;
+/// [`scope`](crate::scope()) and [`host`](crate::host) create a group. The methods set the options
+/// of the row, or of all rows of the group that do not set them themselves.
 ///
 /// # Examples
 ///
@@ -28,11 +33,53 @@ use crate::websocket::IntoWebSocketEndpoint;
 /// assert_eq!(client.post("/upload").body("abcd").send().status(), 413);
 /// ```
 pub struct Route {
+    pub(super) entry: Entry,
+    pub(super) options: RouteOptions,
+    /// The middleware, outermost first.
+    pub(super) around: Vec<Rc<dyn Around>>,
+    pub(super) location: &'static Location<'static>,
+}
+
+/// A row or a group of rows.
+pub(super) enum Entry {
+    Row { text: String, kind: PatternKind, name: Option<String>, endpoint: Box<dyn Endpoint> },
+    Scope(Scope),
+}
+
+/// Rows with something in common.
+pub(super) struct Scope {
+    pub(super) prefix: String,
+    pub(super) host: Option<Result<HostPattern, HostError>>,
+    pub(super) rows: Vec<Route>,
+    pub(super) fallback: Option<Box<dyn Endpoint>>,
+}
+
+/// How the text of a pattern is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PatternKind {
+    Segments,
+    Regex,
+}
+
+impl PatternKind {
+    pub(super) fn parse(self, text: &str) -> Result<Pattern, PatternError> {
+        match self {
+            Self::Segments => Pattern::parse(text),
+            Self::Regex => Pattern::regex(text),
+        }
+    }
+}
+
+/// A row of the table, with everything that the scopes around it add.
+pub(crate) struct Row {
     pub(crate) pattern: Result<Rc<Pattern>, PatternError>,
     pub(crate) text: String,
+    pub(crate) host: Option<HostPattern>,
     pub(crate) endpoint: Box<dyn Endpoint>,
     pub(crate) name: Option<String>,
     pub(crate) options: RouteOptions,
+    /// The middleware of its scopes and its own, outermost first.
+    pub(crate) around: Vec<Rc<dyn Around>>,
     pub(crate) location: &'static Location<'static>,
 }
 
@@ -60,7 +107,7 @@ pub struct Route {
 /// ```
 #[track_caller]
 pub fn route<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
-    Route::new(Pattern::parse(pattern), pattern, endpoint.into_endpoint(), Location::caller())
+    Route::new(PatternKind::Segments, pattern, endpoint.into_endpoint(), Location::caller())
 }
 
 /// Serves paths that match the regular expression `pattern` with `endpoint`.
@@ -85,7 +132,7 @@ pub fn route<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
 /// ```
 #[track_caller]
 pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
-    Route::new(Pattern::regex(pattern), pattern, endpoint.into_endpoint(), Location::caller())
+    Route::new(PatternKind::Regex, pattern, endpoint.into_endpoint(), Location::caller())
 }
 
 /// Serves WebSockets on paths that match `pattern`.
@@ -118,25 +165,89 @@ pub fn regex<Kind>(pattern: &str, endpoint: impl IntoEndpoint<Kind>) -> Route {
 #[track_caller]
 pub fn websocket<Kind>(pattern: &str, handler: impl IntoWebSocketEndpoint<Kind>) -> Route {
     let endpoint = handler.into_websocket_endpoint();
-    Route::new(Pattern::parse(pattern), pattern, endpoint, Location::caller())
+    Route::new(PatternKind::Segments, pattern, endpoint, Location::caller())
 }
 
 impl Route {
     fn new(
-        pattern: Result<Pattern, PatternError>,
+        kind: PatternKind,
         text: &str,
         endpoint: Box<dyn Endpoint>,
         location: &'static Location<'static>,
     ) -> Self {
-        let (text, options) = (text.to_owned(), RouteOptions::default());
-        Self { pattern: pattern.map(Rc::new), text, endpoint, name: None, options, location }
+        Self::of(Entry::Row { text: text.to_owned(), kind, name: None, endpoint }, location)
+    }
+
+    pub(super) fn of(entry: Entry, location: &'static Location<'static>) -> Self {
+        Self { entry, options: RouteOptions::default(), around: Vec::new(), location }
     }
 
     /// Sets the name of the route, for
-    /// [`Application::reverse_url`](crate::Application::reverse_url).
+    /// [`Application::reverse_url`](crate::Application::reverse_url). The name is the same inside of
+    /// a scope and outside.
+    ///
+    /// # Panics
+    ///
+    /// Panics for a [scope](crate::scope()): its rows have names.
     #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+    #[track_caller]
+    pub fn name(mut self, text: impl Into<String>) -> Self {
+        match &mut self.entry {
+            Entry::Row { name, .. } => *name = Some(text.into()),
+            Entry::Scope(_) => panic!("`Route::name`: a scope has no name; name its rows"),
+        }
+        self
+    }
+
+    /// Adds `middleware` around this row, or around all rows of this scope.
+    ///
+    /// It works like [`Application::around`](crate::Application::around), and is inside of it: a
+    /// request passes through the middleware of the application, then of the scopes from the outside
+    /// in, then of the row. Within each of these, the middleware that was added last is outermost.
+    /// The middleware of a scope also sees requests below its prefix that no row matches (404).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall::testing::TestClient;
+    /// use squall::{Application, Context, HTTPError, Next, Result, get, route, scope};
+    ///
+    /// async fn members_only(cx: &mut Context, next: Next<'_>) -> Result {
+    ///     match cx.header("authorization") {
+    ///         Some(_) => next.run(cx).await,
+    ///         None => Err(HTTPError::UNAUTHORIZED)?,
+    ///     }
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([
+    ///     scope("/members", [route("/list", get(async || "Ada"))]).around(members_only),
+    ///     route("/", get(async || "welcome")),
+    /// ]));
+    /// assert_eq!(client.get("/").send().text(), "welcome");
+    /// assert_eq!(client.get("/members/list").send().status(), 401);
+    /// assert_eq!(client.get("/members/nowhere").send().status(), 401);
+    /// ```
+    #[must_use]
+    pub fn around<F>(mut self, middleware: F) -> Self
+    where
+        F: AsyncFn(&mut Context, Next<'_>) -> Result + 'static,
+    {
+        self.around.insert(0, Rc::new(middleware));
+        self
+    }
+
+    /// Like [`around`](Self::around), with a type of your own: see [`Middleware`].
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.around.insert(0, Rc::new(Stateful(middleware)));
+        self
+    }
+
+    /// Sets how paths that differ from the pattern in a `/` at the end are treated, in place of the
+    /// setting of the [application](crate::Application::trailing_slash).
+    #[must_use]
+    pub fn trailing_slash(mut self, policy: TrailingSlash) -> Self {
+        self.options.trailing_slash = Some(policy);
         self
     }
 
@@ -204,10 +315,31 @@ impl Route {
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route")
+        let mut debug = f.debug_struct("Route");
+        match &self.entry {
+            Entry::Row { text, name, .. } => debug.field("pattern", text).field("name", name),
+            Entry::Scope(scope) => debug.field("scope", scope),
+        };
+        debug.field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row")
             .field("pattern", &self.text)
             .field("name", &self.name)
             .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("prefix", &self.prefix)
+            .field("host", &self.host)
+            .field("rows", &self.rows)
             .finish_non_exhaustive()
     }
 }

@@ -71,7 +71,7 @@ impl Application {
     /// assert!(text.contains("::Db`"), "{text}");
     /// ```
     pub fn check(&self) -> Result<(), MissingState> {
-        for route in &self.routes {
+        for route in &self.rows {
             let mut needs = Needs::default();
             route.endpoint.needs(&mut needs);
             if let Some((_, name)) = needs.types().find(|(id, _)| !self.state.has(*id)) {

@@ -2,54 +2,59 @@
 //! the same paths, and refuses rows that no request can reach.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
-use std::fmt;
+use std::rc::Rc;
 
-use crate::application::route::Route;
+use crate::application::fault::{Fault, RowAt, TableError};
+use crate::application::flatten::{Fallback, Flat, ScopeFault, Surroundings};
+use crate::application::route::{Route, Row};
 use crate::handler::functions::Functions;
 use crate::http::{HeaderValue, Method};
-use crate::routing::{Pattern, ReverseError};
-
-mod error;
-
-pub use error::TableError;
-
-use error::{Fault, RowAt};
+use crate::routing::{HostPattern, Pattern};
 
 /// The rows that were added, all of which are valid.
 #[derive(Default)]
 pub(super) struct Table {
-    pub(super) routes: Vec<Route>,
+    pub(super) rows: Vec<Row>,
+    pub(super) fallbacks: Vec<Fallback>,
     /// The rows by name. A merged row may have several names.
     pub(super) names: HashMap<String, usize>,
     /// Where each row was first written.
     places: Vec<RowAt>,
     /// Where the function for each method of a row was written.
     functions: HashMap<(usize, Method), RowAt>,
-    /// The rows without arguments, by their path.
-    paths: HashMap<String, usize>,
+    /// The rows without arguments, by their host and path.
+    paths: HashMap<(Option<HostPattern>, String), usize>,
     /// The other rows.
     patterns: Vec<usize>,
 }
 
 impl Table {
-    pub(super) fn new(rows: impl IntoIterator<Item = Route>) -> Result<Self, TableError> {
-        let mut table = Self::default();
-        for (number, route) in (1..).zip(rows) {
-            let place = RowAt { number, pattern: route.text.clone(), location: route.location };
-            if let Err(fault) = table.add(route, &place) {
+    pub(super) fn new(routes: impl IntoIterator<Item = Route>) -> Result<Self, TableError> {
+        let mut flat = Flat::default();
+        for route in routes {
+            let added = flat.add(route, &Surroundings::default());
+            added.map_err(|ScopeFault { text, location, fault }| {
+                let number = flat.rows.len() + 1;
+                TableError { place: RowAt { number, pattern: text, location }, fault }
+            })?;
+        }
+        let Flat { rows, fallbacks } = flat;
+        let mut table = Self { fallbacks, ..Self::default() };
+        for (number, row) in (1..).zip(rows) {
+            let place = RowAt { number, pattern: row.text.clone(), location: row.location };
+            if let Err(fault) = table.add(row, &place) {
                 return Err(TableError { place, fault });
             }
         }
         Ok(table)
     }
 
-    fn add(&mut self, mut route: Route, place: &RowAt) -> Result<(), Fault> {
+    fn add(&mut self, mut route: Row, place: &RowAt) -> Result<(), Fault> {
         let pattern = route.pattern.clone().map_err(Fault::Pattern)?;
         check_arguments(&route, &pattern)?;
         let methods = methods(&mut route)?;
         let name = route.name.clone();
-        let row = match self.earlier(&pattern) {
+        let row = match self.earlier(&pattern, route.host.as_ref()) {
             None => self.push(route, &pattern, place),
             Some((row, Earlier::Same)) => self.merge(row, route, &methods)?,
             Some((row, Earlier::Covers)) => return Err(Fault::Covered(self.places[row].clone())),
@@ -58,14 +63,15 @@ impl Table {
         self.add_name(name, row)
     }
 
-    /// Returns the first row that matches all paths of `pattern`.
-    fn earlier(&self, pattern: &Pattern) -> Option<(usize, Earlier)> {
-        let path = pattern.literal();
+    /// Returns the first row for the same host that matches all paths of `pattern`.
+    fn earlier(&self, pattern: &Pattern, host: Option<&HostPattern>) -> Option<(usize, Earlier)> {
+        let path = pattern.literal().map(|path| (host.cloned(), path));
         if let Some(row) = path.and_then(|path| self.paths.get(&path)) {
             return Some((*row, Earlier::Same));
         }
-        self.patterns.iter().find_map(|&row| {
-            let other = self.routes[row].pattern.as_ref().ok()?;
+        let of_host = |row: &&usize| self.rows[**row].host.as_ref() == host;
+        self.patterns.iter().filter(of_host).find_map(|&row| {
+            let other = self.rows[row].pattern.as_ref().ok()?;
             if other.is_same(pattern) {
                 return Some((row, Earlier::Same));
             }
@@ -73,21 +79,24 @@ impl Table {
         })
     }
 
-    fn push(&mut self, route: Route, pattern: &Pattern, place: &RowAt) -> usize {
-        let row = self.routes.len();
+    fn push(&mut self, route: Row, pattern: &Pattern, place: &RowAt) -> usize {
+        let row = self.rows.len();
         match pattern.literal() {
-            Some(path) => drop(self.paths.insert(path, row)),
+            Some(path) => drop(self.paths.insert((route.host.clone(), path), row)),
             None => self.patterns.push(row),
         }
-        self.routes.push(route);
+        self.rows.push(route);
         self.places.push(place.clone());
         row
     }
 
     /// Adds the functions of `route`, which have `methods`, to those of `row`.
-    fn merge(&mut self, row: usize, mut route: Route, methods: &[Method]) -> Result<usize, Fault> {
-        let first = &mut self.routes[row];
-        if first.options != route.options {
+    fn merge(&mut self, row: usize, mut route: Row, methods: &[Method]) -> Result<usize, Fault> {
+        let first = &mut self.rows[row];
+        let same = |(one, other): (&Rc<_>, &Rc<_>)| Rc::ptr_eq(one, other);
+        let same_around = first.around.len() == route.around.len()
+            && first.around.iter().zip(&route.around).all(same);
+        if first.options != route.options || !same_around {
             return Err(Fault::Options(self.places[row].clone()));
         }
         let (Some(functions), Some(others)) = (functions(first), functions(&mut route)) else {
@@ -124,12 +133,12 @@ enum Earlier {
     Covers,
 }
 
-fn functions(route: &mut Route) -> Option<&mut Functions> {
+fn functions(route: &mut Row) -> Option<&mut Functions> {
     route.endpoint.mergeable()?.downcast_mut()
 }
 
 /// Returns the methods of the functions of `route`. A handler has none.
-fn methods(route: &mut Route) -> Result<Vec<Method>, Fault> {
+fn methods(route: &mut Row) -> Result<Vec<Method>, Fault> {
     let mut found = Vec::new();
     for method in functions(route).iter().flat_map(|functions| functions.methods()) {
         if found.contains(method) {
@@ -140,43 +149,12 @@ fn methods(route: &mut Route) -> Result<Vec<Method>, Fault> {
     Ok(found)
 }
 
-fn check_arguments(route: &Route, pattern: &Pattern) -> Result<(), Fault> {
+fn check_arguments(route: &Row, pattern: &Pattern) -> Result<(), Fault> {
     let (function, pattern) = (route.endpoint.path_arguments(), pattern.argument_count());
     match function > pattern {
         true => Err(Fault::Arguments { function, pattern }),
         false => Ok(()),
     }
-}
-
-/// The reason why [`Application::reverse_url`](crate::Application::reverse_url) returns no path.
-#[derive(Debug)]
-pub enum ReverseUrlError {
-    /// No route has that name.
-    UnknownName(String),
-    /// The arguments do not match the pattern, or the pattern cannot be reversed.
-    Pattern(ReverseError),
-}
-
-impl fmt::Display for ReverseUrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownName(name) => write!(f, "no route is called {name:?}"),
-            Self::Pattern(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl StdError for ReverseUrlError {}
-
-pub(super) fn reverse(
-    routes: &[Route],
-    names: &HashMap<String, usize>,
-    name: &str,
-    arguments: &[&str],
-) -> Result<String, ReverseUrlError> {
-    let pattern = names.get(name).and_then(|&row| routes[row].pattern.as_ref().ok());
-    let pattern = pattern.ok_or_else(|| ReverseUrlError::UnknownName(name.to_owned()))?;
-    pattern.reverse(arguments).map_err(ReverseUrlError::Pattern)
 }
 
 /// Returns the value of an `Allow` header: the methods of the endpoint, and `OPTIONS`, which is

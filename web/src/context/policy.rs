@@ -1,5 +1,6 @@
 //! How the framework treats a request before its handler runs, as its route and the server say.
 
+use std::collections::HashMap;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(crate) enum Target {
     Route(usize),
     /// The framework answers `OPTIONS` itself.
     Options,
+    /// A redirect to the path with another end: see [`TrailingSlash`].
+    SlashRedirect,
     #[default]
     NotFound,
 }
@@ -35,6 +38,35 @@ pub(crate) struct RouteOptions {
     pub(crate) half_close: Option<bool>,
     pub(crate) handler_timeout: Option<Duration>,
     pub(crate) websocket: Option<Rc<WebSocketOptions>>,
+    pub(crate) trailing_slash: Option<TrailingSlash>,
+}
+
+impl RouteOptions {
+    /// Returns these options, with those of a scope around the row where they are not set.
+    pub(crate) fn within(self, outer: &Self) -> Self {
+        Self {
+            streams_request_body: self.streams_request_body || outer.streams_request_body,
+            max_body_size: self.max_body_size.or(outer.max_body_size),
+            decompress_request: self.decompress_request.or(outer.decompress_request),
+            half_close: self.half_close.or(outer.half_close),
+            handler_timeout: self.handler_timeout.or(outer.handler_timeout),
+            websocket: self.websocket.or_else(|| outer.websocket.clone()),
+            trailing_slash: self.trailing_slash.or(outer.trailing_slash),
+        }
+    }
+}
+
+/// How a path is treated that matches no row, but would match one with a `/` at its end, or without
+/// it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrailingSlash {
+    /// The path matches no row, and the response is 404.
+    #[default]
+    Strict,
+    /// The client is redirected to the path of the row: 308, which keeps the method and the body.
+    Redirect,
+    /// The row answers the request.
+    Ignore,
 }
 
 /// How the requests of a row are treated: the row's options, or the server's settings.
@@ -79,6 +111,8 @@ pub(crate) struct Policies {
     /// For requests that no row matches.
     rest: Policy,
     pub(super) errors: ErrorHooks,
+    /// The rows by name.
+    pub(super) names: Rc<HashMap<String, usize>>,
 }
 
 impl Policies {
@@ -86,12 +120,18 @@ impl Policies {
         rows: impl Iterator<Item = Policy>,
         settings: &Settings,
         errors: ErrorHooks,
+        names: Rc<HashMap<String, usize>>,
     ) -> Self {
         let rest = Policy::new(None, None, &RouteOptions::default(), settings);
-        Self { rows: rows.collect(), rest, errors }
+        Self { rows: rows.collect(), rest, errors, names }
     }
 
     /// Whether any row has a time limit for its handler.
+    /// Returns the pattern of a row.
+    pub(super) fn pattern_of(&self, row: usize) -> Option<&Pattern> {
+        self.rows.get(row)?.pattern.as_deref()
+    }
+
     pub(crate) fn limit_handlers(&self) -> bool {
         self.rows.iter().any(|policy| policy.handler_timeout.is_some())
     }

@@ -8,6 +8,38 @@ use crate::error::Result;
 use crate::http::{StatusCode, header};
 
 impl Context {
+    /// Redirects to the path with a `/` added at its end or removed from it: 308.
+    pub(crate) fn redirect_to_other_slash(&mut self) -> Result {
+        let path = self.path();
+        let mut url = match path.strip_suffix('/') {
+            Some(rest) => rest.to_owned(),
+            None => format!("{path}/"),
+        };
+        if url.starts_with("//") {
+            // Two slashes would begin the name of another host.
+            url.insert_str(0, "/.");
+        }
+        if self.exchange.head.query.is_some() {
+            url.push('?');
+            url.push_str(&self.query());
+        }
+        self.redirect_with(StatusCode::PERMANENT_REDIRECT, &url)
+    }
+
+    /// Returns `text` with the path arguments in place of their names in braces, as the client has
+    /// sent them.
+    pub(crate) fn fill_with_path_arguments(&self, text: &str) -> String {
+        let names = self.with_pattern(|pattern| pattern.argument_names().to_vec());
+        let mut filled = text.to_owned();
+        for (position, name) in names.unwrap_or_default().iter().enumerate() {
+            let Some(range) = self.exchange.arguments.range(position) else { continue };
+            let range = self.exchange.head.path.part(range.start, range.end);
+            let value = self.with_bytes(range, |bytes| String::from_utf8_lossy(bytes).into_owned());
+            filled = filled.replace(&format!("{{{name}}}"), &value);
+        }
+        filled
+    }
+
     /// Redirects the client to `url` with 302 Found, and finishes the response.
     ///
     /// # Errors

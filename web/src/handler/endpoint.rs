@@ -75,6 +75,12 @@ pub trait Endpoint {
         Box::pin(std::future::ready(Err(error)))
     }
 
+    /// Returns the methods for a [list](crate::Application::routes) of the routes. The default is
+    /// none: they are not known before a request.
+    fn methods(&self) -> Vec<Method> {
+        Vec::new()
+    }
+
     /// Reports the [state](crate::State) that the endpoint needs. The default is none.
     fn needs(&self, needs: &mut Needs) {
         let _ = needs;

@@ -317,6 +317,10 @@ impl Endpoint for Functions {
         self.functions.iter().map(|(_, function)| function.path_arguments()).max().unwrap_or(0)
     }
 
+    fn methods(&self) -> Vec<Method> {
+        Self::methods(self).cloned().collect()
+    }
+
     fn needs(&self, needs: &mut Needs) {
         self.functions.iter().for_each(|(_, function)| function.needs(needs));
     }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use crate::context::Context;
 use crate::error::panic::guard;
-use crate::error::{Error, HTTPError, Result};
+use crate::error::{Error, Result};
 use crate::handler::drive::{cancellable, drive};
 use crate::handler::endpoint::{Endpoint, IntoEndpoint, Started, kind};
 use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
@@ -98,6 +98,39 @@ pub trait RequestHandler: Clone {
 
     /// Answers `OPTIONS`. The default is 204 with the `Allow` header.
     fn options(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
+        cx.refuse_method()
+    }
+
+    /// The methods that [`other`](Self::other) answers, such as `PROPFIND`. The default is none.
+    ///
+    /// Methods are case-sensitive. Text that is not a method (RFC 9110 §5.6.2) is left out.
+    const SUPPORTED_METHODS: &'static [&'static str] = &[];
+
+    /// Answers the [`SUPPORTED_METHODS`](Self::SUPPORTED_METHODS), which have no function of their
+    /// own here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Method, RequestHandler, Result, route};
+    /// #[derive(Clone)]
+    /// struct Folder;
+    ///
+    /// impl RequestHandler for Folder {
+    ///     const SUPPORTED_METHODS: &'static [&'static str] = &["PROPFIND", "MKCOL"];
+    ///
+    ///     async fn other(&mut self, cx: &mut Context) -> Result {
+    ///         let method = cx.method().to_string();
+    ///         cx.write(method)
+    ///     }
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", Folder)]));
+    /// let propfind = Method::from_bytes(b"PROPFIND").unwrap();
+    /// assert_eq!(client.request(propfind, "/").send().text(), "PROPFIND");
+    /// assert_eq!(client.get("/").send().header("allow"), Some("PROPFIND, MKCOL, OPTIONS"));
+    /// ```
+    fn other(&mut self, cx: &mut Context) -> impl Future<Output = Result> {
         cx.refuse_method()
     }
 
@@ -237,7 +270,7 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
             Method::PATCH => handler.patch(cx).await,
             Method::PUT => handler.put(cx).await,
             Method::OPTIONS => handler.options(cx).await,
-            _ => Err(HTTPError::METHOD_NOT_ALLOWED.into()),
+            _ => handler.other(cx).await,
         }
     });
     let answered = answered.await.unwrap_or_else(|cancellation| Err(cx.cancelled(cancellation)));
@@ -277,7 +310,11 @@ fn allowed_methods<H: RequestHandler>(handler: &mut H, cx: &mut Context) -> Vec<
         (Method::PUT, implements(|handler, cx| drop(handler.put(cx)))),
         (Method::OPTIONS, implements(|handler, cx| drop(handler.options(cx)))),
     ];
-    methods.into_iter().filter_map(|(method, implemented)| implemented.then_some(method)).collect()
+    let methods =
+        methods.into_iter().filter_map(|(method, implements)| implements.then_some(method));
+    let others =
+        H::SUPPORTED_METHODS.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
+    methods.chain(others).collect()
 }
 
 #[diagnostic::do_not_recommend]

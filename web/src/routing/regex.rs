@@ -11,6 +11,11 @@ use super::escape::{
 use super::pattern::Problem;
 use super::reverse::{Outline, ReverseError};
 
+/// Returns a regular expression that matches `text`.
+pub(crate) fn literal_regex(text: &str) -> String {
+    regex::escape(text)
+}
+
 /// A pattern that is a regular expression.
 #[derive(Clone, Debug)]
 pub(crate) struct RegexPattern {

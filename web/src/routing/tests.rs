@@ -6,7 +6,8 @@ use std::ops::Range;
 use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
 
-use super::{Arguments, Index, Pattern, decode_argument};
+use super::index::Index;
+use super::{Arguments, Pattern, decode_argument};
 
 /// The row of a path, and its arguments as ranges of the path.
 type Found = Option<(usize, Vec<Option<Range<usize>>>)>;

@@ -139,7 +139,7 @@ fn begin_request(
     connection: &Rc<Connection>,
 ) -> Result<Option<Context>, HeadError> {
     let mut cx = service.lease(connection);
-    match cx.begin(service.application.index()) {
+    match cx.begin(service.application.router()) {
         Ok(true) => Ok(Some(cx)),
         begun => {
             service.release(cx);
@@ -182,7 +182,7 @@ impl Service {
             cx.refuse_panic(&*panic);
         }
         let route = cx.row();
-        let pattern = || route.map_or("", |row| &self.application.routes()[row].text);
+        let pattern = || route.map_or("", |row| &self.application.rows()[row].text);
         let in_flight = self.server.recorder.begin(cx.began(), route, cx.method(), pattern);
         cx.set_in_flight(in_flight);
     }

@@ -45,7 +45,7 @@ impl Service {
         settings: Settings,
         started_at: &'static Location<'static>,
     ) -> Self {
-        let recorder = Recorder::new(application.routes().len());
+        let recorder = Recorder::new(application.rows().len());
         Self::counted(application, settings, recorder, started_at)
     }
 
@@ -53,7 +53,7 @@ impl Service {
     #[track_caller]
     pub(super) fn control() -> Self {
         let application = control::application();
-        let recorder = Recorder::private(application.routes().len());
+        let recorder = Recorder::private(application.rows().len());
         Self::counted(application, Settings::default(), recorder, Location::caller())
     }
 
@@ -63,11 +63,13 @@ impl Service {
         recorder: Recorder,
         started_at: &'static Location<'static>,
     ) -> Self {
-        let rows = application.routes().iter().map(|route| {
+        let rows = application.rows().iter().map(|route| {
             let pattern = route.pattern.as_ref().ok().cloned();
             Policy::new(pattern, Some(route.location), &route.options, &settings)
         });
-        let policies = Rc::new(Policies::new(rows, &settings, application.take_error_hooks()));
+        let names = Rc::clone(application.names());
+        let policies =
+            Rc::new(Policies::new(rows, &settings, application.take_error_hooks(), names));
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
         let state = Rc::clone(application.shared_state());
         let server = Rc::new(ServerState::new(settings, recorder, state));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::http::Method;
-use crate::routing::PatternError;
+use crate::routing::{HostError, PatternError};
 
 /// The reason why a route table is invalid.
 #[derive(Debug)]
@@ -26,6 +26,12 @@ pub(super) struct RowAt {
 #[derive(Debug)]
 pub(super) enum Fault {
     Pattern(PatternError),
+    /// The prefix of a scope is malformed.
+    Prefix,
+    /// A regular expression in a scope whose prefix has arguments.
+    RegexInScope(String),
+    Host(HostError),
+    HostInHost,
     Arguments {
         function: usize,
         pattern: usize,
@@ -69,6 +75,15 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pattern(error) => write!(f, "{error}"),
+            Self::Prefix => {
+                f.write_str("the prefix of a scope begins with `/` and does not end with one")
+            }
+            Self::RegexInScope(prefix) => write!(
+                f,
+                "a regular expression cannot be in the scope {prefix:?}, whose prefix has arguments"
+            ),
+            Self::Host(error) => write!(f, "{error}"),
+            Self::HostInHost => f.write_str("a host cannot be inside of another host"),
             Self::Arguments { function, pattern } => {
                 write!(f, "its function takes {function} path arguments, the pattern has {pattern}")
             }
@@ -78,7 +93,7 @@ impl fmt::Display for Fault {
                 write!(f, "{other} already has a function for {method} and the same paths")
             }
             Self::Options(other) => {
-                write!(f, "{other} has the same pattern and other options")
+                write!(f, "{other} has the same pattern and other options or middleware")
             }
             Self::Handler(other) => write!(
                 f,
