@@ -163,6 +163,7 @@ mod routing;
 mod scoreboard;
 mod server;
 pub mod testing;
+pub mod topics;
 mod types;
 
 pub mod websocket;

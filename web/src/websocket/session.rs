@@ -78,6 +78,10 @@ impl WebSocket {
         Self { handle: Handle::new(session) }
     }
 
+    pub(crate) fn session(&self) -> &Rc<Session> {
+        self.handle.session()
+    }
+
     /// Receives the next message. Returns `None` once either side has begun to close the
     /// connection.
     ///

@@ -133,6 +133,10 @@ pub struct WebSocketSender {
 }
 
 impl WebSocketSender {
+    pub(crate) fn session(&self) -> &Rc<Session> {
+        self.handle.session()
+    }
+
     /// Sends a message: see [`WebSocket::send`](crate::websocket::WebSocket::send).
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A session, shared by its driver and its handles.
 
-use std::cell::{Cell, RefCell};
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -21,7 +22,11 @@ pub(crate) struct Session {
     /// The task of the driver, once that was polled.
     driver: Cell<Option<Waker>>,
     subprotocol: Option<Box<str>>,
+    attached: OnceCell<Box<Attached>>,
 }
+
+/// A value of a layer above. Boxed twice, because most sessions have none.
+struct Attached(Box<dyn Any>);
 
 impl Session {
     pub(crate) fn new(
@@ -30,7 +35,7 @@ impl Session {
         subprotocol: Option<Box<str>>,
     ) -> Rc<Self> {
         let state = RefCell::new(State::new(stream.into(), start));
-        Rc::new(Self { state, driver: Cell::new(None), subprotocol })
+        Rc::new(Self { state, driver: Cell::new(None), subprotocol, attached: OnceCell::new() })
     }
 
     pub(crate) fn subprotocol(&self) -> Option<&str> {
@@ -112,6 +117,26 @@ impl Session {
         self.poll_ready_and(task, |state, task, released| {
             state.send_prepared(message, task, released);
         })
+    }
+
+    /// Sends a frame if there is room for it now. Returns whether it was sent or queued.
+    pub(crate) fn try_send_prepared(&self, message: &Prepared) -> bool {
+        let mut task = TaskContext::from_waker(Waker::noop());
+        self.in_name_of_driver(&mut task, |state, task, _, released| {
+            let is_possible = state.phase == Phase::Open && state.has_room();
+            if is_possible {
+                state.send_prepared(message, task, released);
+            }
+            is_possible
+        })
+    }
+
+    /// Returns the value that a layer above has attached, which is dropped with the session. There
+    /// is one type of such values.
+    pub(crate) fn attached<T: Default + 'static>(&self) -> &T {
+        let attached = self.attached.get_or_init(|| Box::new(Attached(Box::<T>::default())));
+        let attached = attached.0.downcast_ref();
+        attached.unwrap_or_else(|| unreachable!("a session has one type of attached values"))
     }
 
     /// Sends a ping, once there is room for it.
