@@ -64,6 +64,8 @@ mod files;
 mod finishing;
 /// A client that ends its side, or breaks the connection off.
 mod half_close_and_reset;
+/// Arguments, default headers, content negotiation, and conversions of text.
+mod inputs;
 /// Interim responses, and trailers behind a body.
 mod interim_and_trailers;
 /// When a connection is kept, and when it ends after a response.

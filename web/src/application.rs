@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`route`]: one row of the route table;
+//! - [`default_headers`]: the headers of every response;
 //! - [`errors`]: the hooks that write the responses to errors;
 //! - [`state`]: the state that requests share;
 //! - [`scope`]: groups of rows, for a prefix or a host;
@@ -25,11 +26,13 @@ use crate::context::policy::TrailingSlash;
 use crate::context::reverse::{ReverseUrlError, reverse};
 use crate::error::Result;
 use crate::handler::endpoint::IntoEndpoint;
+use crate::http1::header_list::HeaderList;
 use crate::routing::Router;
 use crate::types::drop_each::DropEach;
 use crate::types::state_map::StateMap;
 
 mod contained;
+mod default_headers;
 mod dispatch;
 mod errors;
 mod fallbacks;
@@ -88,6 +91,7 @@ pub struct Application {
     state: Rc<StateMap>,
     on_stop: RefCell<Vec<StopHook>>,
     errors: RefCell<ErrorHooks>,
+    default_headers: Option<HeaderList>,
 }
 
 impl Application {
@@ -150,6 +154,7 @@ impl Application {
             state: Rc::default(),
             on_stop: RefCell::default(),
             errors: RefCell::default(),
+            default_headers: None,
         })
     }
 

@@ -3,9 +3,10 @@
 //! # Layout
 //!
 //! The request:
-//! - `request`: the head, the client and the server's state. `arguments`: path, query and form.
+//! - `request`: the head and the server's state. `client`: the client, and the host it asked for.
+//!   `accepts`: content negotiation. `path_arguments`, `arguments`: path, query and form.
 //! - `state`: the state of the application. `reverse`: the paths of its routes.
-//! - `body`: the body, whole or in pieces. `encoding`: takes a `Content-Encoding` off it.
+//! - `body`: the body, whole or in pieces. `body/parsed`: as JSON, a form or text. `encoding`: takes a `Content-Encoding` off it.
 //!
 //! The response, as a handler writes it:
 //! - `head`: status, headers, trailers, informational responses. `redirect`: redirects.
@@ -32,8 +33,10 @@ use crate::http1::head::{HeadError, Range};
 use crate::routing::{Arguments, Router};
 use crate::scoreboard::in_flight::InFlight;
 
+mod accepts;
 mod arguments;
 pub(crate) mod body;
+pub(crate) mod client;
 mod conditional;
 mod encoding;
 pub(crate) mod error_hooks;
@@ -43,6 +46,7 @@ mod file;
 pub(crate) mod finish;
 mod head;
 pub(crate) mod log;
+mod path_arguments;
 pub(crate) mod policy;
 mod problem;
 mod redirect;
@@ -55,7 +59,7 @@ pub(crate) mod stream;
 pub(crate) mod upgrade;
 mod write;
 
-pub use arguments::FromArgument;
+pub use path_arguments::FromArgument;
 pub use policy::TrailingSlash;
 pub use problem::Problem;
 pub use response::ResponseError;

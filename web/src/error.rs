@@ -81,6 +81,29 @@ impl Error {
         self.0.location
     }
 
+    /// Returns the cause, for functions that take a [standard error](std::error::Error). The place
+    /// and the status are lost.
+    ///
+    /// To make a `squall::Error` of a type that is not a standard error, implement
+    /// `From<YourType> for squall::Error`, or use [`or_500`](Or500::or_500).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall::{Error, HTTPError};
+    ///
+    /// fn report(error: Box<dyn std::error::Error>) -> String {
+    ///     error.to_string()
+    /// }
+    ///
+    /// let error = Error::from(HTTPError::NOT_FOUND);
+    /// assert_eq!(report(error.into_std()), "HTTP 404: Not Found");
+    /// ```
+    #[must_use]
+    pub fn into_std(self) -> Box<dyn StdError> {
+        self.0.cause
+    }
+
     /// Returns the location if it is in user code. The framework itself raises some errors, and
     /// `map_err(Into::into)` raises them in the standard library.
     pub(crate) fn location_of_user(&self) -> Option<&'static Location<'static>> {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::connection::close::Departure;
+use crate::context::client::Client;
 use crate::context::policy::{Policies, Target};
-use crate::context::request::Client;
 use crate::context::response::Response;
 use crate::context::stream::BodyStream;
 use crate::context::upgrade::Upgrade;
@@ -85,7 +85,7 @@ pub(crate) struct Cache {
 
 impl Exchange {
     pub(crate) fn new(policies: Rc<Policies>) -> Self {
-        Self {
+        let mut exchange = Self {
             head: Head::new(),
             began: 0,
             awaits_body: false,
@@ -97,14 +97,24 @@ impl Exchange {
             response: Response::new(),
             rare: None,
             cache: OnceCell::new(),
-        }
+        };
+        exchange.clear_response();
+        exchange
     }
 
     /// Clears the response. The next request overwrites the head and the arguments.
     pub(crate) fn clear(&mut self) {
-        self.response.clear();
+        self.clear_response();
         self.rare = None;
         self.cache = OnceCell::new();
+    }
+
+    /// Resets the response to the default headers of the application.
+    pub(crate) fn clear_response(&mut self) {
+        self.response.clear();
+        if let Some(defaults) = &self.policies.default_headers {
+            self.response.headers.clone_from(defaults);
+        }
     }
 
     /// Clears the request, for a response to bytes that were not a request.

@@ -172,8 +172,8 @@ impl Context {
     pub(crate) fn respond_with_bare_500(&mut self, error: &Error) {
         self.write_error_line(error, true);
         if self.put_error(error) {
+            self.exchange.clear_response();
             let response = &mut self.exchange.response;
-            response.clear();
             response.status = StatusCode::INTERNAL_SERVER_ERROR;
             response.set_complete();
         }
@@ -213,7 +213,7 @@ impl Context {
     /// then sets headers that the response to the error keeps.
     pub(crate) fn discard_response(&mut self, error: &Error) {
         if !self.is_head_sent() && Undelivered::of(error).is_none() && error.discards() {
-            self.exchange.response.clear();
+            self.exchange.clear_response();
         }
     }
 

@@ -14,6 +14,7 @@ use crate::context::exchange::Exchange;
 use crate::error::{HTTPError, Result};
 use crate::http::{HeaderValue, Method, StatusCode, header};
 use crate::http1::head::Expect;
+use crate::http1::header_list::HeaderList;
 use crate::routing::Pattern;
 
 /// The part of the application that answers a request.
@@ -111,6 +112,8 @@ pub(crate) struct Policies {
     /// For requests that no row matches.
     rest: Policy,
     pub(super) errors: ErrorHooks,
+    /// The headers of every response, unless it sets them itself.
+    pub(super) default_headers: Option<HeaderList>,
     /// The rows by name.
     pub(super) names: Rc<HashMap<String, usize>>,
 }
@@ -120,10 +123,11 @@ impl Policies {
         rows: impl Iterator<Item = Policy>,
         settings: &Settings,
         errors: ErrorHooks,
+        default_headers: Option<HeaderList>,
         names: Rc<HashMap<String, usize>>,
     ) -> Self {
         let rest = Policy::new(None, None, &RouteOptions::default(), settings);
-        Self { rows: rows.collect(), rest, errors, names }
+        Self { rows: rows.collect(), rest, errors, default_headers, names }
     }
 
     /// Whether any row has a time limit for its handler.

@@ -1,14 +1,15 @@
 //! The request as a handler reads it: its head, its client, and the state of its server.
 
 use std::any::{Any, TypeId};
-use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use squall_runtime::IOLoop;
 
 use crate::connection::draining::Draining;
 use crate::context::Context;
 use crate::context::body::Body;
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::http1::head::{Range, Version};
-use crate::proxy::{Protocol, claims};
 use crate::types::text::Text;
 
 impl Context {
@@ -59,6 +60,45 @@ impl Context {
     /// Returns whether the request is HTTP/1.1. Otherwise it is HTTP/1.0.
     pub fn is_http11(&self) -> bool {
         self.exchange.head.version == Version::Http11
+    }
+
+    /// Returns the path and the query as the client has sent them: `/search?q=wind`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route};
+    /// async fn echo(cx: &mut Context) -> Result {
+    ///     write!(cx, "{} of {}", cx.uri(), cx.full_url())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/{name}", get(echo))]));
+    /// let response = client.get("/a%20b?c=d").header("Host", "example.com").send();
+    /// assert_eq!(response.text(), "/a%20b?c=d of http://example.com/a%20b?c=d");
+    /// ```
+    pub fn uri(&self) -> String {
+        let mark = if self.exchange.head.query.is_some() { "?" } else { "" };
+        format!("{}{mark}{}", self.path(), self.query())
+    }
+
+    /// Returns the time since the head of the request was complete.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use squall::{testing::TestClient, Application, Context, Result, get, route, sleep};
+    /// async fn nap(cx: &mut Context) -> Result {
+    ///     sleep(Duration::from_secs(2)).await;
+    ///     cx.write(cx.request_time().as_secs().to_string())
+    /// }
+    ///
+    /// let client = TestClient::new(Application::new([route("/", get(nap))]));
+    /// assert_eq!(client.get("/").send().text(), "2");
+    /// ```
+    pub fn request_time(&self) -> Duration {
+        let nanos = IOLoop::present_nanos().saturating_sub(self.exchange.began);
+        Duration::from_nanos(nanos)
     }
 
     /// Returns whether there is a request. There is none while a hook of
@@ -284,120 +324,4 @@ impl Context {
     pub fn is_draining(&self) -> bool {
         self.connection.server.is_draining()
     }
-}
-
-/// The client of a request: the peer of the connection, or the client that a trusted proxy names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Client {
-    address: Option<SocketAddr>,
-    protocol: Protocol,
-    host: Option<Range>,
-}
-
-impl Context {
-    /// Returns the IP address of the client: see [`remote_addr`](Self::remote_addr).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use squall::testing::TestClient;
-    /// use squall::{Application, Context, HTTPServer, Result, get, route};
-    ///
-    /// async fn who(cx: &mut Context) -> Result {
-    ///     cx.write(format!("{:?}", cx.remote_ip()))
-    /// }
-    ///
-    /// let app = Application::new([route("/", get(who))]);
-    /// let server = HTTPServer::new(app).trusted_downstream(["10.0.0.0/8"])?;
-    /// let nginx = TestClient::of(&server).peer_addr(([10, 0, 0, 1], 4711));
-    /// let request = nginx.get("/").header("X-Real-Ip", "203.0.113.7");
-    /// assert_eq!(request.send().text(), "Some(203.0.113.7)");
-    ///
-    /// // Any client can send such a header. It is ignored unless it comes from a trusted proxy.
-    /// let stranger = TestClient::of(&server).peer_addr(([203, 0, 113, 9], 4711));
-    /// let request = stranger.get("/").header("X-Real-Ip", "10.0.0.1");
-    /// assert_eq!(request.send().text(), "Some(203.0.113.9)");
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn remote_ip(&self) -> Option<IpAddr> {
-        self.remote_addr().map(|address| address.ip())
-    }
-
-    /// Returns the address of the client.
-    ///
-    /// This is the peer of the connection. If the peer is a proxy of the server's
-    /// [`trusted_downstream`](crate::HTTPServer::trusted_downstream) and names the client in a
-    /// header, it is that client; the port is 0 if the proxy does not send it. With the [PROXY
-    /// protocol](crate::HTTPServer::proxy_protocol), the client that it names counts as the peer.
-    ///
-    /// `None` over a Unix socket where no proxy names the client, and if the client has reset the
-    /// connection. An IPv4 address never has the form of an IPv6 address (`::ffff:192.0.2.1`).
-    ///
-    /// The address is determined at the first call, which may cost a system call.
-    pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.client().address
-    }
-
-    /// Returns the address of the peer of the connection. Behind a proxy, this is the proxy.
-    ///
-    /// `None` over a Unix socket, and if the connection has been reset. Each call is a system call.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.connection.stream.peer().address()
-    }
-
-    /// Returns the protocol that the client uses, `"http"` or `"https"`.
-    ///
-    /// A proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream)
-    /// decides it. Otherwise it is the [protocol that the server was
-    /// given](crate::HTTPServer::protocol).
-    pub fn protocol(&self) -> &'static str {
-        let trusts_proxies = self.connection.server.settings.trusted_downstream.is_some();
-        let protocol =
-            if trusts_proxies { self.client().protocol } else { self.connection.protocol() };
-        protocol.as_str()
-    }
-
-    /// Returns the host that the request is for, with the port if there is one. It is empty if the
-    /// request names none.
-    ///
-    /// This is the authority of an absolute target, otherwise the `Host` header, as it was sent. A
-    /// proxy of the server's [`trusted_downstream`](crate::HTTPServer::trusted_downstream) can name
-    /// another host.
-    pub fn host(&self) -> Text {
-        let trusts_proxies = self.connection.server.settings.trusted_downstream.is_some();
-        let host = if trusts_proxies { self.client().host } else { self.exchange.head.authority };
-        host.map(|range| self.text(range)).unwrap_or_default()
-    }
-
-    fn client(&self) -> &Client {
-        self.exchange.cache().client.get_or_init(|| self.find_client())
-    }
-
-    fn find_client(&self) -> Client {
-        let settings = &self.connection.server.settings;
-        let peer = self.connection.client();
-        let direct = Client {
-            address: peer.address().map(canonical),
-            protocol: self.connection.protocol(),
-            host: self.exchange.head.authority,
-        };
-        let trusted = settings.trusted_downstream.as_ref();
-        let Some(trusted) = trusted.filter(|trusted| trusted.trusts(peer)) else { return direct };
-        self.connection.with(|buffers| {
-            let head = buffers.input.head();
-            let fields = self.exchange.head.fields.iter();
-            let fields = fields.map(|field| (field.name.of(head), field.value.of(head)));
-            let claimed = claims::read(fields, &settings.real_ip_header, trusted);
-            Client {
-                address: claimed.address.or(direct.address),
-                protocol: claimed.protocol.unwrap_or(direct.protocol),
-                host: claimed.host.map(|host| Range::within(head, host)).or(direct.host),
-            }
-        })
-    }
-}
-
-/// Turns an IPv6 address that contains an IPv4 address into the latter.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -167,7 +167,7 @@ impl Context {
             return Err(ResponseError::HeadSent.into());
         }
         self.take_upgrade();
-        self.exchange.response.clear();
+        self.exchange.clear_response();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use percent_encoding::percent_decode;
 
-use crate::error::{HTTPError, Result};
+use crate::error::{HTTPError, Result, invalid};
 use crate::routing::{InvalidUtf8, decode_argument};
 use crate::types::content::Content;
 use crate::types::text::Text;
@@ -58,7 +58,7 @@ impl Fields {
         self.places
             .iter()
             .rfind(|place| self.is_called(place, name))
-            .map(|p| self.value(p))
+            .map(|p| self.value(p, name))
             .transpose()
     }
 
@@ -68,7 +68,8 @@ impl Fields {
     ///
     /// Like [`last`](Self::last).
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Result<Text>> {
-        self.places.iter().filter(move |place| self.is_called(place, name)).map(|p| self.value(p))
+        let called = self.places.iter().filter(move |place| self.is_called(place, name));
+        called.map(move |place| self.value(place, name))
     }
 
     fn is_called(&self, place: &FieldRange, name: &str) -> bool {
@@ -82,10 +83,17 @@ impl Fields {
         }
     }
 
-    /// Decodes the value of a field, and strips the spaces around it.
-    fn value(&self, place: &FieldRange) -> Result<Text> {
+    /// Returns the bytes of the value of the last field called `name`, decoded.
+    pub(crate) fn last_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        let place = self.places.iter().rfind(|place| self.is_called(place, name))?;
+        Some(percent_decode(&spaced(&self.encoded[place.value.clone()])).collect())
+    }
+
+    /// Decodes the value of a field called `name`, and strips the spaces around it.
+    fn value(&self, place: &FieldRange, name: &str) -> Result<Text> {
         let spaced = spaced(&self.encoded[place.value.clone()]);
-        let decoded = decode_argument(&spaced).map_err(|InvalidUtf8| not_utf8("an argument"))?;
+        let decoded = decode_argument(&spaced)
+            .map_err(|InvalidUtf8| invalid(format_args!("argument {name:?}"), "not UTF-8"))?;
         Ok(Text::from(decoded.trim().to_owned()))
     }
 }
@@ -102,14 +110,10 @@ pub(crate) fn check_fields(encoded: &[u8]) -> Result {
 
 fn check_count(count: usize) -> Result {
     if count > MAX_FIELDS {
-        Err(HTTPError::BAD_REQUEST.with_log_message("too many fields"))?;
+        let message = format!("there are more than {MAX_FIELDS} fields");
+        Err(HTTPError::BAD_REQUEST.with_message(message))?;
     }
     Ok(())
-}
-
-/// Returns the error for text of a request whose decoded bytes are not UTF-8.
-pub(crate) fn not_utf8(what: &str) -> HTTPError {
-    HTTPError::BAD_REQUEST.with_log_message(format!("{what} is not UTF-8"))
 }
 
 /// Replaces each `+` by a space.

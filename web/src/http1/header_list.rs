@@ -121,11 +121,20 @@ impl HeaderList {
         });
     }
 
+    /// Leaves out the header of `role` that the server would add.
+    pub(crate) fn leave_out(&mut self, role: HeaderRole) {
+        self.roles |= role as u8;
+    }
+
     /// Removes all headers called `name`, which may be in any case.
     pub(crate) fn remove(&mut self, name: &str) {
+        let left_out = self.roles & !self.roles_of_lines();
         self.lines.retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
-        self.roles =
-            self.lines.iter().fold(0, |roles, (name, _)| roles | HeaderRole::of(name) as u8);
+        self.roles = left_out | self.roles_of_lines();
+    }
+
+    fn roles_of_lines(&self) -> u8 {
+        self.lines.iter().fold(0, |roles, (name, _)| roles | HeaderRole::of(name) as u8)
     }
 
     pub(crate) fn clear(&mut self) {

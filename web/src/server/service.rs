@@ -68,8 +68,8 @@ impl Service {
             Policy::new(pattern, Some(route.location), &route.options, &settings)
         });
         let names = Rc::clone(application.names());
-        let policies =
-            Rc::new(Policies::new(rows, &settings, application.take_error_hooks(), names));
+        let (errors, headers) = (application.take_error_hooks(), application.default_headers());
+        let policies = Rc::new(Policies::new(rows, &settings, errors, headers, names));
         let is_direct = !application.has_middleware() && !policies.limit_handlers();
         let state = Rc::clone(application.shared_state());
         let server = Rc::new(ServerState::new(settings, recorder, state));

@@ -9,6 +9,10 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use http::header::InvalidHeaderValue;
+use serde::{Deserialize, Deserializer};
+
+use super::http::HeaderValue;
 
 /// A piece of a request as text: owned, and cheap to clone.
 ///
@@ -208,6 +212,57 @@ impl PartialEq<Text> for &str {
 impl PartialEq<String> for Text {
     fn eq(&self, other: &String) -> bool {
         self.as_str() == other
+    }
+}
+
+impl PartialEq<Text> for str {
+    fn eq(&self, other: &Text) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl PartialEq<Text> for String {
+    fn eq(&self, other: &Text) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl PartialEq<HeaderValue> for Text {
+    fn eq(&self, other: &HeaderValue) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<Text> for HeaderValue {
+    fn eq(&self, other: &Text) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+/// The bytes of the text. Fails for control characters.
+impl TryFrom<Text> for HeaderValue {
+    type Error = InvalidHeaderValue;
+
+    fn try_from(text: Text) -> Result<Self, InvalidHeaderValue> {
+        Self::from_bytes(text.as_bytes())
+    }
+}
+
+/// The value as text. A value that is not UTF-8 is read as ISO-8859-1.
+impl From<&HeaderValue> for Text {
+    fn from(value: &HeaderValue) -> Self {
+        match str::from_utf8(value.as_bytes()) {
+            Ok(text) => text.to_owned().into(),
+            Err(_) => {
+                value.as_bytes().iter().map(|&byte| char::from(byte)).collect::<String>().into()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 
