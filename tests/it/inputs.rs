@@ -82,9 +82,14 @@ fn the_query_and_the_form_can_be_asked_for_alone_and_as_bytes() {
 fn text_compares_and_converts_in_both_directions() {
     let text = Text::from("a\u{e9}");
     let value = HeaderValue::from_bytes("a\u{e9}".as_bytes()).unwrap();
-    assert!(text == value && value == text && text == "a\u{e9}" && "a\u{e9}" == text);
-    assert!(text == "a\u{e9}".to_owned() && "a\u{e9}".to_owned() == text);
-    assert!(*"a\u{e9}" == text);
+    let string = String::from("a\u{e9}");
+    assert_eq!(text, value);
+    assert_eq!(value, text);
+    assert_eq!(text, string);
+    assert_eq!(string, text);
+    assert_eq!(text, *string.as_str());
+    assert_eq!(*string.as_str(), text);
+    assert_eq!("a\u{e9}", text);
     assert_eq!(HeaderValue::try_from(text.clone()).unwrap(), value);
     assert_eq!(Text::from(&value), text);
     assert_eq!(Text::from(&HeaderValue::from_bytes(b"\xe9").unwrap()), "\u{e9}", "ISO-8859-1");
