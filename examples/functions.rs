@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use squall::{Application, Context, HTTPServer, IOLoop, Result, StatusCode, get, regex, route};
+use squall::{Application, Context, HTTPServer, IOLoop, NoContent, Result, get, regex, route};
 
 mod support;
 
@@ -21,12 +21,12 @@ async fn index() -> &'static str {
     "try /sum/40/2\n"
 }
 
-async fn sum(cx: &mut Context, a: i64, b: i64) -> Result {
-    cx.write(format!("{}\n", a.saturating_add(b)))
+async fn sum(a: i64, b: i64) -> String {
+    format!("{}\n", a.saturating_add(b))
 }
 
-async fn archive(cx: &mut Context, year: u16) -> Result {
-    cx.write(format!("what happened in {year}\n"))
+async fn archive(year: u16) -> String {
+    format!("what happened in {year}\n")
 }
 
 fn main() -> io::Result<()> {
@@ -37,9 +37,9 @@ fn main() -> io::Result<()> {
         let note = Rc::clone(&note);
         async move || note.borrow().clone()
     };
-    let write = async move |cx: &mut Context| -> Result<StatusCode> {
+    let write = async move |cx: &mut Context| -> Result<NoContent> {
         *note.borrow_mut() = cx.body().text().await?;
-        Ok(StatusCode::NO_CONTENT)
+        Ok(NoContent)
     };
     let app = Application::new([
         route("/", get(index)),

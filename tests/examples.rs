@@ -34,7 +34,7 @@ use crate::websocket::WebSocket;
 /// The root of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-const EXAMPLES: [&str; 13] = [
+const EXAMPLES: [&str; 14] = [
     "background",
     "behind_nginx",
     "bench",
@@ -45,6 +45,7 @@ const EXAMPLES: [&str; 13] = [
     "get_post",
     "hello",
     "metrics",
+    "notes",
     "slow",
     "stories",
     "workers",
@@ -343,6 +344,28 @@ fn functions_take_arguments() {
     let allowed: BTreeSet<_> = refused.header("Allow").unwrap().split(", ").collect();
     assert_eq!(refused.status(), 405);
     assert_eq!(allowed, ["GET", "HEAD", "OPTIONS", "POST"].into());
+    example.end();
+}
+
+#[test]
+fn notes_is_a_json_api() {
+    let example = Example::start("notes");
+    let new = r#"curl -H 'Content-Type: application/json' -d '{"title":"Buy tea"}' localhost:8000/api/v1/notes"#;
+    let created = example.curl(new);
+    assert_eq!((created.status(), created.header("Location")), (201, Some("/api/v1/notes/1")));
+    let note = r#"{"id":1,"title":"Buy tea","text":""}"#;
+    assert_eq!(created.text(), note);
+    assert_eq!(example.curl("curl localhost:8000/api/v1/notes").text(), format!("[{note}]"));
+    let found = example.curl("curl 'localhost:8000/api/v1/notes?q=tea&page=1'");
+    assert_eq!(found.text(), format!("[{note}]"));
+    assert_eq!(example.curl("curl localhost:8000/api/v1/notes/1").text(), note);
+    let missing = example.curl("curl localhost:8000/api/v1/notes/7");
+    assert_eq!((missing.status(), missing.header("Access-Control-Allow-Origin")), (404, Some("*")));
+    assert!(missing.text().contains("there is no such note"), "{}", missing.text());
+    let refused = example.curl("curl -X DELETE localhost:8000/api/v1/notes/1");
+    assert_eq!((refused.status(), refused.header("WWW-Authenticate")), (401, Some("Bearer")));
+    let token = "curl -H 'Authorization: Bearer secret' -X DELETE localhost:8000/api/v1/notes/1";
+    assert_eq!(example.curl(token).status(), 204);
     example.end();
 }
 

@@ -48,12 +48,14 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], [`Functions`], [`Respond`] |
-//! | map paths to handlers | [`route()`], [`regex()`], [`Route`], [`Application`] |
+//! | answer requests | [`RequestHandler`]; or functions: [`get`], [`post`], their parameters ([`Takes`]) and results ([`Respond`]) |
+//! | map paths to handlers | [`route()`], [`regex()`], [`scope()`], [`host`], [`redirect`], [`Route`], [`Application`] |
+//! | share state between requests | [`Application::state`], [`State`] |
 //! | read the request, write the response | [`Context`], [`Body`], [`Content`], [`Text`] |
 //! | send files | [`Context::send_file`], [`OpenFile`] |
-//! | return errors | `?`, [`HTTPError`], [`Error`], [`Or500`] |
-//! | write middleware | [`Application::around`] |
+//! | return errors | `?`, [`HTTPError`], [`Failure`], [`Error`], [`Or500`] |
+//! | write the responses to errors | [`Application::on_error`], [`Application::on_error_of`], [`Problem`] |
+//! | write middleware | [`Application::around`], [`Middleware`] |
 //! | serve, and set limits and time-outs | [`HTTPServer`] |
 //! | choose the number of workers, reload, upgrade, run under systemd | [`StartOptions`], [`process`], [`process::ForkOptions`] |
 //! | find the client's address behind nginx or a load balancer | [`HTTPServer::trusted_downstream`], [`Context::remote_ip`] |
