@@ -159,11 +159,13 @@
 //! | `supervisor` | starts, replaces, watches and stops workers |
 //! | `worker` | reports a worker's state, and follows the supervisor's orders |
 //! | `shared` | the scoreboard, and the socket on which a process asks another to look at it |
+//! | `exchange` | messages from each worker to all others |
 //! | `handover` | how a server takes over the sockets of another one, or of systemd |
 //! | `host` | the server as the system sees it: title, pid file, privileges, notifications |
 //! | `unsupervised` | a server of one process, which declines the signals to a supervisor |
 
 mod cpu;
+mod exchange;
 mod fork;
 mod guard;
 mod handover;
@@ -183,6 +185,8 @@ use crate::net::Slots;
 use crate::signal::SIGINT;
 
 pub use cpu::cpu_count;
+#[doc(hidden)]
+pub use exchange::{Exchange, Received};
 pub use handover::bind::bind_sockets;
 pub use options::{ForkOptions, WorkerExit};
 pub use shared::scoreboard::{Scoreboard, SlotPage, State};

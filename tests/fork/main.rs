@@ -172,6 +172,8 @@ const CASES: &[harness::Row] = harness::rows![
     server::suspended::a_worker_that_is_suspended_while_all_end_is_continued,
     server::suspended::a_worker_that_is_suspended_while_it_is_replaced_is_continued,
     server::suspended::a_worker_that_was_suspended_while_it_starts_is_not_killed,
+    server::topics::a_worker_that_was_suspended_delays_no_other_and_counts_what_it_has_lost,
+    server::topics::deaths_reloads_scaling_and_upgrades_lose_no_message_and_repeat_none,
     server::unread::a_panic_does_not_stop_one_process_whose_log_is_not_read,
     server::unread::a_panic_does_not_stop_workers_whose_log_is_not_read,
     server::unread::a_panic_does_not_stop_workers_whose_terminal_is_stopped,

@@ -28,6 +28,7 @@ pub mod start;
 pub mod stop;
 pub mod supervised;
 pub mod suspended;
+pub mod topics;
 
 pub mod unread;
 pub mod upgraded;

@@ -48,7 +48,26 @@
 //!
 //! # Reach
 //!
-//! A topic reaches the subscribers of this thread, and those that the [`Transport`] reaches.
+//! A topic reaches the subscribers of all workers of the server, with no other program. Workers
+//! exchange messages through shared memory, on Linux. On other systems, and in tests, a topic
+//! reaches the subscribers of its thread. A [`Transport`] of your own carries messages to other
+//! hosts.
+//!
+//! - **No worker waits for another.** A worker that is slow or stopped does not delay others, and
+//!   costs them no memory. It may lose messages: each worker's messages are kept in a ring of 4 MiB,
+//!   and their names in a ring of 8 MiB. After 4 MiB of newer messages, a worker that has not read
+//!   a message has lost it. Each of its subscriptions receives the exact number as a [`Gap`]. After
+//!   8 MiB of names, which is about 200,000 messages, it receives the number of all messages of
+//!   the other worker as the most that can be lost.
+//! - **A worker that dies loses nothing** that it has published: its ring outlives it. This includes
+//!   reloads, more or fewer workers, and upgrades, in which the workers of both programs reach each
+//!   other.
+//! - **A subscription may receive messages** that another worker has published shortly before it
+//!   began.
+//! - **Cost.** A message is written once for all other workers, and not at all if none of them has
+//!   a subscriber. A worker that sleeps is woken by one datagram. The rings take memory only once
+//!   they are written.
+//! - A worker has one thread that exchanges messages, the first that uses topics.
 //!
 //! # Layout
 //!
@@ -59,6 +78,7 @@
 //! | `delivery` | a message on its way to many subscribers |
 //! | `mailbox` | the bounded queue of a subscription |
 //! | `hub` | who subscribes to what, on this thread |
+//! | `hub::host` | the way to the other workers of the host |
 //! | `hub::transport` | [`Transport`]: how messages reach others |
 //! | `subscription` | [`subscribe`] and its stream |
 //! | `socket` | subscriptions of WebSockets |

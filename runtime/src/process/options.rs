@@ -13,6 +13,7 @@ use crate::process::guard;
 use crate::process::handover::image::Image;
 use crate::process::handover::inherited;
 use crate::process::host::presence::{self, Presence};
+use crate::process::shared::area;
 use crate::process::shared::scoreboard::{Scoreboard, SlotPage, State};
 use crate::process::stamp;
 use crate::process::supervisor::stuck::OwnMemory;
@@ -72,6 +73,7 @@ pub struct ForkOptions {
     pub(super) adopt_after: Option<Duration>,
     pub(super) max_memory: Option<u64>,
     page_words: usize,
+    exchanges: bool,
     pub(super) describe: Option<Describe>,
     pub(super) hooks: Hooks,
     pub(super) presence: presence::Settings,
@@ -98,6 +100,7 @@ impl ForkOptions {
             adopt_after: Some(ADOPT_AFTER),
             max_memory: None,
             page_words: 0,
+            exchanges: false,
             describe: None,
             hooks: Hooks::default(),
             presence: presence::Settings::default(),
@@ -167,6 +170,24 @@ impl ForkOptions {
             "`ForkOptions::page_words` must be at most {MAX_PAGE_WORDS}, not {words}"
         );
         self.page_words = words;
+        self
+    }
+
+    /// Sets whether the workers have memory to [exchange](crate::process::Exchange) messages.
+    /// Default: no.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use squall_runtime::process::ForkOptions;
+    ///
+    /// let options = ForkOptions::new().exchanges(true);
+    /// ```
+    // Public only for the framework above this crate.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn exchanges(mut self, exchanges: bool) -> Self {
+        self.exchanges = exchanges;
         self
     }
 
@@ -259,12 +280,15 @@ impl ForkOptions {
         // A predecessor may have had more.
         let scoreboard = Scoreboard::new(most.max(slots.count()), self.page_words)?;
         scoreboard.install(None);
+        let inherited = succession.as_mut().and_then(|taken| taken.area.take());
+        let area = if self.exchanges { area::prepare(inherited, scoreboard.slots()) } else { None };
         let memory = OwnMemory::open();
         let presence = Presence::new(&self.presence, succession.as_mut())?;
         let setup = Setup {
             options: self.clone(),
             sockets: slots,
             scoreboard,
+            area,
             presence,
             memory,
             image,

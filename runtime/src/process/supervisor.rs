@@ -31,7 +31,7 @@ mod upgrade;
 mod watch;
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -72,6 +72,8 @@ pub(super) struct Supervisor {
     options: ForkOptions,
     sockets: Slots,
     scoreboard: Scoreboard,
+    /// The file of the memory in which workers exchange messages.
+    area: Option<OwnedFd>,
     presence: Presence,
     /// How many processes were started so far.
     generation: u64,
@@ -99,6 +101,7 @@ pub(super) struct Setup {
     pub(super) options: ForkOptions,
     pub(super) sockets: Slots,
     pub(super) scoreboard: Scoreboard,
+    pub(super) area: Option<OwnedFd>,
     pub(super) presence: Presence,
     pub(super) memory: OwnMemory,
     pub(super) image: Image,
@@ -128,6 +131,7 @@ impl Supervisor {
         Ok(Self {
             sockets,
             scoreboard,
+            area: setup.area,
             presence: setup.presence,
             generation: 0,
             signals,
@@ -281,7 +285,7 @@ impl Supervisor {
     /// Makes the forked child a worker: drops everything that belongs to the supervisor.
     fn become_worker(self, worker: Worker) -> io::Result<usize> {
         let Self { options, sockets, scoreboard, presence, signals, lifeline, slots, .. } = self;
-        drop((signals, lifeline, slots, self.checks));
+        drop((signals, lifeline, slots, self.checks, self.area));
         presence.enter_worker(worker.id);
         enter_worker(worker, scoreboard, sockets, &options)
     }

@@ -101,7 +101,8 @@ impl HTTPServer {
             let patience = self.shared.settings.borrow().end_limit();
             let patience = patience.saturating_add(STOP_MARGIN);
             let options = options.default_timeouts(START_TIMEOUT, patience);
-            options.page_words(PAGE_WORDS).describe(describe).fork_processes()?;
+            let options = options.page_words(PAGE_WORDS).exchanges(true);
+            options.describe(describe).fork_processes()?;
         }
         self.shared.started.set(true);
         let bound = self.shared.bound.take();

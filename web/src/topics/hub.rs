@@ -6,12 +6,16 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 
+use squall_runtime::log;
+
 use super::delivery::{Delivery, Gap};
 use super::name::Pattern;
 use crate::error::Result;
 use crate::types::text::Text;
+use host::Host;
 use transport::{Alone, Inbox, Transport};
 
+mod host;
 pub(super) mod transport;
 
 thread_local! {
@@ -85,7 +89,15 @@ impl Hub {
 
     fn transport(self: &Rc<Self>) -> &Rc<dyn Transport> {
         if self.transport.get().is_none() {
-            self.set_transport(Alone);
+            match Host::join() {
+                Ok(Some(host)) => self.set_transport(host),
+                Ok(None) => self.set_transport(Alone),
+                Err(error) => {
+                    let text = "topics do not reach the other workers";
+                    log::error(log::GENERAL, format_args!("{text}: {error}"));
+                    self.set_transport(Alone)
+                }
+            };
         }
         self.transport.get().unwrap_or_else(|| unreachable!("it was set just now"))
     }

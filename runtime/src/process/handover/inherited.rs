@@ -44,6 +44,8 @@ pub(crate) struct Succession {
     pub(crate) claim: Option<Claim>,
     /// The pid file of the replaced server.
     pub(crate) pid_file: Option<OwnedFd>,
+    /// The memory in which workers exchange messages.
+    pub(crate) area: Option<OwnedFd>,
 }
 
 /// The inherited sockets once they have been read, or the error. They are read once: the numbers of
@@ -105,7 +107,8 @@ impl State {
             }
             let claim = plan.ready.map(take_one).transpose()?.map(Claim::new);
             let pid_file = plan.pid_file.map(take_one).transpose()?;
-            succession = Some(Succession { role: plan.role, claim, pid_file });
+            let area = plan.area.map(take_one).transpose()?;
+            succession = Some(Succession { role: plan.role, claim, pid_file, area });
         }
         Ok(Self { handed, succession })
     }

@@ -14,7 +14,8 @@ const FIRST: RawFd = 3;
 /// The text is `process:role:number:file` and, for each address, `:descriptors:name`, such as
 /// `71:upgrade:12:13:7,8*:web:9!:`. The process is the one that hands over. The number is the
 /// descriptor to report to, or the numbers of the processes that serve meanwhile, or `-`. The file
-/// is the descriptor of the pid file, or `-`. The descriptors are those of the slots, in order. `*`
+/// is the descriptor of the pid file, or `-`. After a comma, the descriptor of the memory in which
+/// workers exchange messages may follow. The descriptors are those of the slots, in order. `*`
 /// means that the kernel has chosen the port, `!` that all workers share one socket. The name is
 /// systemd's.
 #[derive(Debug, PartialEq)]
@@ -22,6 +23,7 @@ pub(crate) struct Plan {
     pub(crate) role: Role,
     pub(crate) ready: Option<RawFd>,
     pub(crate) pid_file: Option<RawFd>,
+    pub(crate) area: Option<RawFd>,
     pub(crate) groups: Vec<Group>,
 }
 
@@ -57,7 +59,12 @@ impl Plan {
             "-" => Vec::new(),
             text => text.split(',').map(number).collect::<io::Result<_>>()?,
         };
-        let pid_file = match field()? {
+        let files = field()?;
+        let (pid_file, area) = match files.split_once(',') {
+            Some((pid_file, area)) => (pid_file, Some(number(area)?)),
+            None => (files, None),
+        };
+        let pid_file = match pid_file {
             "-" => None,
             text => Some(number(text)?),
         };
@@ -76,7 +83,7 @@ impl Plan {
             let name = fields.next().ok_or_else(|| malformed("a name is missing"))?;
             groups.push(Group::parse(descriptors, name)?);
         }
-        let plan = Self { role, ready, pid_file, groups };
+        let plan = Self { role, ready, pid_file, area, groups };
         plan.check()?;
         Ok(Some(plan))
     }
@@ -91,7 +98,8 @@ impl Plan {
         };
         let numbers = if numbers.is_empty() { "-".to_owned() } else { list(numbers) };
         let file = self.pid_file.map_or_else(|| "-".to_owned(), |file| file.to_string());
-        let mut text = format!("{own}:{role}:{numbers}:{file}");
+        let area = self.area.map(|area| format!(",{area}")).unwrap_or_default();
+        let mut text = format!("{own}:{role}:{numbers}:{file}{area}");
         for group in &self.groups {
             text.push_str(&format!(":{group}"));
         }
@@ -101,7 +109,7 @@ impl Plan {
     /// All descriptors there are.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let sockets = self.groups.iter().flat_map(|group| group.descriptors.iter().copied());
-        sockets.chain(self.ready).chain(self.pid_file)
+        sockets.chain(self.ready).chain(self.pid_file).chain(self.area)
     }
 
     /// Checks that no descriptor is one of the first three, or is listed twice: each is taken, and
@@ -170,7 +178,7 @@ mod tests {
             group(&[10], any, ""),
             group(&[11], shared, "a name; with, *signs!"),
         ];
-        Plan { role, ready, pid_file: Some(13), groups }
+        Plan { role, ready, pid_file: Some(13), area: None, groups }
     }
 
     #[test]
@@ -186,6 +194,12 @@ mod tests {
             let text = plan.to_text(71);
             assert_eq!(Plan::parse(&text, own, parent).unwrap(), Some(plan), "{text}");
             assert_eq!(Plan::parse(&text, 100, 101).unwrap(), None, "{text}");
+        }
+        for (pid_file, files) in [(Some(13), ":13,14:"), (None, ":-,14:")] {
+            let plan = Plan { pid_file, area: Some(14), ..plan(Role::Upgrade, None) };
+            let text = plan.to_text(71);
+            assert!(text.contains(files), "{text}");
+            assert_eq!(Plan::parse(&text, 9, 71).unwrap(), Some(plan));
         }
         let text = plan(Role::Upgrade, None).to_text(71);
         assert_eq!(text, "71:upgrade:-:13:7,8,9::10*::11!:a name; with, *signs!");
@@ -213,6 +227,9 @@ mod tests {
             "71:upgrade:-:-:7::7:",
             "71:upgrade:7:-:7:",
             "71:upgrade:-:7:7:",
+            "71:upgrade:-:7,7",
+            "71:upgrade:-:7,-",
+            "71:upgrade:-:7,",
             "71:upgrade:-:-:2:",
             "71:upgrade:-:-:99999999999:",
             "-71:upgrade:-:-",

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::ptr;
 use std::slice;
 use std::sync::atomic::AtomicU64;
@@ -31,6 +32,64 @@ pub(crate) fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
     Ok(unsafe { slice::from_raw_parts(words, count.get()) })
 }
 
+/// Creates a file in memory with `count` words, all 0, and maps it like [`shared_words`]. Programs
+/// that are given the file can map it as well. The system gives memory to words that are written to,
+/// and leaves all of them out of core files.
+///
+/// # Errors
+///
+/// If there is no room for so many, or the system has no such files.
+#[cfg(target_os = "linux")]
+pub(crate) fn create_shared_file(count: usize) -> io::Result<(OwnedFd, &'static [AtomicU64])> {
+    use rustix::fs::{MemfdFlags, SealFlags};
+
+    let size = count.checked_mul(size_of::<AtomicU64>()).ok_or(io::ErrorKind::OutOfMemory)?;
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = rustix::fs::memfd_create("squall-topics", flags)?;
+    rustix::fs::ftruncate(&file, size as u64)?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    let words = map_shared_file(&file)?;
+    Ok((file, words))
+}
+
+/// Maps a file that [`create_shared_file`] has made, here or in another program.
+///
+/// # Errors
+///
+/// If it is another file, or there is no room.
+#[cfg(target_os = "linux")]
+pub(crate) fn map_shared_file(file: &OwnedFd) -> io::Result<&'static [AtomicU64]> {
+    use rustix::fs::SealFlags;
+    use rustix::mm::{Advice, madvise, mmap};
+
+    if !rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::SHRINK | SealFlags::GROW) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its size is not sealed"));
+    }
+    let size = usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+    let size = size - size % size_of::<AtomicU64>();
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+    // SAFETY: a new mapping, at a place of the system's choice, replaces none and overlaps none.
+    let start = unsafe { mmap(ptr::null_mut(), size, protection, flags, file, 0) }?;
+    // SAFETY: this range was mapped just now, and the advice only concerns core files.
+    let _ = unsafe { madvise(start, size, Advice::LinuxDontDump) };
+    let words = start.cast::<AtomicU64>().cast_const();
+    // SAFETY: the mapping begins at a page, so it is aligned. It is `size` bytes long, which is a
+    // number of whole words, not 0, and no longer than `isize::MAX`. No process can make the file
+    // shorter, because its size is sealed, so every word stays accessible. Any bits are valid for
+    // atomics. The mapping is never unmapped. All other users of the file use it as atomics too.
+    Ok(unsafe { slice::from_raw_parts(words, size / size_of::<AtomicU64>()) })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn create_shared_file(_: usize) -> io::Result<(OwnedFd, &'static [AtomicU64])> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn map_shared_file(_: &OwnedFd) -> io::Result<&'static [AtomicU64]> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
@@ -51,5 +110,18 @@ mod tests {
     fn sizes_without_room_are_refused() {
         assert!(shared_words(usize::MAX / 16).is_err());
         assert!(shared_words(usize::MAX).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_is_the_same_memory_wherever_it_is_mapped() {
+        let (file, words) = create_shared_file(1_000).unwrap();
+        let other = map_shared_file(&file).unwrap();
+        assert_eq!((words.len(), other.len()), (1_000, 1_000));
+        words[999].store(7, Relaxed);
+        assert_eq!(other[999].load(Relaxed), 7);
+        assert!(rustix::fs::ftruncate(&file, 0).is_err(), "its words would be gone");
+        let unsealed = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(map_shared_file(&unsealed.into()).is_err());
     }
 }

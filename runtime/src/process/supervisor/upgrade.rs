@@ -129,13 +129,16 @@ impl Supervisor {
         let groups = self.sockets.to_hand_over().into_iter().map(group).collect();
         let is_trial = role == Role::Trial;
         let pid_file = self.presence.pid_file().filter(|_| !is_trial).map(AsRawFd::as_raw_fd);
-        Plan { role, ready, pid_file, groups }.to_text(id())
+        let area = self.area.as_ref().map(AsRawFd::as_raw_fd);
+        Plan { role, ready, pid_file, area, groups }.to_text(id())
     }
 
     /// Calls `start` while the sockets and the pid file pass to programs that are started.
     fn with_inheritable<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let set = |inheritable| {
             self.sockets.set_inheritable(inheritable)?;
+            let flags = if inheritable { FdFlags::empty() } else { FdFlags::CLOEXEC };
+            self.area.iter().try_for_each(|area| rustix::io::fcntl_setfd(area, flags))?;
             self.presence.pid_file().map_or(Ok(()), |file| file.set_inheritable(inheritable))
         };
         let started = set(true).and_then(|()| start());
