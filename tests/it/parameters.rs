@@ -301,6 +301,9 @@ fn is_refused(app: Application) {
 fn an_application_without_the_state_that_a_function_takes_is_refused() {
     is_refused(Application::new([route("/needs", get(async |_: State<Count>| "never"))]));
     is_refused(Application::new([route("/needs", get(async |_: Ticket| "never"))]));
+    let fallback = async |_: State<Count>| "never";
+    let error = Application::new([]).fallback(get(fallback)).check().unwrap_err().to_string();
+    assert!(error.starts_with("route \"(fallback)\", at tests/it/parameters.rs:"), "{error}");
     let server = HTTPServer::with(|| {
         Application::new([route("/needs", get(async |_: State<Count>| "never"))])
     });

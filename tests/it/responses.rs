@@ -111,6 +111,28 @@ fn a_stream_is_sent_piece_by_piece_and_its_error_cuts_the_connection() {
 }
 
 #[test]
+fn a_handler_may_respond_with_a_stream() {
+    #[derive(Clone)]
+    struct Numbers;
+    impl squall::RequestHandler for Numbers {
+        async fn get(&mut self, cx: &mut Context) -> Result {
+            use squall::Respond;
+            StreamBody::new(stream::iter(["1", "2"])).respond(cx)
+        }
+    }
+    assert_eq!(client([route("/", Numbers)]).get("/").send().text(), "12");
+}
+
+#[test]
+fn a_message_for_the_client_is_also_logged() {
+    let taken = async || -> Result { Err(HTTPError::CONFLICT.with_message("taken"))? };
+    let server = crate::wire::Server::start(move || Application::new([route("/", get(taken))]));
+    server.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let logged = server.log();
+    assert!(logged.iter().any(|line| line.ends_with("HTTP 409: Conflict (taken)")), "{logged:?}");
+}
+
+#[test]
 fn a_stream_is_dropped_when_the_client_disconnects() {
     let (teller, events) = events();
     let endless = async move || {

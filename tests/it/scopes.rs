@@ -309,6 +309,7 @@ fn redirect_rows_carry_arguments_and_the_query() {
         redirect("/old", "/new"),
         redirect("/blog/{year}/{slug}", "https://example.com/{slug}?y={year}"),
         redirect("/docs/{*rest}", "/guide/{rest}"),
+        redirect("/moved/{*rest}", "/{rest}"),
     ]);
     for (path, location) in [
         ("/old", "/new"),
@@ -316,6 +317,8 @@ fn redirect_rows_carry_arguments_and_the_query() {
         ("/blog/1999/a%2Fb", "https://example.com/a%2Fb?y=1999"),
         ("/blog/1999/a?b=c", "https://example.com/a?y=1999&b=c"),
         ("/docs/a/b", "/guide/a/b"),
+        ("/moved/a", "/a"),
+        ("/moved//evil.example/a", "/.//evil.example/a"),
     ] {
         let response = client.get(path).send();
         assert_eq!(response.status(), 301, "{path}");

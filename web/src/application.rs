@@ -18,6 +18,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::context::Context;
@@ -259,8 +260,9 @@ impl Application {
     /// assert_eq!(response.text(), "there is no page /nowhere");
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn fallback<Kind>(mut self, endpoint: impl IntoEndpoint<Kind>) -> Self {
-        self.fallbacks.set_last(endpoint.into_endpoint());
+        self.fallbacks.set_last(endpoint.into_endpoint(), Location::caller());
         self
     }
 
@@ -325,7 +327,7 @@ impl Application {
         self.rows.drain(..).for_each(|row| each.drop(row));
         self.fallbacks.clear(&mut each);
         self.around.drain(..).for_each(|middleware| each.drop(middleware));
-        each.drop(self.errors.take());
+        self.errors.take().clear(&mut each);
         self.on_stop.take().into_iter().for_each(|hook| each.drop(hook));
         self.state.clear(&mut each);
         each.finish();

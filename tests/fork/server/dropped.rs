@@ -1,5 +1,6 @@
 //! Application state with a panicking destructor, when a process ends.
 
+use std::fmt;
 use std::rc::Rc;
 
 use nix::sys::signal::Signal;
@@ -26,7 +27,15 @@ impl Drop for Fragile {
 }
 
 /// Whatever a user may give to an application.
-const ALL: [&str; 5] = ["a function", "another", "a handler", "middleware", "an error hook"];
+const ALL: [&str; 7] = [
+    "a function",
+    "another",
+    "a handler",
+    "middleware",
+    "an error hook",
+    "another hook",
+    "a state",
+];
 
 #[derive(Clone)]
 struct Handler(Rc<Fragile>);
@@ -38,7 +47,7 @@ impl RequestHandler for Handler {
 }
 
 fn application() -> Application {
-    let [function, other, handler, middleware, hook] = ALL.map(Fragile);
+    let [function, other, handler, middleware, hook, other_hook, state] = ALL.map(Fragile);
     let get_it = async move || function.name();
     let post_it = async move || other.name();
     Application::new([
@@ -51,6 +60,8 @@ fn application() -> Application {
         next.run(cx).await
     })
     .on_error(move |cx, _| cx.write(hook.name()))
+    .on_error_of(move |_, _: &fmt::Error| other_hook.name())
+    .state(state)
 }
 
 /// All is dropped, each process says so in one line of the log and ends with status 0.

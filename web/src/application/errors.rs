@@ -66,7 +66,7 @@ impl Application {
     /// [`on_error`](Self::on_error), and has the same rules. With several hooks, the first that fits
     /// wins.
     ///
-    /// The hook returns the response, as a function does. If it returns an error, the response is a
+    /// The hook returns the response, as a function does, but not a stream, because it cannot wait. If it returns an error, the response is a
     /// 500 without a body.
     ///
     /// # Examples
@@ -107,7 +107,7 @@ impl Application {
     pub(crate) fn take_error_hooks(&self) -> ErrorHooks {
         let mut hooks = self.errors.take();
         self.rows.iter().for_each(|row| row.endpoint.know(&mut hooks.failures));
-        self.fallbacks.endpoints().for_each(|endpoint| endpoint.know(&mut hooks.failures));
+        self.fallbacks.endpoints().for_each(|(endpoint, _)| endpoint.know(&mut hooks.failures));
         hooks
     }
 }

@@ -1,5 +1,6 @@
 //! What answers a request that no row matches.
 
+use std::panic::Location;
 use std::rc::Rc;
 
 use super::flatten::Fallback;
@@ -34,14 +35,18 @@ impl Fallbacks {
         });
         let router = Router::new(patterns);
         let scopes = fallbacks.into_iter().map(|Fallback { endpoint, around, .. }| Scoped {
-            endpoint: endpoint.map(Found),
+            endpoint: endpoint.map(|(endpoint, location)| Found { endpoint, location }),
             around,
         });
         Self { router, scopes: scopes.collect(), last: None }
     }
 
-    pub(super) fn set_last(&mut self, endpoint: Box<dyn Endpoint>) {
-        self.last = Some(Found(endpoint));
+    pub(super) fn set_last(
+        &mut self,
+        endpoint: Box<dyn Endpoint>,
+        location: &'static Location<'static>,
+    ) {
+        self.last = Some(Found { endpoint, location });
     }
 
     /// Returns the endpoint for the request, and the middleware of its scopes.
@@ -66,24 +71,29 @@ impl Fallbacks {
         each.drop(self.last.take());
     }
 
-    /// Returns the endpoints.
-    pub(super) fn endpoints(&self) -> impl Iterator<Item = &dyn Endpoint> {
+    /// Returns the endpoints, and the lines that set them.
+    pub(super) fn endpoints(
+        &self,
+    ) -> impl Iterator<Item = (&dyn Endpoint, &'static Location<'static>)> {
         let of_scopes = self.scopes.iter().filter_map(|scope| scope.endpoint.as_ref());
-        of_scopes.chain(&self.last).map(|found| &*found.0)
+        of_scopes.chain(&self.last).map(|found| (&*found.endpoint, found.location))
     }
 }
 
 /// The endpoint of a fallback. It answers with 404 where it does not have the method.
-struct Found(Box<dyn Endpoint>);
+struct Found {
+    endpoint: Box<dyn Endpoint>,
+    location: &'static Location<'static>,
+}
 
 impl Endpoint for Found {
     fn allowed(&self, cx: &mut Context) -> &[Method] {
-        self.0.allowed(cx)
+        self.endpoint.allowed(cx)
     }
 
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
-        match self.0.allowed(cx).contains(cx.method()) {
-            true => self.0.call(cx),
+        match self.endpoint.allowed(cx).contains(cx.method()) {
+            true => self.endpoint.call(cx),
             false => NotFound.call(cx),
         }
     }
@@ -93,7 +103,7 @@ impl Endpoint for Found {
         cx: &'a mut Context,
         error: crate::error::Error,
     ) -> LocalBoxFuture<'a, Result> {
-        self.0.refuse(cx, error)
+        self.endpoint.refuse(cx, error)
     }
 }
 

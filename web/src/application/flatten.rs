@@ -15,7 +15,7 @@ pub(super) struct Fallback {
     /// The paths below the prefix, and the prefix itself.
     pub(super) patterns: [Pattern; 2],
     pub(super) host: Option<HostPattern>,
-    pub(super) endpoint: Option<Box<dyn Endpoint>>,
+    pub(super) endpoint: Option<(Box<dyn Endpoint>, &'static Location<'static>)>,
     pub(super) around: Vec<Rc<dyn Around>>,
 }
 

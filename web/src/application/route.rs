@@ -51,7 +51,8 @@ pub(super) struct Scope {
     pub(super) prefix: String,
     pub(super) host: Option<Result<HostPattern, HostError>>,
     pub(super) rows: Vec<Route>,
-    pub(super) fallback: Option<Box<dyn Endpoint>>,
+    /// The endpoint, and the line that set it.
+    pub(super) fallback: Option<(Box<dyn Endpoint>, &'static Location<'static>)>,
 }
 
 /// How the text of a pattern is read.

@@ -114,6 +114,10 @@ impl Endpoint for RedirectEndpoint {
     fn call<'a>(&'a self, cx: &'a mut Context) -> LocalBoxFuture<'a, Result> {
         Box::pin(async move {
             let mut url = cx.fill_with_path_arguments(&self.0);
+            if url.starts_with("//") && !self.0.starts_with("//") {
+                // An argument must not become the name of another host.
+                url.insert_str(0, "/.");
+            }
             let query = cx.query();
             if !query.is_empty() {
                 url.push(if url.contains('?') { '&' } else { '?' });
@@ -153,8 +157,9 @@ impl Route {
     #[must_use]
     #[track_caller]
     pub fn fallback<Kind>(mut self, endpoint: impl IntoEndpoint<Kind>) -> Self {
+        let location = Location::caller();
         match &mut self.entry {
-            Entry::Scope(scope) => scope.fallback = Some(endpoint.into_endpoint()),
+            Entry::Scope(scope) => scope.fallback = Some((endpoint.into_endpoint(), location)),
             Entry::Row { .. } => panic!("`Route::fallback`: a row has no fallback; use a scope"),
         }
         self

@@ -71,12 +71,14 @@ impl Application {
     /// assert!(text.contains("::Db`"), "{text}");
     /// ```
     pub fn check(&self) -> Result<(), MissingState> {
-        for route in &self.rows {
+        let rows = self.rows.iter().map(|row| (&*row.endpoint, &*row.text, row.location));
+        let fallbacks = self.fallbacks.endpoints();
+        let fallbacks = fallbacks.map(|(endpoint, location)| (endpoint, "(fallback)", location));
+        for (endpoint, pattern, location) in rows.chain(fallbacks) {
             let mut needs = Needs::default();
-            route.endpoint.needs(&mut needs);
+            endpoint.needs(&mut needs);
             if let Some((_, name)) = needs.types().find(|(id, _)| !self.state.has(*id)) {
-                let pattern = route.text.clone();
-                return Err(MissingState { pattern, location: route.location, name });
+                return Err(MissingState { pattern: pattern.to_owned(), location, name });
             }
         }
         Ok(())

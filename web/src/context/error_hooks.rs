@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::context::Context;
 use crate::error::panic::{guard, panic_error};
 use crate::error::{Error, KnownFailures, Result};
+use crate::types::drop_each::DropEach;
 
 /// Writes the response to an error.
 pub(crate) type ErrorHook = dyn Fn(&mut Context, &Error) -> Result;
@@ -24,6 +25,12 @@ pub(crate) struct ErrorHooks {
 }
 
 impl ErrorHooks {
+    /// Drops each hook, although the destructors of some panic.
+    pub(crate) fn clear(self, each: &mut DropEach) {
+        self.of_types.into_iter().for_each(|hook| each.drop(hook));
+        each.drop(self.of_all);
+    }
+
     fn write(&self, cx: &mut Context, error: &Error) -> Result {
         match self.of_types.iter().find_map(|hook| hook(cx, error)) {
             Some(result) => result,
@@ -51,8 +58,8 @@ impl Context {
         if std::mem::replace(&mut self.exchange.rare_mut().is_in_error_hook, true) {
             return self.write_error_page();
         }
-        let policies = Rc::clone(&self.exchange.policies);
-        let written = guard(|| policies.errors.write(self, error));
+        let hooks = Rc::clone(&self.exchange.policies.errors.borrow());
+        let written = guard(|| hooks.write(self, error));
         if let Some(rare) = &mut self.exchange.rare {
             rare.is_in_error_hook = false;
         }
@@ -61,6 +68,6 @@ impl Context {
 
     /// Gives `error` its status, if it is a failure that the application knows.
     pub(crate) fn apply_known_status(&self, error: &Error) {
-        self.exchange.policies.errors.failures.apply(error);
+        self.exchange.policies.errors.borrow().failures.apply(error);
     }
 }

@@ -14,7 +14,8 @@ use crate::http::StatusCode;
 impl Context {
     /// Logs an error if it is the server's fault, or if it has a message for the log.
     pub(super) fn log_error(&self, error: &Error, status: StatusCode) {
-        let has_message = error.http().is_none_or(|error| error.log_message().is_some());
+        let has_message =
+            error.http().is_none_or(|error| error.log_message().or(error.message()).is_some());
         let is_cut = status == StatusCode::SERVICE_UNAVAILABLE && !has_message;
         if is_cut && self.connection.server.is_aborting() {
             // `log_cut` has logged it.

@@ -1,5 +1,6 @@
 //! How the framework treats a request before its handler runs, as its route and the server say.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use crate::http::{HeaderValue, Method, StatusCode, header};
 use crate::http1::head::Expect;
 use crate::http1::header_list::HeaderList;
 use crate::routing::Pattern;
+use crate::types::drop_each::DropEach;
 
 /// The part of the application that answers a request.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -111,7 +113,7 @@ pub(crate) struct Policies {
     rows: Box<[Policy]>,
     /// For requests that no row matches.
     rest: Policy,
-    pub(super) errors: ErrorHooks,
+    pub(super) errors: RefCell<Rc<ErrorHooks>>,
     /// The headers of every response, unless it sets them itself.
     pub(super) default_headers: Option<HeaderList>,
     /// The rows by name.
@@ -127,10 +129,18 @@ impl Policies {
         names: Rc<HashMap<String, usize>>,
     ) -> Self {
         let rest = Policy::new(None, None, &RouteOptions::default(), settings);
+        let errors = RefCell::new(Rc::new(errors));
         Self { rows: rows.collect(), rest, errors, default_headers, names }
     }
 
     /// Whether any row has a time limit for its handler.
+    /// Drops the error hooks, although the destructors of some panic.
+    pub(crate) fn clear(&self, each: &mut DropEach) {
+        if let Some(errors) = Rc::into_inner(self.errors.take()) {
+            errors.clear(each);
+        }
+    }
+
     /// Returns the pattern of a row.
     pub(super) fn pattern_of(&self, row: usize) -> Option<&Pattern> {
         self.rows.get(row)?.pattern.as_deref()

@@ -351,9 +351,9 @@ macro_rules! functions_of {
 functions_of!(A KA NA; );
 functions_of!(A KA NA; B KB NB);
 functions_of!(A KA NA; B KB NB, C KC NC);
-functions_of!(A KA NA; B KB NB, C KC NC, D KD ND);
-functions_of!(A KA NA; B KB NB, C KC NC, D KD ND, E KE NE);
-functions_of!(A KA NA; B KB NB, C KC NC, D KD ND, E KE NE, G KG NG);
-functions_of!(A KA NA; B KB NB, C KC NC, D KD ND, E KE NE, G KG NG, H KH NH);
-functions_of!(A KA NA; B KB NB, C KC NC, D KD ND, E KE NE, G KG NG, H KH NH, I KI NI);
-functions_of!(A KA NA; B KB NB, C KC NC, D KD ND, E KE NE, G KG NG, H KH NH, I KI NI, J KJ NJ);
+functions_of!(A KA NA; B KB NB, C KC NC, L KL NL);
+functions_of!(A KA NA; B KB NB, C KC NC, L KL NL, E KE NE);
+functions_of!(A KA NA; B KB NB, C KC NC, L KL NL, E KE NE, G KG NG);
+functions_of!(A KA NA; B KB NB, C KC NC, L KL NL, E KE NE, G KG NG, H KH NH);
+functions_of!(A KA NA; B KB NB, C KC NC, L KL NL, E KE NE, G KG NG, H KH NH, I KI NI);
+functions_of!(A KA NA; B KB NB, C KC NC, L KL NL, E KE NE, G KG NG, H KH NH, I KI NI, J KJ NJ);

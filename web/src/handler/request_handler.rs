@@ -261,7 +261,7 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
     let connection = cx.connection();
     let answered = cancellable(connection, async {
         handler.prepare(cx).await?;
-        match *cx.method() {
+        let answered = match *cx.method() {
             _ if cx.is_finished() => Ok(()),
             Method::GET => handler.get(cx).await,
             Method::HEAD => handler.head(cx).await,
@@ -271,6 +271,11 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
             Method::PUT => handler.put(cx).await,
             Method::OPTIONS => handler.options(cx).await,
             _ => handler.other(cx).await,
+        };
+        match cx.take_stream() {
+            // Boxed, because few handlers respond with a stream.
+            Some(stream) if answered.is_ok() => Box::pin(cx.send_stream(stream)).await,
+            _ => answered,
         }
     });
     let answered = answered.await.unwrap_or_else(|cancellation| Err(cx.cancelled(cancellation)));

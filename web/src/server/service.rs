@@ -21,6 +21,7 @@ use crate::handler::future_slot::{Answered, RunningHandler, in_slot};
 use crate::http1::head::HeadError;
 use crate::observe::control;
 use crate::scoreboard::recorder::Recorder;
+use crate::types::drop_each::DropEach;
 use crate::types::pool::Pool;
 
 /// An application as it is served by one process.
@@ -134,7 +135,12 @@ async fn answer_through(service: Rc<Service>, mut cx: Context) -> Answered {
 impl Drop for Service {
     fn drop(&mut self) {
         if self.is_last.get() {
-            contain("the application", || self.application.clear());
+            contain("the application", || {
+                let mut each = DropEach::default();
+                each.run(|| self.application.clear());
+                self.policies.clear(&mut each);
+                each.finish();
+            });
         }
     }
 }

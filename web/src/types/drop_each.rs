@@ -15,7 +15,12 @@ pub(crate) struct DropEach {
 
 impl DropEach {
     pub(crate) fn drop<T>(&mut self, value: T) {
-        let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) else { return };
+        self.run(|| drop(value));
+    }
+
+    /// Runs `drops`, which drops values of the user.
+    pub(crate) fn run(&mut self, drops: impl FnOnce()) {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(drops)) else { return };
         match self.panic {
             None => self.panic = Some(panic),
             // Leaked, because its destructor may panic, too.
