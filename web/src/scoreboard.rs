@@ -66,7 +66,7 @@ impl Page {
         // In this order, a reader finds each request in one of the two words.
         self.word(Word::Lost).store(lost.to_word(), Release);
         self.word(Word::InFlight).store(0, Release);
-        for word in [Word::Serving, Word::Connections, Word::WebSockets] {
+        for word in [Word::Serving, Word::Connections, Word::WebSockets].into_iter().chain(TOPICS) {
             self.word(word).store(0, Relaxed);
         }
         self.reset_gauges();
@@ -125,6 +125,35 @@ impl Page {
     pub(crate) fn message_sent(self, bytes: usize) {
         add(self.word(Word::MessagesSent), 1);
         add(self.word(Word::MessageBytesSent), bytes as u64);
+    }
+}
+
+/// What describes the state of topics.
+const TOPICS: [Word; 3] = [Word::TopicPatterns, Word::TopicSubscriptions, Word::TopicQueued];
+
+/// Topics.
+impl Page {
+    /// Writes how many patterns have subscriptions, and how many subscriptions there are.
+    pub(crate) fn set_subscriptions(self, patterns: usize, subscriptions: usize) {
+        self.word(Word::TopicPatterns).store(patterns as u64, Relaxed);
+        self.word(Word::TopicSubscriptions).store(subscriptions as u64, Relaxed);
+    }
+
+    /// Writes how many messages wait in the queues of all subscriptions.
+    pub(crate) fn set_queued(self, messages: u64) {
+        self.word(Word::TopicQueued).store(messages, Relaxed);
+    }
+
+    pub(crate) fn topic_published(self) {
+        add(self.word(Word::TopicPublished), 1);
+    }
+
+    pub(crate) fn topic_delivered(self, subscriptions: usize) {
+        add(self.word(Word::TopicDelivered), subscriptions as u64);
+    }
+
+    pub(crate) fn topic_lost(self, messages: u64) {
+        add(self.word(Word::TopicLost), messages);
     }
 }
 

@@ -67,6 +67,7 @@
 //! - **Cost.** A message is written once for all other workers, and not at all if none of them has
 //!   a subscriber. A worker that sleeps is woken by one datagram. The rings take memory only once
 //!   they are written.
+//! - Use topics in the workers, not before [`HTTPServer::start`](crate::HTTPServer::start).
 //! - A worker has one thread that exchanges messages, the first that uses topics.
 //!
 //! # Layout
@@ -75,6 +76,7 @@
 //! |---|---|
 //! | `name` | names and patterns |
 //! | `options` | [`SubscribeOptions`], [`Overflow`] |
+//! | `counts` | what the [metrics](crate::metrics) say about topics |
 //! | `delivery` | a message on its way to many subscribers |
 //! | `mailbox` | the bounded queue of a subscription |
 //! | `hub` | who subscribes to what, on this thread |
@@ -83,6 +85,7 @@
 //! | `subscription` | [`subscribe`] and its stream |
 //! | `socket` | subscriptions of WebSockets |
 
+mod counts;
 mod delivery;
 mod hub;
 mod mailbox;

@@ -40,6 +40,8 @@
 //!   the requests whose worker ended before they had a response.
 //! - `websockets`: `open`, `opened`, `messages_received`, `messages_sent`, `bytes_received`,
 //!   `bytes_sent`.
+//! - `topics`: `patterns`, `subscriptions`, `queued`, `published`, `delivered`, `lost`, as in the
+//!   [metrics](crate::metrics).
 //! - `metrics`: `name`, `help` and `value` of each [metric](crate::observe::metrics) of the user.
 
 mod page;

@@ -54,6 +54,10 @@
 //! | `websocket_connections_opened_total` | | |
 //! | `websocket_received_messages_total`, `websocket_sent_messages_total` | | |
 //! | `websocket_received_bytes_total`, `websocket_sent_bytes_total` | | the bytes of messages, without frames and before compression |
+//! | `topic_patterns`, `topic_subscriptions` | | patterns with subscriptions, counted for each worker; subscriptions |
+//! | `topic_queued_messages` | | messages in the queues of subscriptions |
+//! | `topic_published_messages_total` | | messages that were [published](crate::topics) |
+//! | `topic_delivered_messages_total`, `topic_lost_messages_total` | | messages for subscriptions, and those that they have lost, counted for each subscription |
 //! | `squall_workers` | `state` | processes that are `starting`, `ready`, `stopping`, `draining`; slots that are `empty` |
 //! | `squall_worker_restarts_total` | `worker` | processes that have ended unexpectedly |
 //! | `squall_worker_resident_memory_bytes` | `worker` | on Linux |

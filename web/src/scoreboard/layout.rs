@@ -47,6 +47,13 @@ pub(super) enum Word {
     MessagesSent,
     MessageBytesReceived,
     MessageBytesSent,
+    /// Patterns with subscribers, subscriptions, and messages in their queues.
+    TopicPatterns,
+    TopicSubscriptions,
+    TopicQueued,
+    TopicPublished,
+    TopicDelivered,
+    TopicLost,
 }
 
 const FIRST: usize = 32;
@@ -79,4 +86,4 @@ const fn area(start: usize, len: usize) -> Range<usize> {
 }
 
 const _: () = assert!(STATUS_WORDS + HISTOGRAM_WORDS <= ROUTE_WORDS);
-const _: () = assert!((Word::MessageBytesSent as usize) < FIRST);
+const _: () = assert!((Word::TopicLost as usize) < FIRST);

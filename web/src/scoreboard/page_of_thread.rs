@@ -46,7 +46,7 @@ pub(crate) fn page_of_thread() -> ThreadPage {
 }
 
 /// Returns the page of this thread, if it has one already.
-pub(super) fn existing() -> Option<Page> {
+pub(crate) fn existing() -> Option<Page> {
     OF_THREAD.with(|page| page.get().map(|page| page.page))
 }
 

@@ -37,6 +37,22 @@ pub(crate) struct Totals {
     /// Requests whose worker ended before they had a response.
     pub(crate) lost: u64,
     pub(crate) websockets: WebSockets,
+    pub(crate) topics: Topics,
+}
+
+/// Counts of topics: of the subscriptions of each worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Topics {
+    /// Patterns with subscriptions, counted once for each worker.
+    pub(crate) patterns: u64,
+    pub(crate) subscriptions: u64,
+    /// Messages in the queues of subscriptions.
+    pub(crate) queued: u64,
+    pub(crate) published: u64,
+    /// Messages times the subscriptions that they were for.
+    pub(crate) delivered: u64,
+    /// Messages that subscriptions have lost.
+    pub(crate) lost: u64,
 }
 
 /// Counts of WebSockets and of their messages.
@@ -93,6 +109,7 @@ impl Totals {
         self.refused += other.refused;
         self.lost += other.lost;
         self.websockets.add(&other.websockets);
+        self.topics.add(&other.topics);
     }
 }
 
@@ -104,6 +121,22 @@ impl WebSockets {
         self.messages_sent += other.messages_sent;
         self.bytes_received += other.bytes_received;
         self.bytes_sent += other.bytes_sent;
+    }
+}
+
+impl Topics {
+    fn add(&mut self, other: &Self) {
+        self.patterns += other.patterns;
+        self.subscriptions += other.subscriptions;
+        self.queued += other.queued;
+        self.published += other.published;
+        self.delivered += other.delivered;
+        self.lost = self.lost.saturating_add(other.lost);
+    }
+
+    /// Ends what describes a state, because the process has ended.
+    pub(super) fn end_process(&mut self) {
+        (self.patterns, self.subscriptions, self.queued) = (0, 0, 0);
     }
 }
 
@@ -155,6 +188,14 @@ impl Page {
                     messages_sent: word(Word::MessagesSent),
                     bytes_received: word(Word::MessageBytesReceived),
                     bytes_sent: word(Word::MessageBytesSent),
+                },
+                topics: Topics {
+                    patterns: word(Word::TopicPatterns),
+                    subscriptions: word(Word::TopicSubscriptions),
+                    queued: word(Word::TopicQueued),
+                    published: word(Word::TopicPublished),
+                    delivered: word(Word::TopicDelivered),
+                    lost: word(Word::TopicLost),
                 },
             },
             routes: (0..routes as u16).map(|series| self.read_route(series)).collect(),

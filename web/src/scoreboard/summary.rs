@@ -131,6 +131,7 @@ impl Reading {
         self.totals.lost += std::mem::take(&mut self.totals.in_flight);
         self.totals.connections = 0;
         self.totals.websockets.open = 0;
+        self.totals.topics.end_process();
         for series in &mut self.series {
             if let Value::Gauge(value) = &mut series.value {
                 *value = 0.0;

@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use squall_runtime::log;
 
+use super::counts;
 use super::delivery::{Delivery, Gap};
 use super::name::Pattern;
 use crate::error::Result;
@@ -51,6 +52,7 @@ struct Table {
     prefixes: HashMap<Text, Group>,
     /// How many different prefixes there are of each length.
     lengths: BTreeMap<usize, usize>,
+    subscriptions: usize,
 }
 
 /// The subscribers of one pattern. Shared, so that it can change while a message is delivered.
@@ -110,6 +112,7 @@ impl Hub {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let is_first = self.table.borrow_mut().add(&pattern, id, subscriber);
+        self.table.borrow().count();
         if is_first {
             self.transport().subscribe(&pattern);
         }
@@ -125,6 +128,7 @@ impl Hub {
         let groups = self.table.borrow().matching(delivery.topic());
         ready!(poll_room(&groups, task, delivery));
         ready!(self.transport().poll_publish(task, delivery.topic(), delivery.message()))?;
+        counts::published();
         deliver(&groups, delivery);
         Poll::Ready(Ok(()))
     }
@@ -164,6 +168,7 @@ fn subscribers(groups: &[Group]) -> impl Iterator<Item = &Rc<dyn Subscriber>> {
 }
 
 fn deliver(groups: &[Group], delivery: &Rc<Delivery>) {
+    counts::delivered(groups.iter().map(|group| group.by_id.len()).sum());
     subscribers(groups).for_each(|subscriber| subscriber.deliver(delivery));
 }
 
@@ -193,6 +198,7 @@ impl Table {
         let is_first = group.by_id.is_empty();
         group.waiting += usize::from(subscriber.may_wait());
         group.by_id.insert(id, subscriber);
+        self.subscriptions += 1;
         if is_first && let Some(prefix) = pattern.prefix() {
             *self.lengths.entry(prefix.len()).or_default() += 1;
         }
@@ -208,6 +214,7 @@ impl Table {
         let Some(group) = map.get_mut(key) else { return (None, false) };
         let group = Rc::make_mut(group);
         let removed = group.by_id.remove(&id);
+        self.subscriptions -= usize::from(removed.is_some());
         group.waiting -= removed.iter().filter(|one| one.may_wait()).count();
         let is_last = group.by_id.is_empty();
         if is_last {
@@ -233,6 +240,11 @@ impl Table {
         self.exact.get(topic).into_iter().chain(prefixes).cloned().collect()
     }
 
+    /// Tells the metrics.
+    fn count(&self) {
+        counts::subscriptions(self.exact.len() + self.prefixes.len(), self.subscriptions);
+    }
+
     fn groups(&self) -> impl Iterator<Item = &Group> {
         self.exact.values().chain(self.prefixes.values())
     }
@@ -241,6 +253,7 @@ impl Table {
 impl Drop for Registration {
     fn drop(&mut self) {
         let (removed, is_last) = self.hub.table.borrow_mut().remove(&self.pattern, self.id);
+        self.hub.table.borrow().count();
         // It may own values of the user.
         drop(removed);
         if is_last && let Some(transport) = self.hub.transport.get() {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use super::counts;
 use super::delivery::{Delivery, Gap};
 use super::options::Overflow;
 
@@ -94,6 +95,8 @@ impl Mailbox {
         drop(state);
         // Both may run code of the user.
         drop(dropped);
+        counts::queued(1, lost);
+        counts::lost(lost);
         receiver.into_iter().for_each(Waker::wake);
         Some(lost)
     }
@@ -107,6 +110,7 @@ impl Mailbox {
         }
         let receiver = state.receiver.take();
         drop(state);
+        counts::lost(gap.lost());
         receiver.into_iter().for_each(Waker::wake);
     }
 
@@ -130,6 +134,7 @@ impl Mailbox {
         if let Queued::Message(delivery) = &queued {
             state.messages -= 1;
             state.bytes -= delivery.message().len();
+            counts::queued(0, 1);
         }
         let publishers = std::mem::take(&mut state.publishers);
         drop(state);
@@ -147,6 +152,7 @@ impl Mailbox {
         state.has_ended = true;
         let woken = state.wake_all();
         let queue = std::mem::take(&mut state.queue);
+        counts::queued(0, state.messages as u64);
         (state.messages, state.bytes) = (0, 0);
         drop(state);
         drop(queue);

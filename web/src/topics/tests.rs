@@ -255,3 +255,30 @@ fn a_panic_in_the_message_of_a_gap_closes_with_1011() {
         assert_eq!(socket.closed().unwrap().code().as_u16(), 1011);
     });
 }
+
+#[test]
+fn the_metrics_count_subscriptions_messages_and_those_that_are_lost() {
+    let client = TestClient::new(Application::new([]));
+    client.get("/").send();
+    let few = subscribe(SubscribeOptions::new("a").max_messages(2)).unwrap();
+    let all = subscribe("*").unwrap();
+    run(async {
+        for number in 0..5 {
+            publish("a", number.to_string()).await.unwrap();
+        }
+    });
+    drop(all);
+    let page = crate::metrics::render();
+    for line in [
+        "topic_patterns 1",
+        "topic_subscriptions 1",
+        "topic_queued_messages 2",
+        "topic_published_messages_total 5",
+        "topic_delivered_messages_total 10",
+        "topic_lost_messages_total 3",
+    ] {
+        assert!(page.contains(&format!("\n{line}\n")), "{line}: {page}");
+    }
+    drop(few);
+    assert!(crate::metrics::render().contains("\ntopic_queued_messages 0\n"));
+}

@@ -64,6 +64,20 @@ fn totals(html: &mut String, summary: &Summary, since: Option<&Since<'_>>) {
             sockets.open, sockets.opened, sockets.messages_received, sockets.messages_sent,
         );
     }
+    let topics = &summary.totals.topics;
+    if topics.published > 0 || topics.subscriptions > 0 {
+        let _ = writeln!(
+            html,
+            "<p>{} subscriptions to topics, {} messages published, {} delivered, {} waiting, \
+             <span{}>{} lost</span></p>",
+            topics.subscriptions,
+            topics.published,
+            topics.delivered,
+            topics.queued,
+            bad(topics.lost),
+            topics.lost,
+        );
+    }
 }
 
 fn workers(html: &mut String, workers: &[WorkerState]) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::observe::metrics::{STATUSES, state_name};
 use crate::scoreboard::histogram::{Counts, bound};
-use crate::scoreboard::reading::{Requests, RouteName, Value, WebSockets};
+use crate::scoreboard::reading::{Requests, RouteName, Topics, Value, WebSockets};
 use crate::scoreboard::summary::{Summary, WorkerState};
 
 /// The JSON document of [`json`](super::json).
@@ -23,6 +23,7 @@ pub(super) struct View<'a> {
     received_bytes: u64,
     sent_bytes: u64,
     websockets: WebSocketsView,
+    topics: TopicsView,
     routes: Vec<RouteView<'a>>,
     metrics: Vec<MetricView<'a>>,
 }
@@ -35,6 +36,16 @@ struct WebSocketsView {
     messages_sent: u64,
     bytes_received: u64,
     bytes_sent: u64,
+}
+
+#[derive(Serialize)]
+struct TopicsView {
+    patterns: u64,
+    subscriptions: u64,
+    queued: u64,
+    published: u64,
+    delivered: u64,
+    lost: u64,
 }
 
 #[derive(Serialize)]
@@ -121,6 +132,7 @@ impl<'a> View<'a> {
             received_bytes: summary.totals.received,
             sent_bytes: summary.totals.sent,
             websockets: WebSocketsView::of(&summary.totals.websockets),
+            topics: TopicsView::of(&summary.totals.topics),
             routes: routes.into_iter().map(RouteView::of).collect(),
             metrics: (summary.series.iter())
                 .map(|series| MetricView {
@@ -144,6 +156,13 @@ impl WebSocketsView {
             bytes_sent,
         } = *sockets;
         Self { open, opened, messages_received, messages_sent, bytes_received, bytes_sent }
+    }
+}
+
+impl TopicsView {
+    fn of(topics: &Topics) -> Self {
+        let Topics { patterns, subscriptions, queued, published, delivered, lost } = *topics;
+        Self { patterns, subscriptions, queued, published, delivered, lost }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 use squall_runtime::process::State;
 
 use crate::scoreboard::histogram::{BUCKETS, Counts, bound};
-use crate::scoreboard::reading::{RouteName, SeriesReading, Value, WebSockets};
+use crate::scoreboard::reading::{RouteName, SeriesReading, Topics, Value, WebSockets};
 use crate::scoreboard::series::family;
 use crate::scoreboard::summary::{Summary, WorkerState};
 
@@ -18,7 +18,7 @@ pub(crate) const STATUSES: [&str; 7] = ["incomplete", "1xx", "2xx", "3xx", "4xx"
 const BOUNDS: std::ops::RangeInclusive<u32> = 6..=26;
 
 /// The names of the built-in metrics. The user cannot use them.
-pub(super) const BUILT_IN: [&str; 19] = [
+pub(super) const BUILT_IN: [&str; 25] = [
     "http_requests_total",
     "http_request_duration_seconds",
     "http_requests_in_flight",
@@ -34,6 +34,12 @@ pub(super) const BUILT_IN: [&str; 19] = [
     "websocket_sent_messages_total",
     "websocket_received_bytes_total",
     "websocket_sent_bytes_total",
+    "topic_patterns",
+    "topic_subscriptions",
+    "topic_queued_messages",
+    "topic_published_messages_total",
+    "topic_delivered_messages_total",
+    "topic_lost_messages_total",
     "squall_workers",
     "squall_worker_restarts_total",
     "squall_worker_resident_memory_bytes",
@@ -45,6 +51,7 @@ pub(super) fn render(summary: &Summary) -> String {
     requests(&mut text, summary);
     connections(&mut text, summary);
     websockets(&mut text, &summary.totals.websockets);
+    topics(&mut text, &summary.totals.topics);
     workers(&mut text, summary);
     for (index, series) in summary.series.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| family(&summary.series[before].name));
@@ -100,6 +107,21 @@ fn websockets(text: &mut Exposition, sockets: &WebSockets) {
     text.single("websocket_received_bytes_total", "counter", help, sockets.bytes_received);
     let help = "Sent bytes of messages, before compression.";
     text.single("websocket_sent_bytes_total", "counter", help, sockets.bytes_sent);
+}
+
+fn topics(text: &mut Exposition, topics: &Topics) {
+    let help = "Patterns with subscriptions, in each worker.";
+    text.single("topic_patterns", "gauge", help, topics.patterns);
+    let help = "Subscriptions.";
+    text.single("topic_subscriptions", "gauge", help, topics.subscriptions);
+    let help = "Messages in the queues of subscriptions.";
+    text.single("topic_queued_messages", "gauge", help, topics.queued);
+    let help = "Published messages.";
+    text.single("topic_published_messages_total", "counter", help, topics.published);
+    let help = "Messages for subscriptions, counted for each.";
+    text.single("topic_delivered_messages_total", "counter", help, topics.delivered);
+    let help = "Messages that subscriptions have lost, counted for each.";
+    text.single("topic_lost_messages_total", "counter", help, topics.lost);
 }
 
 fn workers(text: &mut Exposition, summary: &Summary) {
