@@ -99,12 +99,25 @@ pub use values::{FormReader, QueryReader};
 /// assert_eq!(client.post("/save").json(&[1, 2]).send().text(), "2");
 /// ```
 ///
-/// # An error that rustc cannot explain
+/// # Errors that rustc cannot explain
 ///
 /// A closure is written `async |cx: &mut Context| …`. In the older form, `|cx: &mut Context| async
-/// move { … }`, the future would borrow the context for longer than the call, and rustc says
-/// `lifetime may not live long enough` with the note `returning this value requires that '1 must
-/// outlive '2`. Move `async` before the bars.
+/// move { … }`, the future borrows the context for longer than the call, and rustc says
+///
+/// ```text
+/// error: lifetime may not live long enough
+///    |
+///  4 |     get(|cx: &mut Context| async move { cx.write("Hello, world") })
+///    |              -           - ^^^^^^^^^^ returning this value requires that `'1` must outlive `'2`
+///    |              |           |
+///    |              |           return type of closure `{async block}` contains a lifetime `'2`
+///    |              let's call the lifetime of this reference `'1`
+/// ```
+///
+/// Move `async` before the bars.
+///
+/// A closure with a `?` needs the type of its result. Without it, rustc says `error[E0282]: type
+/// annotations needed` at the `Ok(())`. Write `async |cx: &mut Context| -> Result { … }`.
 #[diagnostic::on_unimplemented(
     message = "this is not a function that a route can call",
     label = "expected an `async fn` with at most eight parameters after the context",
