@@ -107,6 +107,7 @@ mod slow_readers;
 /// The client for tests itself: time, endless streams, handlers that hang, and the graceful end.
 mod test_client;
 /// Sending and receiving at once, each with limits of its own, and shared use of a connection.
+mod topics;
 mod two_directions;
 /// Serving over Unix sockets.
 mod unix_sockets;
