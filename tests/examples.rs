@@ -34,10 +34,11 @@ use crate::websocket::WebSocket;
 /// The root of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-const EXAMPLES: [&str; 14] = [
+const EXAMPLES: [&str; 15] = [
     "background",
     "behind_nginx",
     "bench",
+    "chat",
     "countdown",
     "echo_websocket",
     "files",
@@ -396,6 +397,63 @@ fn bench_answers_what_its_peers_answer() {
     let post = example.curl("curl localhost:8000/user/123/posts/456");
     assert_eq!(post.text(), "post 456 of user 123\n");
     assert_eq!(example.end(), [""; 0]);
+}
+
+/// Somebody in the lobby of the chat, and the process that serves them.
+fn enter_chat(port: u16, name: &str) -> (WebSocket, Pid) {
+    let mut socket = WebSocket::open(port, &format!("/chat?room=lobby&name={name}"));
+    let welcome = next_json(&mut socket, |message| message["type"] == "welcome");
+    let worker = welcome["worker"].as_i64().unwrap();
+    (socket, Pid::from_raw(i32::try_from(worker).unwrap()))
+}
+
+/// The next message like this.
+fn next_json(
+    socket: &mut WebSocket,
+    is_it: impl Fn(&serde_json::Value) -> bool,
+) -> serde_json::Value {
+    loop {
+        let message = serde_json::from_str(&socket.receive()).unwrap();
+        if is_it(&message) {
+            return message;
+        }
+    }
+}
+
+#[test]
+fn chat_reaches_the_people_of_all_workers() {
+    let example = Example::start("chat");
+    assert!(example.curl("curl localhost:8000").text().contains("<title>Chat</title>"));
+    let (mut ada, of_ada) = enter_chat(example.port, "Ada");
+    let start = Instant::now();
+    let (mut grace, of_grace) = loop {
+        let (grace, worker) = enter_chat(example.port, "Grace");
+        // There may be only one processor.
+        if worker != of_ada || start.elapsed() > Duration::from_secs(2) {
+            break (grace, worker);
+        }
+    };
+    let people = |names: &[&str]| serde_json::json!({"type": "people", "names": names});
+    next_json(&mut grace, |message| *message == people(&["Ada", "Grace"]));
+    ada.send("<b>hello</b>");
+    for socket in [&mut ada, &mut grace] {
+        let said = next_json(socket, |message| !message["text"].is_null());
+        assert_eq!((&said["name"], &said["text"]), (&"Ada".into(), &"<b>hello</b>".into()));
+    }
+    let mut late = WebSocket::open(example.port, "/chat?room=lobby&name=Late");
+    let welcome = next_json(&mut late, |message| message["type"] == "welcome");
+    assert_eq!(welcome["history"][0]["text"], "<b>hello</b>");
+    drop(late);
+    next_json(&mut grace, |message| *message == people(&["Ada", "Grace"]));
+    if of_ada != of_grace {
+        kill(of_ada, Signal::SIGKILL).unwrap();
+        let start = Instant::now();
+        next_json(&mut grace, |message| *message == people(&["Grace"]));
+        assert!(start.elapsed() < Duration::from_secs(5), "on a machine that may be busy");
+        eprintln!("the people of a dead worker were gone after {:?}", start.elapsed());
+    }
+    drop((ada, grace));
+    example.end();
 }
 
 #[test]

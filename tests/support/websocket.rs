@@ -38,14 +38,19 @@ impl WebSocket {
         self.0.write_all(&frame).unwrap();
     }
 
-    /// Receives a text message of at most 125 bytes.
+    /// Receives a text message of at most 65,535 bytes.
     #[track_caller]
     pub fn receive(&mut self) -> String {
         let mut header = [0; 2];
         self.0.read_exact(&mut header).unwrap();
-        assert!(header[0] == 0x81 && header[1] < 126, "{header:?}");
-        let mut text = vec![0; usize::from(header[1])];
-        self.0.read_exact(&mut text).unwrap();
-        String::from_utf8(text).unwrap()
+        assert!(header[0] == 0x81 && header[1] < 127, "{header:?}");
+        let mut length = usize::from(header[1]);
+        if length == 126 {
+            self.0.read_exact(&mut header).unwrap();
+            length = u16::from_be_bytes(header).into();
+        }
+        let mut payload = vec![0; length];
+        self.0.read_exact(&mut payload).unwrap();
+        String::from_utf8(payload).unwrap()
     }
 }
