@@ -1,7 +1,7 @@
 //~ ERROR 17: the body of a request can be taken only once
 //~ NOTE: this function has two parameters that take it
 //~ ERROR 18: the body of a request can be taken only once
-//~ NOTE: `Json<T>`, `Form<T>`, `Bytes`, `Content` and `Body` each take the body
+//~ NOTE: `Json<T>`, `Form<T>`, `Bytes`, `Content`, `BodyText` and `Body` each take the body
 
 use squall::{Bytes, Form, Json, post, route};
 

@@ -192,7 +192,7 @@ pub use handler::functions::{Functions, delete, get, patch, post, put};
 #[doc(hidden)]
 pub use handler::future_slot::RunningHandler;
 pub use handler::parameters::json::Json;
-pub use handler::parameters::values::{Form, FromHeader, Header, Query, RemoteAddr};
+pub use handler::parameters::values::{BodyText, Form, FromHeader, Header, Query, RemoteAddr};
 pub use handler::parameters::{self, FromRequest, Needs, Takes};
 pub use handler::path_arguments::{PathArgs, PathArgument};
 pub use handler::request_handler::RequestHandler;
@@ -210,6 +210,7 @@ pub use testing::internals;
 pub use types::chunk::{Chunk, IntoChunk};
 pub use types::content::Content;
 pub use types::http;
+pub use types::http_date::{HttpDate, InvalidDate};
 pub use types::local_future::LocalBoxFuture;
 pub use types::text::Text;
 

@@ -55,7 +55,7 @@ pub use values::{FormReader, QueryReader};
 /// | `Option` of such a type | the next path argument, if a group of a [regular expression](crate::regex()) matched | 404 |
 /// | [`Query<T>`](crate::Query) | the query, deserialized | 400 |
 /// | [`Json<T>`](crate::Json), [`Form<T>`](crate::Form) | the body, deserialized | 400, 415, 422 |
-/// | [`Bytes`](crate::Bytes), [`Content`](crate::Content), [`Body`](crate::Body) | the body, whole or to be read in pieces | 413 |
+/// | [`Bytes`](crate::Bytes), [`Content`](crate::Content), [`BodyText`](crate::BodyText), [`Body`](crate::Body) | the body, whole or to be read in pieces | 400, 413 |
 /// | [`Header<T>`](crate::Header) | a request header | 400 |
 /// | [`State<T>`](crate::State) | the state of the application | |
 /// | [`RemoteAddr`](crate::RemoteAddr) | the address of the client | |
@@ -218,7 +218,7 @@ impl<T, R: Reader<T>> Reader<kind::First<T>> for FirstReader<R> {
 #[diagnostic::on_unimplemented(
     message = "the body of a request can be taken only once",
     label = "this function has two parameters that take it",
-    note = "`Json<T>`, `Form<T>`, `Bytes`, `Content` and `Body` each take the body"
+    note = "`Json<T>`, `Form<T>`, `Bytes`, `Content`, `BodyText` and `Body` each take the body"
 )]
 pub trait Then<Before> {
     /// Whether the body has been taken after this parameter.

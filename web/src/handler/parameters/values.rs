@@ -229,6 +229,34 @@ impl FromRequest for RemoteAddr {
     }
 }
 
+/// The whole body as text, as a parameter of a function. A body that is not UTF-8 is answered with
+/// 400.
+///
+/// For the body as bytes, take [`Bytes`] or [`Content`].
+///
+/// # Examples
+///
+/// ```
+/// use squall::testing::TestClient;
+/// use squall::{Application, BodyText, post, route};
+///
+/// async fn shout(BodyText(text): BodyText) -> String {
+///     text.to_uppercase()
+/// }
+///
+/// let client = TestClient::new(Application::new([route("/", post(shout))]));
+/// assert_eq!(client.post("/").body("hello").send().text(), "HELLO");
+/// assert_eq!(client.post("/").body([0xff]).send().status(), 400);
+/// ```
+#[derive(Clone, Debug)]
+pub struct BodyText(pub String);
+
+impl FromRequest<kind::TakesBody> for BodyText {
+    async fn from_request(cx: &mut Context) -> Result<Self> {
+        cx.body().text().await.map(Self)
+    }
+}
+
 impl FromRequest<kind::TakesBody> for Bytes {
     async fn from_request(cx: &mut Context) -> Result<Self> {
         cx.body().await.map(Self::from)
