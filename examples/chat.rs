@@ -3,8 +3,8 @@
 //! Each worker keeps the last messages of every room. It learns them as a subscriber, and a new
 //! worker asks the others. So the history outlives a reload, but not the server.
 //!
-//! Each worker tells the others who is connected to it, after a change and four times a second. A worker
-//! that says nothing for 650 ms is gone, with its people.
+//! Each worker tells the others who is connected to it, after a change and four times a second. A
+//! worker that says nothing for 650 ms is gone, with its people.
 //!
 //! Run it: `cargo run --release --example chat`
 //! Try it: open http://localhost:8000 in two browsers, or on a phone.

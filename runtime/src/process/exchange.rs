@@ -21,7 +21,8 @@ use crate::process::SlotPage;
 use crate::process::shared::area::Area;
 use crate::process::shared::ring::{Cursor, Found};
 
-/// How many records of one ring are read before those of the others.
+/// How many records of one ring are read before those of the others, and how many unwanted ones
+/// before other tasks have their turn.
 const MAX_IN_A_ROW: u32 = 64;
 
 /// The process in which a thread has joined. A place has one writer, so a second thread that serves,
@@ -58,6 +59,8 @@ pub enum Received {
     Lost { name: Vec<u8> },
     /// At most that many messages of any name were overwritten.
     Overtaken { count: u64 },
+    /// Many messages were not wanted. Other tasks should have their turn before the next call.
+    Unwanted,
 }
 
 impl Exchange {
@@ -149,7 +152,7 @@ impl Exchange {
     pub fn next(&self, wants: impl Fn(&[u8]) -> bool) -> Option<Received> {
         let mut reading = self.reading.borrow_mut();
         let reading = &mut *reading;
-        let mut silent = 0;
+        let (mut silent, mut unwanted) = (0, 0);
         let used = self.area.used();
         while self.is_listening.get() && silent < used {
             let place = reading.place;
@@ -165,8 +168,12 @@ impl Exchange {
                 Some(Found::Overtaken { count }) => Received::Overtaken { count },
                 Some(Found::Unwanted) => {
                     silent = 0;
+                    unwanted += 1;
                     reading.in_a_row += 1;
-                    continue;
+                    if unwanted < MAX_IN_A_ROW {
+                        continue;
+                    }
+                    return Some(Received::Unwanted);
                 }
                 None => {
                     // A ring that only gives way to the others is not silent.

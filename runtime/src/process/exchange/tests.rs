@@ -86,3 +86,21 @@ fn no_ring_keeps_the_others_waiting() {
     assert!(place.unwrap() <= MAX_IN_A_ROW as usize);
     assert_eq!(std::iter::from_fn(|| all[2].next(|_| true)).count(), 1000 - place.unwrap());
 }
+
+#[test]
+fn many_unwanted_messages_give_other_tasks_their_turn() {
+    let area = area();
+    let (one, other) = (Exchange::join_area(area).unwrap(), Exchange::join_area(area).unwrap());
+    other.listen();
+    (0..200).for_each(|_| assert!(one.publish(b"busy", 0, b"")));
+    assert!(one.publish(b"wanted", 0, b""));
+    let found: Vec<_> = std::iter::from_fn(|| other.next(|name| name == b"wanted")).collect();
+    let [pauses @ .., last] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (pauses, Some(last)),
+        (
+            &[Received::Unwanted, Received::Unwanted, Received::Unwanted][..],
+            message("wanted", b"").as_ref()
+        )
+    );
+}

@@ -91,6 +91,7 @@ async fn receive(exchange: Rc<Exchange>, inbox: Inbox) {
 
 async fn deliver(received: Received, inbox: &Inbox) {
     let (name, message) = match received {
+        Received::Unwanted => return,
         Received::Overtaken { count } => return inbox.lost_at_most(count),
         Received::Lost { name } => (name, None),
         Received::Message { name, kind, payload } => (name, message(kind, payload)),
