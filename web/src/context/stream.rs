@@ -8,6 +8,7 @@ use futures_lite::{Stream, StreamExt};
 use crate::context::Context;
 use crate::error::Result;
 use crate::http::Method;
+use crate::types::local_future::LocalBoxFuture;
 
 /// The pieces of a body.
 pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes>>>>;
@@ -19,23 +20,29 @@ impl Context {
         self.exchange.rare_mut().stream = Some(stream);
     }
 
-    pub(crate) fn take_stream(&mut self) -> Option<BodyStream> {
-        self.exchange.rare.as_mut()?.stream.take()
+    #[inline]
+    pub(crate) fn has_stream(&self) -> bool {
+        self.exchange.rare.as_ref().is_some_and(|rare| rare.stream.is_some())
     }
 
-    /// Sends the pieces of `stream`, each as soon as it comes.
+    /// Sends the pieces of the stream that was [set](Self::set_stream), each as soon as it comes.
+    ///
+    /// The future is boxed, because few responses are streams.
     ///
     /// # Errors
     ///
     /// Those of the stream, of [`write`](Self::write) and of [`flush`](Self::flush).
-    pub(crate) async fn send_stream(&mut self, mut stream: BodyStream) -> Result {
-        if *self.method() == Method::HEAD {
-            return self.flush().await;
-        }
-        while let Some(piece) = stream.next().await {
-            self.write(piece?)?;
-            self.flush().await?;
-        }
-        Ok(())
+    pub(crate) fn send_stream(&mut self) -> LocalBoxFuture<'_, Result> {
+        Box::pin(async {
+            let Some(mut stream) = self.exchange.rare_mut().stream.take() else { return Ok(()) };
+            if *self.method() == Method::HEAD {
+                return self.flush().await;
+            }
+            while let Some(piece) = stream.next().await {
+                self.write(piece?)?;
+                self.flush().await?;
+            }
+            Ok(())
+        })
     }
 }

@@ -417,10 +417,9 @@ where
 {
     let values = A::read(cx).await?;
     values.invoke(function, cx).await.respond(cx)?;
-    match cx.take_stream() {
-        // Boxed, because few functions return a stream.
-        Some(stream) => Box::pin(cx.send_stream(stream)).await,
-        None => Ok(()),
+    match cx.has_stream() {
+        true => cx.send_stream().await,
+        false => Ok(()),
     }
 }
 

@@ -272,10 +272,9 @@ async fn execute<H: RequestHandler>(mut handler: H, cx: &mut Context) -> Result 
             Method::OPTIONS => handler.options(cx).await,
             _ => handler.other(cx).await,
         };
-        match cx.take_stream() {
-            // Boxed, because few handlers respond with a stream.
-            Some(stream) if answered.is_ok() => Box::pin(cx.send_stream(stream)).await,
-            _ => answered,
+        match answered {
+            Ok(()) if cx.has_stream() => cx.send_stream().await,
+            answered => answered,
         }
     });
     let answered = answered.await.unwrap_or_else(|cancellation| Err(cx.cancelled(cancellation)));
