@@ -110,8 +110,16 @@ impl Exchange {
     }
 
     /// Resets the response to the default headers of the application.
+    #[inline]
     pub(crate) fn clear_response(&mut self) {
         self.response.clear();
+        if self.policies.default_headers.is_some() {
+            self.add_default_headers();
+        }
+    }
+
+    #[cold]
+    fn add_default_headers(&mut self) {
         if let Some(defaults) = &self.policies.default_headers {
             self.response.headers.clone_from(defaults);
         }
